@@ -1,0 +1,1 @@
+"""Label Studio ML backend for named entity recognition with Hugging Face models."""

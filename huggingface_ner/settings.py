@@ -1,0 +1,127 @@
+"""Every environment variable: its type, default, help and check. Read once, frozen."""
+
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(ValueError):
+    """Environment variables that cannot be used; the message names each, its value and what it should be."""
+
+
+class Settings(BaseSettings):
+    """The service's settings; an environment variable that is empty counts as not set.
+
+    Raises SettingsError through ``read_settings``; the README's table is made of the descriptions here.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - Label Studio is elsewhere
+    port: int = Field(9090, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    workers: int = Field(1, ge=1, description="server processes; each holds the model in memory")
+    threads: int = Field(8, ge=1, description="requests that one process answers at a time")
+    basic_auth_user: str | None = Field(None, description="user name that every route asks for")
+    basic_auth_pass: SecretStr | None = Field(None, description="its password; both or neither")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+    max_request_bytes: int = Field(
+        100_000_000, ge=1_000, description="bigger request bodies are answered with 413"
+    )
+    baseline_model_name: str = Field(
+        "dslim/bert-base-NER",
+        description="Hub name or folder of the model to start from; unset, the packaged encoder stands in for the "
+        "default where the Hub cannot be reached",
+    )
+    finetuned_model_name: str = Field(
+        "finetuned_model", pattern=r"^\w[\w.-]*$", description="folder for fine-tuned models, under `MODEL_DIR`"
+    )
+    model_dir: Path = Field(Path("./results"), description="where everything is kept that must outlive a restart")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    label_studio_host: str = Field(
+        "http://localhost:8080", pattern=r"^https?://[^\s/]", description="Label Studio's address"
+    )
+    label_studio_api_key: SecretStr | None = Field(
+        None, description="legacy token or personal access token; sent to `LABEL_STUDIO_HOST` only"
+    )
+    allowed_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description='further hosts, separated by commas, that texts of `valueType="url"` may come from; '
+        "`*`: all with a public address",
+    )
+    url_max_bytes: int = Field(10_000_000, ge=1, description="longest text that is fetched from a URL")
+    url_timeout: float = Field(10.0, gt=0, description="seconds that fetching one text may take")
+    start_training_each_n_updates: int = Field(
+        10, ge=0, description="annotation updates of a project after which it is trained; 0: only by the button"
+    )
+    learning_rate: float = Field(
+        1e-3, gt=0, lt=1, description="of the new head; the encoder's is the lower of it and a cap for its size"
+    )
+    num_train_epochs: float = Field(
+        10.0, gt=0, le=10_000, description="passes over the tasks; small projects make more"
+    )
+    weight_decay: float = Field(0.01, ge=0, lt=1, description="of AdamW")
+    redis_url: str | None = Field(
+        None,
+        pattern=r"^(redis|rediss|unix)://",
+        description="Redis for the training queue, which `worker` serves",
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("label_studio_host", mode="after")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("allowed_url_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(host.strip() for host in value.split(",") if host.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.basic_auth_user is None) != (self.basic_auth_pass is None):
+            raise ValueError("BASIC_AUTH_USER and BASIC_AUTH_PASS: set both or neither")
+        if self.basic_auth_user and ":" in self.basic_auth_user:
+            raise ValueError("BASIC_AUTH_USER: basic auth allows no colon in a user name")
+        return self
+
+    @cached_property
+    def baseline_is_set(self) -> bool:
+        """Whether a person chose the baseline: then nothing else may stand in for it."""
+        return "baseline_model_name" in self.model_fields_set
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """Read the environment; raises SettingsError that names every variable in the wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_message(detail) for detail in error.errors())) from None
+
+
+@lru_cache(maxsize=1)
+def shared_settings() -> Settings:
+    """Return this process's settings."""
+    return read_settings()
+
+
+def _message(detail: ErrorDetails) -> str:
+    reason = detail["msg"].removeprefix("Value error, ")
+    if not detail["loc"]:
+        return reason
+    name = str(detail["loc"][0]).upper()
+    secret = isinstance(detail["input"], Mapping) or "PASS" in name or "KEY" in name
+    return f"{name}: {reason}" if secret else f"{name}={detail['input']}: {reason}"

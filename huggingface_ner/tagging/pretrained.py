@@ -1,0 +1,86 @@
+"""Folders and Hub names to tokenizers and models: safetensors only, no remote code."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from huggingface_ner.tagging.errors import ModelError
+
+# What bigger models could read at once costs more (attention is quadratic) and was not what they were taught on.
+LONGEST_WINDOW = 512
+
+
+def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer; raises ModelError that names it and says what is wrong."""
+    _check_folder(name_or_path)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=False)
+    except Exception as error:  # transformers raises whatever its readers meet
+        raise ModelError(f"{name_or_path}: no tokenizer could be loaded: {_first_line(error)}") from error
+    return tokenizer
+
+
+def load_model(name_or_path: str | Path, **head: Any) -> tuple[PreTrainedModel, list[str]]:
+    """Load a token-classification model, and the names of its weights that the files do not have.
+
+    head: what a new head is given instead of the stored one: ``id2label`` and ``label2id``.
+    Raises ModelError that names the model and says what is wrong.
+    """
+    _check_folder(name_or_path)
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity(logging.ERROR)  # a missing head is for the caller to judge
+    try:
+        loaded: tuple[PreTrainedModel, Mapping[str, Any]] = AutoModelForTokenClassification.from_pretrained(
+            name_or_path,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=bool(head),
+            **head,
+        )
+    except Exception as error:  # transformers raises whatever its readers meet
+        raise ModelError(f"{name_or_path}: no model could be loaded: {_first_line(error)}") from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    model, info = loaded
+    return model, sorted(str(key) for key in info["missing_keys"])
+
+
+def tag_names(model: PreTrainedModel) -> list[str]:
+    """Return the names of a head's outputs, in their order."""
+    return [str(name) for _, name in sorted((model.config.id2label or {}).items())]
+
+
+def window_length(model: PreTrainedModel) -> int:
+    """Return how many tokens, special ones included, the model reads at once; at most LONGEST_WINDOW."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            # RoBERTa kinds count positions from padding_idx + 1 on
+            reserved = 0 if module.padding_idx is None else module.padding_idx + 1
+            return min(module.num_embeddings - reserved, LONGEST_WINDOW)
+    return min(getattr(model.config, "max_position_embeddings", None) or LONGEST_WINDOW, LONGEST_WINDOW)
+
+
+def _check_folder(name_or_path: str | Path) -> None:
+    path = Path(name_or_path)
+    looks_like_a_path = isinstance(name_or_path, Path) or path.is_absolute() or str(name_or_path).startswith(".")
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(f"{name_or_path}: this folder is no model: it has no config.json")
+    elif looks_like_a_path:
+        raise ModelError(f"{name_or_path}: there is no such model folder")
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
