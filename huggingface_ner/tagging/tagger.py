@@ -1,7 +1,6 @@
 """Texts to spans, the whole way."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,28 +8,24 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from huggingface_ner.spans import Span
+from huggingface_ner.spans import Span, TaggedText
 from huggingface_ner.tagging.decoding import LogProbabilities, TagScheme, decode
 from huggingface_ner.tagging.engines import TorchEngine
 from huggingface_ner.tagging.errors import ModelError
-from huggingface_ner.tagging.pretrained import load_model, load_tokenizer, tag_names, window_length
+from huggingface_ner.tagging.pretrained import (
+    head_is_missing,
+    load_model,
+    load_tokenizer,
+    resolve_device,
+    tag_names,
+    window_length,
+)
 from huggingface_ner.tagging.windows import TokenizedText, Window, Windower
 
 # Tokens of a batch, padding included.
 TOKENS_PER_BATCH = 1024
 # Texts are tokenized and tagged in groups, so that memory is bounded however many there are.
 CHARACTERS_PER_GROUP = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class TaggedText:
-    """A text's spans, in order and not overlapping, and how sure the model is of the text as a whole.
-
-    score: within [0, 1], comparable between texts of any length, with spans or without; see decoding.decode.
-    """
-
-    spans: list[Span]
-    score: float
 
 
 class Tagger:
@@ -50,15 +45,12 @@ class Tagger:
         """
         tokenizer = load_tokenizer(name_or_path)
         model, missing = load_model(name_or_path)
-        head = [key for key in missing if not key.startswith(f"{model.base_model_prefix}.")]
-        if head:
+        if head_is_missing(model, missing):
             raise ModelError(
-                f"{name_or_path}: it has no token-classification head (no {head[0]}), so it cannot predict; "
+                f"{name_or_path}: it has no token-classification head, so it cannot predict; "
                 "fine-tune it first: python -m huggingface_ner train"
             )
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        nn.Module.to(model, torch.device(device))
+        nn.Module.to(model, torch.device(resolve_device(device)))
         return cls(model, tokenizer)
 
     @property

@@ -5,11 +5,10 @@ import logging
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from datasets import Dataset
 
-from huggingface_ner.spans import Span
+from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.decoding import OUTSIDE, TagScheme
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
@@ -22,16 +21,9 @@ MOST_HELD_OUT = 200
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A text with its gold spans, which may overlap, and the id of the task that it is from."""
-
-    task_id: str
-    text: str
-    spans: tuple[Span, ...]
-
-
-def split_held_out(examples: Sequence[Example], share: float) -> tuple[list[Example], list[Example]]:
+def split_held_out(
+    examples: Sequence[AnnotatedText], share: float
+) -> tuple[list[AnnotatedText], list[AnnotatedText]]:
     """Return the examples to learn from and those held out for measuring; texts of one task stay together.
 
     share: which part of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
@@ -66,7 +58,7 @@ def drop_overlaps(spans: Iterable[Span]) -> list[Span]:
     return kept
 
 
-def label_windows(examples: Sequence[Example], windower: Windower, scheme: TagScheme) -> Dataset:
+def label_windows(examples: Sequence[AnnotatedText], windower: Windower, scheme: TagScheme) -> Dataset:
     """Return a dataset of windows over the whole of every text, with ``input_ids``, ``labels`` and ``length``.
 
     labels: for each token an index into ``scheme.tags``, or IGNORED. Spans whose label the scheme lacks are left

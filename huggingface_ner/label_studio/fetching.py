@@ -1,0 +1,195 @@
+"""Texts behind URLs: from Label Studio, from hosts that the operator lists, and from nowhere else.
+
+A task's data comes from whoever may import tasks, so an address in it must not make the server ask its own network
+(server-side request forgery, OWASP): hosts are listed, addresses checked, and the connection goes to the address
+that was checked.
+"""
+
+import base64
+import ipaddress
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import urllib3
+
+MOST_REDIRECTS = 5
+ANY_PUBLIC_HOST = "*"
+SECONDS_OF_ACCESS_TOKEN = 240.0  # Label Studio's live 5 minutes
+_CHUNK = 65_536
+_CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
+
+
+class FetchError(ValueError):
+    """A URL that is not fetched or does not answer; the message names its host and what to do."""
+
+
+class UrlFetcher:
+    """Fetches texts; safe to share between threads.
+
+    allowed_hosts: host names besides Label Studio's; ``*`` stands for every host with public addresses only.
+    max_bytes, timeout: what one text may take, redirects included; seconds.
+    """
+
+    def __init__(
+        self,
+        label_studio_host: str,
+        *,
+        api_key: str | None = None,
+        allowed_hosts: Iterable[str] = (),
+        max_bytes: int = 10_000_000,
+        timeout: float = 10.0,
+    ) -> None:
+        self._label_studio = label_studio_host.rstrip("/")
+        self._label_studio_origin = _origin(urlsplit(label_studio_host))
+        self._api_key = api_key
+        self._allowed = {host.lower() for host in allowed_hosts}
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._token: tuple[float, str] | None = None
+        self._token_lock = threading.Lock()
+
+    def __call__(self, url: str) -> str:
+        """Return the text behind a URL, line ends as they are; raises FetchError."""
+        deadline = time.monotonic() + self._timeout
+        for _ in range(MOST_REDIRECTS + 1):
+            headers = self._credentials(url, deadline)
+            response = self._request("GET", url, headers, deadline)
+            try:
+                if response.status not in (301, 302, 303, 307, 308):
+                    return self._text(response, url, deadline)
+                url = urljoin(url, response.headers.get("Location", ""))
+            finally:
+                response.close()
+        raise FetchError(f"{_host(url)}: it redirects more than {MOST_REDIRECTS} times")
+
+    def _request(
+        self, method: str, url: str, headers: dict[str, str], deadline: float, body: bytes | None = None
+    ) -> urllib3.BaseHTTPResponse:
+        parts = _split(url)
+        host = _host(url)
+        address = self._checked_address(parts)
+        port = _origin(parts)[2]
+        timeout = urllib3.Timeout(total=max(deadline - time.monotonic(), 0.001))
+        pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "https":
+            # the certificate has to be for the name, whatever address is behind it
+            name = parts.hostname
+            pool = urllib3.HTTPSConnectionPool(
+                address, port, timeout=timeout, server_hostname=name, assert_hostname=name
+            )
+        else:
+            pool = urllib3.HTTPConnectionPool(address, port, timeout=timeout)
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        try:
+            return pool.urlopen(
+                method,
+                urllib3.util.parse_url(path).url,
+                body=body,
+                headers={"Host": parts.netloc.rpartition("@")[2], **headers},
+                redirect=False,
+                retries=False,
+                preload_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise FetchError(f"{host}: it does not answer: {type(error).__name__}") from error
+
+    def _checked_address(self, parts: SplitResult) -> str:
+        """Return the address to connect to; raises FetchError for a host that is not to be asked."""
+        host = (parts.hostname or "").lower()
+        listed = host in self._allowed or _origin(parts) == self._label_studio_origin
+        if not listed and ANY_PUBLIC_HOST not in self._allowed:
+            raise FetchError(
+                f"{host}: texts are fetched only from LABEL_STUDIO_HOST and ALLOWED_URL_HOSTS; add the host there"
+            )
+        try:
+            found = socket.getaddrinfo(host, _origin(parts)[2], type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise FetchError(f"{host}: there is no such host") from error
+        addresses = [str(entry[4][0]) for entry in found]
+        if not listed and not all(_is_public(address) for address in addresses):
+            raise FetchError(
+                f"{host}: it has a private address; if that is meant, add the host to ALLOWED_URL_HOSTS"
+            )
+        return addresses[0]
+
+    def _text(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> str:
+        host = _host(url)
+        if response.status != 200:
+            raise FetchError(f"{host}: it answers HTTP {response.status}")
+        content = bytearray()
+        try:
+            for chunk in response.stream(_CHUNK):
+                content += chunk
+                if len(content) > self._max_bytes:
+                    raise FetchError(f"{host}: the text is longer than URL_MAX_BYTES={self._max_bytes}")
+                if time.monotonic() > deadline:
+                    raise FetchError(f"{host}: the text takes longer than URL_TIMEOUT={self._timeout:g} s")
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise FetchError(f"{host}: the text breaks off: {type(error).__name__}") from error
+        charset = _CHARSET.search(response.headers.get("Content-Type", ""))
+        try:
+            return content.decode(charset[1] if charset else "utf-8", "replace")
+        except LookupError:
+            return content.decode("utf-8", "replace")
+
+    def _credentials(self, url: str, deadline: float) -> dict[str, str]:
+        """Return the header for Label Studio, and nothing for anybody else."""
+        if self._api_key is None or _origin(_split(url)) != self._label_studio_origin:
+            return {}
+        if not _is_personal_access_token(self._api_key):
+            return {"Authorization": f"Token {self._api_key}"}
+        with self._token_lock:
+            if self._token is None or self._token[0] < time.monotonic():
+                self._token = (time.monotonic() + SECONDS_OF_ACCESS_TOKEN, self._access_token(deadline))
+            return {"Authorization": f"Bearer {self._token[1]}"}
+
+    def _access_token(self, deadline: float) -> str:
+        """Exchange a personal access token for the short-lived one that requests carry."""
+        url = f"{self._label_studio}/api/token/refresh/"
+        body = json.dumps({"refresh": self._api_key}).encode()
+        response = self._request("POST", url, {"Content-Type": "application/json"}, deadline, body)
+        try:
+            return str(json.loads(self._text(response, url, deadline))["access"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise FetchError(f"{_host(url)}: it does not take LABEL_STUDIO_API_KEY: {error}") from error
+        finally:
+            response.close()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise FetchError(f"this is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise FetchError(f"{parts.scheme or 'no scheme'}: only http and https URLs are fetched")
+    return parts
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int]:
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "this address"
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_global and not (mapped or ip).is_multicast
+
+
+def _is_personal_access_token(key: str) -> bool:
+    """Whether a key is a JSON Web Token, as personal access tokens are."""
+    try:
+        header = json.loads(base64.urlsafe_b64decode(key.split(".", maxsplit=1)[0] + "=="))
+    except ValueError:
+        return False
+    return key.count(".") == 2 and isinstance(header, dict)

@@ -1,0 +1,63 @@
+"""Regions, as Label Studio stores them, to spans and back."""
+
+import math
+import secrets
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from huggingface_ner.label_studio.documents import Document
+from huggingface_ner.label_studio.labeling_config import SpanControl
+from huggingface_ner.spans import Span
+
+_ID_CHARACTERS = string.ascii_letters + string.digits
+
+
+def read_spans(results: object, controls: Sequence[SpanControl], document: Document) -> list[Span]:
+    """Return the spans of the regions that these controls made over a document, in order.
+
+    results: an annotation's or a prediction's ``result``. A region with several labels is several spans; what is
+    no region of these controls, selects nothing or has no label of theirs is passed over.
+    """
+    by_name = {control.name: control for control in controls}
+    spans = []
+    for region in results if isinstance(results, list) else []:
+        if isinstance(region, Mapping) and isinstance(region.get("from_name"), str):
+            control = by_name.get(region["from_name"])
+            value = region.get("value")
+            if control is None or region.get("to_name") != control.object.name or not isinstance(value, Mapping):
+                continue
+            place = document.offsets(value)
+            if place is not None:
+                spans += [Span(*place, label) for label in _labels(value, control)]
+    return sorted(spans)
+
+
+def _labels(value: Mapping[str, Any], control: SpanControl) -> Iterator[str]:
+    saved = value.get(control.region_type)
+    for name in saved if isinstance(saved, list) else []:
+        label = control.read_label(name) if isinstance(name, str) else None
+        if label is not None:
+            yield label
+
+
+def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:
+    """Return a region for a span, whole enough for strict validation; None where it would select nothing.
+
+    The span's label has to be one of the control's names.
+    """
+    if not 0 <= span.start < span.end <= len(document.text):
+        return None
+    value = document.value(span.start, span.end)
+    if value is None:
+        return None
+    return {
+        # two regions with one id are one to the page
+        "id": "".join(secrets.choice(_ID_CHARACTERS) for _ in range(10)),
+        "from_name": control.name,
+        "to_name": control.object.name,
+        "type": control.region_type,
+        "origin": "prediction",
+        "score": min(max(span.score, 0.0), 1.0) if math.isfinite(span.score) else 0.0,
+        "value": {**value, control.region_type: [span.label]},
+    }

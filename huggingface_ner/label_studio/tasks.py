@@ -1,0 +1,94 @@
+"""Tasks to the documents that their annotators see."""
+
+import base64
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
+from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
+from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
+from huggingface_ner.settings import Settings
+
+STORAGE_SCHEMES = ("s3://", "gs://", "azure-blob://", "azure_spi://")
+URLS_AT_A_TIME = 8
+
+logger = logging.getLogger(__name__)
+
+# The documents of a task, each with its object; one that cannot be read is not there.
+TaskDocuments = list[tuple[TextObject, Document]]
+
+
+class TaskReader:
+    """Reads tasks; one that cannot be read costs a warning that names it, and never the others.
+
+    fetch: returns the text behind a URL or raises FetchError; asked only for objects with ``valueType="url"``.
+    label_studio_host: what relative addresses and storage URIs are resolved at.
+    """
+
+    def __init__(self, fetch: Callable[[str], str], label_studio_host: str) -> None:
+        self._fetch = fetch
+        self._host = label_studio_host
+
+    def documents(self, task: object, config: LabelingConfig) -> TaskDocuments:
+        """Return the documents of one task."""
+        documents: TaskDocuments = []
+        task = task if isinstance(task, Mapping) else {}
+        for text_object in config.objects:
+            try:
+                documents.append((text_object, self._open(task, text_object)))
+            except (UnreadableTextError, FetchError) as error:
+                # the message names keys and hosts, never a text
+                logger.warning("task %s: not labelled: %s", task.get("id"), error)
+        return documents
+
+    def documents_many(self, tasks: Sequence[object], config: LabelingConfig) -> list[TaskDocuments]:
+        """Return the documents of each task, in order; URLs are fetched several at a time."""
+        if not any(text_object.is_url for text_object in config.objects):
+            return [self.documents(task, config) for task in tasks]
+        with ThreadPoolExecutor(URLS_AT_A_TIME, thread_name_prefix="fetch") as threads:
+            return list(threads.map(lambda task: self.documents(task, config), tasks))
+
+    def _open(self, task: Mapping[str, Any], text_object: TextObject) -> Document:
+        value = look_up(task.get("data"), text_object.data_key)
+        if text_object.is_url:
+            if not isinstance(value, str) or not value.strip():
+                raise UnreadableTextError(f"{text_object.data_key}: a URL is needed")
+            value = self._fetch(self._resolve(value.strip(), task.get("id")))
+        return open_document(text_object, value)
+
+    def _resolve(self, address: str, task_id: object) -> str:
+        if address.startswith(STORAGE_SCHEMES):
+            uri = base64.urlsafe_b64encode(address.encode("utf-8", "replace")).decode()
+            return f"{self._host}/tasks/{quote(str(task_id), safe='')}/resolve/?fileuri={uri}"
+        return urljoin(f"{self._host}/", address)
+
+
+def task_reader(settings: Settings) -> TaskReader:
+    """Return a reader that fetches what the settings allow."""
+    key = settings.label_studio_api_key
+    fetch = UrlFetcher(
+        settings.label_studio_host,
+        api_key=key.get_secret_value() if key is not None else None,
+        allowed_hosts=settings.allowed_url_hosts,
+        max_bytes=settings.url_max_bytes,
+        timeout=settings.url_timeout,
+    )
+    return TaskReader(fetch, settings.label_studio_host)
+
+
+def look_up(data: object, key: str) -> object:
+    """Return what a task's data has under a key; where there is no such key, dots lead into nested objects."""
+    if isinstance(data, Mapping) and key in data:
+        return data[key]
+    value = data
+    for part in key.replace("[", ".").replace("]", "").split("."):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            raise UnreadableTextError(f"{key}: the task's data has no such key")
+    return value

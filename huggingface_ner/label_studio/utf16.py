@@ -1,0 +1,21 @@
+"""Code points and UTF-16 code units, in which browsers count."""
+
+from bisect import bisect_left
+
+
+class CodeUnits:
+    """The way between a text's code points and its UTF-16 code units; quick however long the text is."""
+
+    def __init__(self, text: str) -> None:
+        self._length = len(text)
+        # where each character is that takes two units: in code points, and in units
+        self._pairs = [] if text.isascii() else [index for index, char in enumerate(text) if char > "\uffff"]
+        self._pair_units = [index + before for before, index in enumerate(self._pairs)]
+
+    def before(self, code_point: int) -> int:
+        """Return how many code units stand before a code point."""
+        return code_point + bisect_left(self._pairs, code_point)
+
+    def code_point(self, units: int) -> int:
+        """Return the code point that so many code units lead to, within the text."""
+        return min(max(units - bisect_left(self._pair_units, units), 0), self._length)

@@ -1,0 +1,66 @@
+"""The model that Label Studio talks to: what a user customises.
+
+Runs under label-studio-ml 1.0.9 and 2.x: the base class gets everything by keyword.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from label_studio_ml.model import LabelStudioMLBase
+
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.predictions import predict_tasks
+from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.tagger_pool import TaggerPool, shared_pool
+
+logger = logging.getLogger(__name__)
+
+
+class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class has no types
+    """Named entity recognition with a fine-tuned Hugging Face token-classification model."""
+
+    def __init__(
+        self,
+        project_id: str | None = None,
+        label_config: str | None = None,
+        *,
+        settings: Settings | None = None,
+        pool: TaggerPool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Make a model for one project.
+
+        project_id: as Label Studio sends it, "<id>.<created at>".
+        label_config: the project's labelling config, XML; raises LabelingConfigError where it labels no text.
+        """
+        self._labeling_config = parse_labeling_config(label_config) if label_config else None
+        self._settings = settings or shared_settings()
+        self._pool = pool or shared_pool()
+        super().__init__(project_id=project_id, label_config=None, **kwargs)
+        self.label_config = label_config
+
+    def predict(
+        self, tasks: Sequence[Any], context: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> list[dict[str, Any]]:
+        """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
+
+        A task that cannot be read gets an empty result and the score 0. Raises NotReadyError while there is no
+        model.
+        """
+        config = self._labeling_config
+        if config is None:
+            raise ValueError("label_config: predicting needs the project's labelling config")
+        version = self._pool.model_version
+        names = config.match_labels(self._pool.labels())
+        reader = task_reader(self._settings)
+        predictions = predict_tasks(tasks, config, names, reader, self._pool.tag)
+        return [{**prediction, "model_version": version} for prediction in predictions]
+
+    def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Take note that something changed in a project; returns what Label Studio is told."""
+        project = data.get("project")
+        project_id = project.get("id") if isinstance(project, Mapping) else None
+        logger.info("project %s: %s", project_id, event)
+        return {"status": "ok", "event": event}

@@ -1,0 +1,39 @@
+"""Basic auth on every route."""
+
+import base64
+import binascii
+import hmac
+
+from flask import Flask, Response, g, jsonify, request
+
+from huggingface_ner.settings import Settings
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Ask for BASIC_AUTH_USER and BASIC_AUTH_PASS where they are set, ``/health`` included.
+
+    Label Studio then tells its user that the credentials are wrong or missing.
+    """
+    if settings.basic_auth_user is None or settings.basic_auth_pass is None:
+        return
+    expected = f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()
+
+    @app.before_request
+    def check_credentials() -> Response | None:
+        # as bytes, in constant time: no hint of how much of it was right, and any character may be in it
+        if hmac.compare_digest(_credentials(request.headers.get("Authorization", "")), expected):
+            return None
+        answer = jsonify(error="Authorization: credentials are missing or wrong", request_id=g.request_id)
+        answer.status_code = 401
+        answer.headers["WWW-Authenticate"] = 'Basic realm="Label Studio ML backend", charset="UTF-8"'
+        return answer
+
+
+def _credentials(header: str) -> bytes:
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(encoded.strip().encode("utf-8", "replace"), validate=True)
+    except binascii.Error:
+        return b""

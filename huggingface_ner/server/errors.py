@@ -1,0 +1,61 @@
+"""The one place that turns errors into HTTP answers."""
+
+import logging
+
+from flask import Flask, Response, g, jsonify
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError
+from huggingface_ner.settings import Settings
+from huggingface_ner.tagger_pool import NotReadyError
+
+logger = logging.getLogger(__name__)
+
+
+class BadRequestError(ValueError):
+    """A request that cannot be used; the message names the field and what it should be."""
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Answer every error of the app's routes as ``{"error": ...}``; never with a traceback."""
+
+    @app.errorhandler(BadRequestError)
+    def bad_request(error: BadRequestError) -> Response:
+        return _answer(400, str(error))
+
+    @app.errorhandler(LabelingConfigError)
+    def bad_labeling_config(error: LabelingConfigError) -> Response:
+        return _answer(400, f"labelling config: {error}")
+
+    @app.errorhandler(NotReadyError)
+    def not_ready(error: NotReadyError) -> Response:
+        answer = _answer(503, str(error))
+        answer.headers["Retry-After"] = str(round(error.retry_after))
+        return answer
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def too_large(_: RequestEntityTooLarge) -> Response:
+        return _answer(
+            413,
+            f"the request is longer than MAX_REQUEST_BYTES={settings.max_request_bytes}: "
+            "select fewer tasks at a time or raise it",
+        )
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        answer = _answer(error.code or 500, error.description or error.name)
+        for name, value in error.get_headers():
+            if name != "Content-Type":
+                answer.headers[name] = value
+        return answer
+
+    @app.errorhandler(Exception)
+    def fault(_: Exception) -> Response:
+        logger.exception("request %s failed", g.request_id)
+        return _answer(500, f"internal error; the log has the reason under request id {g.request_id}")
+
+
+def _answer(status: int, message: str) -> Response:
+    answer = jsonify(error=message, request_id=g.request_id)
+    answer.status_code = status
+    return answer

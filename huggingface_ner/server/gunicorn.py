@@ -1,0 +1,57 @@
+"""gunicorn around the app."""
+
+import os
+from collections.abc import Callable
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from huggingface_ner.settings import Settings
+from huggingface_ner.tagger_pool import TaggerPool
+
+SECONDS_FOR_A_REQUEST = 120  # Label Studio hangs up after 100
+
+
+def make_app(settings: Settings) -> Flask:
+    """Return an app whose model has begun to load."""
+    # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported
+    from huggingface_ner.server.app import create_app  # noqa: PLC0415
+
+    pool = TaggerPool(settings)
+    pool.start()
+    return create_app(settings, pool)
+
+
+def serve(settings: Settings) -> None:
+    """Serve on HOST and PORT until SIGTERM or Ctrl-C."""
+    with TemporaryDirectory(prefix="huggingface-ner-metrics-") as folder:
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        _Server(settings).run()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self._settings
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        options: dict[str, Any] = {
+            "bind": f"{host}:{settings.port}",
+            "workers": settings.workers,
+            "threads": settings.threads,
+            "worker_class": "gthread",
+            "timeout": SECONDS_FOR_A_REQUEST,
+            "control_socket_disable": True,
+            "proc_name": "huggingface-ner",
+            "loglevel": settings.log_level.lower(),
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Any]:
+        return make_app(self._settings)

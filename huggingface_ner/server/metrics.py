@@ -1,0 +1,71 @@
+"""Numbers for Prometheus, summed over the server's processes."""
+
+import os
+import time
+
+from flask import Flask, Response, g, request
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+
+class Metrics:
+    """The service's metrics in a registry of their own, so that several apps can live in one process.
+
+    With PROMETHEUS_MULTIPROC_DIR set, every process writes its numbers there and any of them answers for all.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "huggingface_ner_requests",
+            "HTTP requests answered.",
+            ["route", "status"],
+            registry=self._registry,
+        )
+        self.seconds = Histogram(
+            "huggingface_ner_request_seconds",
+            "How long HTTP requests took.",
+            ["route"],
+            buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100),
+            registry=self._registry,
+        )
+        self.tasks = Counter("huggingface_ner_tasks", "Tasks predicted.", registry=self._registry)
+        self.regions = Counter("huggingface_ner_regions", "Regions predicted.", registry=self._registry)
+        self.webhooks = Counter(
+            "huggingface_ner_webhooks", "Webhook events received.", ["action"], registry=self._registry
+        )
+        self.ready = Gauge(
+            "huggingface_ner_ready",
+            "Server processes that have a model to predict with.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+
+    def render(self) -> Response:
+        """Return all metrics in Prometheus's text format."""
+        registry = self._registry
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    def install(self, app: Flask) -> None:
+        """Count and time every request."""
+
+        @app.before_request
+        def start() -> None:
+            g.started = time.perf_counter()
+
+        @app.after_request
+        def record(response: Response) -> Response:
+            route = request.url_rule.rule if request.url_rule else "unknown"
+            self.requests.labels(route, response.status_code).inc()
+            self.seconds.labels(route).observe(time.perf_counter() - g.started)
+            return response

@@ -1,0 +1,32 @@
+"""A model's folder, written whole or not at all."""
+
+import shutil
+from pathlib import Path
+from tempfile import mkdtemp
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def check_can_save(folder: Path) -> None:
+    """Raise FileExistsError where saving would replace something that is no model."""
+    if folder.exists() and not (folder / "config.json").is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder}: it is there and is no model; name a new folder")
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Save a model for ``Tagger.load``; one that is in the folder already stays until the new one is complete.
+
+    Raises OSError.
+    """
+    check_can_save(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        new, old = aside / "new", aside / "old"
+        model.save_pretrained(new)
+        tokenizer.save_pretrained(new)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(aside)
