@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,7 @@ from transformers import (
     DataCollatorForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -23,29 +24,28 @@ from transformers import (
 )
 
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.decoding import OUTSIDE, TagScheme
-from huggingface_ner.tagging.errors import ModelError
+from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.pretrained import (
     head_is_missing,
     load_model,
     load_tokenizer,
     resolve_device,
-    tag_names,
     window_length,
 )
 from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.training.augmentation import MentionReplacement
 from huggingface_ner.training.dataset import label_windows
+from huggingface_ner.training.head import MatchLabels, replace_head
 
 # Chosen by measuring: see bench/README.md.
 WINDOWS_PER_BATCH = 8
 LEAST_STEPS = 375
 WARMUP_SHARE = 0.1
+REPLACED_SHARE = 0.5
 # The encoder's highest rate for a hidden size; in between, it falls with the logarithm of the size.
-SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 3e-4
+SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 2e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
 
-# Model label -> config label, for those that have a counterpart.
-MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
 # Called with the steps done and the steps in all.
 Progress = Callable[[int, int], object]
 
@@ -92,10 +92,17 @@ def fine_tune(
     scheme = TagScheme.bio(labels)
     head_name = replace_head(model, scheme, None if head_is_missing(model, missing) else match_labels)
     nn.Module.to(model, torch.device(resolve_device(device)))
-    windower = Windower(tokenizer, window_length(model))
+    # what a word means is known better from pre-training than from a few hundred texts
+    model.get_input_embeddings().requires_grad_(False)
+    max_length = window_length(model)
+    windower = Windower(tokenizer, max_length)
     windows = label_windows(examples, windower, scheme)
     if not len(windows):
         raise TrainingError("no training: none of the annotated tasks has a text with words in it")
+    augment = MentionReplacement(
+        windows, scheme, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
+    )
+    pad = DataCollatorForTokenClassification(tokenizer)
     steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
     max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), LEAST_STEPS)
     encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
@@ -126,9 +133,10 @@ def fine_tune(
                 disable_tqdm=True,
             ),
             train_dataset=windows,
-            data_collator=DataCollatorForTokenClassification(tokenizer),
+            data_collator=lambda features: pad([augment(feature) for feature in features]),
             callbacks=[] if progress is None else [_ProgressCallback(progress)],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.encoder_rate = encoder_rate
         trainer.head_name = head_name
         trainer.train()
@@ -142,54 +150,6 @@ def encoder_rate_cap(hidden_size: int) -> float:
     share = math.log(hidden_size / SMALL_ENCODER) / math.log(BASE_ENCODER / SMALL_ENCODER)
     share = min(max(share, 0.0), 1.0)
     return float(SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
-
-
-def replace_head(model: PreTrainedModel, scheme: TagScheme, match_labels: MatchLabels | None) -> str:
-    """Give a model a new head for a scheme's tags, and return the head's name.
-
-    Rows of the old head are copied where ``match_labels`` finds a counterpart for their label; None copies none.
-    """
-    name, old = _head(model)
-    new = nn.Linear(old.in_features, len(scheme.tags), bias=old.bias is not None)
-    nn.init.normal_(new.weight, std=getattr(model.config, "initializer_range", 0.02))
-    if old.bias is not None:
-        nn.init.zeros_(new.bias)
-    if match_labels is not None:
-        with torch.no_grad():
-            for row, source in _counterparts(scheme, TagScheme.from_names(tag_names(model)), match_labels):
-                new.weight[row] = old.weight[source]
-                if old.bias is not None:
-                    new.bias[row] = old.bias[source]
-    model.set_submodule(name, new)
-    vars(model)["num_labels"] = len(scheme.tags)  # the loss reads it, apart from the config's
-    model.config.id2label = dict(enumerate(scheme.names))
-    model.config.label2id = {tag: index for index, tag in enumerate(scheme.names)}
-    return name
-
-
-def _head(model: PreTrainedModel) -> tuple[str, nn.Linear]:
-    heads = [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and not name.startswith(f"{model.base_model_prefix}.")
-    ]
-    if not heads or heads[-1][1].out_features != model.config.num_labels:
-        raise ModelError(f"{model.name_or_path}: {type(model).__name__} has no linear head that could be replaced")
-    return heads[-1]
-
-
-def _counterparts(new: TagScheme, old: TagScheme, match_labels: MatchLabels) -> list[tuple[int, int]]:
-    """Return (new row, old row) for each new tag that the old head knows, in whatever scheme it was."""
-    old_labels = {"": ""}
-    for old_label, new_label in match_labels(old.labels).items():
-        old_labels.setdefault(new_label, old_label)
-    nearest = {OUTSIDE: (OUTSIDE,), "B": ("B", "S", "I"), "I": ("I", "E", "B")}
-    rows = []
-    for row, (prefix, label) in enumerate(new.tags):
-        if label in old_labels:
-            sources = [(candidate, old_labels[label]) for candidate in nearest[prefix]]
-            rows += [(row, old.ids[source]) for source in sources if source in old.ids][:1]
-    return rows
 
 
 def _has_fast_bf16(device: torch.device) -> bool:
