@@ -1,0 +1,15 @@
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDED = Path(__file__).resolve().parent / "recorded"
+
+
+def recorded(name: str) -> Any:
+    """Return a recorded exchange of Label Studio 1.23.2."""
+    return json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def recorded_names(prefix: str = "") -> list[str]:
+    return sorted(path.stem for path in RECORDED.glob(f"{prefix}*.json") if not path.stem.startswith("_"))

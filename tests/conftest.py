@@ -1,0 +1,73 @@
+"""What all tests share: one thread, no Hub, the recorded requests, a model trained on examples/news."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import pytest
+import torch
+
+from huggingface_ner.cli import main
+from huggingface_ner.settings import Settings
+from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.tagging.pretrained import packaged_encoder
+from tests import ROOT
+from tests.tiny_models import KINDS, save_tiny_model
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(field.upper(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def news() -> Path:
+    return ROOT / "examples" / "news"
+
+
+@pytest.fixture(scope="session")
+def news_config(news: Path) -> str:
+    return (news / "labeling_config.xml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def news_tasks(news: Path) -> list[dict[str, Any]]:
+    return json.loads((news / "annotated_tasks.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def news_model(news: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model that the command line trained on examples/news."""
+    out = tmp_path_factory.mktemp("models") / "news"
+    arguments = ["--config", str(news / "labeling_config.xml"), "--tasks", str(news / "annotated_tasks.json")]
+    assert main(["train", *arguments, "--out", str(out), "--baseline", str(packaged_encoder())]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def news_pool(news_model: Path) -> Iterator[TaggerPool]:
+    pool = TaggerPool(Settings(baseline_model_name=str(news_model)))
+    pool.start()
+    assert pool.wait(60).state == "ready"
+    yield pool
+    pool.close()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A randomly initialised model of each kind with a BIO head."""
+    return save_tiny_model(tmp_path_factory.mktemp(request.param), request.param)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("tiny-bert"), "bert")

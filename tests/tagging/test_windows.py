@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from huggingface_ner.tagging.pretrained import load_tokenizer
+from huggingface_ner.tagging.windows import Windower
+
+
+@pytest.mark.parametrize("words", [1, 7, 8, 9, 30, 31, 500])
+def test_each_word_is_decided_once_and_nothing_is_cut(tiny_model: Path, words: int) -> None:
+    windower = Windower(load_tokenizer(tiny_model), max_length=12, overlap=4)
+    (text,) = windower.tokenize(["Anna flew " * (words // 2) + "Anna" * (words % 2)])
+    assert len(text.words) == words
+    decided = []
+    for window in windower.windows(text):
+        assert len(window.input_ids) <= 12
+        assert window.first_word == len(decided)
+        for offset, position in enumerate(window.positions):
+            token = text.first_tokens[window.first_word + offset]
+            assert window.input_ids[position] == text.token_ids[token]
+            decided.append(window.first_word + offset)
+    assert decided == list(range(words))
+
+
+def test_a_word_in_an_overlap_is_decided_where_it_has_more_context(tiny_bert: Path) -> None:
+    windower = Windower(load_tokenizer(tiny_bert), max_length=22, overlap=8)
+    (text,) = windower.tokenize(["a " * 60])
+    windows = list(windower.windows(text))
+    assert len(windows) == 5
+    # of the 8 tokens that two windows of 20 share, each decides the 4 that are nearer to its middle
+    assert [len(window.positions) for window in windows[:2]] == [16, 12]
+
+
+def test_the_stored_truncation_and_padding_are_switched_off(tiny_bert: Path) -> None:
+    tokenizer = load_tokenizer(tiny_bert)
+    tokenizer.backend_tokenizer.enable_truncation(5)
+    tokenizer.backend_tokenizer.enable_padding(length=128)
+    (text,) = Windower(tokenizer, 12).tokenize(["Anna " * 40])
+    assert len(text.words) == 40
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Anna's e-mail", ["Anna", "'", "s", "e", "-", "mail"]),
+        ("Cafe\u0301 Mu\u0308ller", ["Cafe\u0301", "Mu\u0308ller"]),
+        ("one\r\ntwo", ["one", "two"]),
+        ("小池氏", ["小", "池", "氏"]),
+    ],
+)
+def test_words_come_from_the_text(tiny_bert: Path, text: str, words: list[str]) -> None:
+    (tokenized,) = Windower(load_tokenizer(tiny_bert), 40).tokenize([text])
+    assert [text[start:end] for start, end in tokenized.words] == words
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.one_of(st.sampled_from("aé😀\u0301\r\n 東京\u200d\ud83d\x00."), st.characters(codec=None))))
+def test_words_of_any_text_are_ordered_and_apart(tiny_model: Path, text: str) -> None:
+    (tokenized,) = Windower(load_tokenizer(tiny_model), 40).tokenize([text])
+    end = 0
+    for word in tokenized.words:
+        assert end <= word[0] < word[1] <= len(text)
+        end = word[1]
+    assert sorted(set(tokenized.first_tokens)) == tokenized.first_tokens
+
+
+def test_windows_without_room_are_refused(tiny_bert: Path) -> None:
+    with pytest.raises(ValueError, match="no room"):
+        Windower(load_tokenizer(tiny_bert), max_length=10, overlap=8)

@@ -1,0 +1,83 @@
+"""Randomly initialised models of the usual kinds, small enough to make in a test."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoModelForTokenClassification,
+    BertConfig,
+    DebertaV2Config,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    XLMRobertaConfig,
+)
+
+KINDS = ("bert", "roberta", "deberta", "xlm-roberta")
+BIO = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
+TEXTS = (
+    "Anna Kovács flew from Zürich to São Paulo with Jean-Luc O'Neill.",
+    "東京都知事の小池百合子氏が大阪で会見した。",
+    "Don't they sell 1,000 e-bikes at http://example.org?",
+)
+
+
+def save_tiny_model(folder: Path, kind: str, tags: Sequence[str] = BIO, *, positions: int = 40) -> Path:
+    """Save a model and its tokenizer, and return the folder."""
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    tokenizer = _tokenizer(kind)
+    labels = {"id2label": dict(enumerate(tags)), "label2id": {tag: index for index, tag in enumerate(tags)}}
+    config_class = {
+        "bert": BertConfig,
+        "roberta": RobertaConfig,
+        "deberta": DebertaV2Config,
+        "xlm-roberta": XLMRobertaConfig,
+    }[kind]
+    config = config_class(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=positions,
+        type_vocab_size=2 if kind == "bert" else 1,
+        pad_token_id=tokenizer.pad_token_id,
+        initializer_range=0.5,  # so that a random head is not the same for all words
+        **size,
+        **labels,
+    )
+    AutoModelForTokenClassification.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    # RoBERTa kinds have <pad> at 1, which their positions start after
+    first, pad, last, unknown = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")
+    special = [first, pad, last, unknown]
+    if kind == "bert":
+        backend = Tokenizer(models.WordPiece(unk_token=unknown))
+        backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=special, show_progress=False)
+    elif kind == "roberta":
+        backend = Tokenizer(models.BPE())
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(
+            vocab_size=350, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        )
+    else:
+        backend = Tokenizer(models.Unigram())
+        backend.normalizer = normalizers.NFKC()
+        backend.pre_tokenizer = pre_tokenizers.Metaspace()
+        trainer = trainers.UnigramTrainer(
+            vocab_size=120, special_tokens=special, unk_token=unknown, show_progress=False
+        )
+    backend.train_from_iterator(TEXTS, trainer)
+    ids = {token: backend.token_to_id(token) for token in special}
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}", special_tokens=[(first, ids[first]), (last, ids[last])]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, cls_token=first, sep_token=last, pad_token=pad, unk_token=unknown
+    )
