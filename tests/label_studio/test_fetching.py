@@ -1,0 +1,166 @@
+"""What is fetched and what is not, with real servers on this machine."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers /NAME with what ``pages`` has for it, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.asked: list[tuple[str, str, str | None]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        status, headers, body = self.server.pages.get(self.path, (404, {}, b""))
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.path == "/slow":
+            for _ in range(20):
+                self.wfile.write(b"x" * 5)
+                self.wfile.flush()
+                time.sleep(0.1)
+        else:
+            self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def _serve() -> Iterator[_Server]:
+    with _Server() as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def label_studio() -> Iterator[_Server]:
+    yield from _serve()
+
+
+@pytest.fixture
+def other() -> Iterator[_Server]:
+    yield from _serve()
+
+
+def test_a_text_keeps_its_line_ends_and_its_charset(label_studio: _Server) -> None:
+    label_studio.pages["/a?b=c"] = (200, {}, "Zürich\r\n".encode())
+    label_studio.pages["/latin"] = (200, {"Content-Type": "text/plain; charset=iso-8859-1"}, b"Z\xfcrich")
+    label_studio.pages["/odd"] = (200, {"Content-Type": "text/plain; charset=no-such"}, b"a\xff")
+    fetch = UrlFetcher(label_studio.url)
+    assert fetch(f"{label_studio.url}/a?b=c") == "Zürich\r\n"
+    assert fetch(f"{label_studio.url}/latin") == "Zürich"
+    assert fetch(f"{label_studio.url}/odd") == "a\ufffd"
+
+
+def test_the_key_goes_to_label_studio_only(label_studio: _Server, other: _Server) -> None:
+    label_studio.pages["/a"] = (200, {}, b"one")
+    label_studio.pages["/away"] = (302, {"Location": f"{other.url}/b"}, b"")
+    other.pages["/b"] = (200, {}, b"two")
+    fetch = UrlFetcher(label_studio.url, api_key="legacy", allowed_hosts=["127.0.0.1"])
+    assert fetch(f"{label_studio.url}/a") == "one"
+    assert fetch(f"{label_studio.url}/away") == "two"
+    assert label_studio.asked == [("GET", "/a", "Token legacy"), ("GET", "/away", "Token legacy")]
+    assert other.asked == [("GET", "/b", None)]
+
+
+def test_a_personal_access_token_is_exchanged_once(label_studio: _Server) -> None:
+    def part(value: dict[str, str]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    label_studio.pages["/api/token/refresh/"] = (200, {}, b'{"access": "short-lived"}')
+    label_studio.pages["/a"] = (200, {}, b"one")
+    fetch = UrlFetcher(label_studio.url, api_key=f"{part({'alg': 'HS256'})}.{part({'typ': 'refresh'})}.sig")
+    assert [fetch(f"{label_studio.url}/a") for _ in range(2)] == ["one", "one"]
+    assert [asked[::2] for asked in label_studio.asked] == [
+        ("POST", None),
+        ("GET", "Bearer short-lived"),
+        ("GET", "Bearer short-lived"),
+    ]
+
+
+def test_a_refused_personal_access_token_is_said(label_studio: _Server) -> None:
+    label_studio.pages["/api/token/refresh/"] = (401, {}, b"{}")
+    with pytest.raises(FetchError, match="does not take LABEL_STUDIO_API_KEY"):
+        UrlFetcher(label_studio.url, api_key="eyJhIjoxfQ.e30.sig")(f"{label_studio.url}/a")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "2130706433", "0x7f.1", "169.254.169.254"])
+@pytest.mark.parametrize("allowed", [[], ["*"]])
+def test_private_addresses_are_refused(other: _Server, host: str, allowed: list[str]) -> None:
+    with pytest.raises(FetchError, match="ALLOWED_URL_HOSTS|no such host"):
+        UrlFetcher("http://ls.example", allowed_hosts=allowed)(f"http://{host}:{other.server_port}/a")
+    assert other.asked == []
+
+
+def test_no_redirect_leads_where_nothing_is_fetched_from(label_studio: _Server, other: _Server) -> None:
+    label_studio.pages["/away"] = (302, {"Location": f"http://localhost:{other.server_port}/b"}, b"")
+    label_studio.pages["/file"] = (302, {"Location": "file:///etc/passwd"}, b"")
+    label_studio.pages["/round"] = (302, {"Location": "/round"}, b"")
+    fetch = UrlFetcher(label_studio.url)
+    with pytest.raises(FetchError, match="add the host there"):
+        fetch(f"{label_studio.url}/away")
+    with pytest.raises(FetchError, match="only http and https"):
+        fetch(f"{label_studio.url}/file")
+    with pytest.raises(FetchError, match="redirects more than"):
+        fetch(f"{label_studio.url}/round")
+    assert other.asked == []
+
+
+def test_another_port_of_label_studios_machine_is_another_host(label_studio: _Server, other: _Server) -> None:
+    with pytest.raises(FetchError, match="add the host there"):
+        UrlFetcher(label_studio.url)(f"{other.url}/a")
+
+
+def test_size_and_time_are_bounded(label_studio: _Server) -> None:
+    label_studio.pages["/big"] = (200, {}, b"x" * 100_000)
+    label_studio.pages["/slow"] = (200, {"Content-Length": "100"}, b"")
+    with pytest.raises(FetchError, match="URL_MAX_BYTES=1000"):
+        UrlFetcher(label_studio.url, max_bytes=1000)(f"{label_studio.url}/big")
+    start = time.monotonic()
+    with pytest.raises(FetchError, match="URL_TIMEOUT|breaks off"):
+        UrlFetcher(label_studio.url, timeout=0.5)(f"{label_studio.url}/slow")
+    assert time.monotonic() - start < 2.5
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://example.org/a", "only http and https"),
+        ("http://", "only http and https"),
+        ("http://[::1", "no URL"),
+        ("http://example.org:port/", "no URL"),
+        ("http://no-such-host.invalid/", "no such host"),
+        ("http://127.0.0.1:1/", "does not answer"),
+    ],
+)
+def test_what_is_no_address_is_said(url: str, message: str) -> None:
+    with pytest.raises(FetchError, match=message):
+        UrlFetcher("http://ls.example", allowed_hosts=["no-such-host.invalid", "127.0.0.1"])(url)
+
+
+def test_an_error_status_is_said(label_studio: _Server) -> None:
+    with pytest.raises(FetchError, match="HTTP 404"):
+        UrlFetcher(label_studio.url)(f"{label_studio.url}/missing")

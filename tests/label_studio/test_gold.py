@@ -1,0 +1,63 @@
+from typing import Any
+
+import pytest
+
+from huggingface_ner.label_studio.gold import best_annotation, read_gold
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.tasks import TaskReader
+from huggingface_ner.spans import Span
+
+CONFIG = parse_labeling_config(
+    '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
+)
+READER = TaskReader(str, "http://ls")
+REGION = {"from_name": "l", "to_name": "t", "type": "labels", "value": {"start": 0, "end": 4, "labels": ["PER"]}}
+
+
+def _annotation(number: int, **more: Any) -> dict[str, Any]:
+    return {"id": number, "updated_at": f"2026-01-0{number}T00:00:00Z", "result": [], **more}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "best"),
+    [
+        ([], None),
+        (None, None),
+        (["x", None], None),
+        ([_annotation(1, was_cancelled=True)], None),
+        ([_annotation(1), _annotation(2, was_cancelled=True)], 1),
+        ([_annotation(2), _annotation(1)], 2),
+        ([_annotation(1, ground_truth=True), _annotation(2)], 1),
+        ([_annotation(1, ground_truth=True, was_cancelled=True), _annotation(2)], 2),
+        ([_annotation(1, ground_truth=True), _annotation(2, ground_truth=True)], 2),
+        ([{"id": 3}, {"id": 4}], 4),
+    ],
+)
+def test_the_annotation_that_teaches(annotations: object, best: int | None) -> None:
+    annotation = best_annotation({"annotations": annotations})
+    assert (annotation and annotation["id"]) == best
+
+
+def test_tasks_without_a_usable_annotation_or_text_are_left_out() -> None:
+    tasks = [
+        {"id": 1, "data": {"t": "Anna flew"}, "annotations": [{"id": 1, "result": [REGION]}]},
+        {"id": 2, "data": {"t": "Nobody"}, "annotations": [{"id": 2, "result": []}]},
+        {"id": 3, "data": {"t": "Anna"}, "annotations": []},
+        {"id": 4, "data": {"t": "Anna"}, "annotations": [{"id": 3, "was_cancelled": True, "result": [REGION]}]},
+        {"id": 5, "data": {}, "annotations": [{"id": 4, "result": [REGION]}]},
+        {"data": {"t": "Anna"}, "annotations": [{"id": 5, "result": None}]},
+        "no task",
+    ]
+    gold = list(read_gold(tasks, CONFIG, READER))
+    assert [(text.task_id, text.spans) for text in gold] == [("1", (Span(0, 4, "PER"),)), ("2", ()), ("#6", ())]
+
+
+def test_the_sample_data_teaches_what_it_should(news_config: str, news_tasks: list[dict[str, Any]]) -> None:
+    gold = list(read_gold(news_tasks, parse_labeling_config(news_config), READER))
+    assert len(news_tasks) == 200
+    assert len(gold) == 199  # one task has only a cancelled annotation
+    texts = {text.text[span.start : span.end] for text in gold for span in text.spans}
+    assert {"Nguye\u0302\u0303n Thi\u0323 Lan", "Queen of the Skerries", "Zürich"} <= texts
+    assert all(text == text.strip() for text in texts)
+    assert sum(not text.spans for text in gold) >= 12
+    assert sum(len(text.text.split()) > 1000 for text in gold) == 2

@@ -1,0 +1,93 @@
+import pytest
+
+from huggingface_ner.label_studio.labeling_config import (
+    MOST_CHARACTERS,
+    LabelingConfigError,
+    parse_labeling_config,
+)
+
+ALIASES = """
+<View>
+  <Header value="Who?"/>
+  <Labels name="who" toName="text,title">
+    <Label value="Person" alias="PER" predicted_values="human, B_PERSON"/>
+    <Label value="Organisation"/>
+  </Labels>
+  <ParagraphLabels name="where" toName="talk"><Label value="GPE"/></ParagraphLabels>
+  <Choices name="kind" toName="text"><Choice value="news"/></Choices>
+  <RectangleLabels name="box" toName="image"><Label value="Car"/></RectangleLabels>
+  <Image name="image" value="$image"/>
+  <Text name="text" value="$text"/>
+  <Text name="title" value="$meta.title" valueType="url"/>
+  <Paragraphs name="talk" value="$talk" textKey="says"/>
+</View>
+"""
+
+
+def test_every_control_over_a_text_is_read() -> None:
+    config = parse_labeling_config(ALIASES)
+    assert [(control.name, control.object.name) for control in config.controls] == [
+        ("who", "text"),
+        ("who", "title"),
+        ("where", "talk"),
+    ]
+    assert config.label_names == ("PER", "Organisation", "GPE")
+    text, title, talk = config.objects
+    assert (title.data_key, title.is_url, text.is_url) == ("meta.title", True, False)
+    assert (talk.tag, talk.text_key) == ("Paragraphs", "says")
+    assert config.control_for(text, "GPE") is None
+
+
+def test_an_alias_is_what_regions_hold() -> None:
+    control = parse_labeling_config(ALIASES).controls[0]
+    assert control.read_label("PER") == "PER"
+    assert control.read_label("Person") == "PER"
+    assert control.read_label("human") is None
+
+
+def test_model_labels_find_their_counterpart() -> None:
+    names = parse_labeling_config(ALIASES).match_labels(["human", "PER", "person", "ORG", "LOC", "MISC", "DATE"])
+    assert names == {"human": "PER", "PER": "PER", "person": "PER", "ORG": "Organisation", "LOC": "GPE"}
+
+
+def test_the_surest_rule_wins() -> None:
+    config = parse_labeling_config(
+        '<View><Labels name="l" toName="t"><Label value="per"/><Label value="PERSON"/><Label value="PER"/>'
+        '</Labels><Text name="t" value="$t"/></View>'
+    )
+    assert config.match_labels(["PER", "Person", "per"]) == {"PER": "PER", "Person": "PERSON", "per": "per"}
+
+
+@pytest.mark.parametrize(
+    ("xml", "message"),
+    [
+        ("", "empty"),
+        ("  \n", "empty"),
+        ("<View>", "no well-formed XML"),
+        ("View", "no well-formed XML"),
+        ("<View>\x00</View>", "no well-formed XML"),
+        ("<View>\ud83d</View>", "no well-formed XML"),
+        ("<View/>", "no control labels text"),
+        ('<View><Text name="t" value="$t"/></View>', "no control labels text"),
+        ('<View><Labels name="l" toName="t"><Label value="A"/></Labels></View>', "no control labels text"),
+        (
+            '<View><Labels name="l" toName="i"><Label value="A"/></Labels><Image name="i" value="$i"/></View>',
+            "no control labels text",
+        ),
+        (
+            '<View><Labels name="l" toName="t" value="$all"/><Text name="t" value="$t"/></View>',
+            "l: this control has no <Label>",
+        ),
+        ('<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><View>&b;</View>', "entities"),
+        ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><View/>', "document type"),
+        ("<View>" + "x" * MOST_CHARACTERS + "</View>", "longer than"),
+    ],
+)
+def test_a_config_that_cannot_be_used_says_why(xml: str, message: str) -> None:
+    with pytest.raises(LabelingConfigError, match=message):
+        parse_labeling_config(xml)
+
+
+@pytest.mark.parametrize("start", ['<?xml version="1.0" encoding="utf-16"?>\n', "\ufeff", "<!-- a comment -->"])
+def test_what_may_stand_before_the_view(start: str) -> None:
+    assert parse_labeling_config(start + ALIASES).label_names[0] == "PER"
