@@ -3,7 +3,8 @@
     python -m bench.learning --corpus CORPUS --sizes 200 1000 --seeds 0 1 2
 
 CORPUS: a folder with train.jsonl and dev.jsonl or test.jsonl, one {"id", "text", "spans": [{"start", "end",
-"label"}]} a line. Each seed shuffles the training sentences and takes the first ones. Prints strict F1 and seconds.
+"label"}]} a line. Each seed shuffles the training sentences and takes the first ones. Prints strict F1 and
+seconds.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""python -m huggingface_ner serve | worker | train | predict | evaluate.
+"""python -m huggingface_ner serve | worker | health | train | predict | evaluate.
 
 Heavy imports are inside the commands, so that --help and a wrong option answer at once.
 """
@@ -60,6 +60,20 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.server.gunicorn import serve as serve_app
 
     serve_app(settings)
+
+
+def worker(options: argparse.Namespace, settings: Settings) -> None:
+    """Run the trainings that wait in Redis, until stopped."""
+    from huggingface_ner.training.queue import run_worker
+
+    run_worker(settings.redis_url)
+
+
+def health(options: argparse.Namespace, settings: Settings) -> None:
+    """Print how the server on this machine is."""
+    from huggingface_ner.server.probe import ask_health
+
+    print(ask_health(settings))
 
 
 def train(options: argparse.Namespace, settings: Settings) -> None:
@@ -230,6 +244,10 @@ def _parser() -> argparse.ArgumentParser:
     added = command(serve, "Serve Label Studio: /health, /setup, /predict, /webhook, ... until stopped.")
     added.add_argument("--host", help="address to listen on (default: HOST)")
     added.add_argument("--port", type=int, help="port to listen on (default: PORT)")
+
+    command(worker, "Run the trainings that wait in the queue at REDIS_URL, one at a time, until stopped.")
+
+    command(health, "Ask the server at HOST and PORT for its /health, with BASIC_AUTH_*; fails where it is down.")
 
     added = command(train, "Fine-tune a model on annotated tasks and print its scores on those held out.")
     _add_config(added)

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests import recorded, recorded_names
 
 from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.spans import Span
+from tests import recorded, recorded_names
 
 DRAWN = recorded("_ui_saved_regions")
 LABELS = '<Label value="PER"/><Label value="LOC"/>'
@@ -80,7 +80,8 @@ def test_paragraphs(kind: str) -> None:
 def test_text_of_a_url() -> None:
     """The page saves no ``text`` there, and its offsets count CRLF as two."""
     config = parse_labeling_config(
-        f'<View><Labels name="label" toName="t">{LABELS}</Labels><Text name="t" value="$t" valueType="url"/></View>'
+        f'<View><Labels name="label" toName="t">{LABELS}</Labels>'
+        '<Text name="t" value="$t" valueType="url"/></View>'
     )
     (drawn,) = DRAWN["Text_url"]
     ((_, document),) = TaskReader(lambda url: drawn["file_text"], "http://ls").documents(
@@ -101,7 +102,8 @@ def test_annotations_of_webhooks(name: str) -> None:
         controls = config.controls_for(text_object)
         spans = read_spans(body["annotation"]["result"], controls, document)
         assert len(spans) == len(body["annotation"]["result"])
-        for span, region in zip(spans, sorted(body["annotation"]["result"], key=lambda r: r["value"]["start"])):
+        drawn = sorted(body["annotation"]["result"], key=lambda region: region["value"]["start"])
+        for span, region in zip(spans, drawn, strict=True):
             assert document.text[span.start : span.end] == region["value"]["text"]
             assert write_region(span, controls[0], document)["value"] == region["value"]
 
@@ -175,7 +177,7 @@ def test_regions_of_other_controls_are_passed_over() -> None:
 
 @pytest.mark.parametrize("value", [3, 2.5, [], {}, None, True])
 def test_what_is_no_text_is_named(value: object) -> None:
-    with pytest.raises(UnreadableTextError, match="^t: a text is needed"):
+    with pytest.raises(UnreadableTextError, match=r"^t: a text is needed"):
         _open(_config("Labels", "Text"), value)
 
 

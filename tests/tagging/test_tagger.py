@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.tiny_models import save_tiny_model
 from transformers import AutoTokenizer
 
 from huggingface_ner.tagging.errors import ModelError
 from huggingface_ner.tagging.pretrained import packaged_encoder
 from huggingface_ner.tagging.tagger import Tagger
+from tests.tiny_models import save_tiny_model
 
 TEXTS = [
     "Anna Kovács flew to Zürich.",

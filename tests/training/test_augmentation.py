@@ -3,11 +3,11 @@ from huggingface_ner.training.augmentation import MentionReplacement
 from huggingface_ner.training.dataset import IGNORED
 
 SCHEME = TagScheme.bio(["PER", "LOC"])
-O, B_PER, I_PER, B_LOC = 0, 1, 2, 3
+OUTSIDE, B_PER, I_PER, B_LOC = range(4)
 # two windows: a PER of three tokens, and a PER of one beside a LOC of one
 FEATURES = [
-    {"input_ids": [101, 7, 8, 9, 20, 102], "labels": [IGNORED, B_PER, IGNORED, I_PER, O, IGNORED]},
-    {"input_ids": [101, 5, 6, 21, 102], "labels": [IGNORED, B_PER, B_LOC, O, IGNORED]},
+    {"input_ids": [101, 7, 8, 9, 20, 102], "labels": [IGNORED, B_PER, IGNORED, I_PER, OUTSIDE, IGNORED]},
+    {"input_ids": [101, 5, 6, 21, 102], "labels": [IGNORED, B_PER, B_LOC, OUTSIDE, IGNORED]},
 ]
 
 
@@ -23,7 +23,7 @@ def test_mentions_are_replaced_by_others_of_their_label() -> None:
 def test_labels_go_with_the_tokens() -> None:
     augment = MentionReplacement(FEATURES, SCHEME, share=1.0, max_length=50, seed=0)
     labels = {tuple(result["input_ids"]): result["labels"] for result in (augment(FEATURES[1]) for _ in range(50))}
-    assert labels[101, 7, 8, 9, 6, 21, 102] == [IGNORED, B_PER, IGNORED, I_PER, B_LOC, O, IGNORED]
+    assert labels[101, 7, 8, 9, 6, 21, 102] == [IGNORED, B_PER, IGNORED, I_PER, B_LOC, OUTSIDE, IGNORED]
 
 
 def test_no_window_outgrows_the_model_and_a_share_of_0_changes_nothing() -> None:

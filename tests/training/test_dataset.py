@@ -1,4 +1,5 @@
 import logging
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_of_overlapping_spans_the_longer_wins(stretches: list[tuple[int, int]]) 
     spans = [Span(start, start + length, "PER") for start, length in stretches]
     kept = drop_overlaps(spans)
     assert kept == sorted(kept)
-    assert all(one.end <= other.start for one, other in zip(kept, kept[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(kept))
     for span in set(spans) - set(kept):
         rivals = [other for other in kept if other.start < span.end and span.start < other.end]
         assert any(other.end - other.start >= span.end - span.start for other in rivals)
@@ -73,7 +74,7 @@ def test_windows_teach_the_whole_of_a_long_text(tiny_model: Path) -> None:
     taught = [label for row in dataset["labels"] for label in row if label != IGNORED]
     assert len(dataset) > 5
     assert [SCHEME.names[label] for label in taught] == ["B-PER", "O", "O"] * 50
-    assert all(len(ids) == len(labels) <= 16 for ids, labels in zip(dataset["input_ids"], dataset["labels"]))
+    assert all(len(row["input_ids"]) == len(row["labels"]) <= 16 for row in dataset)
 
 
 def test_what_is_left_out_is_counted_in_the_log(tiny_bert: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.tiny_models import save_tiny_model
 
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.decoding import TagScheme
@@ -15,6 +14,7 @@ from huggingface_ner.training.evaluation import evaluate
 from huggingface_ner.training.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.training.head import replace_head
 from huggingface_ner.training.model_folder import check_can_save, save_model
+from tests.tiny_models import save_tiny_model
 
 NAMES = ["Anna", "Kovács", "Zürich", "Paulo"]
 EXAMPLES = [
