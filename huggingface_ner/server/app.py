@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     """Make the app; the pool is somebody else's to start and close."""
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     metrics = Metrics()
 

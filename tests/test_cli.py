@@ -1,0 +1,123 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huggingface_ner.cli import main
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+
+CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "config.xml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def _tasks(tmp_path: Path, tasks: Any) -> str:
+    path = tmp_path / "tasks.json"
+    path.write_text(tasks if isinstance(tasks, str) else json.dumps(tasks))
+    return str(path)
+
+
+def test_the_sample_data_is_learned(news: Path, news_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--model", str(news_model), "--config", str(news / "labeling_config.xml")]
+    assert main(["evaluate", *arguments, "--tasks", str(news / "annotated_tasks.json"), "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["f1"] > 0.7  # four of five texts were learned from
+    assert set(scores["labels"]) == {"PER", "ORG", "LOC", "MISC"}
+    assert {"precision", "recall", "f1"} <= set(scores["labels"]["PER"])
+
+
+def test_a_file_of_predictions_fits_its_config(news: Path, news_model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "predictions.json"
+    arguments = ["--model", str(news_model), "--config", str(news / "labeling_config.xml")]
+    assert main(["predict", *arguments, "--tasks", str(news / "tasks.json"), "--out", str(out)]) == 0
+    config = parse_labeling_config((news / "labeling_config.xml").read_text())
+    for given, task in zip(
+        json.loads((news / "tasks.json").read_text()), json.loads(out.read_text()), strict=True
+    ):
+        assert task["data"] == given["data"]
+        (prediction,) = task["predictions"]
+        assert prediction["model_version"] == "news"
+        assert 0 <= prediction["score"] <= 1
+        for region in prediction["result"]:
+            value = region["value"]
+            assert value["text"] == task["data"]["text"][value["start"] : value["end"]]
+            assert set(value["labels"]) <= set(config.label_names)
+
+
+def test_bare_tasks_are_taken(news_model: Path, config: str, tmp_path: Path) -> None:
+    """Label Studio imports a list of the tasks' data, too."""
+    tasks = _tasks(tmp_path, [{"t": "Amina Diallo flew."}, {"t": ""}])
+    out = tmp_path / "out.json"
+    assert (
+        main(["predict", "--model", str(news_model), "--config", config, "--tasks", tasks, "--out", str(out)]) == 0
+    )
+    assert [task["data"] for task in json.loads(out.read_text())] == [{"t": "Amina Diallo flew."}, {"t": ""}]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ("{", "no JSON"),
+        ({}, "a list of tasks is needed"),
+        ([3], "a list of tasks is needed"),
+        ([], "no task in it has an annotation"),
+        ([{"data": {"t": "x"}, "annotations": []}], "no task in it has an annotation"),
+        ([{"data": {"t": " "}, "annotations": [{"result": []}]}], "none of the annotated tasks"),
+    ],
+)
+def test_tasks_that_teach_nothing_are_named(
+    tmp_path: Path, config: str, tiny_bert: Path, capsys: pytest.CaptureFixture[str], tasks: Any, message: str
+) -> None:
+    arguments = ["--config", config, "--tasks", _tasks(tmp_path, tasks), "--out", str(tmp_path / "model")]
+    assert main(["train", *arguments, "--baseline", str(tiny_bert)]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_config_that_cannot_be_used_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "config.xml"
+    path.write_text("<View/>")
+    assert main(["evaluate", "--model", "m", "--config", str(path), "--tasks", "t.json"]) == 1
+    assert f"{path}: no control labels text" in capsys.readouterr().err
+    assert main(["evaluate", "--model", "m", "--config", "gone.xml", "--tasks", "t.json"]) == 1
+    assert "gone.xml" in capsys.readouterr().err
+
+
+def test_an_existing_folder_is_not_overwritten(
+    tmp_path: Path, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("precious")
+    arguments = ["--config", config, "--tasks", "t.json", "--out", str(tmp_path / "thesis")]
+    assert main(["train", *arguments]) == 1
+    assert "is no model" in capsys.readouterr().err
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "precious"
+
+
+def test_a_model_that_is_none_is_named(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tasks = _tasks(tmp_path, [{"t": "x"}])
+    arguments = ["--config", config, "--tasks", tasks, "--out", str(tmp_path / "out.json")]
+    assert main(["predict", "--model", str(tmp_path / "gone"), *arguments]) == 1
+    assert "gone: there is no such model folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("share", ["1", "-0.1", "x"])
+def test_a_share_has_to_be_one(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--config", "c", "--tasks", "t", "--out", "o", "--held-out", share])
+    assert stopped.value.code == 2
+    assert "--held-out" in capsys.readouterr().err
+
+
+def test_a_setting_that_cannot_be_used_stops_every_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORKERS", "none")
+    assert main(["serve"]) == 2
+    assert "WORKERS=none" in capsys.readouterr().err

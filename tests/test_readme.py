@@ -1,0 +1,100 @@
+"""What the README says is so."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from huggingface_ner.cli import main
+from huggingface_ner.server.app import create_app
+from huggingface_ner.settings import Settings
+from huggingface_ner.tagger_pool import TaggerPool
+from tests import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines() if "-m huggingface_ner" in line]
+
+
+def _defaults() -> dict[str, str]:
+    shown = {}
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, float):
+            default = "1e-3" if default == 1e-3 else f"{default:g}"
+        elif isinstance(default, Path):
+            default = f"./{default}"
+        shown[name.upper()] = "none" if default in (None, ()) else f"`{default}`"
+    return shown
+
+
+def test_every_setting_is_in_the_table_with_its_default_and_meaning() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", README, re.MULTILINE))
+    defaults = _defaults()
+    assert rows == {
+        name.upper(): f"{defaults[name.upper()]} | {field.description}"
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def test_every_command_is_named() -> None:
+    for command in ("serve", "worker", "health", "train", "evaluate", "predict"):
+        assert f"huggingface_ner {command}" in README or f"`{command}`" in README or f"make {command}" in README
+
+
+def test_every_route_is_in_the_table(news_pool: TaggerPool) -> None:
+    routes = {rule.rule for rule in create_app(Settings(), news_pool).url_map.iter_rules()}
+    assert routes == set(re.findall(r"`(?:GET|POST) (/\w*)`", README))
+
+
+def test_the_curl_line_finds_what_is_in_the_text(news_pool: TaggerPool) -> None:
+    (block,) = [block for block in BLOCKS if "/predict" in block]
+    words = shlex.split(block)
+    body = json.loads(words[words.index("-d") + 1])
+    answer = create_app(Settings(), news_pool).test_client().post("/predict", json=body)
+    (result,) = answer.json["results"]
+    found = {region["value"]["text"]: region["value"]["labels"] for region in result["result"]}
+    assert found.get("Dakar") == ["LOC"]
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if " train " not in command])
+def test_the_commands_run(
+    command: str,
+    news_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """On the model of the ``news_model`` fixture, which is trained as the README's ``train`` says."""
+    monkeypatch.chdir(ROOT)
+    out = tmp_path / "predictions.json"
+    words = [
+        {"results/news": str(news_model), "predictions.json": str(out)}.get(w, w) for w in shlex.split(command)
+    ]
+    assert words[:3] == [".venv/bin/python", "-m", "huggingface_ner"]
+    assert main(words[3:]) == 0
+    if "predict" in words:
+        tasks = json.loads(out.read_text(encoding="utf-8"))
+        assert len(tasks) == 12
+        regions = [region for task in tasks for region in task["predictions"][0]["result"]]
+        assert "in 12 tasks" in capsys.readouterr().out
+        assert len(regions) > 10
+    else:
+        assert re.search(r"^all +0\.\d+", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_help_says_it_all() -> None:
+    for command in ("", "serve", "worker", "health", "train", "evaluate", "predict"):
+        arguments = [sys.executable, "-m", "huggingface_ner", *command.split(), "--help"]
+        shown = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert "usage:" in shown
+        assert len(shown) > 200 or command in ("worker", "health")
+
+
+def test_files_that_the_readme_names_are_there() -> None:
+    for name in re.findall(r"\]\(([\w./]+)\)|`((?:examples|bench)/[\w./]+|\.env\.example)`", README):
+        assert (ROOT / (name[0] or name[1])).exists()

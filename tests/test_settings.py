@@ -1,0 +1,93 @@
+import pytest
+
+from huggingface_ner.settings import Settings, SettingsError, read_settings
+
+
+def test_the_published_defaults() -> None:
+    settings = read_settings()
+    assert settings.model_dump(
+        include={
+            "host",
+            "port",
+            "workers",
+            "threads",
+            "log_level",
+            "baseline_model_name",
+            "finetuned_model_name",
+            "label_studio_host",
+            "start_training_each_n_updates",
+            "learning_rate",
+            "num_train_epochs",
+            "weight_decay",
+            "redis_url",
+        }
+    ) == {
+        "host": "0.0.0.0",
+        "port": 9090,
+        "workers": 1,
+        "threads": 8,
+        "log_level": "INFO",
+        "baseline_model_name": "dslim/bert-base-NER",
+        "finetuned_model_name": "finetuned_model",
+        "label_studio_host": "http://localhost:8080",
+        "start_training_each_n_updates": 10,
+        "learning_rate": 1e-3,
+        "num_train_epochs": 10,
+        "weight_decay": 0.01,
+        "redis_url": None,
+    }
+    assert str(settings.model_dir) == "results"
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9191")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://ls.example/")
+    monkeypatch.setenv("ALLOWED_URL_HOSTS", "a.example, b.example,")
+    monkeypatch.setenv("BASELINE_MODEL_NAME", "")
+    settings = read_settings()
+    assert (settings.port, settings.log_level) == (9191, "DEBUG")
+    assert settings.label_studio_host == "https://ls.example"
+    assert settings.allowed_url_hosts == ("a.example", "b.example")
+    assert not settings.baseline_is_set, "empty counts as not set, as docker compose passes it"
+    assert read_settings(port=1).port == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "nine"),
+        ("PORT", "70000"),
+        ("WORKERS", "0"),
+        ("LOG_LEVEL", "LOUD"),
+        ("LABEL_STUDIO_HOST", "localhost:8080"),
+        ("FINETUNED_MODEL_NAME", "../up"),
+        ("LEARNING_RATE", "-1"),
+        ("REDIS_URL", "http://redis"),
+        ("DEVICE", "tpu"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}={value}"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [{"BASIC_AUTH_USER": "u"}, {"BASIC_AUTH_PASS": "p4ss"}, {"BASIC_AUTH_USER": "a:b", "BASIC_AUTH_PASS": "p4ss"}],
+)
+def test_credentials_come_in_pairs_and_are_not_shown(
+    credentials: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in credentials.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="BASIC_AUTH_USER") as error:
+        read_settings()
+    assert "p4ss" not in str(error.value)
+
+
+def test_secrets_are_not_in_what_is_logged() -> None:
+    settings = Settings(basic_auth_user="u", basic_auth_pass="p4ss", label_studio_api_key="k3y")
+    assert "p4ss" not in repr(settings)
+    assert "k3y" not in repr(settings)
