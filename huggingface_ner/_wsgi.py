@@ -1,14 +1,19 @@
 """The app for a WSGI server, ``huggingface_ner._wsgi:app``; run as a file, it serves.
 
-``label-studio-ml start ./huggingface_ner`` runs this file, with this folder first on the path: its parent is the
-one that has the package.
+``label-studio-ml start ./huggingface_ner`` runs this file with whatever ``python`` is first on PATH, and with this
+folder first on the module path: its parent is the one that has the package.
 """
 
+import os
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    root = Path(__file__).resolve().parent.parent
+    environment_python = root / ".venv" / "bin" / "python"
+    if sys.prefix == sys.base_prefix and environment_python.exists():  # .venv is not activated
+        os.execv(environment_python, [str(environment_python), __file__, *sys.argv[1:]])  # noqa: S606 - no shell
+    sys.path[0] = str(root)
 
     from huggingface_ner.cli import main
 

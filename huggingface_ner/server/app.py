@@ -9,7 +9,7 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
-from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.server import auth, errors
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
@@ -60,7 +60,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         body = _json_object()
         config = _text(body, "schema")
         if config is not None:
-            parse_labeling_config(config)
+            _check_config("schema", config)
         return jsonify(model_version=pool.wait(SECONDS_TO_WAIT_FOR_MODEL).model_version)
 
     @app.post("/predict")
@@ -72,7 +72,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         config = _text(body, "label_config")
         if config is None:
             raise BadRequestError("label_config: the project's labelling config is missing")
-        parse_labeling_config(config)
+        _check_config("label_config", config)
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
         pool.wait(SECONDS_TO_WAIT_FOR_MODEL)
@@ -146,6 +146,13 @@ def _text(body: Mapping[str, Any], field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise BadRequestError(f"{field}: a text is needed, not {_kind(value)}")
     return value
+
+
+def _check_config(field: str, config: str) -> None:
+    try:
+        parse_labeling_config(config)
+    except LabelingConfigError as error:
+        raise BadRequestError(f"{field}: {error}") from error
 
 
 def _kind(value: object) -> str:

@@ -5,7 +5,6 @@ import logging
 from flask import Flask, Response, g, jsonify
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from huggingface_ner.label_studio.labeling_config import LabelingConfigError
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import NotReadyError
 
@@ -22,10 +21,6 @@ def install(app: Flask, settings: Settings) -> None:
     @app.errorhandler(BadRequestError)
     def bad_request(error: BadRequestError) -> Response:
         return _answer(400, str(error))
-
-    @app.errorhandler(LabelingConfigError)
-    def bad_labeling_config(error: LabelingConfigError) -> Response:
-        return _answer(400, f"labelling config: {error}")
 
     @app.errorhandler(NotReadyError)
     def not_ready(error: NotReadyError) -> Response:
