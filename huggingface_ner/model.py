@@ -62,5 +62,6 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Take note that something changed in a project; returns what Label Studio is told."""
         project = data.get("project")
         project_id = project.get("id") if isinstance(project, Mapping) else None
-        logger.info("project %s: %s", project_id, event)
+        # from outside: shown as Python would, on one line, and not at any length
+        logger.info("project %.40r: %.40r", project_id, event)
         return {"status": "ok", "event": event}

@@ -319,3 +319,10 @@ def test_metrics_count_what_was_done(client: FlaskClient, news_config: str) -> N
     assert 'huggingface_ner_webhooks_total{action="ANNOTATION_CREATED"} 1.0' in shown
     assert 'huggingface_ner_webhooks_total{action="other"} 1.0' in shown
     assert "huggingface_ner_ready 1.0" in shown
+
+
+def test_a_forged_webhook_writes_one_line(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        body = {"action": "X\nERROR forged" + "x" * 1000, "project": {"id": "1\n2"}}
+        assert client.post("/webhook", json=body).status_code == 200
+    assert all("\n" not in record.getMessage() and len(record.getMessage()) < 200 for record in caplog.records)
