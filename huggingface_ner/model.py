@@ -11,6 +11,7 @@ from label_studio_ml.model import LabelStudioMLBase
 
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
+from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.label_studio.tasks import task_reader
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.tagger_pool import TaggerPool, shared_pool
@@ -36,6 +37,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         label_config: the project's labelling config, XML; raises LabelingConfigError where it labels no text.
         """
         self._labeling_config = parse_labeling_config(label_config) if label_config else None
+        self._project = parse_project_id(project_id)
         self._settings = settings or shared_settings()
         self._pool = pool or shared_pool()
         super().__init__(project_id=project_id, label_config=None, **kwargs)
@@ -52,11 +54,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         config = self._labeling_config
         if config is None:
             raise ValueError("label_config: predicting needs the project's labelling config")
-        version = self._pool.model_version
-        names = config.match_labels(self._pool.labels())
-        reader = task_reader(self._settings)
-        predictions = predict_tasks(tasks, config, names, reader, self._pool.tag)
-        return [{**prediction, "model_version": version} for prediction in predictions]
+        served = self._pool.serving(self._project)
+        names = config.match_labels(served.labels)
+        predictions = predict_tasks(tasks, config, names, task_reader(self._settings), served.tag)
+        return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
         """Take note that something changed in a project; returns what Label Studio is told."""

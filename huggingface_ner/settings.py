@@ -43,6 +43,10 @@ class Settings(BaseSettings):
         "finetuned_model", pattern=r"^\w[\w.-]*$", description="folder for fine-tuned models, under `MODEL_DIR`"
     )
     model_dir: Path = Field(Path("./results"), description="where everything is kept that must outlive a restart")
+    keep_versions: int = Field(5, ge=2, description="versions of each project's model that are kept")
+    models_in_memory: int = Field(
+        3, ge=1, description="fine-tuned models that one process holds; those of the projects asked for last"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
     label_studio_host: str = Field(
         "http://localhost:8080", pattern=r"^https?://[^\s/]", description="Label Studio's address"

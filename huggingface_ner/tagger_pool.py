@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
+from huggingface_ner.model_store import Version, project_store, project_stores
+from huggingface_ner.project_models import ProjectModels
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.spans import TaggedText
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 PACKAGED_ENCODER = "all-MiniLM-L6-v2"
 SECONDS_TO_RETRY = 30.0
+# What a request waits for a project's model that is not in memory; Label Studio waits 100 s.
+SECONDS_TO_LOAD = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +42,33 @@ class PoolState:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that answers for a project.
+
+    version: what its predictions carry. labels: its entity types.
+    tagger: None for an encoder that has not been trained: it finds nothing.
+    """
+
+    version: str
+    tagger: "Tagger | None"
+    _tagging: threading.Lock
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's entity types."""
+        return self.tagger.labels if self.tagger else ()
+
+    def tag(self, texts: list[str]) -> list[TaggedText]:
+        """Return each text's spans and score, in order."""
+        if self.tagger is None:
+            return [TaggedText([], 0.0) for _ in texts]
+        with self._tagging:  # one batch at a time keeps every core busy; two would fight for them
+            return self.tagger.tag_scored(texts)
+
+
 class TaggerPool:
-    """Loads the baseline in a background thread and lets one request at a time use it.
+    """Serves each project's own model, else the baseline; both are loaded in the background.
 
     A baseline that a person has set is tried again every SECONDS_TO_RETRY; the default one gives way to the
     packaged encoder, which predicts nothing until it is trained.
@@ -54,6 +83,9 @@ class TaggerPool:
         self._tagging = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._projects = ProjectModels(
+            lambda project_id: project_store(settings, project_id), self._load_version, settings.models_in_memory
+        )
 
     def start(self) -> None:
         """Begin to load; returns at once, and does nothing when called again."""
@@ -61,48 +93,63 @@ class TaggerPool:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._load_until_ready, name="load-model", daemon=True)
                 self._thread.start()
+                self._projects.start()
 
     def close(self) -> None:
         """Stop trying to load."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
+            self._projects.close()
 
     @property
     def state(self) -> PoolState:
         """What is served now."""
         return self._state
 
-    @property
-    def model_version(self) -> str:
-        """The version that predictions carry: changes exactly when the model does."""
-        return self._state.model_version
-
     def wait(self, timeout: float) -> PoolState:
         """Wait, at most so many seconds, until the first attempt to load has ended."""
         self._settled.wait(timeout)
         return self._state
 
-    def labels(self) -> tuple[str, ...]:
-        """Return the entity types of the model; raises NotReadyError."""
-        tagger = self._ready_tagger()
-        return tagger.labels if tagger else ()
+    def serving(self, project_id: int | None, timeout: float = SECONDS_TO_LOAD) -> ServedModel:
+        """Return what answers for a project now; without a version of its own that is the baseline.
 
-    def tag(self, texts: list[str]) -> list[TaggedText]:
-        """Return each text's spans and score, in order; raises NotReadyError."""
-        tagger = self._ready_tagger()
-        if tagger is None:
-            return [TaggedText([], 0.0) for _ in texts]
-        with self._tagging:  # one batch at a time keeps every core busy; two would fight for them
-            return tagger.tag_scored(texts)
-
-    def _ready_tagger(self) -> "Tagger | None":
+        Raises NotReadyError where it is not in memory and is not loaded in so many seconds.
+        """
+        if project_id is not None:
+            try:
+                own = self._projects.serving(project_id, timeout)
+            except TimeoutError as error:
+                raise NotReadyError(f"{error}; try again in a few seconds", 5.0) from error
+            if own is not None and own.version is not None:
+                return ServedModel(own.version, own.tagger, self._tagging)
         state = self._state
         if state.state == "loading":
             raise NotReadyError("the model is still loading; try again in a few seconds", 5.0)
         if state.state == "failed":
             raise NotReadyError(f"no model: {state.reason}", SECONDS_TO_RETRY)
-        return self._tagger
+        return ServedModel(state.model_version, self._tagger, self._tagging)
+
+    def model_version(self, project_id: int | None, timeout: float) -> str:
+        """Return the version that a project's predictions carry, waiting so long for what is being loaded."""
+        self.wait(timeout)
+        try:
+            return self.serving(project_id, timeout).version
+        except NotReadyError:
+            pointer = project_store(self._settings, project_id).pointer() if project_id is not None else None
+            return (pointer.serving() if pointer else None) or self._state.model_version
+
+    def versions(self) -> list[str]:
+        """Return what serves now, whatever the project: the baseline and each project's own version."""
+        pointers = [store.pointer() for store in project_stores(self._settings).values()]
+        own = [version for pointer in pointers if pointer and (version := pointer.serving())]
+        return [self._state.model_version, *own]
+
+    def _load_version(self, version: Version) -> "Tagger":
+        from huggingface_ner.tagging.tagger import Tagger  # noqa: PLC0415
+
+        return Tagger.load(version.folder, device=self._settings.device)
 
     def _load_until_ready(self) -> None:
         while not self._stop.is_set():

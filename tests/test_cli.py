@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,8 @@ import pytest
 
 from huggingface_ner.cli import main
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.settings import Settings
+from huggingface_ner.tagger_pool import TaggerPool
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
 
@@ -121,3 +124,54 @@ def test_a_setting_that_cannot_be_used_stops_every_command(
     monkeypatch.setenv("WORKERS", "none")
     assert main(["serve"]) == 2
     assert "WORKERS=none" in capsys.readouterr().err
+
+
+def test_a_projects_versions_are_published_listed_chosen_and_removed(
+    tiny_bert: Path,
+    config: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+    region = {
+        "from_name": "l",
+        "to_name": "t",
+        "type": "labels",
+        "value": {"start": 0, "end": 4, "labels": ["PER"]},
+    }
+    annotated = {"data": {"t": "Anna flew."}, "annotations": [{"result": [region]}]}
+    tasks = _tasks(tmp_path, [{**annotated, "id": number} for number in range(30)])
+    for _ in range(2):
+        arguments = ["--config", config, "--tasks", tasks, "--baseline", str(tiny_bert), "--project", "31"]
+        assert main(["train", *arguments]) == 0
+    assert main(["versions", "list"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("31")]
+    first, second = (row[1] for row in rows)
+    assert [row[2] for row in rows] == [rows[0][2], "yes"]
+    assert main(["versions", "remove", second]) == 1
+    assert "it is the one that serves" in capsys.readouterr().err
+    pool = TaggerPool(Settings(model_dir=tmp_path / "models", baseline_model_name=str(tiny_bert)))
+    pool.start()
+    assert pool.wait(60).state == "ready"
+    assert main(["versions", "use", first]) == 0
+    until = time.monotonic() + 30
+    while pool.model_version(31, 2) != first:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert pool.serving(31).labels == ("PER",)
+    assert pool.model_version(32, 2) == pool.state.model_version, "other projects keep the baseline"
+    assert first in pool.versions()
+    pool.close()
+    assert main(["versions", "remove", second]) == 0
+    assert main(["versions", "remove", second]) == 1
+    assert main(["versions", "use"]) == 1
+    assert "versions list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "where", [[], ["--project", "0"], ["--project", "../x"], ["--out", "x", "--project", "1"]]
+)
+def test_train_wants_one_place_for_the_model(config: str, where: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--config", config, "--tasks", "x", *where])

@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server import auth, errors
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.tagger_pool import PoolState, TaggerPool
 
 # Label Studio waits 3 s for /setup; a model that is about to be ready is worth most of them.
 SECONDS_TO_WAIT_FOR_MODEL = 2.0
@@ -44,16 +45,13 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     @app.get("/")
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        state = pool.state
-        shown = {"status": "UP", "model": state.state, "model_version": state.model_version}
-        return jsonify({**shown, "reason": state.reason} if state.reason else shown)
+        return jsonify(status="UP", **_shown(pool.state))
 
     @app.get("/ready")
     def ready() -> ResponseReturnValue:
         state = pool.state
         is_ready = state.state == "ready"
-        shown = {"ready": is_ready, "model": state.state, "model_version": state.model_version}
-        return jsonify({**shown, "reason": state.reason} if state.reason else shown), 200 if is_ready else 503
+        return jsonify(ready=is_ready, **_shown(state)), 200 if is_ready else 503
 
     @app.post("/setup")
     def setup() -> ResponseReturnValue:
@@ -61,7 +59,8 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         config = _text(body, "schema")
         if config is not None:
             _check_config("schema", config)
-        return jsonify(model_version=pool.wait(SECONDS_TO_WAIT_FOR_MODEL).model_version)
+        project = parse_project_id(body.get("project"))
+        return jsonify(model_version=pool.model_version(project, SECONDS_TO_WAIT_FOR_MODEL))
 
     @app.post("/predict")
     def predict() -> ResponseReturnValue:
@@ -79,7 +78,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         results = _model(settings, pool, body.get("project"), config).predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
-        return jsonify(results=results, model_version=pool.model_version)
+        return jsonify(results=results)
 
     @app.post("/webhook")
     def webhook() -> ResponseReturnValue:
@@ -95,7 +94,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
 
     @app.get("/versions")
     def versions() -> ResponseReturnValue:
-        return jsonify(versions=[pool.model_version])
+        return jsonify(versions=pool.versions())
 
     @app.get("/metrics")
     def show_metrics() -> ResponseReturnValue:
@@ -129,6 +128,11 @@ def _model(settings: Settings, pool: TaggerPool, project_id: object, label_confi
         settings=settings,
         pool=pool,
     )
+
+
+def _shown(state: PoolState) -> dict[str, str]:
+    shown = {"model": state.state, "model_version": state.model_version, "reason": state.reason}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _json_object() -> Mapping[str, Any]:

@@ -23,10 +23,15 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     aside = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         new, old = aside / "new", aside / "old"
-        model.save_pretrained(new)
-        tokenizer.save_pretrained(new)
+        write_model(model, tokenizer, new)
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
     finally:
         shutil.rmtree(aside)
+
+
+def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a model's files; raises OSError."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

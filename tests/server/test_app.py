@@ -47,14 +47,14 @@ def test_every_recorded_request_is_answered(client: FlaskClient, news_pool: Tagg
     assert answer.status_code == 200
     assert isinstance(answer.json, dict)
     if request["path"] == "/setup":
-        assert answer.json["model_version"] == news_pool.model_version
+        assert answer.json["model_version"] == news_pool.state.model_version
     if request["path"] == "/versions":
-        assert answer.json == {"versions": [news_pool.model_version]}
+        assert answer.json == {"versions": [news_pool.state.model_version]}
     if request["path"] == "/predict":
         config = parse_labeling_config(request["body"]["label_config"])
         assert len(answer.json["results"]) == len(request["body"]["tasks"])
         for result in answer.json["results"]:
-            assert result["model_version"] == news_pool.model_version
+            assert result["model_version"] == news_pool.state.model_version
             assert 0 <= result["score"] <= 1
             for region in result["result"]:
                 control = next(c for c in config.controls if c.name == region["from_name"])
@@ -185,10 +185,10 @@ def test_other_routes_answer_in_json(client: FlaskClient, method: str, path: str
 def test_a_fault_is_logged_under_its_id_and_not_shown(
     news_pool: TaggerPool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(texts: list[str]) -> None:
+    def fail(project_id: int | None) -> None:
         raise RuntimeError("a secret of the house")
 
-    monkeypatch.setattr(news_pool, "tag", fail)
+    monkeypatch.setattr(news_pool, "serving", fail)
     answer = (
         create_app(Settings(), news_pool)
         .test_client()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ from typing import Any
 import pytest
 
 from huggingface_ner.cli import main
+from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.model_store import project_store
+from huggingface_ner.settings import Settings
 from tests import ROOT, recorded, recorded_names
 
 SECONDS_TO_START = 60.0
@@ -105,6 +109,37 @@ def test_several_processes_answer_as_one(tiny_bert: Path, tmp_path: Path) -> Non
         with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
             shown = answer.read().decode()
         assert 'huggingface_ner_webhooks_total{action="ANNOTATION_CREATED"} 20.0' in shown
+
+
+def test_a_published_version_is_served_by_all_processes_without_a_restart(tiny_bert: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "huggingface_ner", "serve"]
+    settings = Settings(model_dir=tmp_path / "models", baseline_model_name=str(tiny_bert))
+    environment = {"BASELINE_MODEL_NAME": str(tiny_bert), "MODEL_DIR": str(settings.model_dir), "WORKERS": "2"}
+    body = recorded("predict_batch")["request"]["body"]
+    project = parse_project_id(body["project"])
+    assert project is not None
+    with _running(command, tmp_path / "log", **environment) as url:
+        _wait(f"{url}/ready")
+
+        def seen() -> set[str]:
+            asked = _ask(f"{url}/setup", {"project": body["project"], "schema": body["label_config"]})[1]
+            results = _ask(f"{url}/predict", body)[1]["results"]
+            return {asked["model_version"], *(result["model_version"] for result in results)}
+
+        baseline = {_ask(f"{url}/health")[1]["model_version"]}
+        assert seen() == baseline
+
+        def copy(folder: Path) -> None:
+            shutil.copytree(tiny_bert, folder, dirs_exist_ok=True)
+
+        version = project_store(settings, project).publish(copy, {}).name
+        until = time.monotonic() + SECONDS_TO_START
+        while seen() != {version}:
+            assert time.monotonic() < until
+        assert [seen() for _ in range(10)] == [{version}] * 10
+        assert _ask(f"{url}/versions")[1] == {"versions": [*baseline, version]}
+        other = {**body, "project": "999.1"}
+        assert _ask(f"{url}/predict", other)[1]["results"][0]["model_version"] in baseline
 
 
 def test_the_health_command_knows_the_credentials(

@@ -1,0 +1,230 @@
+"""What each command of ``python -m huggingface_ner`` does.
+
+Heavy imports are inside the commands, so that --help and a wrong option answer at once.
+"""
+# ruff: noqa: PLC0415
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from huggingface_ner.settings import Settings
+
+if TYPE_CHECKING:
+    from huggingface_ner.label_studio.labeling_config import LabelingConfig
+    from huggingface_ner.model_store import ModelStore
+    from huggingface_ner.spans import AnnotatedText
+    from huggingface_ner.tagging.tagger import Tagger
+    from huggingface_ner.training.evaluation import Evaluation
+
+# Texts are tagged so many at a time, which is how often a progress bar moves.
+TEXTS_AT_A_TIME = 100
+
+
+def serve(options: argparse.Namespace, settings: Settings) -> None:
+    """Serve Label Studio until stopped."""
+    from huggingface_ner.server.gunicorn import serve as serve_app
+
+    serve_app(settings)
+
+
+def worker(options: argparse.Namespace, settings: Settings) -> None:
+    """Run the trainings that wait in Redis, until stopped."""
+    from huggingface_ner.training.queue import run_worker
+
+    run_worker(settings.redis_url)
+
+
+def health(options: argparse.Namespace, settings: Settings) -> None:
+    """Print how the server on this machine is."""
+    from huggingface_ner.server.probe import ask_health
+
+    print(ask_health(settings))
+
+
+def train(options: argparse.Namespace, settings: Settings) -> None:
+    """Fine-tune a model, save it, and print its scores on the tasks held out."""
+    from huggingface_ner.model_store import project_store
+    from huggingface_ner.tagging.tagger import Tagger
+    from huggingface_ner.training.dataset import split_held_out
+    from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
+    from huggingface_ner.training.model_folder import check_can_save, save_model, write_model
+
+    if options.out is not None:
+        check_can_save(options.out)
+    config = _read_config(options.config)
+    learned, held_out = split_held_out(_read_gold(options.tasks, config, settings), options.held_out)
+    with tqdm(desc="training", unit="step", disable=None) as bar:
+
+        def show(step: int, steps: int) -> None:
+            bar.total = steps
+            bar.update(step - bar.n)
+
+        model, tokenizer = fine_tune(
+            learned,
+            config.label_names,
+            options.baseline or _default_baseline(settings),
+            Hyperparameters(
+                settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
+            ),
+            match_labels=config.match_labels,
+            device=settings.device,
+            progress=show,
+        )
+    scores = _evaluate(Tagger(model, tokenizer), config, held_out) if held_out else None
+    if options.out is not None:
+        save_model(model, tokenizer, options.out)
+        saved = str(options.out)
+    else:
+        metrics = {"trained": len(learned), "held_out": len(held_out), **(scores.as_dict() if scores else {})}
+        store = project_store(settings, options.project)
+        saved = store.publish(lambda folder: write_model(model, tokenizer, folder), metrics).name
+    print(f"{saved}: trained on {len(learned)} texts, {len(held_out)} held out")
+    if scores:
+        _print_scores(scores)
+
+
+def predict(options: argparse.Namespace, settings: Settings) -> None:
+    """Write a file of tasks with predictions that Label Studio imports."""
+    from huggingface_ner.label_studio.predictions import predict_tasks
+    from huggingface_ner.label_studio.tasks import task_reader
+    from huggingface_ner.tagging.tagger import Tagger
+
+    config = _read_config(options.config)
+    tasks = _read_tasks(options.tasks)
+    tagger = Tagger.load(options.model, device=settings.device)
+    reader = task_reader(settings)
+    names = config.match_labels(tagger.labels)
+    version = "_".join(options.model.resolve().name.split())
+    imported: list[dict[str, Any]] = []
+    with tqdm(desc="predicting", unit="task", total=len(tasks), disable=None) as bar:
+        for start in range(0, len(tasks), TEXTS_AT_A_TIME):
+            some = tasks[start : start + TEXTS_AT_A_TIME]
+            predictions = predict_tasks(some, config, names, reader, tagger.tag_scored)
+            for task, prediction in zip(some, predictions, strict=True):
+                kept: dict[str, Any] = {key: task[key] for key in ("id", "data", "meta") if key in task}
+                imported.append({**kept, "predictions": [{**prediction, "model_version": version}]})
+            bar.update(len(some))
+    options.out.write_text(json.dumps(imported, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    regions = sum(len(task["predictions"][0]["result"]) for task in imported)
+    print(f"{options.out}: {regions} regions in {len(imported)} tasks")
+
+
+def evaluate(options: argparse.Namespace, settings: Settings) -> None:
+    """Print strict precision, recall and F1 on annotated tasks."""
+    from huggingface_ner.tagging.tagger import Tagger
+
+    config = _read_config(options.config)
+    gold = _read_gold(options.tasks, config, settings)
+    scores = _evaluate(Tagger.load(options.model, device=settings.device), config, gold)
+    if options.json:
+        print(json.dumps(scores.as_dict(), ensure_ascii=False))
+    else:
+        _print_scores(scores)
+
+
+def versions(options: argparse.Namespace, settings: Settings) -> None:
+    """List the models of all projects, let one serve, or delete one."""
+    from huggingface_ner.model_store import StoreError, project_stores
+
+    stores = project_stores(settings)
+    if options.action == "list":
+        _print_versions(stores)
+        return
+    if options.version is None:
+        raise StoreError(f"versions {options.action}: name a version; `versions list` shows them")
+    for store in stores.values():
+        if options.version in [version.name for version in store.versions()]:
+            (store.use if options.action == "use" else store.remove)(options.version)
+            return
+    raise StoreError(f"{options.version}: there is no such version; `versions list` shows those that there are")
+
+
+def _print_versions(stores: "dict[int, ModelStore]") -> None:
+    print(f"{'project':>7}  {'version':20}  {'serves':6}  {'f1':>6}  trained on")
+    for project_id, store in stores.items():
+        current = store.current()
+        for version in store.versions():
+            f1 = version.metrics.get("f1")
+            shown = f"{f1:.3f}" if isinstance(f1, float) else "-"
+            serves = "yes" if version.name == current else ""
+            trained = version.metrics.get("trained", "-")
+            print(f"{project_id:7}  {version.name:20}  {serves:6}  {shown:>6}  {trained}")
+
+
+def _evaluate(tagger: "Tagger", config: "LabelingConfig", gold: Sequence["AnnotatedText"]) -> "Evaluation":
+    from huggingface_ner.spans import Span
+    from huggingface_ner.training.dataset import drop_overlaps
+    from huggingface_ner.training.evaluation import evaluate as score
+
+    names = config.match_labels(tagger.labels)
+    predicted = []
+    with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
+        for start in range(0, len(gold), TEXTS_AT_A_TIME):
+            some = gold[start : start + TEXTS_AT_A_TIME]
+            for spans in tagger.tag([text.text for text in some]):
+                predicted.append(
+                    [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
+                )
+            bar.update(len(some))
+    return score([drop_overlaps(text.spans) for text in gold], predicted)
+
+
+def _print_scores(scores: "Evaluation") -> None:
+    rows = [("all", scores.overall), *scores.by_label.items()]
+    width = max(len(label) for label, _ in rows)
+    print(f"{'':{width}}  precision  recall      f1  gold")
+    for label, of in rows:
+        print(f"{label:{width}}  {of.precision:9.3f}  {of.recall:6.3f}  {of.f1:6.3f}  {of.gold:4}")
+
+
+def _read_config(path: Path) -> "LabelingConfig":
+    from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+
+    try:
+        return parse_labeling_config(path.read_text(encoding="utf-8-sig"))
+    except (LabelingConfigError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _read_tasks(path: Path) -> list[dict[str, Any]]:
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path}: it is no JSON: {error}") from error
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise ValueError(f"{path}: a list of tasks is needed, as Label Studio exports them with JSON")
+    # the shortest form that Label Studio imports has the data alone
+    return [task if "data" in task else {"data": task} for task in tasks]
+
+
+def _read_gold(path: Path, config: "LabelingConfig", settings: Settings) -> list["AnnotatedText"]:
+    from huggingface_ner.label_studio.gold import read_gold
+    from huggingface_ner.label_studio.tasks import task_reader
+
+    gold = list(read_gold(_read_tasks(path), config, task_reader(settings)))
+    if not gold:
+        raise ValueError(
+            f"{path}: no task in it has an annotation that is not cancelled and a text that can be read; "
+            "annotate some and export them with JSON"
+        )
+    return gold
+
+
+def _default_baseline(settings: Settings) -> str | Path:
+    from huggingface_ner.tagging.errors import ModelError
+    from huggingface_ner.tagging.pretrained import load_tokenizer, packaged_encoder
+
+    if settings.baseline_is_set:
+        return settings.baseline_model_name
+    try:
+        load_tokenizer(settings.baseline_model_name)
+    except ModelError as error:
+        logging.getLogger(__name__).warning("%s; training from the packaged encoder instead", error)
+        return packaged_encoder()
+    return settings.baseline_model_name

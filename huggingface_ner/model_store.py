@@ -1,0 +1,211 @@
+"""Versions of a project's model on disk: publish, current, keep the last few, roll back.
+
+A version is a folder that is written aside, synced and renamed into place; ``current`` is a small file that names
+the one that serves, replaced in one step. A reader sees the old or the new, never half, also on a volume that
+several machines share. A new version serves from a moment on that the file tells, so that every process can load
+it before and all of them change over at once: Label Studio asks one for the version, another for predictions.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from huggingface_ner.settings import Settings
+
+CURRENT = "current"
+METRICS = "metrics.json"
+# UTC, to the second, and something that keeps two machines apart.
+_PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
+_VERSION = re.compile(_PATTERN)
+_ASIDE = ".new-"
+# A writer that has been at it for so long was killed.
+SECONDS_TO_WRITE = 24 * 3600.0
+
+# From publishing to serving: what loading takes several times over.
+SECONDS_TO_LOAD = 5.0
+
+
+class StoreError(ValueError):
+    """A version that cannot be used; the message names it and those that can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A published model: its name, its folder, and what is known of it."""
+
+    name: str
+    folder: Path
+    metrics: Mapping[str, Any]
+
+
+class Pointer(BaseModel, frozen=True):
+    """What ``current`` says: ``version`` serves from ``since`` (seconds since 1970) on, until then ``before``.
+
+    Before the first version, None serves: the baseline.
+    """
+
+    version: str = Field(pattern=f"^{_PATTERN}$")
+    before: str | None = Field(None, pattern=f"^{_PATTERN}$")
+    since: float
+
+    def serving(self) -> str | None:
+        """Return the version that serves now."""
+        return self.version if time.time() >= self.since else self.before
+
+
+class ModelStore:
+    """The versions of one project.
+
+    folder: made when the first version is published.
+    keep: how many versions stay; those that serve always do.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder = folder
+        self._keep = keep
+
+    def versions(self) -> list[Version]:
+        """Return the published versions, oldest first."""
+        try:
+            names = sorted(path.name for path in self._folder.iterdir() if _VERSION.fullmatch(path.name))
+        except FileNotFoundError:
+            return []
+        return [self._version(name) for name in names]
+
+    def pointer(self) -> Pointer | None:
+        """Return what serves; None before the first version. Cheap: one small file is read."""
+        try:
+            return Pointer.model_validate_json((self._folder / CURRENT).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def current(self) -> str | None:
+        """Return the name of the newest choice, which serves or is about to; None before the first version."""
+        pointer = self.pointer()
+        return pointer.version if pointer else None
+
+    def candidates(self, name: str) -> list[Version]:
+        """Return a version and, for when it cannot be loaded, the ones before it, newest first."""
+        return [version for version in reversed(self.versions()) if version.name <= name]
+
+    def publish(self, write: Callable[[Path], None], metrics: Mapping[str, Any]) -> Version:
+        """Make a version of what ``write`` puts into the folder that it is given, and let it serve.
+
+        Raises whatever ``write`` does, and OSError (a full disk); the version that serves stays then.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        aside = self._folder / f"{_ASIDE}{secrets.token_hex(4)}"
+        try:
+            aside.mkdir()
+            write(aside)
+            (aside / METRICS).write_text(
+                json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+            )
+            for path in [*aside.rglob("*"), aside]:
+                _sync(path)
+            name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            aside.rename(self._folder / name)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        self._point_to(name)
+        self._prune()
+        return self._version(name)
+
+    def use(self, name: str) -> None:
+        """Let a version serve; raises StoreError where there is none of that name."""
+        self._check(name)
+        self._point_to(name)
+
+    def remove(self, name: str) -> None:
+        """Delete a version; raises StoreError where there is none of that name or where it serves."""
+        self._check(name)
+        pointer = self.pointer()
+        if pointer and name in (pointer.version, pointer.serving()):
+            raise StoreError(f"{name}: it is the one that serves; let another serve first, with `use`")
+        self._delete(name)
+
+    def _version(self, name: str) -> Version:
+        folder = self._folder / name
+        try:
+            metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            metrics = {}
+        return Version(name, folder, metrics if isinstance(metrics, dict) else {})
+
+    def _check(self, name: str) -> None:
+        names = [version.name for version in self.versions()]
+        if name not in names:
+            raise StoreError(f"{name}: there is no such version in {self._folder}; there are: {names}")
+
+    def _point_to(self, name: str) -> None:
+        pointer = self.pointer()
+        chosen = Pointer(
+            version=name, before=pointer.serving() if pointer else None, since=time.time() + SECONDS_TO_LOAD
+        )
+        with _replaced(self._folder / CURRENT) as file:
+            file.write_text(chosen.model_dump_json(), encoding="ascii")
+        _sync(self._folder)
+
+    def _prune(self) -> None:
+        pointer = self.pointer()
+        needed = {pointer.version, pointer.before} if pointer else set()
+        names = [version.name for version in self.versions()]
+        spare = [name for name in names if name not in needed]
+        for name in spare[: max(len(names) - self._keep, 0)]:
+            self._delete(name)
+        for left in self._folder.glob(f"{_ASIDE}*"):
+            if time.time() - left.stat().st_mtime > SECONDS_TO_WRITE:
+                shutil.rmtree(left, ignore_errors=True)
+
+    def _delete(self, name: str) -> None:
+        # renamed first, so that nobody sees half a version
+        going = self._folder / f"{_ASIDE}{secrets.token_hex(4)}"
+        (self._folder / name).rename(going)
+        shutil.rmtree(going)
+
+
+def project_store(settings: Settings, project_id: int) -> ModelStore:
+    """Return where a project's versions are kept."""
+    return ModelStore(_folder(settings) / str(project_id), settings.keep_versions)
+
+
+def project_stores(settings: Settings) -> dict[int, ModelStore]:
+    """Return the stores of all projects that have one, by project."""
+    numbers = sorted(int(path.name) for path in _folder(settings).glob("[0-9]*") if path.name.isdecimal())
+    return {number: project_store(settings, number) for number in numbers}
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.model_dir / settings.finetuned_model_name
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    """Give a file to write that takes the path's place when all is written, and is gone where that failed."""
+    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        yield aside
+        _sync(aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
