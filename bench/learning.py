@@ -105,7 +105,7 @@ def main() -> None:
             }
             for name in ways if options.plain else ["ours"]:
                 start = time.perf_counter()
-                tagger = Tagger(*ways[name]())
+                tagger = Tagger.of_model(*ways[name]())
                 seconds = time.perf_counter() - start
                 found = tagger.tag([text.text for text in scored])
                 f1 = evaluate([text.spans for text in scored], found).overall.f1

@@ -50,6 +50,7 @@ def health(options: argparse.Namespace, settings: Settings) -> None:
 def train(options: argparse.Namespace, settings: Settings) -> None:
     """Fine-tune a model, save it, and print its scores on the tasks held out."""
     from huggingface_ner.model_store import project_store
+    from huggingface_ner.tagging.engine_trials import prepare_engine
     from huggingface_ner.tagging.tagger import Tagger
     from huggingface_ner.training.dataset import split_held_out
     from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
@@ -76,14 +77,24 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             device=settings.device,
             progress=show,
         )
-    scores = _evaluate(Tagger(model, tokenizer), config, held_out) if held_out else None
+    scores = _evaluate(Tagger.of_model(model, tokenizer), config, held_out) if held_out else None
     if options.out is not None:
         save_model(model, tokenizer, options.out)
+        prepare_engine(options.out, held_out, wish=settings.engine_wish, device=settings.device)
         saved = str(options.out)
     else:
-        metrics = {"trained": len(learned), "held_out": len(held_out), **(scores.as_dict() if scores else {})}
+        metrics: dict[str, object] = {
+            "trained": len(learned),
+            "held_out": len(held_out),
+            **(scores.as_dict() if scores else {}),
+        }
+
+        def write(folder: Path) -> None:
+            write_model(model, tokenizer, folder)
+            metrics["engine"] = prepare_engine(folder, held_out, wish=settings.engine_wish, device=settings.device)
+
         store = project_store(settings, options.project)
-        saved = store.publish(lambda folder: write_model(model, tokenizer, folder), metrics).name
+        saved = store.publish(write, metrics).name
     print(f"{saved}: trained on {len(learned)} texts, {len(held_out)} held out")
     if scores:
         _print_scores(scores)
@@ -97,7 +108,7 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
 
     config = _read_config(options.config)
     tasks = _read_tasks(options.tasks)
-    tagger = Tagger.load(options.model, device=settings.device)
+    tagger = Tagger.load(options.model, device=settings.device, wish=settings.engine_wish)
     reader = task_reader(settings)
     names = config.match_labels(tagger.labels)
     version = "_".join(options.model.resolve().name.split())
@@ -121,7 +132,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
 
     config = _read_config(options.config)
     gold = _read_gold(options.tasks, config, settings)
-    scores = _evaluate(Tagger.load(options.model, device=settings.device), config, gold)
+    scores = _evaluate(Tagger.load(options.model, device=settings.device, wish=settings.engine_wish), config, gold)
     if options.json:
         print(json.dumps(scores.as_dict(), ensure_ascii=False))
     else:

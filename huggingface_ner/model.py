@@ -4,7 +4,8 @@ Runs under label-studio-ml 1.0.9 and 2.x: the base class gets everything by keyw
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
@@ -29,16 +30,19 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         *,
         settings: Settings | None = None,
         pool: TaggerPool | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
         **kwargs: Any,
     ) -> None:
         """Make a model for one project.
 
         project_id: as Label Studio sends it, "<id>.<created at>".
+        is_wanted: whether somebody still waits for the answer; asked now and then.
         label_config: the project's labelling config, XML; raises LabelingConfigError where it labels no text.
         """
         self._labeling_config = parse_labeling_config(label_config) if label_config else None
         self._project = parse_project_id(project_id)
         self._settings = settings or shared_settings()
+        self._is_wanted = is_wanted
         self._pool = pool or shared_pool()
         super().__init__(project_id=project_id, label_config=None, **kwargs)
         self.label_config = label_config
@@ -49,14 +53,15 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
         A task that cannot be read gets an empty result and the score 0. Raises NotReadyError while there is no
-        model.
+        model, OverloadedError where too much waits already, ClientGoneError.
         """
         config = self._labeling_config
         if config is None:
             raise ValueError("label_config: predicting needs the project's labelling config")
         served = self._pool.serving(self._project)
         names = config.match_labels(served.labels)
-        predictions = predict_tasks(tasks, config, names, task_reader(self._settings), served.tag)
+        tag = partial(served.tag, is_wanted=self._is_wanted)
+        predictions = predict_tasks(tasks, config, names, task_reader(self._settings), tag)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -84,6 +84,12 @@ class ProjectModels:
                 raise TimeoutError(f"version {name} of project {project_id} is still loading")
             return project.loaded[name]
 
+    def taggers(self) -> dict[str, "Tagger"]:
+        """Return the models in memory by their versions."""
+        with self._changed:
+            loaded = [each for project in self._projects.values() for each in project.loaded.values()]
+        return {each.version: each.tagger for each in loaded if each.version and each.tagger}
+
     def _watch(self) -> None:
         while not self._closed:
             try:

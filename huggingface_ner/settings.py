@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from huggingface_ner.tagging.engine_choice import EngineSetting, EngineWish, PrecisionSetting
+
 
 class SettingsError(ValueError):
     """Environment variables that cannot be used; the message names each, its value and what it should be."""
@@ -48,6 +50,27 @@ class Settings(BaseSettings):
         3, ge=1, description="fine-tuned models that one process holds; those of the projects asked for last"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
+    inference_engine: EngineSetting = Field(
+        "auto",
+        description="auto, torch or onnx; auto: the fastest on this hardware whose spans agree with float32's",
+    )
+    inference_precision: PrecisionSetting = Field(
+        "auto", description="auto, fp32, bf16 or int8; int8 is ONNX Runtime's, bf16 PyTorch's"
+    )
+    inference_agreement: float = Field(
+        0.95,
+        ge=0,
+        le=1,
+        description="least agreement with float32 (span F1 on sample texts) of an engine that is used",
+    )
+    max_waiting_texts: int = Field(
+        5_000, ge=1, description="texts that may wait in one process; requests beyond are answered with 503"
+    )
+    cached_spans: int = Field(
+        20_000,
+        ge=0,
+        description="predictions that one process remembers, in spans, a text counting as one more; 0: none",
+    )
     label_studio_host: str = Field(
         "http://localhost:8080", pattern=r"^https?://[^\s/]", description="Label Studio's address"
     )
@@ -101,6 +124,20 @@ class Settings(BaseSettings):
         if self.basic_auth_user and ":" in self.basic_auth_user:
             raise ValueError("BASIC_AUTH_USER: basic auth allows no colon in a user name")
         return self
+
+    @model_validator(mode="after")
+    def _engine_has_precision(self) -> Self:
+        if (self.inference_engine, self.inference_precision) in (("torch", "int8"), ("onnx", "bf16")):
+            raise ValueError(
+                f"INFERENCE_ENGINE={self.inference_engine} has no INFERENCE_PRECISION={self.inference_precision}: "
+                "int8 is ONNX Runtime's, bf16 PyTorch's; set either to auto"
+            )
+        return self
+
+    @cached_property
+    def engine_wish(self) -> EngineWish:
+        """Which engine models are to be served by."""
+        return EngineWish(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
     def baseline_is_set(self) -> bool:

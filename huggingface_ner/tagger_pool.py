@@ -2,18 +2,25 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from huggingface_ner.model_store import Version, project_store, project_stores
+from huggingface_ner.prediction_cache import PredictionCache
 from huggingface_ner.project_models import ProjectModels
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.spans import TaggedText
+from huggingface_ner.tagging import threads
+from huggingface_ner.tagging.batcher import Batcher
 
 if TYPE_CHECKING:
+    from huggingface_ner.engine_preparer import EnginePreparer
     from huggingface_ner.tagging.tagger import Tagger
 
+# Engines of models that came without one, under MODEL_DIR.
+ENGINES = ".engines"
 PACKAGED_ENCODER = "all-MiniLM-L6-v2"
 SECONDS_TO_RETRY = 30.0
 # What a request waits for a project's model that is not in memory; Label Studio waits 100 s.
@@ -52,19 +59,23 @@ class ServedModel:
 
     version: str
     tagger: "Tagger | None"
-    _tagging: threading.Lock
+    _cache: PredictionCache
+    _batcher: Batcher
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The model's entity types."""
         return self.tagger.labels if self.tagger else ()
 
-    def tag(self, texts: list[str]) -> list[TaggedText]:
-        """Return each text's spans and score, in order."""
-        if self.tagger is None:
+    def tag(self, texts: list[str], is_wanted: Callable[[], bool] = lambda: True) -> list[TaggedText]:
+        """Return each text's spans and score, in order.
+
+        is_wanted: whether somebody still waits for them. Raises OverloadedError, ClientGoneError.
+        """
+        tagger = self.tagger
+        if tagger is None:
             return [TaggedText([], 0.0) for _ in texts]
-        with self._tagging:  # one batch at a time keeps every core busy; two would fight for them
-            return self.tagger.tag_scored(texts)
+        return self._cache.tag(self.version, texts, lambda some: self._batcher.tag(tagger, some, is_wanted))
 
 
 class TaggerPool:
@@ -80,7 +91,9 @@ class TaggerPool:
         self._tagger: Tagger | None = None
         self._settled = threading.Event()
         self._stop = threading.Event()
-        self._tagging = threading.Lock()
+        self._cache = PredictionCache(settings.cached_spans)
+        self._batcher = Batcher(settings.max_waiting_texts)
+        self._preparer: EnginePreparer | None = None
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._projects = ProjectModels(
@@ -101,6 +114,9 @@ class TaggerPool:
         if self._thread is not None:
             self._thread.join()
             self._projects.close()
+        if self._preparer is not None:
+            self._preparer.close()
+        self._batcher.close()
 
     @property
     def state(self) -> PoolState:
@@ -123,13 +139,13 @@ class TaggerPool:
             except TimeoutError as error:
                 raise NotReadyError(f"{error}; try again in a few seconds", 5.0) from error
             if own is not None and own.version is not None:
-                return ServedModel(own.version, own.tagger, self._tagging)
+                return ServedModel(own.version, own.tagger, self._cache, self._batcher)
         state = self._state
         if state.state == "loading":
             raise NotReadyError("the model is still loading; try again in a few seconds", 5.0)
         if state.state == "failed":
             raise NotReadyError(f"no model: {state.reason}", SECONDS_TO_RETRY)
-        return ServedModel(state.model_version, self._tagger, self._tagging)
+        return ServedModel(state.model_version, self._tagger, self._cache, self._batcher)
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
         """Return the version that a project's predictions carry, waiting so long for what is being loaded."""
@@ -147,9 +163,26 @@ class TaggerPool:
         return [self._state.model_version, *own]
 
     def _load_version(self, version: Version) -> "Tagger":
-        from huggingface_ner.tagging.tagger import Tagger  # noqa: PLC0415
+        return self._engines().load(version.folder)
 
-        return Tagger.load(version.folder, device=self._settings.device)
+    def engines(self) -> dict[str, str]:
+        """Return the engine of each model in memory, by its version, and why it was chosen."""
+        taggers = {
+            **self._projects.taggers(),
+            **({self._state.model_version: self._tagger} if self._tagger else {}),
+        }
+        return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
+
+    def _engines(self) -> "EnginePreparer":
+        from huggingface_ner.engine_preparer import EnginePreparer  # noqa: PLC0415 - the server answers before
+
+        with self._starting:
+            if self._preparer is None:
+                settings = self._settings
+                self._preparer = EnginePreparer(
+                    settings.model_dir / ENGINES, settings.engine_wish, settings.device
+                )
+            return self._preparer
 
     def _load_until_ready(self) -> None:
         while not self._stop.is_set():
@@ -162,12 +195,8 @@ class TaggerPool:
     def _load(self) -> None:
         name = self._settings.baseline_model_name
         try:
-            # here and not above, so that the server answers before torch is imported
-            from huggingface_ner.tagging import threads  # noqa: PLC0415
-            from huggingface_ner.tagging.tagger import Tagger  # noqa: PLC0415
-
             threads.share_cores(self._settings.workers)
-            self._tagger = Tagger.load(name, device=self._settings.device)
+            self._tagger = self._engines().load(name)
             self._state = PoolState("ready", _version(name))
             logger.info("serving %s: %s", name, ", ".join(self._tagger.labels))
         except Exception as error:  # whatever it is, the server stays up and says so

@@ -9,6 +9,9 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# trying engines takes seconds for each model; tests that are about it ask for it
+os.environ["INFERENCE_ENGINE"] = "torch"
+os.environ["INFERENCE_PRECISION"] = "fp32"
 
 import pytest
 import torch
@@ -26,7 +29,8 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for field in Settings.model_fields:
-        monkeypatch.delenv(field.upper(), raising=False)
+        if field not in ("inference_engine", "inference_precision"):
+            monkeypatch.delenv(field.upper(), raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
@@ -12,6 +12,7 @@ from werkzeug.exceptions import BadRequest
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server import auth, errors
+from huggingface_ner.server.connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.settings import Settings
@@ -45,7 +46,9 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     @app.get("/")
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        return jsonify(status="UP", **_shown(pool.state))
+        return jsonify(
+            status="UP", **_shown(pool.state), **({"engines": engines} if (engines := pool.engines()) else {})
+        )
 
     @app.get("/ready")
     def ready() -> ResponseReturnValue:
@@ -75,7 +78,8 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
         pool.wait(SECONDS_TO_WAIT_FOR_MODEL)
-        results = _model(settings, pool, body.get("project"), config).predict(tasks, context=context)
+        is_wanted = connection_check(request.environ)
+        results = _model(settings, pool, body.get("project"), config, is_wanted).predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
         return jsonify(results=results)
@@ -118,7 +122,13 @@ KNOWN_ACTIONS = frozenset(
 )
 
 
-def _model(settings: Settings, pool: TaggerPool, project_id: object, label_config: str | None = None) -> Any:
+def _model(
+    settings: Settings,
+    pool: TaggerPool,
+    project_id: object,
+    label_config: str | None = None,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> Any:
     # torch is behind this import, and /health must not wait for it
     from huggingface_ner.model import HuggingFaceNER  # noqa: PLC0415
 
@@ -127,6 +137,7 @@ def _model(settings: Settings, pool: TaggerPool, project_id: object, label_confi
         label_config=label_config,
         settings=settings,
         pool=pool,
+        is_wanted=is_wanted,
     )
 
 

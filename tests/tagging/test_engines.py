@@ -1,0 +1,215 @@
+"""Every engine says what float32 says; one that does not is not used."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.tagging import engine_trials, hardware
+from huggingface_ner.tagging.agreement import Trial, compare, span_f1
+from huggingface_ner.tagging.engine_choice import EngineWish, candidates, choose
+from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.engines import TORCH_FP32, EngineKind, TorchEngine
+from huggingface_ner.tagging.errors import ModelError
+from huggingface_ner.tagging.onnx_engine import OnnxEngine, export, quantize
+from huggingface_ner.tagging.prepared_engine import engine_folder, load_prepared
+from huggingface_ner.tagging.pretrained import load_model, packaged_encoder
+from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
+from huggingface_ner.tagging.tagger import Tagger
+from tests.tiny_models import save_tiny_model
+
+INT8, BF16, ONNX = EngineKind("onnx", "int8"), EngineKind("torch", "bf16"), EngineKind("onnx", "fp32")
+BATCH = [[2, 9, 8, 7, 6, 5, 4], [2, 5, 6], [2, *range(5, 30)]]
+
+
+@pytest.fixture
+def all_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx512_vnni", "avx512_bf16"}))
+
+
+def _probabilities(rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.exp(row[: len(ids)]) for row, ids in zip(rows, BATCH, strict=True)])
+
+
+def test_the_export_says_what_the_model_says(tiny_model: Path, tmp_path: Path) -> None:
+    model = load_model(tiny_model)[0]
+    wanted = _probabilities(TorchEngine(model).log_probabilities(BATCH))
+    export(model, tmp_path / "fp32.onnx")
+    pad_id = model.config.pad_token_id
+    exact = _probabilities(OnnxEngine(tmp_path / "fp32.onnx", "fp32", pad_id).log_probabilities(BATCH))
+    np.testing.assert_allclose(exact, wanted, atol=1e-5)
+    quantize(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
+    near = _probabilities(OnnxEngine(tmp_path / "int8.onnx", "int8", pad_id).log_probabilities(BATCH))
+    assert np.abs(near - wanted).mean() < 0.1
+    half = _probabilities(TorchEngine(load_model(tiny_model)[0], "bf16").log_probabilities(BATCH))
+    assert np.abs(half - wanted).mean() < 0.1
+
+
+def test_rows_are_distributions(news_model: Path, tmp_path: Path) -> None:
+    """Of the packaged encoder, trained."""
+    model = load_model(news_model)[0]
+    export(model, tmp_path / "fp32.onnx")
+    rows = OnnxEngine(tmp_path / "fp32.onnx", "fp32", 0).log_probabilities(BATCH)
+    assert rows.shape == (3, 26, 7) or rows.shape[:2] == (3, 26)
+    np.testing.assert_allclose(_probabilities(rows).sum(axis=-1), 1.0, atol=1e-5)
+
+
+def test_a_published_model_is_served_by_what_agreed(
+    news_model: Path, tmp_path: Path, all_is_fast: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    fp32 = Tagger.load_torch(news_model, "cpu")
+    texts = [*SAMPLE_TEXTS]
+    samples = [
+        AnnotatedText(str(number), text, tuple(Span(s.start, s.end, s.label) for s in spans))
+        for number, (text, spans) in enumerate(zip(texts, fp32.tag(texts), strict=True))
+    ]
+    with caplog.at_level("INFO"):
+        found = prepare_engine(news_model, samples, wish=EngineWish("onnx"), device="cpu", into=tmp_path)
+    assert "is chosen" in caplog.text
+    assert json.loads(json.dumps(found)) == found
+    tagger = load_prepared(news_model, "cpu", EngineWish("onnx"), tmp_path)
+    assert tagger is not None
+    assert (str(tagger.choice.kind), tagger.choice.reason) == (found["engine"], found["reason"])
+    assert tagger.choice.kind.engine == "onnx" or tagger.choice.kind == TORCH_FP32
+    assert span_f1(tagger.tag(texts), fp32.tag(texts)) >= 0.95
+    assert tagger.labels == fp32.labels
+    assert load_prepared(news_model, "cpu", EngineWish("torch", "bf16"), tmp_path) is None, "not tried"
+
+
+def test_an_engine_that_disagrees_is_not_used(
+    tiny_bert: Path, tmp_path: Path, all_is_fast: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrong(OnnxEngine):
+        def log_probabilities(self, batch: object) -> np.ndarray:
+            return super().log_probabilities(batch)[..., ::-1]
+
+    monkeypatch.setattr(engine_trials, "OnnxEngine", Wrong)
+    found = prepare_engine(tiny_bert, wish=EngineWish("onnx"), device="cpu", into=tmp_path)
+    assert found["engine"] == "torch fp32"
+    assert "onnx int8 agrees with float32 to 0." in str(found["reason"])
+    assert not list(engine_folder(tmp_path).glob("*.onnx"))
+    tagger = load_prepared(tiny_bert, "cpu", EngineWish("onnx"), tmp_path)
+    assert tagger is not None
+    assert tagger.choice.kind == TORCH_FP32
+
+
+def test_a_model_that_cannot_be_exported_is_served_by_torch(
+    tiny_bert: Path, tmp_path: Path, all_is_fast: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such operator\nand a long story")
+
+    monkeypatch.setattr(engine_trials, "export", fail)
+    found = prepare_engine(tiny_bert, wish=EngineWish(least_agreement=0.0), device="cpu", into=tmp_path)
+    assert found["engine"] == "torch bf16"
+    assert "onnx int8 cannot run the model: no such operator" in str(found["reason"])
+
+
+def test_a_model_without_a_head_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no token-classification head"):
+        prepare_engine(packaged_encoder(), device="cpu", into=tmp_path)
+
+
+def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(flags: set[str], *wish: str, device: str = "cpu") -> list[str]:
+        monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset(flags))
+        return [str(kind) for kind in candidates(EngineWish(*wish), device)[0]]
+
+    both = {"avx512_vnni", "avx512_bf16"}
+    assert tried(both) == ["onnx int8", "torch bf16", "onnx fp32"]
+    assert tried({"avx2"}) == ["onnx fp32"]
+    assert tried(both, "torch") == ["torch bf16"]
+    assert tried(both, "onnx") == ["onnx int8", "onnx fp32"]
+    assert tried(both, "auto", "fp32") == ["onnx fp32"]
+    assert tried(both, "torch", "fp32") == []
+    assert tried(set(), device="cuda") == ["torch fp16"]
+    assert tried(set(), "auto", "bf16", device="cuda") == ["torch bf16"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "device"), [(("auto", "bf16"), "cpu"), (("auto", "int8"), "cpu"), (("onnx", "auto"), "cuda")]
+)
+def test_what_cannot_be_had_is_said(wish: tuple[str, str], device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx2"}))
+    choice = choose(EngineWish(*wish), device, ())
+    assert choice is not None
+    assert choice.kind == TORCH_FP32
+    assert f"INFERENCE_ENGINE={wish[0]}, INFERENCE_PRECISION={wish[1]} is not used" in choice.reason
+
+
+def test_the_first_that_agrees_is_chosen(all_is_fast: None) -> None:
+    wish = EngineWish()
+    assert choose(wish, "cpu", ()) is None, "all have yet to be tried"
+    good, bad = Trial(BF16, 0.99), Trial(INT8, 0.93)
+    assert choose(wish, "cpu", (bad,)) is None
+    choice = choose(wish, "cpu", (bad, good))
+    assert choice is not None
+    assert choice.kind == BF16
+    assert "0.930, which is not enough" in choice.reason
+    lenient = choose(EngineWish(least_agreement=0.9), "cpu", (bad, good))
+    assert lenient is not None
+    assert lenient.kind == INT8
+
+
+def test_half_a_point_of_f1_may_be_lost() -> None:
+    gold = [[Span(0, 1, "A")] for _ in range(1000)]
+    ours = [*gold[:994], *([[]] * 6)]
+    trial = compare(INT8, ours, gold, gold)
+    assert trial.f1 == pytest.approx(0.99699, abs=1e-4)
+    assert trial.passes(0.95)
+    worse = compare(INT8, [*gold[:988], *([[]] * 12)], gold, gold)
+    assert worse.agreement > 0.95
+    assert not worse.passes(0.95)
+    assert compare(INT8, ours, gold, []).passes(0.95)
+
+
+def test_agreement_is_span_f1() -> None:
+    a, b = Span(0, 1, "A"), Span(2, 3, "A")
+    assert span_f1([[a, b]], [[a]]) == pytest.approx(2 / 3)
+    assert span_f1([[a]], [[Span(0, 1, "B")]]) == 0.0
+    assert span_f1([[]], [[]]) == 1.0
+
+
+def test_damaged_records_are_as_none(tiny_bert: Path, tmp_path: Path) -> None:
+    assert load_prepared(tiny_bert, "cpu", EngineWish(), tmp_path) is None
+    engine_folder(tmp_path).mkdir()
+    (engine_folder(tmp_path) / "engine.json").write_text("{")
+    assert load_prepared(tiny_bert, "cpu", EngineWish(), tmp_path) is None
+
+
+def test_the_processors_flags_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "CPUINFO", tmp_path / "cpuinfo")
+    hardware.processor_flags.cache_clear()
+    (tmp_path / "cpuinfo").write_text("model name\t: x\nflags\t\t: fpu avx512_vnni\nbugs: none\n")
+    assert (hardware.has_fast_int8(), hardware.has_fast_bf16()) == (True, False)
+    hardware.processor_flags.cache_clear()
+    (tmp_path / "cpuinfo").write_text("Features\t: asimddp bf16\n")
+    assert (hardware.has_fast_int8(), hardware.has_fast_bf16()) == (True, True)
+    hardware.processor_flags.cache_clear()
+
+
+def test_threads_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert hardware.threads_for(8) == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8), raising=False)
+    assert [hardware.threads_for(workers) for workers in (1, 2, 3, 8, 100)] == [8, 4, 2, 1, 1]
+
+
+def test_a_tiny_model_of_each_kind_is_prepared(tmp_path: Path, tiny_model: Path, all_is_fast: None) -> None:
+    found = prepare_engine(tiny_model, wish=EngineWish(precision="fp32"), device="cpu", into=tmp_path)
+    assert found["engine"] == "onnx fp32"
+    texts = ["Anna Kovács flew to Zürich.", "", "word " * 300]
+    tagger = load_prepared(tiny_model, "cpu", EngineWish(precision="fp32"), tmp_path)
+    assert tagger is not None
+    assert span_f1(tagger.tag(texts), Tagger.load_torch(tiny_model, "cpu").tag(texts)) > 0.99
+
+
+def test_a_folder_serves_as_it_was_prepared(tmp_path: Path, all_is_fast: None) -> None:
+    folder = save_tiny_model(tmp_path / "model", "bert")
+    assert Tagger.load(folder, device="cpu").choice.reason == "no other engine has been tried"
+    prepare_engine(folder, wish=EngineWish(precision="fp32"), device="cpu")
+    assert Tagger.load(folder, device="cpu", wish=EngineWish(precision="fp32")).choice.kind == ONNX
+    assert Tagger.load(folder, device="cpu", wish=EngineWish("torch", "fp32")).choice.kind == TORCH_FP32
