@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # What was prepared for models that are no longer asked for gives way.
 MOST_KEPT = 5
 SECONDS_BETWEEN_LOOKS = 0.5
+# Of the process that tries engines: requests come first.
+NICENESS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class EnginePreparer:
     """Loads taggers; one whose engine has yet to be chosen runs with PyTorch until then.
 
     folder: where engines are kept for models in folders that are not ours to write to.
-    The trials are a process of their own, at the lowest priority: exporting takes memory and every core.
+    The trials are a process of their own, at a low priority: exporting takes memory and every core.
     """
 
     def __init__(self, folder: Path, wish: EngineWish, device: str) -> None:
@@ -114,6 +116,7 @@ class EnginePreparer:
                 "model_folder": str(name_or_path),
                 "into": str(into),
                 "device": self._device,
+                "niceness": NICENESS,
                 "engine": self._wish.engine,
                 "precision": self._wish.precision,
                 "least_agreement": self._wish.least_agreement,

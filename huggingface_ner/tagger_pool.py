@@ -108,15 +108,19 @@ class TaggerPool:
                 self._thread.start()
                 self._projects.start()
 
-    def close(self) -> None:
-        """Stop trying to load."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._projects.close()
+    def stop_engines(self) -> None:
+        """Stop tagging and trying engines; what is loading is left to itself."""
         if self._preparer is not None:
             self._preparer.close()
         self._batcher.close()
+
+    def close(self) -> None:
+        """Stop trying to load, and tagging."""
+        self._stop.set()
+        self.stop_engines()
+        if self._thread is not None:
+            self._thread.join()
+            self._projects.close()
 
     @property
     def state(self) -> PoolState:

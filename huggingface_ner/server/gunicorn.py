@@ -1,5 +1,6 @@
 """gunicorn around the app."""
 
+import atexit
 import os
 from collections.abc import Callable
 from tempfile import TemporaryDirectory
@@ -21,6 +22,8 @@ def make_app(settings: Settings) -> Flask:
 
     pool = TaggerPool(settings)
     pool.start()
+    # a thread that is still inside an engine when the interpreter ends would abort the process
+    atexit.register(pool.stop_engines)
     return create_app(settings, pool)
 
 

@@ -93,7 +93,7 @@ class Batcher:
         self._jobs: list[_Job] = []  # those with windows that wait, oldest first
         self._texts = 0
         self._seconds_per_window = 0.0
-        self._oldest_was_served = False
+        self._led: _Job | None = None  # whose windows came first in the last batch
         self._is_shared = False  # whether the last batch had windows of several requests
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -215,9 +215,9 @@ class Batcher:
         """
         oldest, *others = self._jobs
         turn = [oldest, *others]
-        if others and self._oldest_was_served:
-            turn = sorted(others, key=len)
-        self._oldest_was_served = turn[0] is oldest
+        if others and self._led is oldest:
+            turn = [*sorted(others, key=len), oldest]
+        self._led = turn[0]
         tagger = turn[0].tagger
         batch: list[_Item] = []
         requests = longest = 0

@@ -43,12 +43,13 @@ def candidates(wish: EngineWish, device: str) -> tuple[list[EngineKind], str]:
         if hardware.has_fast_bf16():
             offered.insert(0, EngineKind("torch", "bf16"))
         if hardware.has_fast_int8():
-            offered.insert(0, EngineKind("onnx", "int8"))
+            offered[:0] = [EngineKind("onnx", "int8"), EngineKind("onnx", "mixed")]
         what = f"this processor is fast in {', '.join(dict.fromkeys(kind.precision for kind in offered))}"
     asked = [
         kind
         for kind in offered
-        if wish.engine in ("auto", kind.engine) and wish.precision in ("auto", kind.precision)
+        if wish.engine in ("auto", kind.engine)
+        and wish.precision in ("auto", "int8" if kind.precision == "mixed" else kind.precision)
     ]
     if asked or (wish.engine != "onnx" and wish.precision in ("auto", "fp32")):
         return asked, what

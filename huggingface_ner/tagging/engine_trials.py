@@ -99,8 +99,8 @@ def _make(kind: EngineKind, model_folder: str | Path, device: str, exports: Path
     fp32 = exports / export_name(EngineKind("onnx", "fp32"))
     if not fp32.exists():
         export(model, fp32)
-    if kind.precision == "int8":
-        quantize(fp32, exports / export_name(kind))
+    if kind.precision != "fp32":
+        quantize(fp32, exports / export_name(kind), kind.precision)
     return OnnxEngine(exports / export_name(kind), kind.precision, _pad_id(model))
 
 
@@ -110,8 +110,8 @@ def _pad_id(model: PreTrainedModel) -> int:
 
 def main() -> None:
     """Prepare an engine as the one argument says, a JSON object; in a process that yields to all others."""
-    os.nice(19)
     arguments = json.loads(sys.argv[1])
+    os.nice(arguments["niceness"])
     wish = EngineWish(*(arguments.pop(name) for name in ("engine", "precision", "least_agreement")))
     into = Path(arguments.pop("into"))
     prepare_engine(arguments["model_folder"], wish=wish, device=arguments["device"], into=into)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 # Chosen by measuring, see bench/README.md: on a CPU, and on a GPU.
 TOKENS_PER_BATCH = (256, 16_384)
 
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
+# mixed: int8, but for the products that suffer most from it
+Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
 
 
 class EngineKind(NamedTuple):

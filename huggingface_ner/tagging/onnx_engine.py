@@ -88,8 +88,11 @@ def export(model: "PreTrainedModel", path: Path) -> None:
         )
 
 
-def quantize(exported: Path, path: Path) -> None:
-    """Write an export with its matrix products in int8: weights per channel, activations as they come."""
+def quantize(exported: Path, path: Path, precision: Precision) -> None:
+    """Write an export with its matrix products in int8: weights per channel, activations as they come.
+
+    precision: "int8" for all of them, "mixed" to keep in float32 what is lossy, see _lossy.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
     with _quiet():
@@ -99,7 +102,27 @@ def quantize(exported: Path, path: Path) -> None:
             per_channel=True,
             weight_type=QuantType.QInt8,
             op_types_to_quantize=["MatMul", "Gemm"],
+            nodes_to_exclude=_lossy(exported) if precision == "mixed" else [],
         )
+
+
+def _lossy(exported: Path) -> list[str]:
+    """Return the names of the products whose rounding costs most.
+
+    Those back from the feed-forward layers' width, whose activations spread most, in the lower half of the
+    encoder, whose errors go through all layers above.
+    """
+    import onnx  # noqa: PLC0415
+
+    graph = onnx.load(exported).graph
+    shapes = {weights.name: tuple(weights.dims) for weights in graph.initializer}
+    products = [
+        (node.name, shapes[node.input[1]])
+        for node in graph.node
+        if node.op_type == "MatMul" and node.input[1] in shapes
+    ]
+    narrowing = [name for name, (wide, narrow) in products[:-1] if wide > narrow]  # the last one is the head
+    return narrowing[: len(narrowing) // 2]
 
 
 @contextmanager

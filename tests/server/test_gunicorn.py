@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,30 @@ def test_the_health_command_knows_the_credentials(
         assert main(["health"]) == 0
         assert json.loads(capsys.readouterr().out)["status"] == "UP"
     assert main(["health"]) == 1
+
+
+def test_what_is_too_much_is_refused_and_who_hung_up_is_let_go(tiny_bert: Path, tmp_path: Path) -> None:
+    """A client that hangs up frees the engine: the next one gets its answer long before the texts were done."""
+    command = [sys.executable, "-m", "huggingface_ner", "serve"]
+    environment = {"BASELINE_MODEL_NAME": str(tiny_bert), "MAX_WAITING_TEXTS": "100", "CACHED_SPANS": "0"}
+    config = recorded("predict_batch")["request"]["body"]["label_config"]
+    key = recorded("predict_batch")["request"]["body"]["tasks"][0]["data"].keys()
+
+    def body(texts: int) -> Any:
+        tasks = [
+            {"data": dict.fromkeys(key, f"Anna flew to Z\u00fcrich {number}. " * 500)} for number in range(texts)
+        ]
+        return {"tasks": tasks, "label_config": config}
+
+    with _running(command, tmp_path / "log", **environment) as url:
+        _wait(f"{url}/ready")
+        connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
+        connection.request("POST", "/predict", json.dumps(body(500)), {"Content-Type": "application/json"})
+        until = time.monotonic() + SECONDS_TO_START
+        while (answer := _ask(f"{url}/predict", body(1)))[0] != 503:
+            assert time.monotonic() < until
+        assert "MAX_WAITING_TEXTS=100" in answer[1]["error"]
+        connection.close()
+        while _ask(f"{url}/predict", body(1))[0] != 200:
+            assert time.monotonic() < until
+        assert "the client has hung up" in (tmp_path / "log").read_text()

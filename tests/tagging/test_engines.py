@@ -20,7 +20,8 @@ from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 from huggingface_ner.tagging.tagger import Tagger
 from tests.tiny_models import save_tiny_model
 
-INT8, BF16, ONNX = EngineKind("onnx", "int8"), EngineKind("torch", "bf16"), EngineKind("onnx", "fp32")
+INT8, MIXED, ONNX = (EngineKind("onnx", precision) for precision in ("int8", "mixed", "fp32"))
+BF16 = EngineKind("torch", "bf16")
 BATCH = [[2, 9, 8, 7, 6, 5, 4], [2, 5, 6], [2, *range(5, 30)]]
 
 
@@ -40,7 +41,7 @@ def test_the_export_says_what_the_model_says(tiny_model: Path, tmp_path: Path) -
     pad_id = model.config.pad_token_id
     exact = _probabilities(OnnxEngine(tmp_path / "fp32.onnx", "fp32", pad_id).log_probabilities(BATCH))
     np.testing.assert_allclose(exact, wanted, atol=1e-5)
-    quantize(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
+    quantize(tmp_path / "fp32.onnx", tmp_path / "int8.onnx", "int8")
     near = _probabilities(OnnxEngine(tmp_path / "int8.onnx", "int8", pad_id).log_probabilities(BATCH))
     assert np.abs(near - wanted).mean() < 0.1
     half = _probabilities(TorchEngine(load_model(tiny_model)[0], "bf16").log_probabilities(BATCH))
@@ -118,10 +119,10 @@ def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) 
         return [str(kind) for kind in candidates(EngineWish(*wish), device)[0]]
 
     both = {"avx512_vnni", "avx512_bf16"}
-    assert tried(both) == ["onnx int8", "torch bf16", "onnx fp32"]
+    assert tried(both) == ["onnx int8", "onnx mixed", "torch bf16", "onnx fp32"]
     assert tried({"avx2"}) == ["onnx fp32"]
     assert tried(both, "torch") == ["torch bf16"]
-    assert tried(both, "onnx") == ["onnx int8", "onnx fp32"]
+    assert tried(both, "onnx") == ["onnx int8", "onnx mixed", "onnx fp32"]
     assert tried(both, "auto", "fp32") == ["onnx fp32"]
     assert tried(both, "torch", "fp32") == []
     assert tried(set(), device="cuda") == ["torch fp16"]
@@ -142,9 +143,9 @@ def test_what_cannot_be_had_is_said(wish: tuple[str, str], device: str, monkeypa
 def test_the_first_that_agrees_is_chosen(all_is_fast: None) -> None:
     wish = EngineWish()
     assert choose(wish, "cpu", ()) is None, "all have yet to be tried"
-    good, bad = Trial(BF16, 0.99), Trial(INT8, 0.93)
+    good, bad, worse = Trial(BF16, 0.99), Trial(INT8, 0.93), Trial(MIXED, 0.92)
     assert choose(wish, "cpu", (bad,)) is None
-    choice = choose(wish, "cpu", (bad, good))
+    choice = choose(wish, "cpu", (bad, worse, good))
     assert choice is not None
     assert choice.kind == BF16
     assert "0.930, which is not enough" in choice.reason

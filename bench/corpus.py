@@ -1,0 +1,27 @@
+"""Annotated texts to measure on."""
+
+import json
+from pathlib import Path
+
+from huggingface_ner.label_studio.gold import read_gold
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.settings import Settings
+from huggingface_ner.spans import AnnotatedText, Span
+
+NEWS = Path(__file__).resolve().parent.parent / "examples" / "news"
+
+
+def read_corpus(corpus: Path | None, part: str) -> list[AnnotatedText]:
+    """Return the texts of a corpus's "train", "dev" or "test"; without one, all of examples/news each time."""
+    if corpus is not None:
+        rows = map(json.loads, (corpus / f"{part}.jsonl").read_text(encoding="utf-8").splitlines())
+        return [
+            AnnotatedText(
+                str(row["id"]), row["text"], tuple(Span(s["start"], s["end"], s["label"]) for s in row["spans"])
+            )
+            for row in rows
+        ]
+    config = parse_labeling_config((NEWS / "labeling_config.xml").read_text(encoding="utf-8"))
+    tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
+    return list(read_gold(tasks, config, task_reader(Settings())))

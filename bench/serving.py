@@ -1,0 +1,320 @@
+"""What each way of predicting costs and what it gets right, side by side in one run.
+
+    python -m bench.serving [--model FOLDER] [--corpus CORPUS] [--documents CORPUS]
+
+MODEL: a fine-tuned model; without one, the packaged encoder is trained on the corpus first, and "base" makes a
+randomly initialised model of BERT-base's size, trained for a few steps, which is about speed alone.
+CORPUS: a folder with train.jsonl and test.jsonl, one {"id", "text", "spans": [{"start", "end", "label"}]} a line;
+without one, the texts of examples/news. Prints throughput and milliseconds (p50, p95, p99), F1 against the gold
+spans, agreement with float32, and the ratios between them.
+"""
+
+import argparse
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForTokenClassification, BertConfig, pipeline
+from transformers.utils import logging as transformers_logging
+
+from bench.corpus import read_corpus
+from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.tagging.agreement import span_f1
+from huggingface_ner.tagging.engine_choice import EngineWish, candidates
+from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.prepared_engine import load_prepared
+from huggingface_ner.tagging.pretrained import load_tokenizer, packaged_encoder
+from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
+from huggingface_ner.training.model_folder import save_model
+
+SINGLE_TASKS = 150
+CLIENTS = 8
+BULK = 2_500
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help='folder of a fine-tuned model, or "base"; default: the packaged encoder')
+    parser.add_argument("--corpus", type=Path, help="default: examples/news")
+    parser.add_argument("--documents", type=Path, help="a corpus of long texts for the engines, beside the other")
+    parser.add_argument("--texts", type=int, default=1000, help="texts that engines tag (default: %(default)s)")
+    parser.add_argument("--piped", type=int, default=200, help="of which the pipelines do (default: %(default)s)")
+    parser.add_argument("--train", type=int, default=2000, help="texts that the encoder is trained on")
+    parser.add_argument("--memory", type=int, default=20_000, help="predictions to watch memory over; 0: none")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        texts = read_corpus(options.corpus, "test")
+        model = _model(options.model, options.corpus, options.train, Path(folder))
+        ratios: dict[str, float] = {}
+        _engines("texts", texts[: options.texts], model, options.piped, Path(folder), ratios)
+        if options.documents is not None:
+            documents = read_corpus(options.documents, "test")
+            _engines("documents", documents[:100], model, 20, Path(folder), {})
+        _service(texts, model, ratios, options.memory)
+    print()
+    for name, ratio in ratios.items():
+        print(f"{name:64} {ratio:6.2f} x")
+
+
+def _model(name: str | None, corpus: Path | None, size: int, folder: Path) -> Path:
+    if name not in (None, "base"):
+        return Path(str(name))
+    examples = read_corpus(corpus, "train")
+    random.Random(0).shuffle(examples)
+    labels = sorted({span.label for text in examples for span in text.spans})
+    encoder = packaged_encoder()
+    if name == "base":
+        examples = examples[:40]
+        encoder = folder / "base"
+        torch.manual_seed(0)
+        AutoModelForTokenClassification.from_config(
+            BertConfig(vocab_size=len(load_tokenizer(packaged_encoder())))
+        ).save_pretrained(encoder)
+        load_tokenizer(packaged_encoder()).save_pretrained(encoder)
+    # the base model has 375 steps in any case, which is enough for it to find something
+    trained = fine_tune(examples[:size], labels, encoder, Hyperparameters(1e-3, 3), match_labels=lambda _: {})
+    save_model(*trained, folder / "model")
+    return folder / "model"
+
+
+def _engines(
+    what: str,
+    corpus: Sequence[AnnotatedText],
+    model: Path,
+    piped: int,
+    folder: Path,
+    ratios: dict[str, float],
+) -> None:
+    texts, gold = [text.text for text in corpus], [text.spans for text in corpus]
+    characters = sum(map(len, texts)) / len(texts)
+    print(f"\n{what}: {len(texts)}, {characters:.0f} characters each; {torch.get_num_threads()} threads")
+    print(f"{'':34} {'texts/s':>8} {'F1':>7} {'agreement':>9}")
+    reference = Tagger.load_torch(model, "cpu").tag(texts)
+
+    def show(name: str, speed: float, spans: Sequence[Sequence[Span]]) -> float:
+        number = len(spans)
+        f1, agreement = span_f1(spans, gold[:number]), span_f1(spans, reference[:number])
+        print(f"{name:34} {speed:8.1f} {f1:7.4f} {agreement:9.4f}", flush=True)
+        return speed
+
+    one_by_one = show("transformers pipeline, one by one", *_pipeline(model, texts[:piped], 1))
+    show("transformers pipeline, batches of 8", *_pipeline(model, texts[:piped], 8))
+    wishes = {str(kind): EngineWish(*kind, 0.0) for kind in candidates(EngineWish(), "cpu")[0]}
+    wishes = {"torch fp32": EngineWish("torch", "fp32"), **wishes, "auto": EngineWish()}
+    for name, wish in wishes.items():
+        into = folder / name.replace(" ", "-")
+        if not into.exists():
+            prepare_engine(model, wish=wish, device="cpu", into=into)
+        tagger = load_prepared(model, "cpu", wish, into)
+        assert tagger is not None
+        tagger.tag(texts[:8])
+        seconds, spans = _best(lambda tagger=tagger: tagger.tag(texts))
+        chosen = f"auto: {tagger.choice.kind}" if name == "auto" else name
+        speed = show(chosen, len(texts) / seconds, spans)
+        ratios[f"{chosen} over the pipeline one by one, {what}"] = speed / one_by_one
+
+
+def _pipeline(model: Path, texts: list[str], batch: int) -> tuple[float, list[list[Span]]]:
+    tags = pipeline("ner", model=str(model), aggregation_strategy="simple", device="cpu")
+    tags(texts[:8])
+
+    def run() -> list[list[dict[str, Any]]]:
+        return [tags(text) for text in texts] if batch == 1 else tags(texts, batch_size=batch)
+
+    seconds, found = _best(run)
+    spans = [[Span(e["start"], e["end"], e["entity_group"]) for e in entities] for entities in found]
+    return len(texts) / seconds, spans
+
+
+def _best(run: Callable[[], Any], times: int = 2) -> tuple[float, Any]:
+    best, result = float("inf"), None
+    for _ in range(times):
+        started = time.perf_counter()
+        result = run()
+        best = min(best, time.perf_counter() - started)
+    return best, result
+
+
+def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, float], memory: int) -> None:
+    """Ask a server of the model over HTTP; its cache is off, since each text is asked for several times."""
+    prepare_engine(model, device="cpu")
+    texts = [text.text for text in corpus]
+    many = [texts[number % len(texts)] for number in range(BULK)]
+    tagger = Tagger.load(model, device="cpu")
+    tagger.tag(texts[:8])
+    in_process = BULK / _best(lambda: tagger.tag(many))[0]
+    labels = "".join(f'<Label value="{label}"/>' for label in tagger.labels)
+    config = f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$text"/></View>'
+    with _server(model, CACHED_SPANS="0") as (client, _):
+        ask = client(config)
+        ask(many[:8])
+        print(f"\n{'over HTTP, one server process':34} {'texts/s':>8} {'p50':>7} {'p95':>7} {'p99':>7} ms")
+        print(f"{'the same engine, in process':34} {in_process:8.1f}")
+        bulk, _ = _best(lambda: ask(many))
+        _show("one request of 2,500", BULK / bulk, [])
+        ratios["one request of 2,500 over its engine in process"] = BULK / bulk / in_process
+        speed, times = _clients(
+            lambda: client(config), [many[start : start + 100] for start in range(0, BULK, 100)], 1
+        )
+        _show("batches of 100", 100 * speed, times)
+        ratios["batches of 100 over its engine in process"] = 100 * speed / in_process
+        singles = [[text] for text in many[:SINGLE_TASKS]]
+        alone, idle = _clients(lambda: client(config), singles, 1)
+        _show("1 client, one task each", alone, idle)
+        together, times = _clients(lambda: client(config), singles * 4, CLIENTS)
+        _show(f"{CLIENTS} clients, one task each", together, times)
+        ratios[f"{CLIENTS} clients over one, single tasks"] = together / alone
+        running = threading.Event()
+        busy = threading.Thread(target=_until_set, args=(client(config), many, running))
+        busy.start()
+        time.sleep(0.3)
+        speed, times = _clients(lambda: client(config), singles, 1)
+        running.set()
+        busy.join()
+        _show("1 client, while 2,500 are asked for", speed, times)
+        ratios["a single task's p95 while 2,500 are asked for, over idle"] = _percentile(times, 95) / _percentile(
+            idle, 95
+        )
+    if memory:
+        _memory(model, config, texts, memory)
+
+
+def _until_set(ask: Callable[[list[str]], object], texts: list[str], stop: threading.Event) -> None:
+    while not stop.is_set():
+        ask(texts)
+
+
+def _memory(model: Path, config: str, texts: list[str], most: int) -> None:
+    """Show start and memory of a server as a person runs it: with its cache, over texts that all differ."""
+    started = time.perf_counter()
+    with _server(model) as (client, server):
+        print(f"\nready after {time.perf_counter() - started:.1f} s with {_resident(server):.0f} MiB")
+        ask = client(config)
+        done = 0
+        for after in (most // 10, most // 2, most):
+            while done < after:
+                ask([f"{texts[(done + n) % len(texts)]} {done + n}" for n in range(100)])
+                done += 100
+            print(f"after {done:6} predictions {_resident(server):6.0f} MiB")
+
+
+def _clients(
+    connect: Callable[[], Callable[[list[str]], object]], requests: Sequence[list[str]], clients: int
+) -> tuple[float, list[float]]:
+    """Return requests a second, and the seconds of each, of so many clients that each ask again when answered."""
+    times: list[float] = []
+    shared: Iterator[list[str]] = iter(requests)
+    lock = threading.Lock()
+
+    def work() -> None:
+        ask = connect()
+        while True:
+            with lock:
+                request = next(shared, None)
+            if request is None:
+                break
+            started = time.perf_counter()
+            ask(request)
+            times.append(time.perf_counter() - started)
+
+    threads = [threading.Thread(target=work) for _ in range(clients)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(requests) / (time.perf_counter() - started), times
+
+
+def _show(name: str, speed: float, times: Sequence[float]) -> None:
+    shown = " ".join(f"{1000 * _percentile(times, share):7.1f}" for share in (50, 95, 99)) if times else ""
+    print(f"{name:34} {speed:8.1f} {shown}", flush=True)
+
+
+def _percentile(times: Sequence[float], share: int) -> float:
+    return sorted(times)[min(len(times) * share // 100, len(times) - 1)]
+
+
+Client = Callable[[str], Callable[[list[str]], Any]]
+
+
+@contextmanager
+def _server(model: Path, **environment: str) -> Iterator[tuple[Client, int]]:
+    """Start the service; gives what connects to it, and the process id of what predicts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    chosen = {"HOST": "127.0.0.1", "PORT": str(port), "BASELINE_MODEL_NAME": str(model), "LOG_LEVEL": "WARNING"}
+    command = [sys.executable, "-m", "huggingface_ner", "serve"]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **chosen, **environment})
+
+    def client(config: str) -> Callable[[list[str]], Any]:
+        connection = HTTPConnection("127.0.0.1", port, timeout=600)
+
+        def ask(texts: list[str]) -> Any:
+            tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
+            body = json.dumps({"tasks": tasks, "label_config": config})
+            connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+            with connection.getresponse() as answer:
+                results = json.loads(answer.read())["results"]
+            assert len(results) == len(texts)
+            return results
+
+        return ask
+
+    try:
+        _wait_until_ready(port)
+        yield client, _child(process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def _wait_until_ready(port: int) -> None:
+    while True:
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.05)
+
+
+def _child(process: int) -> int:
+    return int(Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
+
+
+def _resident(process: int) -> float:
+    """Return a process's memory in MiB."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+if __name__ == "__main__":
+    main()

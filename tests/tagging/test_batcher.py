@@ -1,0 +1,223 @@
+"""Which windows go together, and who waits; with an engine that runs when the test says so."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from huggingface_ner.tagging.batcher import TEXTS_PER_GROUP, Batcher, ClientGoneError, OverloadedError
+from huggingface_ner.tagging.engines import TORCH_FP32, Engine
+from huggingface_ner.tagging.tagger import Tagger
+
+
+class Stepped:
+    """An engine that notes its batches, and runs one each time it is let."""
+
+    kind = TORCH_FP32
+    tokens_per_batch = 96
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.batches: list[list[tuple[int, ...]]] = []
+        self.let = threading.Semaphore(0)
+        self.fails = False
+
+    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
+        self.batches.append([tuple(ids) for ids in batch])
+        assert self.let.acquire(timeout=30)
+        if self.fails:
+            raise MemoryError("no room")
+        return self._engine.log_probabilities(batch)
+
+
+SMALL = "Anna flew to Zürich."
+OTHER = "Is it at http://example.org?"
+LARGE = [f"Don't they sell {number} e-bikes" for number in range(200)]
+
+
+@pytest.fixture
+def plain(tiny_bert: Path) -> Tagger:
+    return Tagger.load(tiny_bert, device="cpu")
+
+
+@pytest.fixture
+def engine(plain: Tagger) -> Stepped:
+    return Stepped(plain._serving[0])
+
+
+@pytest.fixture
+def tagger(plain: Tagger, engine: Stepped) -> Tagger:
+    return plain.with_engine(engine)
+
+
+@pytest.fixture
+def batcher() -> Iterator[Batcher]:
+    made = Batcher(most_waiting=700)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as made:
+        yield made
+
+
+def _until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def _windows(tagger: Tagger, text: str) -> set[tuple[int, ...]]:
+    return {tuple(window.input_ids) for window in tagger.prepare([text])[0].windows}
+
+
+def _release(engine: Stepped) -> None:
+    engine.let.release(100_000)
+
+
+def test_requests_get_what_each_would_alone(
+    batcher: Batcher, plain: Tagger, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    requests = [[SMALL], ["", OTHER, "word " * 300], LARGE, [SMALL] * 3, []]
+    _release(engine)
+    answers = list(threads.map(lambda texts: batcher.tag(tagger, texts, lambda: True), requests * 3))
+    wanted = [plain.tag_scored(texts) for texts in requests] * 3
+    for answer, alone in zip(answers, wanted, strict=True):
+        assert [tagged.spans for tagged in answer] == [tagged.spans for tagged in alone]
+        assert [t.score for t in answer] == pytest.approx([t.score for t in alone], abs=1e-4)
+    assert batcher.waiting == 0
+
+
+def test_a_single_task_goes_before_a_bulk_request(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    _until(lambda: len(batcher._jobs) == 2)
+    engine.let.release(2)
+    single.result(20)
+    assert set(engine.batches[1]) == _windows(tagger, SMALL), "alone, right after the batch that was running"
+    assert not bulk.done()
+    _release(engine)
+    assert len(bulk.result(20)) == len(LARGE)
+
+
+def test_many_single_tasks_do_not_starve_a_bulk_request(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    # more than a batch of them
+    singles = [threads.submit(batcher.tag, tagger, [SMALL], lambda: True) for _ in range(14)]
+    _until(lambda: len(batcher._jobs) == 15)
+    engine.let.release(4)
+    _until(lambda: len(engine.batches) == 5)
+    small = _windows(tagger, SMALL)
+    is_single = [set(batch) == small for batch in engine.batches[:5]]
+    assert is_single == [False, True, False, True, False]
+    _release(engine)
+    assert all(single.result(20) for single in singles)
+    assert len(bulk.result(20)) == len(LARGE)
+
+
+def test_single_tasks_share_a_batch_under_the_budget(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    others = [threads.submit(batcher.tag, tagger, ["Anna"], lambda: True) for _ in range(3)]
+    _until(lambda: len(batcher._jobs) == 3)
+    _release(engine)
+    for each in (first, *others):
+        each.result(20)
+    assert len(engine.batches[1]) == 3
+    for batch in engine.batches:
+        assert len(batch) == 1 or len(batch) * max(map(len, batch)) <= engine.tokens_per_batch
+
+
+def test_batches_of_a_bulk_request_have_windows_of_like_length(
+    batcher: Batcher, tagger: Tagger, engine: Stepped
+) -> None:
+    _release(engine)
+    batcher.tag(tagger, [*LARGE, *["Anna"] * 50], lambda: True)
+    tokens = sum(len(ids) for batch in engine.batches for ids in batch)
+    padded = sum(len(batch) * max(map(len, batch)) for batch in engine.batches)
+    assert padded < 1.15 * tokens
+    assert all(len(b) == 1 or len(b) * max(map(len, b)) <= engine.tokens_per_batch for b in engine.batches)
+
+
+def test_models_do_not_share_batches(
+    batcher: Batcher, plain: Tagger, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    same = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    other = threads.submit(batcher.tag, plain, [SMALL], lambda: True)
+    _until(lambda: len(batcher._jobs) == 2)
+    _release(engine)
+    assert first.result(20)
+    assert same.result(20) == other.result(20)
+    assert all(len(batch) == len(_windows(tagger, OTHER)) or len(batch) == 1 for batch in engine.batches)
+
+
+def test_what_is_too_much_is_refused_but_not_what_comes_alone(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    more_than_may_wait = LARGE * 4
+    bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
+    _until(lambda: engine.batches)
+    with pytest.raises(OverloadedError, match="800 texts wait already, MAX_WAITING_TEXTS=700") as error:
+        batcher.tag(tagger, [SMALL], lambda: True)
+    assert 1 <= error.value.retry_after <= 60
+    _release(engine)
+    assert len(bulk.result(30)) == 800
+    assert batcher.waiting == 0
+    assert batcher.tag(tagger, [SMALL], lambda: True)
+
+
+def test_who_hung_up_is_not_computed_for(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    there = threading.Event()
+    there.set()
+    bulk = threads.submit(batcher.tag, tagger, LARGE, there.is_set)
+    _until(lambda: engine.batches)
+    there.clear()
+    with pytest.raises(ClientGoneError):
+        bulk.result(20)
+    assert batcher.waiting == 0
+    _release(engine)
+    assert batcher.tag(tagger, [SMALL], lambda: True)
+    assert len(engine.batches) == 2, "the batch that was running, and the next request's"
+    assert len(LARGE) > TEXTS_PER_GROUP
+
+
+def test_a_fault_is_its_requests_alone(batcher: Batcher, tagger: Tagger, engine: Stepped) -> None:
+    _release(engine)
+    engine.fails = True
+    with pytest.raises(MemoryError):
+        batcher.tag(tagger, LARGE, lambda: True)
+    assert batcher.waiting == 0
+    engine.fails = False
+    assert len(batcher.tag(tagger, LARGE, lambda: True)) == len(LARGE)
+
+
+def test_closing_ends_what_waits(tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor) -> None:
+    batcher = Batcher(500)
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: engine.batches)
+    closing = threads.submit(batcher.close)
+    _until(lambda: batcher._closed)
+    _release(engine)
+    closing.result(20)
+    with pytest.raises(RuntimeError, match="stopping"):
+        bulk.result(20)
