@@ -1,4 +1,4 @@
-"""The Flask app: what Label Studio asks, and what operators look at."""
+"""The Flask app: what Label Studio asks."""
 
 import logging
 import uuid
@@ -9,13 +9,15 @@ from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest
 
+from huggingface_ner.label_studio.events import KNOWN_ACTIONS
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
-from huggingface_ner.server import auth, errors
+from huggingface_ner.server import auth, errors, monitoring
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import PoolState, TaggerPool
+from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.training.queue import TrainingQueue
 
 # Label Studio waits 3 s for /setup; a model that is about to be ready is worth most of them.
 SECONDS_TO_WAIT_FOR_MODEL = 2.0
@@ -23,8 +25,11 @@ SECONDS_TO_WAIT_FOR_MODEL = 2.0
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, pool: TaggerPool) -> Flask:
-    """Make the app; the pool is somebody else's to start and close."""
+def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None = None) -> Flask:
+    """Make the app; the pool is somebody else's to start and close.
+
+    queue: where trainings are asked for; None where there is none, which webhooks are told.
+    """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     metrics = Metrics()
@@ -41,17 +46,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     metrics.install(app)
     auth.install(app, settings)
     errors.install(app, settings)
-
-    @app.get("/")
-    @app.get("/health")
-    def health() -> ResponseReturnValue:
-        return jsonify(status="UP", **_shown(pool.state))
-
-    @app.get("/ready")
-    def ready() -> ResponseReturnValue:
-        state = pool.state
-        is_ready = state.state == "ready"
-        return jsonify(ready=is_ready, **_shown(state)), 200 if is_ready else 503
+    monitoring.install(app, pool, queue, metrics)
 
     @app.post("/setup")
     def setup() -> ResponseReturnValue:
@@ -75,7 +70,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
         pool.wait(SECONDS_TO_WAIT_FOR_MODEL)
-        results = _model(settings, pool, body.get("project"), config).predict(tasks, context=context)
+        results = _model(settings, pool, queue, body.get("project"), config).predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
         return jsonify(results=results)
@@ -86,9 +81,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         action = body.get("action")
         if not isinstance(action, str) or not action:
             raise BadRequestError("action: the name of a webhook event is needed")
-        project = body.get("project")
-        project_id = project.get("id") if isinstance(project, dict) else None
-        answer = _model(settings, pool, project_id).fit(action, body)
+        answer = _model(settings, pool, queue).fit(action, body)
         metrics.webhooks.labels(action if action in KNOWN_ACTIONS else "other").inc()
         return jsonify(answer)
 
@@ -96,29 +89,16 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     def versions() -> ResponseReturnValue:
         return jsonify(versions=pool.versions())
 
-    @app.get("/metrics")
-    def show_metrics() -> ResponseReturnValue:
-        metrics.ready.set(pool.state.state == "ready")
-        return metrics.render()
-
     return app
 
 
-KNOWN_ACTIONS = frozenset(
-    {
-        "ANNOTATION_CREATED",
-        "ANNOTATION_UPDATED",
-        "ANNOTATIONS_CREATED",
-        "ANNOTATIONS_DELETED",
-        "PROJECT_UPDATED",
-        "START_TRAINING",
-        "TASKS_CREATED",
-        "TASKS_DELETED",
-    }
-)
-
-
-def _model(settings: Settings, pool: TaggerPool, project_id: object, label_config: str | None = None) -> Any:
+def _model(
+    settings: Settings,
+    pool: TaggerPool,
+    queue: TrainingQueue | None,
+    project_id: object = None,
+    label_config: str | None = None,
+) -> Any:
     # torch is behind this import, and /health must not wait for it
     from huggingface_ner.model import HuggingFaceNER  # noqa: PLC0415
 
@@ -127,12 +107,8 @@ def _model(settings: Settings, pool: TaggerPool, project_id: object, label_confi
         label_config=label_config,
         settings=settings,
         pool=pool,
+        queue=queue,
     )
-
-
-def _shown(state: PoolState) -> dict[str, str]:
-    shown = {"model": state.state, "model_version": state.model_version, "reason": state.reason}
-    return {name: value for name, value in shown.items() if value is not None}
 
 
 def _json_object() -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from gunicorn.app.base import BaseApplication
 
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.training.queue import open_queue
 
 SECONDS_FOR_A_REQUEST = 120  # Label Studio hangs up after 100
 
@@ -21,7 +22,7 @@ def make_app(settings: Settings) -> Flask:
 
     pool = TaggerPool(settings)
     pool.start()
-    return create_app(settings, pool)
+    return create_app(settings, pool, open_queue(settings))
 
 
 def serve(settings: Settings) -> None:
