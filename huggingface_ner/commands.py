@@ -48,7 +48,8 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
     """Print what the training of each project is at."""
     from redis import RedisError
 
-    from huggingface_ner.training.queue import QueueError, TrainingQueue, connect, queue_url
+    from huggingface_ner.training.connection import QueueError, connect, queue_url
+    from huggingface_ner.training.queue import TrainingQueue
 
     url = queue_url(settings)
     if url is None:

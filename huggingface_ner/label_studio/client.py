@@ -15,6 +15,12 @@ SECONDS_TO_ANSWER = 120.0
 TASKS_AT_A_TIME = 200
 
 
+_GET_A_KEY = (
+    "make a personal access token in Label Studio under Account & Settings, as a user who may see the project, "
+    "and set LABEL_STUDIO_API_KEY to it"
+)
+
+
 class ClientError(ValueError):
     """Label Studio does not give what is asked for; the message says what to do.
 
@@ -27,18 +33,19 @@ class ClientError(ValueError):
 
 
 class LabelStudioClient:
-    """Reads projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token."""
+    """Reads projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token.
 
-    def __init__(self, settings: Settings) -> None:
+    offered: the token that Label Studio sent with /setup, for want of a key; it takes it where legacy tokens are
+    allowed. Either goes to LABEL_STUDIO_HOST and nowhere else.
+    """
+
+    def __init__(self, settings: Settings, offered: str | None = None) -> None:
         self._host = settings.label_studio_host
         key = settings.label_studio_api_key
-        if key is None:
-            raise ClientError(
-                "LABEL_STUDIO_API_KEY is not set: make an access token in Label Studio under Account & Settings "
-                "and set it, so that the annotations can be read",
-                again=False,
-            )
-        self._key = key.get_secret_value()
+        self._key_is_set = key is not None
+        self._key = offered if key is None else key.get_secret_value()
+        if not self._key:
+            raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", again=False)
 
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config, XML; raises ClientError."""
@@ -70,10 +77,9 @@ class LabelStudioClient:
         except ApiError as error:
             status = error.status_code or 0
             if status in (401, 403):
+                key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise ClientError(
-                    f"{where} does not take LABEL_STUDIO_API_KEY (HTTP {status}): set a personal access token of "
-                    "a user who may see the project, or allow legacy tokens in the organization's settings",
-                    again=False,
+                    f"{where} does not take {key} (HTTP {status}): {_GET_A_KEY}", again=False
                 ) from error
             if status == 404:
                 raise ClientError(

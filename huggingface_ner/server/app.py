@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
+from redis import RedisError
 from werkzeug.exceptions import BadRequest
 
 from huggingface_ner.label_studio.events import KNOWN_ACTIONS
@@ -21,6 +22,7 @@ from huggingface_ner.training.queue import TrainingQueue
 
 # Label Studio waits 3 s for /setup; a model that is about to be ready is worth most of them.
 SECONDS_TO_WAIT_FOR_MODEL = 2.0
+MOST_TOKEN_CHARACTERS = 10_000
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
         if config is not None:
             _check_config("schema", config)
         project = parse_project_id(body.get("project"))
+        _remember_token(settings, queue, project, body.get("access_token"))
         return jsonify(model_version=pool.model_version(project, SECONDS_TO_WAIT_FOR_MODEL))
 
     @app.post("/predict")
@@ -109,6 +112,17 @@ def _model(
         pool=pool,
         queue=queue,
     )
+
+
+def _remember_token(settings: Settings, queue: TrainingQueue | None, project: int | None, token: object) -> None:
+    """Keep the token that Label Studio offers, for want of a key of our own."""
+    if settings.label_studio_api_key is not None or queue is None or project is None:
+        return
+    if isinstance(token, str) and 0 < len(token) <= MOST_TOKEN_CHARACTERS:
+        try:
+            queue.remember_token(project, token)
+        except RedisError as error:
+            logger.warning("project %d: its token is not kept: %s", project, error)
 
 
 def _json_object() -> Mapping[str, Any]:

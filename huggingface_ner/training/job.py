@@ -29,11 +29,12 @@ from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.tagging.errors import ModelError
 from huggingface_ner.tagging.tagger import Tagger
 from huggingface_ner.tagging.threads import take_cores
+from huggingface_ner.training.connection import QueueError, connect, queue_url
 from huggingface_ner.training.dataset import held_out_tasks
 from huggingface_ner.training.evaluation import Evaluation, evaluate_tagger
 from huggingface_ner.training.fine_tuning import Hyperparameters, TrainingError, fine_tune
 from huggingface_ner.training.model_folder import write_model
-from huggingface_ner.training.queue import QueueError, TrainingQueue, connect, queue_url
+from huggingface_ner.training.queue import TrainingQueue
 from huggingface_ner.training.runs import Ending, Run, RunProgress
 from huggingface_ner.training.spool import Spool, SpooledTexts
 from huggingface_ner.training.starting_model import starting_model
@@ -65,15 +66,15 @@ def train_project(project_id: int) -> None:
     run = queue.running(project_id)
     if run is None:
         return
-    ending = _ending(project_id, settings, _reporter(queue, run))
+    ending = _ending(project_id, settings, queue.token(project_id), _reporter(queue, run))
     log = logger.error if ending.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, ending.status, ending.reason)
     _say(queue, run, ending)
 
 
-def _ending(project_id: int, settings: Settings, report: Report) -> Ending:
+def _ending(project_id: int, settings: Settings, offered_token: str | None, report: Report) -> Ending:
     try:
-        return run_training(project_id, settings, report)
+        return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report)
     except ClientError as error:
         return Ending.failed(str(error), again=error.again)
     except (ModelError, TrainingError) as error:
@@ -87,14 +88,13 @@ def _ending(project_id: int, settings: Settings, report: Report) -> Ending:
         return Ending.failed(f"{type(error).__name__}: {error}", again=True)
 
 
-def run_training(project_id: int, settings: Settings, report: Report) -> Ending:
+def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Ending:
     """Train a project's model on what Label Studio has, and publish it unless the serving one is better.
 
     Raises ClientError, ModelError, TrainingError and OSError; whatever happens, the serving version stays.
     """
     started = time.time()
     store = project_store(settings, project_id)
-    client = LabelStudioClient(settings)
     report(RunProgress("downloading"))
     try:
         config = parse_labeling_config(client.labeling_config(project_id))

