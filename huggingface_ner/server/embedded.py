@@ -28,6 +28,8 @@ SECONDS_BETWEEN_LOOKS = 0.2
 # A child that ends by itself is started again, but not faster than this.
 SECONDS_BETWEEN_STARTS = 5.0
 SECONDS_TO_STOP = 30.0
+# Looks in a row that the queue may miss: it is slow where all cores are busy.
+MOST_MISSES = 20
 # What a server that was killed holds on to for a moment.
 SECONDS_TO_LOCK = 5.0
 
@@ -37,12 +39,13 @@ logger = logging.getLogger(__name__)
 def serve_with_training(settings: Settings) -> None:
     """Serve, and train beside it, until SIGTERM, Ctrl-C or the server's end.
 
-    Raises QueueError where another server uses the same MODEL_DIR, OSError where that cannot be written.
+    Raises QueueError where another server uses the same MODEL_DIR, OSError where that cannot be written or the
+    server ends by itself.
     """
     signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
         folder = embedded_folder(settings)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # tokens of Label Studio may be in it
         stack.enter_context(_locked(folder / "lock"))
         _stop_leftover(settings)
         short = stack.enter_context(TemporaryDirectory(prefix="huggingface-ner-"))  # a socket's path is limited
@@ -58,14 +61,17 @@ def serve_with_training(settings: Settings) -> None:
         server = stack.enter_context(
             _Child(["serve", "--host", settings.host, "--port", str(settings.port)], environment)
         )
+        misses = 0
         while server.is_running():
-            if not valkey.is_running():
-                logger.error("the training queue has ended: see %s", valkey.log_path)
+            misses = 0 if valkey.is_running() else misses + 1
+            if misses > MOST_MISSES:
+                logger.error("the training queue does not answer; starting it again: see %s", valkey.log_path)
+                misses = 0
                 valkey.terminate()
                 valkey.start()
             worker.start_again_if_ended()
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        raise QueueError(f"the server has ended with status {server.returncode}")
+        raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
 
 
 class _Child:
@@ -152,7 +158,7 @@ def _stop_leftover(settings: Settings) -> None:
     try:
         url = embedded_url_file(settings).read_text(encoding="utf-8").strip()
         if url:
-            connect(url).shutdown()
+            connect(url, timeout=SECONDS_TO_STOP).shutdown()
     except (OSError, ValueError, RedisError):
         return
     logger.warning("stopped the training queue of a server that was killed")

@@ -99,8 +99,8 @@ class TrainingWorker(SpawnWorker):
             thread.join()
 
 
-def run_worker(settings: Settings, *, until_empty: bool = False) -> None:
-    """Run trainings, each in a fresh process, until SIGTERM or, if asked for, until none is wanted at once.
+def run_worker(settings: Settings) -> None:
+    """Run trainings, each in a fresh process, until SIGTERM or Ctrl-C.
 
     Raises QueueError where there is no queue or no Redis answers there at first; later it is waited for.
     """
@@ -112,8 +112,7 @@ def run_worker(settings: Settings, *, until_empty: bool = False) -> None:
         training.enqueue_due()
     except RedisError as error:
         raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
-    if not until_empty:
-        threading.Thread(target=_look, args=(training,), name="find-trainings", daemon=True).start()
+    threading.Thread(target=_look, args=(training,), name="find-trainings", daemon=True).start()
     while True:
         connection = Redis.from_url(url)
         try:
@@ -124,8 +123,8 @@ def run_worker(settings: Settings, *, until_empty: bool = False) -> None:
                 worker_ttl=SECONDS_TO_LIVE,
             )
             worker.training = training
-            worker.work(burst=until_empty)
-            if worker.is_asked_to_stop or until_empty:
+            worker.work()
+            if worker.is_asked_to_stop:
                 return
         except RedisError as error:
             logger.warning("the queue does not answer: %s", error)

@@ -137,17 +137,22 @@ def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
             assert _ended(second, 7)["status"] == "published"
 
 
-def test_a_worker_that_dies_is_started_again(
-    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+@pytest.mark.parametrize("part", ["worker", "valkey"])
+def test_a_part_that_dies_is_started_again(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, part: str
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
     with running(SERVE, tmp_path / "log", **environment) as url:
         wait(f"{url}/health")
         supervisor = psutil.Process(os.getpgid(_listener(url)))
-        (worker,) = [child for child in supervisor.children() if child.cmdline()[-1] == "worker"]
-        worker.kill()
-        _webhooks(url, 7, 10)
+        assert _webhooks(url, 7, 9)[-1]["status"] == "ok"
+        (child,) = [child for child in supervisor.children() if part in " ".join(child.cmdline())]
+        child.kill()
+        until = time.monotonic() + 30
+        while _webhooks(url, 7, 1)[0].get("job") is None:
+            assert time.monotonic() < until
+            time.sleep(0.2)
         assert _ended(url, 7)["status"] == "published"
 
 
