@@ -1,14 +1,17 @@
 """The worker: runs trainings that the queue hands out, each in a process of its own."""
 
 import logging
+import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from redis import Redis, RedisError
 from rq import Queue, SpawnWorker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -113,22 +116,28 @@ def run_worker(settings: Settings) -> None:
     except RedisError as error:
         raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
     threading.Thread(target=_look, args=(training,), name="find-trainings", daemon=True).start()
-    while True:
-        connection = Redis.from_url(url)
-        try:
-            worker = TrainingWorker(
-                [Queue(training.rq.name, connection=connection, serializer=JSONSerializer)],
-                connection=connection,
-                serializer=JSONSerializer,
-                worker_ttl=SECONDS_TO_LIVE,
-            )
-            worker.training = training
-            worker.work()
-            if worker.is_asked_to_stop:
-                return
-        except RedisError as error:
-            logger.warning("the queue does not answer: %s", error)
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ's own is there only while it works
+    worker = None
+    with suppress(StopRequested):
+        while worker is None or not worker.is_asked_to_stop:
+            try:
+                worker = _new_worker(url, training)
+                worker.work()
+            except RedisError as error:
+                logger.warning("the queue does not answer: %s", error)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
+    connection = Redis.from_url(url)
+    worker = TrainingWorker(
+        [Queue(training.rq.name, connection=connection, serializer=JSONSerializer)],
+        connection=connection,
+        serializer=JSONSerializer,
+        worker_ttl=SECONDS_TO_LIVE,
+    )
+    worker.training = training
+    return worker
 
 
 def _look(training: TrainingQueue) -> None:

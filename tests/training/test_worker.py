@@ -246,6 +246,18 @@ def test_a_training_outlives_a_restart_of_redis(
             assert trainings.ended()["status"] == "unchanged", "the worker goes on"
 
 
+def test_a_stop_is_clean_also_where_redis_is_away(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    server = ValkeyServer()
+    server.start()
+    trainings = Trainings(f"{server.connection_url}/0", label_studio_api, tiny_bert, tmp_path)
+    with trainings.worker():
+        trainings.until(lambda: bool(trainings.queue.rq.connection.smembers("rq:workers")))
+        server.terminate()
+        time.sleep(1.5)
+
+
 def test_a_worker_without_redis_says_what_to_do(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
