@@ -68,7 +68,7 @@ def serve_with_training(settings: Settings) -> None:
                 logger.error("the training queue does not answer; starting it again: see %s", valkey.log_path)
                 misses = 0
                 valkey.terminate()
-                valkey.start()
+                _start(valkey)
             worker.start_again_if_ended()
             time.sleep(SECONDS_BETWEEN_LOOKS)
         raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
@@ -112,7 +112,8 @@ class _Child:
     def _start(self) -> None:
         self._started = time.monotonic()
         command = [sys.executable, "-m", "huggingface_ner", *self._arguments]
-        self._process = subprocess.Popen(command, env=self._environment)  # noqa: S603 - our own command
+        # a group of its own: Ctrl-C is for the supervisor, which stops one after the other
+        self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
 
 
 @contextmanager
@@ -124,14 +125,22 @@ def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
         unix_socket_path=socket,
         config={"appendonly": "yes", "logfile": "valkey.log", "loglevel": "warning"},
     )
-    try:
-        server.start()
-    except ValkeyServerError as error:
-        raise QueueError(f"{folder}: the training queue's server cannot be started: {error}") from error
+    _start(server)
     try:
         yield server
     finally:
         server.stop()
+
+
+def _start(server: ValkeyServer) -> None:
+    # it inherits what is blocked: Ctrl-C must not end it before those who use it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        server.start()
+    except ValkeyServerError as error:
+        raise QueueError(f"{server.data_dir}: the training queue cannot be started: {error}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager

@@ -98,6 +98,18 @@ def test_ten_annotations_make_a_better_model_serve(
     assert "REDIS_URL is not set" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_all_in_order(label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path) -> None:
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    with running(SERVE, tmp_path / "log", ends_with=130, **environment) as url:
+        wait(f"{url}/health")
+        supervisor = _supervisor(url)
+        family = supervisor.children(recursive=True)
+        os.killpg(supervisor.pid, signal.SIGINT)  # as a terminal does
+    assert len(family) == 4, "Valkey, the worker, gunicorn and its one server process"
+    assert all(map(_is_gone, family))
+    assert "ERROR" not in (tmp_path / "log").read_text()
+
+
 def test_a_second_server_on_the_same_queue_says_so(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -123,7 +135,7 @@ def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
         until = time.monotonic() + 60
         while ask(f"{url}/training?project=7")[1].get("run", {}).get("phase") != "downloading":
             assert time.monotonic() < until
-        supervisor = psutil.Process(os.getpgid(_listener(url)))
+        supervisor = _supervisor(url)
         family = supervisor.children(recursive=True)
         supervisor.kill()
         servers = [process for process in family if "valkey" not in process.name()]
@@ -145,7 +157,7 @@ def test_a_part_that_dies_is_started_again(
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
     with running(SERVE, tmp_path / "log", **environment) as url:
         wait(f"{url}/health")
-        supervisor = psutil.Process(os.getpgid(_listener(url)))
+        supervisor = _supervisor(url)
         assert _webhooks(url, 7, 9)[-1]["status"] == "ok"
         (child,) = [child for child in supervisor.children() if part in " ".join(child.cmdline())]
         child.kill()
@@ -161,10 +173,13 @@ def _is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-def _listener(url: str) -> int:
-    """Return the process that listens at an address."""
+def _supervisor(url: str) -> psutil.Process:
+    """Return the process that started the one that listens at an address."""
     port = int(url.rpartition(":")[2])
     for connection in psutil.net_connections("tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
-            return connection.pid
+            ours = [
+                process for process in psutil.Process(connection.pid).parents() if "serve" in process.cmdline()
+            ]
+            return ours[-1]
     raise AssertionError(url)
