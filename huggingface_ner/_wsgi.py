@@ -19,7 +19,7 @@ if __name__ == "__main__":
 
     sys.exit(main(["serve", *sys.argv[1:]]))
 
-from huggingface_ner.cli import configure_logging
+from huggingface_ner.logs import configure_logging
 from huggingface_ner.server.gunicorn import make_app
 from huggingface_ner.settings import shared_settings
 

@@ -1,13 +1,14 @@
-"""python -m huggingface_ner serve | worker | health | train | predict | evaluate | versions: the options."""
+"""python -m huggingface_ner serve | worker | status | health | train | ...: the options."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from huggingface_ner import commands
 from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.logs import configure_logging
+from huggingface_ner.processes import end_with_parent_if_asked
 from huggingface_ner.settings import Settings, SettingsError, read_settings
 
 
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     configure_logging(settings)
+    end_with_parent_if_asked()
     try:
         options.run(options, settings)
     except (ValueError, OSError) as error:
@@ -30,14 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def configure_logging(settings: Settings) -> None:
-    """Log to standard error, one line an event."""
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request to the Hub
 
 
 def _share(text: str) -> float:
@@ -74,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     command(
         commands.worker, "Run the trainings that wait in the queue at REDIS_URL, one at a time, until stopped."
     )
+
+    added = command(commands.status, "Show what each project's training is at: waiting, running, how it ended.")
+    added.add_argument("--project", type=_project, metavar="ID", help="only this one")
+    added.add_argument("--json", action="store_true", help="print one JSON object, as GET /training answers")
 
     command(
         commands.health,

@@ -6,7 +6,6 @@ Heavy imports are inside the commands, so that --help and a wrong option answer 
 
 import argparse
 import json
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,16 +27,61 @@ TEXTS_AT_A_TIME = 100
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Serve Label Studio until stopped."""
-    from huggingface_ner.server.gunicorn import serve as serve_app
+    if settings.redis_url is None:
+        from huggingface_ner.server.embedded import serve_with_training
 
-    serve_app(settings)
+        serve_with_training(settings)
+    else:
+        from huggingface_ner.server.gunicorn import serve as serve_app
+
+        serve_app(settings)
 
 
 def worker(options: argparse.Namespace, settings: Settings) -> None:
     """Run the trainings that wait in Redis, until stopped."""
-    from huggingface_ner.training.queue import run_worker
+    from huggingface_ner.training.worker import run_worker
 
-    run_worker(settings.redis_url)
+    run_worker(settings)
+
+
+def status(options: argparse.Namespace, settings: Settings) -> None:
+    """Print what the training of each project is at."""
+    from redis import RedisError
+
+    from huggingface_ner.training.connection import QueueError, connect, queue_url
+    from huggingface_ner.training.queue import TrainingQueue
+
+    url = queue_url(settings)
+    if url is None:
+        raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
+    queue = TrainingQueue(connect(url), settings)
+    try:
+        projects = [options.project] if options.project is not None else queue.projects()
+        statuses = [queue.status(project_id) for project_id in projects]
+    except RedisError as error:
+        raise QueueError(f"the training queue does not answer: {error}") from error
+    if options.json:
+        print(json.dumps({"projects": statuses}, ensure_ascii=False))
+    else:
+        print("\n".join(_status_line(status) for status in statuses) or "no project has been annotated yet")
+
+
+def _status_line(status: dict[str, Any]) -> str:
+    line = f"project {status['project']}: {status['state']}"
+    run, last = status.get("run"), status.get("last")
+    if run:
+        line += f", {run['phase']}"
+        if run["steps"]:
+            left = "" if run["seconds_left"] is None else f", {run['seconds_left']:.0f} s left"
+            line += (
+                f" {run['percent']:.0f} % (step {run['step']} of {run['steps']}, epoch {run['epoch']:.1f}{left})"
+            )
+    if last:
+        scores = [f"{last[name]:.3f}" for name in ("f1", "f1_before") if last[name] is not None]
+        line += f"; last: {last['status']}, {last['reason']}" + (
+            f" (F1 {', before '.join(scores)})" if scores else ""
+        )
+    return line
 
 
 def health(options: argparse.Namespace, settings: Settings) -> None:
@@ -55,6 +99,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.training.dataset import split_held_out
     from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
     from huggingface_ner.training.model_folder import check_can_save, save_model, write_model
+    from huggingface_ner.training.starting_model import starting_model
 
     if options.out is not None:
         check_can_save(options.out)
@@ -62,14 +107,14 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     learned, held_out = split_held_out(_read_gold(options.tasks, config, settings), options.held_out)
     with tqdm(desc="training", unit="step", disable=None) as bar:
 
-        def show(step: int, steps: int) -> None:
+        def show(step: int, steps: int, epoch: float) -> None:
             bar.total = steps
             bar.update(step - bar.n)
 
         model, tokenizer = fine_tune(
             learned,
             config.label_names,
-            options.baseline or _default_baseline(settings),
+            options.baseline or starting_model(settings),
             Hyperparameters(
                 settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
             ),
@@ -84,9 +129,10 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
         saved = str(options.out)
     else:
         metrics: dict[str, object] = {
+            **(scores.as_dict() if scores else {}),
             "trained": len(learned),
             "held_out": len(held_out),
-            **(scores.as_dict() if scores else {}),
+            "label_names": list(config.label_names),
         }
 
         def write(folder: Path) -> None:
@@ -169,21 +215,10 @@ def _print_versions(stores: "dict[int, ModelStore]") -> None:
 
 
 def _evaluate(tagger: "Tagger", config: "LabelingConfig", gold: Sequence["AnnotatedText"]) -> "Evaluation":
-    from huggingface_ner.spans import Span
-    from huggingface_ner.training.dataset import drop_overlaps
-    from huggingface_ner.training.evaluation import evaluate as score
+    from huggingface_ner.training.evaluation import evaluate_tagger
 
-    names = config.match_labels(tagger.labels)
-    predicted = []
     with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
-        for start in range(0, len(gold), TEXTS_AT_A_TIME):
-            some = gold[start : start + TEXTS_AT_A_TIME]
-            for spans in tagger.tag([text.text for text in some]):
-                predicted.append(
-                    [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
-                )
-            bar.update(len(some))
-    return score([drop_overlaps(text.spans) for text in gold], predicted)
+        return evaluate_tagger(tagger, gold, config.match_labels, bar.update)
 
 
 def _print_scores(scores: "Evaluation") -> None:
@@ -225,17 +260,3 @@ def _read_gold(path: Path, config: "LabelingConfig", settings: Settings) -> list
             "annotate some and export them with JSON"
         )
     return gold
-
-
-def _default_baseline(settings: Settings) -> str | Path:
-    from huggingface_ner.tagging.errors import ModelError
-    from huggingface_ner.tagging.pretrained import load_tokenizer, packaged_encoder
-
-    if settings.baseline_is_set:
-        return settings.baseline_model_name
-    try:
-        load_tokenizer(settings.baseline_model_name)
-    except ModelError as error:
-        logging.getLogger(__name__).warning("%s; training from the packaged encoder instead", error)
-        return packaged_encoder()
-    return settings.baseline_model_name

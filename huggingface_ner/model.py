@@ -9,13 +9,17 @@ from functools import partial
 from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
+from redis import RedisError
 
-from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.events import START_TRAINING, WebhookEvent, read_event
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.model_store import project_store
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.tagger_pool import TaggerPool, shared_pool
+from huggingface_ner.training.queue import TrainingQueue, shared_queue
 
 logger = logging.getLogger(__name__)
 
@@ -30,12 +34,14 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         *,
         settings: Settings | None = None,
         pool: TaggerPool | None = None,
+        queue: TrainingQueue | None = None,
         is_wanted: Callable[[], bool] = lambda: True,
         **kwargs: Any,
     ) -> None:
         """Make a model for one project.
 
         project_id: as Label Studio sends it, "<id>.<created at>".
+        pool, queue: what serves and what trains; without a pool both are this process's own.
         is_wanted: whether somebody still waits for the answer; asked now and then.
         label_config: the project's labelling config, XML; raises LabelingConfigError where it labels no text.
         """
@@ -44,6 +50,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         self._settings = settings or shared_settings()
         self._is_wanted = is_wanted
         self._pool = pool or shared_pool()
+        self._queue = shared_queue() if pool is None else queue
         super().__init__(project_id=project_id, label_config=None, **kwargs)
         self.label_config = label_config
 
@@ -65,9 +72,39 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Take note that something changed in a project; returns what Label Studio is told."""
-        project = data.get("project")
-        project_id = project.get("id") if isinstance(project, Mapping) else None
+        """Take note of a webhook's event; returns what Label Studio is told, at once.
+
+        Each START_TRAINING_EACH_N_UPDATES-th annotation asks for a training, and so do Label Studio's button and a
+        change of the labels: then ``job`` is the id of the run that answers. The webhook is a hint only: the
+        run reads everything from Label Studio.
+        """
+        received = read_event(event, data)
         # from outside: shown as Python would, on one line, and not at any length
-        logger.info("project %.40r: %.40r", project_id, event)
-        return {"status": "ok", "event": event}
+        logger.info("project %s: %.40r", received.project_id, event)
+        answer: dict[str, Any] = {"status": "ok", "event": event}
+        if received.project_id is None:
+            return {**answer, "status": "ignored", "reason": "project: the event does not say which"}
+        if self._queue is None:
+            return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
+        try:
+            job = self._ask_for_training(self._queue, received, received.project_id)
+        except RedisError as error:
+            logger.error("project %d: %.40r is not counted: %s", received.project_id, event, error)
+            return {**answer, "status": "error", "error": "the training queue does not answer"}
+        return answer if job is None else {**answer, "job": job}
+
+    def _ask_for_training(self, queue: TrainingQueue, event: WebhookEvent, project_id: int) -> str | None:
+        if event.action == START_TRAINING or self._labels_changed(event, project_id):
+            return queue.ask(project_id)
+        return queue.count_updates(project_id, event.updates) if event.updates else None
+
+    def _labels_changed(self, event: WebhookEvent, project_id: int) -> bool:
+        """Whether a labelling config has other labels than the project's model was trained for."""
+        version = project_store(self._settings, project_id).serving_version() if event.label_config else None
+        if version is None or not event.label_config:
+            return False
+        try:
+            labels = parse_labeling_config(event.label_config).label_names
+        except LabelingConfigError:
+            return False
+        return list(labels) != version.metrics.get("label_names")

@@ -95,6 +95,11 @@ class ModelStore:
         pointer = self.pointer()
         return pointer.version if pointer else None
 
+    def serving_version(self) -> Version | None:
+        """Return the version of the newest choice; None before the first, or where it is gone."""
+        name = self.current()
+        return next((version for version in self.versions() if version.name == name), None)
+
     def candidates(self, name: str) -> list[Version]:
         """Return a version and, for when it cannot be loaded, the ones before it, newest first."""
         return [version for version in reversed(self.versions()) if version.name <= name]

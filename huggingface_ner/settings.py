@@ -94,10 +94,20 @@ class Settings(BaseSettings):
         10.0, gt=0, le=10_000, description="passes over the tasks; small projects make more"
     )
     weight_decay: float = Field(0.01, ge=0, lt=1, description="of AdamW")
+    f1_tolerance: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="a new model is not published if its F1 on the held-out tasks is lower by more than this",
+    )
+    training_threads: int | None = Field(
+        None, ge=1, description="cores that a training takes on a CPU; none: half of them"
+    )
+    training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is given up")
     redis_url: str | None = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
-        description="Redis for the training queue, which `worker` serves",
+        description="Redis of the training queue, which `worker` serves; none: `serve` runs both itself",
     )
 
     @field_validator("log_level", mode="before")

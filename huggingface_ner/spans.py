@@ -1,5 +1,7 @@
 """The one currency between the rooms: labelled stretches of texts."""
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -40,3 +42,15 @@ class AnnotatedText:
     task_id: str
     text: str
     spans: tuple[Span, ...]
+
+
+def drop_overlaps(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order without overlaps: the longer one wins, of two as long the earlier."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        place = bisect_left(kept, span.start, key=lambda other: other.start)
+        after_previous = place == 0 or kept[place - 1].end <= span.start
+        before_next = place == len(kept) or span.end <= kept[place].start
+        if after_previous and before_next:
+            kept.insert(place, span)
+    return kept

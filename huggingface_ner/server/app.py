@@ -1,4 +1,4 @@
-"""The Flask app: what Label Studio asks, and what operators look at."""
+"""The Flask app: what Label Studio asks."""
 
 import logging
 import uuid
@@ -7,25 +7,32 @@ from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
+from redis import RedisError
 from werkzeug.exceptions import BadRequest
 
+from huggingface_ner.label_studio.events import KNOWN_ACTIONS
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
-from huggingface_ner.server import auth, errors
+from huggingface_ner.server import auth, errors, monitoring
 from huggingface_ner.server.connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import PoolState, TaggerPool
+from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.training.queue import TrainingQueue
 
 # Label Studio waits 3 s for /setup; a model that is about to be ready is worth most of them.
 SECONDS_TO_WAIT_FOR_MODEL = 2.0
+MOST_TOKEN_CHARACTERS = 10_000
 
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, pool: TaggerPool) -> Flask:
-    """Make the app; the pool is somebody else's to start and close."""
+def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None = None) -> Flask:
+    """Make the app; the pool is somebody else's to start and close.
+
+    queue: where trainings are asked for; None where there is none, which webhooks are told.
+    """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     metrics = Metrics()
@@ -42,19 +49,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     metrics.install(app)
     auth.install(app, settings)
     errors.install(app, settings)
-
-    @app.get("/")
-    @app.get("/health")
-    def health() -> ResponseReturnValue:
-        return jsonify(
-            status="UP", **_shown(pool.state), **({"engines": engines} if (engines := pool.engines()) else {})
-        )
-
-    @app.get("/ready")
-    def ready() -> ResponseReturnValue:
-        state = pool.state
-        is_ready = state.state == "ready"
-        return jsonify(ready=is_ready, **_shown(state)), 200 if is_ready else 503
+    monitoring.install(app, pool, queue, metrics)
 
     @app.post("/setup")
     def setup() -> ResponseReturnValue:
@@ -63,6 +58,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         if config is not None:
             _check_config("schema", config)
         project = parse_project_id(body.get("project"))
+        _remember_token(settings, queue, project, body.get("access_token"))
         return jsonify(model_version=pool.model_version(project, SECONDS_TO_WAIT_FOR_MODEL))
 
     @app.post("/predict")
@@ -79,7 +75,8 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         context = params.get("context") if isinstance(params, dict) else None
         pool.wait(SECONDS_TO_WAIT_FOR_MODEL)
         is_wanted = connection_check(request.environ)
-        results = _model(settings, pool, body.get("project"), config, is_wanted).predict(tasks, context=context)
+        model = _model(settings, pool, queue, body.get("project"), config, is_wanted=is_wanted)
+        results = model.predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
         return jsonify(results=results)
@@ -90,9 +87,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
         action = body.get("action")
         if not isinstance(action, str) or not action:
             raise BadRequestError("action: the name of a webhook event is needed")
-        project = body.get("project")
-        project_id = project.get("id") if isinstance(project, dict) else None
-        answer = _model(settings, pool, project_id).fit(action, body)
+        answer = _model(settings, pool, queue).fit(action, body)
         metrics.webhooks.labels(action if action in KNOWN_ACTIONS else "other").inc()
         return jsonify(answer)
 
@@ -100,33 +95,16 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     def versions() -> ResponseReturnValue:
         return jsonify(versions=pool.versions())
 
-    @app.get("/metrics")
-    def show_metrics() -> ResponseReturnValue:
-        metrics.ready.set(pool.state.state == "ready")
-        return metrics.render()
-
     return app
-
-
-KNOWN_ACTIONS = frozenset(
-    {
-        "ANNOTATION_CREATED",
-        "ANNOTATION_UPDATED",
-        "ANNOTATIONS_CREATED",
-        "ANNOTATIONS_DELETED",
-        "PROJECT_UPDATED",
-        "START_TRAINING",
-        "TASKS_CREATED",
-        "TASKS_DELETED",
-    }
-)
 
 
 def _model(
     settings: Settings,
     pool: TaggerPool,
-    project_id: object,
+    queue: TrainingQueue | None,
+    project_id: object = None,
     label_config: str | None = None,
+    *,
     is_wanted: Callable[[], bool] = lambda: True,
 ) -> Any:
     # torch is behind this import, and /health must not wait for it
@@ -137,13 +115,20 @@ def _model(
         label_config=label_config,
         settings=settings,
         pool=pool,
+        queue=queue,
         is_wanted=is_wanted,
     )
 
 
-def _shown(state: PoolState) -> dict[str, str]:
-    shown = {"model": state.state, "model_version": state.model_version, "reason": state.reason}
-    return {name: value for name, value in shown.items() if value is not None}
+def _remember_token(settings: Settings, queue: TrainingQueue | None, project: int | None, token: object) -> None:
+    """Keep the token that Label Studio offers, for want of a key of our own."""
+    if settings.label_studio_api_key is not None or queue is None or project is None:
+        return
+    if isinstance(token, str) and 0 < len(token) <= MOST_TOKEN_CHARACTERS:
+        try:
+            queue.remember_token(project, token)
+        except RedisError as error:
+            logger.warning("project %d: its token is not kept: %s", project, error)
 
 
 def _json_object() -> Mapping[str, Any]:

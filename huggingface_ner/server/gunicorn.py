@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.training.queue import open_queue
 
 SECONDS_FOR_A_REQUEST = 120  # Label Studio hangs up after 100
 
@@ -24,7 +25,7 @@ def make_app(settings: Settings) -> Flask:
     pool.start()
     # a thread that is still inside an engine when the interpreter ends would abort the process
     atexit.register(pool.stop_engines)
-    return create_app(settings, pool)
+    return create_app(settings, pool, open_queue(settings))
 
 
 def serve(settings: Settings) -> None:

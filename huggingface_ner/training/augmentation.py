@@ -8,6 +8,9 @@ import numpy as np
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.training.dataset import IGNORED
 
+# Of each label; more would take memory and teach little.
+MOST_MENTIONS = 20_000
+
 Feature = Mapping[str, Sequence[int]]
 
 
@@ -30,7 +33,9 @@ class MentionReplacement:
         for feature in features:
             ids, labels = feature["input_ids"], feature["labels"]
             for start, end in self._find(labels):
-                self._mentions[labels[start]].append((list(ids[start:end]), list(labels[start:end])))
+                mentions = self._mentions[labels[start]]
+                if len(mentions) < MOST_MENTIONS:
+                    mentions.append((list(ids[start:end]), list(labels[start:end])))
 
     def __call__(self, feature: Feature) -> dict[str, Any]:
         """Return a window like this one with some of its mentions replaced; the window itself stays as it is."""

@@ -46,8 +46,8 @@ REPLACED_SHARE = 0.5
 SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
 
-# Called with the steps done and the steps in all.
-Progress = Callable[[int, int], object]
+# Called with the steps done, the steps in all, and the passes over the windows that were made so far.
+Progress = Callable[[int, int, float], object]
 
 logger = logging.getLogger(__name__)
 
@@ -99,22 +99,29 @@ def fine_tune(
     model.get_input_embeddings().requires_grad_(False)
     max_length = window_length(model)
     windower = Windower(tokenizer, max_length)
-    windows = label_windows(examples, windower, scheme)
-    if not len(windows):
-        raise TrainingError("no training: none of the annotated tasks has a text with words in it")
-    augment = MentionReplacement(
-        windows, scheme, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
-    )
-    pad = DataCollatorForTokenClassification(tokenizer)
-    steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
-    max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), LEAST_STEPS)
-    encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
-    logger.info(
-        "training on %d windows of %d texts: %d steps of up to %d windows, learning rate %g, encoder %g",
-        *(len(windows), len(examples), max_steps, WINDOWS_PER_BATCH, hyperparameters.learning_rate, encoder_rate),
-    )
-    # Trainer insists on a folder, even when it saves nothing
+    # for the windows; Trainer insists on it too, even when it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
+        windows = label_windows(examples, windower, scheme, Path(folder))
+        if not len(windows):
+            raise TrainingError("no training: none of the annotated tasks has a text with words in it")
+        augment = MentionReplacement(
+            windows, scheme, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
+        )
+        pad = DataCollatorForTokenClassification(tokenizer)
+        steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
+        max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), LEAST_STEPS)
+        encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
+        logger.info(
+            "training on %d windows of %d texts: %d steps of up to %d windows, learning rate %g, encoder %g",
+            *(
+                len(windows),
+                len(examples),
+                max_steps,
+                WINDOWS_PER_BATCH,
+                hyperparameters.learning_rate,
+                encoder_rate,
+            ),
+        )
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(
@@ -196,4 +203,4 @@ class _ProgressCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._progress(state.global_step, state.max_steps)
+        self._progress(state.global_step, state.max_steps, state.epoch or 0.0)

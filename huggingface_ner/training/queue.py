@@ -1,29 +1,297 @@
-"""The training queue: RQ on Redis, whose jobs a worker of its own runs beside the server."""
+"""When to train: counts updates, remembers which projects want a training, and hands them to RQ's workers.
 
-from redis import Redis, RedisError
-from rq import Queue, SpawnWorker
+Redis holds a hash for each project:
+
+- ``updates``: annotation updates so far;
+- ``asked``, ``answered``: how many trainings were asked for, and up to which of them a run has answered. A project
+  wants a training while asked is more than answered, so whatever is killed, nothing asked for is forgotten;
+- ``runs``, ``run``, ``progress``: how many runs have begun, the one that holds the project, and how far it is;
+- ``last``: how the last run ended;
+- ``attempts``, ``not_before``, ``parked``: runs that failed in a row, when the next may begin, and why there is
+  none.
+
+A run holds its project by a key that expires unless its worker keeps it. Webhooks only write marks; the workers
+look for projects that want a training, which also finds those that a killed worker left. RQ's jobs are hints: who
+takes one still has to get hold of the project, so a job too many does no harm and one lost is made again.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+from rq import Queue
 from rq.serializers import JSONSerializer
 
-QUEUE = "training"
+from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.training.connection import connect, queue_url
+from huggingface_ner.training.runs import Ending, Run, RunProgress
+
+# A training that is asked for before the annotation is saved that it is about still sees it.
+SECONDS_TO_SETTLE = 2.0
+# Without a sign of life for so long, a run's worker was killed.
+SECONDS_TO_HOLD = 10
+MOST_ATTEMPTS = 3
+SECONDS_BETWEEN_ATTEMPTS = 10.0
+# What is known of a project that nobody has touched for so long is forgotten.
+SECONDS_TO_REMEMBER = 90 * 24 * 3600
+TRAIN = "huggingface_ner.training.job.train_project"
+
+logger = logging.getLogger(__name__)
 
 
-class QueueError(ValueError):
-    """A training queue that cannot be used; the message says what to do."""
+@lru_cache(maxsize=1)
+def shared_queue() -> "TrainingQueue | None":
+    """Return the training queue of this process's settings; None where there is none."""
+    return open_queue(shared_settings())
 
 
-def run_worker(redis_url: str | None, *, until_empty: bool = False) -> None:
-    """Run training jobs, each in a fresh process, until SIGTERM or, if asked for, until none is left.
+def open_queue(settings: Settings) -> "TrainingQueue | None":
+    """Return the training queue for a server; None where there is none. Nothing is connected to yet."""
+    url = queue_url(settings)
+    return None if url is None else TrainingQueue(connect(url), settings)
 
-    Jobs are JSON: whoever reaches Redis may ask for a training, but cannot run code of their own as pickle would
-    let them. Raises QueueError without REDIS_URL or where no Redis answers there.
-    """
-    if redis_url is None:
-        raise QueueError("REDIS_URL is not set: a worker needs the Redis that holds the training queue")
-    connection = Redis.from_url(redis_url)
-    try:
-        connection.ping()
-    except RedisError as error:
-        raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
-    queue = Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    # spawned, not forked: CUDA does not survive a fork
-    SpawnWorker([queue], connection=connection, serializer=JSONSerializer).work(burst=until_empty)
+
+class TrainingQueue:
+    """The training queue on a Redis; methods raise RedisError where it is away."""
+
+    def __init__(self, connection: Redis, settings: Settings) -> None:
+        self._redis = connection
+        self._each = settings.start_training_each_n_updates
+        self._timeout = settings.training_timeout
+        self._tokens: dict[int, str] = {}
+        self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
+        self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
+
+    def count_updates(self, project_id: int, count: int) -> str | None:
+        """Count annotation updates; returns the id of the run they ask for, None where it is not yet time.
+
+        Each START_TRAINING_EACH_N_UPDATES-th asks for one, and for a parked project the next does.
+        """
+        key = self._key(project_id)
+        with self._redis.pipeline() as pipeline:
+            pipeline.hincrby(key, "updates", count)
+            pipeline.hexists(key, "parked")
+            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            updates, parked, _ = pipeline.execute()
+        if not self._each or not (parked or updates // self._each > (updates - count) // self._each):
+            return None
+        return self.ask(project_id)
+
+    def ask(self, project_id: int) -> str:
+        """Ask for a training that sees all that is saved by now; returns the id of the run that will answer."""
+        key = self._key(project_id)
+        with self._redis.pipeline() as pipeline:
+            pipeline.hincrby(key, "asked", 1)
+            pipeline.hdel(key, "parked", "attempts")
+            pipeline.hsetnx(key, "not_before", str(time.time() + SECONDS_TO_SETTLE))
+            pipeline.sadd(self._wanting, project_id)
+            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.hget(key, "runs")
+            runs = pipeline.execute()[-1]
+        return _run_id(project_id, int(runs or 0) + 1)
+
+    def enqueue_due(self) -> None:
+        """Give RQ a job for each project that wants a training and may have one; several workers may at once.
+
+        A run whose worker was killed is ended first.
+        """
+        for project_id in sorted(int(member) for member in self._redis.smembers(self._wanting)):
+            state = self._state(project_id)
+            run = _run(state)
+            if self._redis.exists(self._lock(project_id)):
+                continue
+            if run is not None:
+                logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
+                self.end(run, Ending.failed("the worker was killed while it trained", again=True))
+            elif _wants(state) and "parked" not in state and time.time() >= float(state.get("not_before", 0)):
+                job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
+                if self.rq.get_job_position(job_id) is None:
+                    self.rq.enqueue_call(
+                        TRAIN,
+                        args=(project_id,),
+                        timeout=self._timeout,
+                        job_id=job_id,
+                        result_ttl=3600,
+                        failure_ttl=3600,
+                        description=f"training of project {project_id}",
+                    )
+
+    def begin(self, project_id: int) -> Run | None:
+        """Take hold of a project; None where another run holds it or nothing is wanted any more."""
+        key, lock = self._key(project_id), self._lock(project_id)
+
+        def take(pipeline: Pipeline) -> Run | None:
+            held = pipeline.exists(lock)
+            state = _decode(pipeline.hgetall(key))
+            pipeline.multi()
+            if held or _run(state) is not None or not _wants(state):
+                return None
+            number = int(state.get("runs", 0)) + 1
+            run = Run(
+                id=_run_id(project_id, number),
+                project_id=project_id,
+                answers=int(state["asked"]),
+                began=time.time(),
+            )
+            pipeline.hset(key, mapping={"runs": number, "run": run.model_dump_json()})
+            pipeline.hdel(key, "progress")
+            pipeline.set(lock, run.id, ex=SECONDS_TO_HOLD)
+            return run
+
+        begun: Run | None = self._change(take, key, lock)
+        return begun
+
+    def keep(self, run: Run) -> bool:
+        """Say that a run is alive; False where it has ended or another has taken its place."""
+        key, lock = self._key(run.project_id), self._lock(run.project_id)
+
+        def prolong(pipeline: Pipeline) -> bool:
+            current = _run(_decode(pipeline.hgetall(key)))
+            pipeline.multi()
+            if current is None or current.id != run.id:
+                return False
+            pipeline.set(lock, run.id, ex=SECONDS_TO_HOLD)
+            return True
+
+        return bool(self._change(prolong, key, lock))
+
+    def remember_token(self, project_id: int, token: str) -> None:
+        """Keep the token that Label Studio sent for a project; one that is known already costs nothing."""
+        if self._tokens.get(project_id) != token:
+            self._redis.set(self._token(project_id), token, ex=SECONDS_TO_REMEMBER)
+            self._tokens[project_id] = token
+
+    def token(self, project_id: int) -> str | None:
+        """Return the token that Label Studio sent for a project."""
+        token = self._redis.get(self._token(project_id))
+        return None if token is None else _text(token)
+
+    def running(self, project_id: int) -> Run | None:
+        """Return the run that holds a project."""
+        return _run(self._state(project_id))
+
+    def report(self, run: Run, progress: RunProgress) -> None:
+        """Say how far a run is."""
+        self._redis.hset(self._key(run.project_id), "progress", json.dumps(progress.as_dict()))
+
+    def end(self, run: Run, ending: Ending) -> None:
+        """Say how a run ended and let go of its project; does nothing for a run that has ended already.
+
+        Whatever was asked for before it began is answered, unless it failed: then it is tried again, at most
+        MOST_ATTEMPTS times in a row, and parked until something new is asked for.
+        """
+        now = time.time()
+        ending = ending.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
+
+        def settle(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
+            pipeline.hset(key, "last", ending.model_dump_json(exclude={"again"}))
+            if ending.status != "failed":
+                pipeline.hset(key, "answered", run.answers)
+                pipeline.hdel(key, "attempts", "not_before")
+                if int(state["asked"]) <= run.answers:
+                    pipeline.srem(self._wanting, run.project_id)
+                return
+            attempts = int(state.get("attempts", 0)) + 1
+            # what was asked for meanwhile is a reason to try once more
+            if int(state["asked"]) <= run.answers and (not ending.again or attempts >= MOST_ATTEMPTS):
+                pipeline.hset(key, "parked", ending.reason)
+                pipeline.hdel(key, "attempts", "not_before")
+                pipeline.srem(self._wanting, run.project_id)
+            else:
+                later = now + SECONDS_BETWEEN_ATTEMPTS * (attempts - 1)
+                pipeline.hset(key, mapping={"attempts": attempts, "not_before": later})
+
+        self._let_go(run, settle)
+
+    def release(self, run: Run) -> None:
+        """Let go of a run's project as if it had not begun: its worker is stopping."""
+        self._let_go(run, lambda pipeline, key, state: None)
+
+    def status(self, project_id: int) -> dict[str, Any]:
+        """Return what is going on in a project, for people; see the README."""
+        state = self._state(project_id)
+        run = _run(state)
+        updates = int(state.get("updates", 0))
+        wants = _wants(state)
+        if run is not None:
+            now = "running"
+        elif "parked" in state:
+            now = "parked"
+        else:
+            now = "waiting" if wants else "idle"
+        status: dict[str, Any] = {"project": project_id, "state": now, "updates": updates}
+        if self._each:
+            status["updates_until_training"] = self._each - updates % self._each
+        if run is not None:
+            progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
+            status["run"] = {"id": run.id, "began": run.began, **progress}
+            status["waiting"] = int(state["asked"]) > run.answers
+        if "parked" in state:
+            status["reason"] = state["parked"]
+        if "last" in state:
+            status["last"] = json.loads(state["last"])
+        return status
+
+    def projects(self) -> list[int]:
+        """Return the projects that something is known of."""
+        prefix = self._key("")
+        return sorted(int(_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
+
+    def _let_go(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> None:
+        key, lock = self._key(run.project_id), self._lock(run.project_id)
+
+        def leave(pipeline: Pipeline) -> None:
+            state = _decode(pipeline.hgetall(key))
+            current = _run(state)
+            pipeline.multi()
+            if current is not None and current.id == run.id:
+                settle(pipeline, key, state)
+                pipeline.hdel(key, "run", "progress")
+                pipeline.delete(lock)
+
+        self._change(leave, key, lock)
+
+    def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
+        """Run a change as a transaction, again where somebody else changed one of the keys meanwhile."""
+        return self._redis.transaction(change, *keys, value_from_callable=True)
+
+    def _key(self, project_id: int | str) -> str:
+        return f"{self._prefix}:project:{project_id}"
+
+    def _token(self, project_id: int) -> str:
+        return f"{self._prefix}:token:{project_id}"
+
+    def _lock(self, project_id: int) -> str:
+        return f"{self._prefix}:held:{project_id}"
+
+    @property
+    def _wanting(self) -> str:
+        return f"{self._prefix}:wanting"
+
+    def _state(self, project_id: int) -> dict[str, str]:
+        return _decode(self._redis.hgetall(self._key(project_id)))
+
+
+def _decode(state: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
+    return {_text(name): _text(value) for name, value in state.items()}
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _run(state: Mapping[str, str]) -> Run | None:
+    return Run.model_validate_json(state["run"]) if "run" in state else None
+
+
+def _wants(state: Mapping[str, str]) -> bool:
+    return int(state.get("asked", 0)) > int(state.get("answered", 0))
+
+
+def _run_id(project_id: int, number: int) -> str:
+    return f"train-{project_id}-{number}"

@@ -1,17 +1,12 @@
 """The real server, in a process of its own."""
 
 import json
-import os
 import shutil
 import signal
-import socket
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -22,91 +17,43 @@ from huggingface_ner.cli import main
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.model_store import project_store
 from huggingface_ner.settings import Settings
-from tests import ROOT, recorded, recorded_names
-
-SECONDS_TO_START = 60.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def _running(command: list[str], log: Path, **environment: str) -> Iterator[str]:
-    port = _free_port()
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "HOST": "127.0.0.1", "PORT": str(port), **environment},
-            stderr=written,
-            stdout=written,
-            start_new_session=True,
-        )
-    try:
-        yield f"http://127.0.0.1:{port}"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM), log.read_text()
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _ask(url: str, body: Any = None, timeout: float = 10.0) -> tuple[int, Any]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-
-
-def _wait(url: str, status: int = 200) -> Any:
-    until = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < until:
-        try:
-            answered, body = _ask(url)
-        except OSError:
-            answered = None
-        if answered == status:
-            return body
-        time.sleep(0.1)
-    raise AssertionError(f"{url} did not answer {status}")
+from tests import recorded, recorded_names
+from tests.server.service import SECONDS_TO_START, ask, free_port, running, wait
 
 
 @pytest.mark.parametrize("command", [["-m", "huggingface_ner", "serve"], ["huggingface_ner/_wsgi.py"]])
 def test_the_service_answers_recorded_requests(command: list[str], news_model: Path, tmp_path: Path) -> None:
     """``label-studio-ml start ./huggingface_ner`` runs the second command."""
     log = tmp_path / "log"
-    with _running([sys.executable, *command], log, BASELINE_MODEL_NAME=str(news_model)) as url:
-        assert _wait(f"{url}/health")["status"] == "UP"
-        _wait(f"{url}/ready")
+    with running([sys.executable, *command], log, BASELINE_MODEL_NAME=str(news_model)) as url:
+        assert wait(f"{url}/health")["status"] == "UP"
+        wait(f"{url}/ready")
         for name in recorded_names():
             request = recorded(name)["request"]
-            assert _ask(f"{url}{request['path']}", request["body"])[0] == 200
+            assert ask(f"{url}{request['path']}", request["body"])[0] == 200
     assert "Traceback" not in log.read_text()
     assert "Obama" not in log.read_text(), "texts are not logged"
 
 
 def test_label_studio_mls_command_starts_it(tiny_bert: Path, tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     command = [str(Path(sys.executable).with_name("label-studio-ml")), "start", "./huggingface_ner"]
-    with _running([*command, "--port", str(port)], tmp_path / "log", BASELINE_MODEL_NAME=str(tiny_bert)):
-        assert _wait(f"http://127.0.0.1:{port}/health")["status"] == "UP"
+    with running(
+        [*command, "--port", str(port)],
+        tmp_path / "log",
+        ends_with=-signal.SIGTERM,
+        BASELINE_MODEL_NAME=str(tiny_bert),
+    ):
+        assert wait(f"http://127.0.0.1:{port}/health")["status"] == "UP"
 
 
 def test_several_processes_answer_as_one(tiny_bert: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
     environment = {"BASELINE_MODEL_NAME": str(tiny_bert), "WORKERS": "2", "THREADS": "2"}
-    with _running(command, tmp_path / "log", **environment) as url:
-        _wait(f"{url}/ready")
+    with running(command, tmp_path / "log", **environment) as url:
+        wait(f"{url}/ready")
         for _ in range(20):
-            assert _ask(f"{url}/webhook", {"action": "ANNOTATION_CREATED"})[0] == 200
+            assert ask(f"{url}/webhook", {"action": "ANNOTATION_CREATED"})[0] == 200
         with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
             shown = answer.read().decode()
         assert 'huggingface_ner_webhooks_total{action="ANNOTATION_CREATED"} 20.0' in shown
@@ -119,15 +66,15 @@ def test_a_published_version_is_served_by_all_processes_without_a_restart(tiny_b
     body = recorded("predict_batch")["request"]["body"]
     project = parse_project_id(body["project"])
     assert project is not None
-    with _running(command, tmp_path / "log", **environment) as url:
-        _wait(f"{url}/ready")
+    with running(command, tmp_path / "log", **environment) as url:
+        wait(f"{url}/ready")
 
         def seen() -> set[str]:
-            asked = _ask(f"{url}/setup", {"project": body["project"], "schema": body["label_config"]})[1]
-            results = _ask(f"{url}/predict", body)[1]["results"]
+            asked = ask(f"{url}/setup", {"project": body["project"], "schema": body["label_config"]})[1]
+            results = ask(f"{url}/predict", body)[1]["results"]
             return {asked["model_version"], *(result["model_version"] for result in results)}
 
-        baseline = {_ask(f"{url}/health")[1]["model_version"]}
+        baseline = {ask(f"{url}/health")[1]["model_version"]}
         assert seen() == baseline
 
         def copy(folder: Path) -> None:
@@ -138,9 +85,9 @@ def test_a_published_version_is_served_by_all_processes_without_a_restart(tiny_b
         while seen() != {version}:
             assert time.monotonic() < until
         assert [seen() for _ in range(10)] == [{version}] * 10
-        assert _ask(f"{url}/versions")[1] == {"versions": [*baseline, version]}
+        assert ask(f"{url}/versions")[1] == {"versions": [*baseline, version]}
         other = {**body, "project": "999.1"}
-        assert _ask(f"{url}/predict", other)[1]["results"][0]["model_version"] in baseline
+        assert ask(f"{url}/predict", other)[1]["results"][0]["model_version"] in baseline
 
 
 def test_the_health_command_knows_the_credentials(
@@ -151,8 +98,8 @@ def test_the_health_command_knows_the_credentials(
         "BASIC_AUTH_USER": "u",
         "BASIC_AUTH_PASS": "pä:ss",
     }
-    with _running([sys.executable, "-m", "huggingface_ner", "serve"], tmp_path / "log", **environment) as url:
-        _wait(f"{url}/health", status=401)
+    with running([sys.executable, "-m", "huggingface_ner", "serve"], tmp_path / "log", **environment) as url:
+        wait(f"{url}/health", status=401)
         monkeypatch.setenv("PORT", url.rpartition(":")[2])
         assert main(["health"]) == 1
         assert "401" in capsys.readouterr().err
@@ -176,15 +123,15 @@ def test_what_is_too_much_is_refused_and_who_hung_up_is_let_go(tiny_bert: Path, 
         ]
         return {"tasks": tasks, "label_config": config}
 
-    with _running(command, tmp_path / "log", **environment) as url:
-        _wait(f"{url}/ready")
+    with running(command, tmp_path / "log", **environment) as url:
+        wait(f"{url}/ready")
         connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
         connection.request("POST", "/predict", json.dumps(body(500)), {"Content-Type": "application/json"})
         until = time.monotonic() + SECONDS_TO_START
-        while (answer := _ask(f"{url}/predict", body(1)))[0] != 503:
+        while (answer := ask(f"{url}/predict", body(1)))[0] != 503:
             assert time.monotonic() < until
         assert "MAX_WAITING_TEXTS=100" in answer[1]["error"]
         connection.close()
-        while _ask(f"{url}/predict", body(1))[0] != 200:
+        while ask(f"{url}/predict", body(1))[0] != 200:
             assert time.monotonic() < until
         assert "the client has hung up" in (tmp_path / "log").read_text()

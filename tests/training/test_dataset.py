@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.pretrained import load_tokenizer
 from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.training.dataset import (
     IGNORED,
     MOST_HELD_OUT,
-    drop_overlaps,
     label_windows,
     split_held_out,
     word_tags,

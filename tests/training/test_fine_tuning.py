@@ -41,7 +41,7 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
         tiny_model,
         Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
         match_labels=lambda labels: {},
-        progress=lambda step, steps: seen.append((step, steps)),
+        progress=lambda step, steps, epoch: seen.append((step, steps)),
         device="cpu",
     )
     tagger = Tagger.of_model(model, tokenizer)

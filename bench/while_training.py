@@ -1,0 +1,149 @@
+"""How the service answers while it trains, and what memory it takes over several trainings.
+
+    python -m bench.while_training --trainings 10
+
+Runs ``serve`` with its embedded queue and worker, the packaged encoder and a stand-in of Label Studio that has
+the short texts of examples/news. Prints how long /health and /setup take (milliseconds), idle and during the
+trainings, and the memory (proportional set size, MB) of the server's processes and the worker's.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import psutil
+
+from tests.label_studio_api import LEGACY_TOKEN, serve_label_studio_api
+from tests.server.service import ask, free_port, wait
+
+NEWS = Path("examples/news")
+SECONDS_BETWEEN_QUESTIONS = 0.05
+SECONDS_IDLE = 15.0
+SECONDS_AFTER = 10.0  # the new version serves, the old one is given back
+PROJECT = 1
+
+
+class Watch:
+    """Asks and measures in the background, into the phase that is set."""
+
+    def __init__(self, url: str, config: str, service: psutil.Process) -> None:
+        self.phase = "start"
+        self.seconds: dict[tuple[str, str], list[float]] = {}
+        self.peak: dict[tuple[str, str], float] = {}
+        self.now: dict[str, float] = {}
+        self._url = url
+        self._setup = {"project": f"{PROJECT}.1", "schema": config}
+        self._service = service
+        for measure in (self._ask, self._weigh):
+            threading.Thread(target=measure, daemon=True).start()
+
+    def _ask(self) -> None:
+        while True:
+            for route, body in (("/health", None), ("/setup", self._setup)):
+                phase, began = self.phase, time.perf_counter()
+                ask(f"{self._url}{route}", body)
+                self.seconds.setdefault((phase, route), []).append(time.perf_counter() - began)
+                time.sleep(SECONDS_BETWEEN_QUESTIONS)
+
+    def _weigh(self) -> None:
+        while True:
+            phase = self.phase
+            for name, members in self._families().items():
+                self.now[name] = sum(map(_megabytes, members))
+                self.peak[phase, name] = max(self.peak.get((phase, name), 0.0), self.now[name])
+            time.sleep(0.3)
+
+    def _families(self) -> dict[str, list[psutil.Process]]:
+        families: dict[str, list[psutil.Process]] = {"server": [], "worker": []}
+        for child in self._service.children():
+            name = "worker" if child.cmdline()[-1:] == ["worker"] else "server"
+            families[name] += [child, *child.children(recursive=True)]
+        return families
+
+
+def _megabytes(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_full_info().pss) / 1e6
+    except psutil.Error:
+        return 0.0
+
+
+def _shown(megabytes: Iterable[float]) -> str:
+    server, worker = megabytes
+    return f"server {server:.0f}  worker {worker:.0f}"
+
+
+def _train(url: str) -> dict[str, Any]:
+    ask(f"{url}/webhook", {"action": "START_TRAINING", "project": {"id": PROJECT}})
+    while True:
+        status = ask(f"{url}/training?project={PROJECT}")[1]
+        if status["state"] in ("idle", "parked"):
+            return dict(status["last"])
+        time.sleep(0.5)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trainings", type=int, default=1, help="default: %(default)s")
+    options = parser.parse_args()
+    config = (NEWS / "labeling_config.xml").read_text(encoding="utf-8")
+    tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
+    tasks = [task for task in tasks if len(task["data"]["text"]) < 2_000]
+    with serve_label_studio_api() as api, TemporaryDirectory() as folder:
+        port = free_port()
+        environment = {
+            **os.environ,
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "MODEL_DIR": folder,
+            "HF_HUB_OFFLINE": "1",
+            "LABEL_STUDIO_HOST": api.url,
+            "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+            "LOG_LEVEL": "WARNING",
+            "BASELINE_MODEL_NAME": "",
+            "F1_TOLERANCE": "1",
+        }
+        service = psutil.Popen([sys.executable, "-m", "huggingface_ner", "serve"], env=environment)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait(f"{url}/ready")
+            watch = Watch(url, config, service)
+            watch.phase = "idle"
+            time.sleep(SECONDS_IDLE)
+            print(f"before: {_shown(watch.now.values())}", flush=True)
+            for number in range(1, options.trainings + 1):
+                api.add(PROJECT, config, tasks[number:])  # other data each time
+                watch.phase = "training"
+                watch.peak.clear()
+                ending = _train(url)
+                peaks = _shown(watch.peak["training", name] for name in ("server", "worker"))
+                watch.phase = "after"
+                time.sleep(SECONDS_AFTER)
+                print(
+                    f"training {number}: {ending['status']} in {ending['seconds']:.0f} s; peak: {peaks}", end="; "
+                )
+                print(f"after: {_shown(watch.now.values())}", flush=True)
+            print(f"{'':18}{'questions':>10}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}")
+            for (phase, route), seconds in sorted(watch.seconds.items()):
+                if phase in ("idle", "training"):
+                    shown = "".join(f"{1000 * np.percentile(seconds, p):8.1f}" for p in (50, 95, 99, 100))
+                    print(f"{phase:9}{route:9}{len(seconds):10}{shown}")
+        finally:
+            service.terminate()
+            try:
+                service.wait(30)
+            except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+                service.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What operators look at: health, readiness, trainings, metrics."""
+
+from flask import Flask, jsonify, request
+from flask.typing import ResponseReturnValue
+from redis import RedisError
+
+from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.server.errors import BadRequestError
+from huggingface_ner.server.metrics import Metrics
+from huggingface_ner.tagger_pool import SECONDS_TO_RETRY, NotReadyError, PoolState, TaggerPool
+from huggingface_ner.training.queue import TrainingQueue
+
+
+def install(app: Flask, pool: TaggerPool, queue: TrainingQueue | None, metrics: Metrics) -> None:
+    """Add the routes."""
+
+    @app.get("/")
+    @app.get("/health")
+    def health() -> ResponseReturnValue:
+        engines = pool.engines()
+        return jsonify(status="UP", **_shown(pool.state), **({"engines": engines} if engines else {}))
+
+    @app.get("/ready")
+    def ready() -> ResponseReturnValue:
+        state = pool.state
+        is_ready = state.state == "ready"
+        return jsonify(ready=is_ready, **_shown(state)), 200 if is_ready else 503
+
+    @app.get("/training")
+    def training() -> ResponseReturnValue:
+        if queue is None:
+            raise NotReadyError("there is no training queue: set REDIS_URL", SECONDS_TO_RETRY)
+        asked = request.args.get("project")
+        project = parse_project_id(asked)
+        if asked is not None and project is None:
+            raise BadRequestError("project: the number of a project is needed")
+        try:
+            if project is not None:
+                return jsonify(queue.status(project))
+            return jsonify(projects=[queue.status(known) for known in queue.projects()])
+        except RedisError as error:
+            raise NotReadyError(f"the training queue does not answer: {error}", SECONDS_TO_RETRY) from error
+
+    @app.get("/metrics")
+    def show_metrics() -> ResponseReturnValue:
+        metrics.ready.set(pool.state.state == "ready")
+        return metrics.render()
+
+
+def _shown(state: PoolState) -> dict[str, str]:
+    shown = {"model": state.state, "model_version": state.model_version, "reason": state.reason}
+    return {name: value for name, value in shown.items() if value is not None}

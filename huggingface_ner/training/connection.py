@@ -1,0 +1,47 @@
+"""Where the training queue is, and the way to it."""
+
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from huggingface_ner.settings import Settings
+
+# What a webhook may wait for Redis, several times over: Label Studio gives it one second in all.
+SECONDS_FOR_REDIS = 0.3
+
+
+class QueueError(ValueError):
+    """A training queue that cannot be used; the message says what to do."""
+
+
+def connect(url: str, *, timeout: float = SECONDS_FOR_REDIS) -> Redis:
+    """Return a client that gives up after so many seconds a call; a connection that broke is made again once."""
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+    )
+
+
+def queue_url(settings: Settings) -> str | None:
+    """Return where the queue is: at REDIS_URL, else what a server with an embedded one wrote down."""
+    if settings.redis_url is not None:
+        return settings.redis_url
+    try:
+        return embedded_url_file(settings).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+def embedded_url_file(settings: Settings) -> Path:
+    """Return the file that says where the embedded queue is while a server runs it."""
+    return embedded_folder(settings) / "url"
+
+
+def embedded_folder(settings: Settings) -> Path:
+    """Return where the embedded queue keeps its data."""
+    return settings.model_dir / "queue"

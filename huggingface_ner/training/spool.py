@@ -1,0 +1,82 @@
+"""Annotated texts on disk, so that a project of any size fits in memory."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, overload
+
+from huggingface_ner.spans import AnnotatedText, Span
+
+
+class SpooledTexts(Sequence[AnnotatedText]):
+    """Some of a spool's texts, read from the disk whenever they are asked for."""
+
+    def __init__(self, read: Callable[[int], AnnotatedText], places: Sequence[int]) -> None:
+        self._read = read
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> AnnotatedText: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[AnnotatedText]: ...
+
+    def __getitem__(self, index: int | slice) -> AnnotatedText | list[AnnotatedText]:
+        if isinstance(index, slice):
+            return [self._read(place) for place in self._places[index]]
+        return self._read(self._places[index])
+
+    def __iter__(self) -> Iterator[AnnotatedText]:
+        return map(self._read, self._places)
+
+
+class Spool:
+    """A file of annotated texts; in memory is only where each begins and which task it is of. To be closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b")
+        self._places: list[int] = []
+        self._hash = hashlib.sha256()
+        self.task_ids: list[str] = []
+        self.spans = 0
+
+    def add(self, text: AnnotatedText) -> None:
+        """Append a text; raises OSError (a full disk)."""
+        spans = [(span.start, span.end, span.label) for span in text.spans]
+        line = json.dumps([text.task_id, text.text, spans]).encode() + b"\n"
+        self._hash.update(line)
+        self._places.append(self._file.tell())
+        self._file.write(line)
+        self.task_ids.append(text.task_id)
+        self.spans += len(spans)
+
+    def digest(self) -> str:
+        """Return a hash of all texts, in their order, with their spans; hexadecimal."""
+        return self._hash.hexdigest()
+
+    def split(self, held_out: set[str]) -> tuple[SpooledTexts, SpooledTexts]:
+        """Return the texts of all other tasks, and those of the tasks held out."""
+        self._file.flush()
+        places = list(zip(self._places, self.task_ids, strict=True))
+        return (
+            SpooledTexts(self._read, [place for place, task_id in places if task_id not in held_out]),
+            SpooledTexts(self._read, [place for place, task_id in places if task_id in held_out]),
+        )
+
+    def _read(self, place: int) -> AnnotatedText:
+        self._file.seek(place)
+        task_id, text, spans = json.loads(self._file.readline())
+        return AnnotatedText(task_id, text, tuple(Span(*span) for span in spans))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()

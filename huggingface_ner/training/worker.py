@@ -1,0 +1,149 @@
+"""The worker: runs trainings that the queue hands out, each in a process of its own."""
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from redis import Redis, RedisError
+from rq import Queue, SpawnWorker
+from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from huggingface_ner.settings import Settings
+from huggingface_ner.training.connection import QueueError, connect, queue_url
+from huggingface_ner.training.queue import TrainingQueue
+from huggingface_ner.training.runs import Ending, Run
+
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_SIGNS_OF_LIFE = 2.0
+# A command that a worker gives up on after so long.
+SECONDS_FOR_REDIS = 5.0
+# Without a sign of life for so long, RQ takes a worker for dead; it also blocks on the queue for about as long.
+SECONDS_TO_LIVE = 60
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingWorker(SpawnWorker):
+    """RQ's worker that gets hold of a project before it trains it, and stops at once when asked to.
+
+    Jobs are JSON: whoever reaches Redis may ask for a training, but cannot run code of their own as pickle would
+    let them. A job's process is spawned, not forked: CUDA does not survive a fork.
+    """
+
+    training: TrainingQueue
+    is_asked_to_stop = False
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Train the job's project, unless somebody else does or nothing is wanted any more."""
+        run = self.training.begin(int(job.args[0]))
+        if run is None:
+            self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
+            job.delete()
+            return
+        try:
+            with self._kept(run):
+                super().execute_job(job, queue)
+        except RedisError:
+            if self.horse_pid:  # nobody would notice how it ends
+                self.kill_horse()
+            raise
+        if self.is_asked_to_stop:
+            self.training.release(run)
+        else:  # a run that could still speak has said how it ended
+            self.training.end(run, Ending.failed("the training process was killed; is memory short?", again=True))
+
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Start the job's process."""
+        super().fork_work_horse(job, queue)
+        if self.is_asked_to_stop:  # in the moment before there was a process to end
+            self.kill_horse()
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """End the training that runs, whose project will be trained again, and then the worker."""
+        self.is_asked_to_stop = True
+        if self.horse_pid:
+            self.kill_horse()
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Tell RQ that the job is alive; a Redis that is away for a while is no reason to stop."""
+        try:
+            super().maintain_heartbeats(job, execution)
+        except RedisError as error:
+            logger.warning("the queue does not answer; training goes on: %s", error)
+
+    @contextmanager
+    def _kept(self, run: Run) -> Iterator[None]:
+        ended = threading.Event()
+
+        def keep() -> None:
+            while not ended.wait(SECONDS_BETWEEN_SIGNS_OF_LIFE):
+                try:
+                    if not self.training.keep(run) and self.horse_pid and not ended.is_set():
+                        logger.warning("run %s: another has taken its place", run.id)
+                        self.kill_horse()
+                except RedisError as error:
+                    logger.warning("run %s: the queue does not answer: %s", run.id, error)
+
+        thread = threading.Thread(target=keep, name="keep-run", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+def run_worker(settings: Settings) -> None:
+    """Run trainings, each in a fresh process, until SIGTERM or Ctrl-C.
+
+    Raises QueueError where there is no queue or no Redis answers there at first; later it is waited for.
+    """
+    url = queue_url(settings)
+    if url is None:
+        raise QueueError("REDIS_URL is not set: a worker needs the Redis that holds the training queue")
+    training = TrainingQueue(connect(url, timeout=SECONDS_FOR_REDIS), settings)
+    try:
+        training.enqueue_due()
+    except RedisError as error:
+        raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
+    threading.Thread(target=_look, args=(training,), name="find-trainings", daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ's own is there only while it works
+    worker = None
+    with suppress(StopRequested):
+        while worker is None or not worker.is_asked_to_stop:
+            try:
+                worker = _new_worker(url, training)
+                worker.work()
+            except RedisError as error:
+                logger.warning("the queue does not answer: %s", error)
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
+    connection = Redis.from_url(url)
+    worker = TrainingWorker(
+        [Queue(training.rq.name, connection=connection, serializer=JSONSerializer)],
+        connection=connection,
+        serializer=JSONSerializer,
+        worker_ttl=SECONDS_TO_LIVE,
+    )
+    worker.training = training
+    return worker
+
+
+def _look(training: TrainingQueue) -> None:
+    while True:
+        try:
+            training.enqueue_due()
+        except RedisError as error:
+            logger.debug("the queue does not answer: %s", error)
+        time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -1,0 +1,85 @@
+"""The SDK against a stand-in that serves Label Studio's recorded answers."""
+
+from typing import Any
+
+import pytest
+
+from huggingface_ner.label_studio.client import TASKS_AT_A_TIME, ClientError, LabelStudioClient
+from huggingface_ner.settings import Settings
+from tests.label_studio_api import LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN, LabelStudioApi
+
+CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
+
+
+def _client(api: LabelStudioApi, key: str = LEGACY_TOKEN) -> LabelStudioClient:
+    return LabelStudioClient(Settings(label_studio_host=api.url, label_studio_api_key=key))
+
+
+def _tasks(count: int) -> list[dict[str, Any]]:
+    return [{"id": n, "data": {"t": f"text {n}"}, "annotations": [{"result": []}]} for n in range(1, count + 1)]
+
+
+@pytest.mark.filterwarnings("ignore:The `parse_obj` method")  # what the SDK 2.1.2 does with access tokens
+@pytest.mark.parametrize("key", [LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN])
+def test_a_project_is_read_with_either_token(label_studio_api: LabelStudioApi, key: str) -> None:
+    label_studio_api.add(7, CONFIG, _tasks(1))
+    client = _client(label_studio_api, key)
+    assert client.labeling_config(7) == CONFIG
+    (task,) = client.annotated_tasks(7)
+    assert (task["id"], task["data"]) == (1, {"t": "text 1"})
+    assert task["annotations"][0]["result"] == []
+    assert task["annotations"][0]["was_cancelled"] is False
+
+
+@pytest.mark.parametrize("count", [0, 1, TASKS_AT_A_TIME, TASKS_AT_A_TIME * 2 + 1])
+def test_all_pages_are_read_and_not_more(label_studio_api: LabelStudioApi, count: int) -> None:
+    unannotated = {"id": 9999, "data": {}, "annotations": []}
+    label_studio_api.add(7, CONFIG, [*_tasks(count), unannotated])
+    assert [task["id"] for task in _client(label_studio_api).annotated_tasks(7)] == list(range(1, count + 1))
+
+
+def test_pages_are_asked_for_as_they_are_needed(label_studio_api: LabelStudioApi) -> None:
+    label_studio_api.add(7, CONFIG, _tasks(TASKS_AT_A_TIME * 3))
+    next(iter(_client(label_studio_api).annotated_tasks(7)))
+    assert label_studio_api.requests == ["GET /api/tasks/"]
+
+
+def test_a_wrong_key_says_what_to_do(label_studio_api: LabelStudioApi) -> None:
+    label_studio_api.add(7, CONFIG, [])
+    for key in ("wrong", "x.y.z"):
+        with pytest.raises(ClientError, match="does not take LABEL_STUDIO_API_KEY") as raised:
+            _client(label_studio_api, key).labeling_config(7)
+        assert not raised.value.again
+        assert key not in str(raised.value)
+
+
+def test_an_unknown_project_says_so(label_studio_api: LabelStudioApi) -> None:
+    with pytest.raises(ClientError, match="has no project 8") as raised:
+        _client(label_studio_api).labeling_config(8)
+    assert not raised.value.again
+
+
+def test_the_token_that_label_studio_sends_serves_for_want_of_a_key(label_studio_api: LabelStudioApi) -> None:
+    label_studio_api.add(7, CONFIG, _tasks(1))
+    without = Settings(label_studio_host=label_studio_api.url)
+    assert LabelStudioClient(without, LEGACY_TOKEN).labeling_config(7) == CONFIG
+    with pytest.raises(ClientError, match="the token that it sent with /setup"):
+        LabelStudioClient(without, "x" * 40).labeling_config(7)
+    with_key = Settings(label_studio_host=label_studio_api.url, label_studio_api_key=LEGACY_TOKEN)
+    assert LabelStudioClient(with_key, "x" * 40).labeling_config(7) == CONFIG, "the key goes first"
+
+
+def test_without_a_key_it_says_where_to_get_one() -> None:
+    with pytest.raises(ClientError, match="LABEL_STUDIO_API_KEY is not set"):
+        LabelStudioClient(Settings())
+
+
+def test_a_label_studio_that_is_away_may_come_back(label_studio_api: LabelStudioApi) -> None:
+    away = LabelStudioClient(Settings(label_studio_host="http://127.0.0.1:1", label_studio_api_key="k"))
+    with pytest.raises(ClientError, match=r"LABEL_STUDIO_HOST=http://127.0.0.1:1 does not answer") as raised:
+        away.labeling_config(7)
+    assert raised.value.again
+    label_studio_api.status = 418
+    with pytest.raises(ClientError, match="HTTP 418") as raised:
+        _client(label_studio_api).labeling_config(7)
+    assert not raised.value.again

@@ -1,0 +1,134 @@
+"""A small stand-in of Label Studio's API: real answers of 1.23.2, filled with a test's tasks."""
+
+import base64
+import copy
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests import recorded
+
+LEGACY_TOKEN = "0123456789abcdef0123456789abcdef01234567"
+
+
+def _jwt(**claims: Any) -> str:
+    parts = [{"alg": "HS256", "typ": "JWT"}, {"exp": int(time.time()) + 300, **claims}]
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "c2lnbmF0dXJl"])
+
+
+PERSONAL_ACCESS_TOKEN = _jwt(token_type="refresh")
+ACCESS_TOKEN = _jwt(token_type="access")
+
+
+class LabelStudioApi:
+    """What the stand-in serves, and what was asked of it.
+
+    projects: labelling configs by project. tasks: each project's tasks, with annotations.
+    status: answered to everything instead, where it is set. answering: cleared, tasks are not answered until set.
+    """
+
+    def __init__(self) -> None:
+        self.projects: dict[int, str] = {}
+        self.tasks: dict[int, list[dict[str, Any]]] = {}
+        self.requests: list[str] = []
+        self.status: int | None = None
+        self.answering = threading.Event()
+        self.answering.set()
+        self.url = ""
+
+    def add(self, project_id: int, config: str, tasks: list[dict[str, Any]]) -> None:
+        self.projects[project_id] = config
+        self.tasks[project_id] = tasks
+
+    def answer(self, method: str, path: str, authorization: str, body: Any) -> tuple[int, Any]:
+        """Return a status and a body, as Label Studio does."""
+        url = urlsplit(path)
+        self.requests.append(f"{method} {url.path}")
+        if self.status is not None:
+            return self.status, {"detail": "as the test asks"}
+        if url.path == "/api/token/refresh/" and method == "POST":
+            is_ours = body.get("refresh") == PERSONAL_ACCESS_TOKEN
+            return (200, {"access": ACCESS_TOKEN}) if is_ours else (401, {"detail": "Token is invalid"})
+        if authorization not in (f"Token {LEGACY_TOKEN}", f"Bearer {ACCESS_TOKEN}"):
+            return self._recorded("wrong_token")
+        if url.path.startswith("/api/projects/"):
+            return self._project(int(url.path.rstrip("/").rpartition("/")[2]))
+        if url.path.rstrip("/") == "/api/tasks":
+            self.answering.wait(60)
+            query = {name: values[0] for name, values in parse_qs(url.query).items()}
+            return self._page(query)
+        return 404, {"detail": f"the stand-in does not know {url.path}"}
+
+    def _project(self, project_id: int) -> tuple[int, Any]:
+        if project_id not in self.projects:
+            return self._recorded("no_project")
+        status, body = self._recorded("project")
+        return status, {**body, "id": project_id, "label_config": self.projects[project_id]}
+
+    def _page(self, query: dict[str, str]) -> tuple[int, Any]:
+        assert query["fields"] == "all"
+        assert query["only_annotated"].lower() == "true"
+        tasks = [task for task in self.tasks[int(query["project"])] if task["annotations"]]
+        size = int(query["page_size"])
+        start = (int(query.get("page", 1)) - 1) * size
+        if start >= max(len(tasks), 1):
+            return self._recorded("tasks_past_the_end")
+        status, body = self._recorded("tasks")
+        (like,) = body["tasks"]
+        page = [
+            {**like, "id": task["id"], "data": task["data"], "annotations": self._annotations(like, task)}
+            for task in tasks[start : start + size]
+        ]
+        return status, {**body, "tasks": page, "total": len(tasks)}
+
+    @staticmethod
+    def _annotations(like: dict[str, Any], task: dict[str, Any]) -> list[dict[str, Any]]:
+        (annotation,) = like["annotations"]
+        return [{**annotation, **given, "task": task["id"]} for given in task["annotations"]]
+
+    @staticmethod
+    def _recorded(name: str) -> tuple[int, Any]:
+        answer = recorded(f"api/{name}")
+        return answer["status"], copy.deepcopy(answer["body"])
+
+
+@contextmanager
+def serve_label_studio_api() -> Iterator[LabelStudioApi]:
+    api = LabelStudioApi()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle_one(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            sent = json.loads(self.rfile.read(length)) if length else None
+            status, body = api.answer(self.command, self.path, self.headers.get("Authorization", ""), sent)
+            answer = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            with suppress(BrokenPipeError):  # who asked was killed meanwhile
+                self.wfile.write(answer)
+
+        do_GET = do_POST = handle_one  # noqa: N815 - the base class's names
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    api.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield api
+    finally:
+        api.answering.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,142 @@
+"""Webhooks to trainings, and what is told of them, over HTTP with a real queue."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+
+from huggingface_ner.model_store import project_store
+from huggingface_ner.server.app import create_app
+from huggingface_ner.settings import Settings
+from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.training.connection import connect
+from huggingface_ner.training.queue import TrainingQueue
+from huggingface_ner.training.runs import Ending
+from tests import recorded, recorded_names
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(model_dir=tmp_path, start_training_each_n_updates=2)
+
+
+@pytest.fixture
+def queue(redis_url: str, settings: Settings) -> TrainingQueue:
+    return TrainingQueue(connect(redis_url, timeout=5), settings)
+
+
+@pytest.fixture
+def client(settings: Settings, queue: TrainingQueue) -> FlaskClient:
+    return create_app(settings, TaggerPool(settings), queue).test_client()
+
+
+@pytest.mark.parametrize("name", recorded_names("webhook_"))
+def test_every_recorded_webhook_is_counted(client: FlaskClient, queue: TrainingQueue, name: str) -> None:
+    body = recorded(name)["request"]["body"]
+    project = body["project"]["id"]
+    answers = [client.post("/webhook", json=body).json for _ in range(2)]
+    assert all(answer["status"] == "ok" for answer in answers)
+    jobs = [answer["job"] for answer in answers if "job" in answer]
+    if body["action"] == "START_TRAINING":
+        assert jobs == [f"train-{project}-1"] * 2
+    elif body["action"].startswith("ANNOTATION"):
+        assert jobs[-1] == f"train-{project}-1"
+    else:
+        assert jobs == []
+    assert queue.status(project)["state"] == ("waiting" if jobs else "idle")
+
+
+def test_other_labels_ask_for_a_training_and_another_title_does_not(
+    client: FlaskClient, queue: TrainingQueue, settings: Settings
+) -> None:
+    body = recorded("webhook_PROJECT_UPDATED_label_config")["request"]["body"]
+    project = body["project"]["id"]
+    store = project_store(settings, project)
+    store.publish(lambda folder: None, {"label_names": ["SOMETHING"]})
+    assert client.post("/webhook", json=body).json["job"] == f"train-{project}-1"
+    title = {**body, "project": {**body["project"], "label_config": "<View/>"}}
+    assert "job" not in client.post("/webhook", json=title).json
+
+
+@pytest.mark.parametrize("project", [None, -1, "../x", {"id": "../x"}, [1], True, {"title": "x"}, 10**12])
+def test_forged_projects_are_ignored(
+    client: FlaskClient, queue: TrainingQueue, tmp_path: Path, project: Any
+) -> None:
+    for action in ("ANNOTATION_CREATED", "START_TRAINING", "PROJECT_UPDATED", "NEWS"):
+        answer = client.post("/webhook", json={"action": action, "project": project})
+        assert (answer.status_code, answer.json["status"]) == (200, "ignored")
+    assert queue.projects() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_event_with_an_action_alone_is_ignored(client: FlaskClient) -> None:
+    answer = client.post("/webhook", json={"action": "ANNOTATION_CREATED"})
+    assert answer.json["reason"] == "project: the event does not say which"
+
+
+def test_the_token_of_setup_is_kept_for_want_of_a_key(
+    client: FlaskClient, queue: TrainingQueue, settings: Settings
+) -> None:
+    body = recorded("setup")["request"]["body"]
+    project = int(body["project"].partition(".")[0])
+    client.post("/setup", json=body)
+    assert queue.token(project) == body["access_token"]
+    for token in (None, 3, "", "x" * 100_000):
+        assert client.post("/setup", json={**body, "access_token": token}).status_code == 200
+    assert queue.token(project) == body["access_token"]
+    with_key = settings.model_copy(update={"label_studio_api_key": SecretStr("ours")})
+    other = create_app(with_key, TaggerPool(with_key), queue).test_client()
+    other.post("/setup", json={**body, "project": "99.1"})
+    assert queue.token(99) is None
+
+
+def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueue) -> None:
+    assert client.get("/training").json == {"projects": []}
+    queue.ask(7)
+    assert client.get("/training?project=7").json["state"] == "waiting"
+    assert client.get("/training?project=7.1795471223").json["project"] == 7
+    run = queue.begin(7)
+    assert run is not None
+    queue.end(run, Ending(status="published", reason="", version="v", f1=0.8, f1_before=0.7))
+    assert [project["project"] for project in client.get("/training").json["projects"]] == [7]
+    assert client.get("/training?project=7").json["last"]["f1"] == 0.8
+    answer = client.get("/training?project=../x")
+    assert answer.status_code == 400
+    assert answer.json["error"].startswith("project:")
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """Where connections are taken and nothing is ever answered."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_a_redis_that_is_away_or_slow_costs_an_honest_answer_and_no_more(
+    settings: Settings, deaf_port: int, away: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = TrainingQueue(connect(f"redis://127.0.0.1:{1 if away else deaf_port}/0"), settings)
+    client = create_app(settings, TaggerPool(settings), queue).test_client()
+    for name in ("webhook_ANNOTATION_CREATED", "webhook_START_TRAINING"):
+        began = time.monotonic()
+        answer = client.post("/webhook", json=recorded(name)["request"]["body"])
+        assert time.monotonic() - began < 0.9
+        assert answer.status_code == 200
+        assert answer.json["status"] == "error"
+        assert answer.json["error"] == "the training queue does not answer"
+    assert "is not counted" in caplog.text
+    assert client.get("/training").status_code == 503
+    assert client.get("/health").json["status"] == "UP"
+
+
+def test_without_a_queue_it_says_so(settings: Settings) -> None:
+    client = create_app(settings, TaggerPool(settings)).test_client()
+    answer = client.post("/webhook", json={"action": "START_TRAINING", "project": 7})
+    assert answer.json["error"] == "there is no training queue: set REDIS_URL"
+    assert client.get("/training").status_code == 503

