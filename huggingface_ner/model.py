@@ -81,7 +81,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         received = read_event(event, data)
         # from outside: shown as Python would, on one line, and not at any length
         logger.info("project %s: %.40r", received.project_id, event)
-        answer: dict[str, Any] = {"status": "ok", "event": event}
+        answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:
             return {**answer, "status": "ignored", "reason": "project: the event does not say which"}
         if self._queue is None:
@@ -94,17 +94,20 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         return answer if job is None else {**answer, "job": job}
 
     def _ask_for_training(self, queue: TrainingQueue, event: WebhookEvent, project_id: int) -> str | None:
-        if event.action == START_TRAINING or self._labels_changed(event, project_id):
+        if event.action == START_TRAINING:
             return queue.ask(project_id)
+        labels = self._new_labels(event, project_id)
+        if labels is not None:
+            return queue.ask_for_labels(project_id, labels)
         return queue.count_updates(project_id, event.updates) if event.updates else None
 
-    def _labels_changed(self, event: WebhookEvent, project_id: int) -> bool:
-        """Whether a labelling config has other labels than the project's model was trained for."""
+    def _new_labels(self, event: WebhookEvent, project_id: int) -> Sequence[str] | None:
+        """Return a labelling config's labels where they are others than the project's model was trained for."""
         version = project_store(self._settings, project_id).serving_version() if event.label_config else None
         if version is None or not event.label_config:
-            return False
+            return None
         try:
             labels = parse_labeling_config(event.label_config).label_names
         except LabelingConfigError:
-            return False
-        return list(labels) != version.metrics.get("label_names")
+            return None
+        return None if set(labels) == set(version.metrics.get("label_names") or ()) else labels

@@ -6,14 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
-# Set for a child that is to end with its parent.
+# The number of the process that a child is to end with.
 END_WITH_PARENT = "HUGGINGFACE_NER_END_WITH_PARENT"
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def end_with_parent(end: Callable[[], object]) -> None:
-    """Watch this process's parent in a thread, and call ``end`` once it is gone."""
-    parent = os.getppid()
+def end_with_parent(end: Callable[[], object], parent: int) -> None:
+    """Watch this process's parent in a thread, and call ``end`` once it is gone; it may be gone already."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -24,6 +23,18 @@ def end_with_parent(end: Callable[[], object]) -> None:
 
 
 def end_with_parent_if_asked() -> None:
-    """Do so where the parent asked for it through the environment; then SIGTERM ends this process."""
-    if os.environ.pop(END_WITH_PARENT, None):
-        end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    """Do so where the parent left its number in the environment; then SIGTERM ends this process."""
+    parent = os.environ.pop(END_WITH_PARENT, None)
+    if parent is not None:
+        end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM), int(parent))
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process with this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -126,7 +126,7 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
         return
     if isinstance(token, str) and 0 < len(token) <= MOST_TOKEN_CHARACTERS:
         try:
-            queue.remember_token(project, token)
+            queue.tokens.put(project, token)
         except RedisError as error:
             logger.warning("project %d: its token is not kept: %s", project, error)
 
@@ -134,8 +134,8 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
 def _json_object() -> Mapping[str, Any]:
     try:
         body = request.get_json(force=True)
-    except BadRequest:
-        raise BadRequestError("body: it is no JSON") from None
+    except (BadRequest, RecursionError):
+        raise BadRequestError("body: it is no JSON, or nested too deeply") from None
     if not isinstance(body, dict):
         raise BadRequestError(f"body: a JSON object is needed, not {_kind(body)}")
     return body

@@ -7,12 +7,13 @@ own elsewhere: ``serve`` and ``worker``. Both end with it, however it ends.
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -33,6 +34,9 @@ MOST_MISSES = 20
 # What a server that was killed holds on to for a moment.
 SECONDS_TO_LOCK = 5.0
 
+SOCKET_FOLDER = "huggingface-ner-queue-"
+ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
 logger = logging.getLogger(__name__)
 
 
@@ -48,14 +52,14 @@ def serve_with_training(settings: Settings) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # tokens of Label Studio may be in it
         stack.enter_context(_locked(folder / "lock"))
         _stop_leftover(settings)
-        short = stack.enter_context(TemporaryDirectory(prefix="huggingface-ner-"))  # a socket's path is limited
+        short = stack.enter_context(TemporaryDirectory(prefix=SOCKET_FOLDER))  # a socket's path is limited
         socket = Path(short) / "queue.sock"
         valkey = stack.enter_context(_valkey(folder, socket))
         url = f"unix://{socket}"
         url_file = embedded_url_file(settings)
         url_file.write_text(url, encoding="utf-8")
         stack.callback(url_file.unlink, missing_ok=True)
-        environment = {**os.environ, "REDIS_URL": url, END_WITH_PARENT: "1"}
+        environment = {**os.environ, "REDIS_URL": url, END_WITH_PARENT: str(os.getpid())}
         # the last to be started is the first to be stopped
         worker = stack.enter_context(_Child(["worker"], environment))
         server = stack.enter_context(
@@ -68,7 +72,8 @@ def serve_with_training(settings: Settings) -> None:
                 logger.error("the training queue does not answer; starting it again: see %s", valkey.log_path)
                 misses = 0
                 valkey.terminate()
-                _start(valkey)
+                with suppress(QueueError):  # predictions go on; it is tried again
+                    _start(valkey)
             worker.start_again_if_ended()
             time.sleep(SECONDS_BETWEEN_LOOKS)
         raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
@@ -129,18 +134,30 @@ def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
     try:
         yield server
     finally:
+        _shut_down(f"unix://{socket}")
         server.stop()
 
 
 def _start(server: ValkeyServer) -> None:
-    # it inherits what is blocked: Ctrl-C must not end it before those who use it
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # it inherits what is blocked: Ctrl-C, or SIGTERM to all, must not end it before those who use it
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         server.start()
     except ValkeyServerError as error:
         raise QueueError(f"{server.data_dir}: the training queue cannot be started: {error}") from error
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+
+
+def _shut_down(url: str) -> bool:
+    """Ask a Valkey to end, and wait for it; False where there is none."""
+    connection = connect(url, timeout=SECONDS_TO_STOP)
+    try:
+        connection.ping()
+    except RedisError:
+        return False
+    connection.shutdown()
+    return True
 
 
 @contextmanager
@@ -166,11 +183,18 @@ def _stop_leftover(settings: Settings) -> None:
     """Stop the Valkey of a server that was killed: it has the data."""
     try:
         url = embedded_url_file(settings).read_text(encoding="utf-8").strip()
-        if url:
-            connect(url, timeout=SECONDS_TO_STOP).shutdown()
-    except (OSError, ValueError, RedisError):
+    except OSError:
         return
-    logger.warning("stopped the training queue of a server that was killed")
+    try:
+        if url and _shut_down(url):
+            logger.warning("stopped the training queue of a server that was killed")
+    except (RedisError, ValueError) as error:
+        raise QueueError(
+            f"the training queue at {url}, of a server that was killed, does not end: {error}"
+        ) from error
+    folder = Path(url.removeprefix("unix://")).parent
+    if folder.name.startswith(SOCKET_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

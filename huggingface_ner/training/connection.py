@@ -1,8 +1,10 @@
 """Where the training queue is, and the way to it."""
 
+import time
 from pathlib import Path
+from types import TracebackType
 
-from redis import Redis
+from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
@@ -13,6 +15,27 @@ from huggingface_ner.settings import Settings
 SECONDS_FOR_REDIS = 0.3
 
 
+# A Redis that did not answer a webhook is not asked by the next ones for so long: they would wait in vain.
+SECONDS_TO_REST = 1.0
+
+
+class Breaker:
+    """Around a question to Redis: raises RedisError at once where one has just gone unanswered."""
+
+    def __init__(self) -> None:
+        self._rests_until = 0.0
+
+    def __enter__(self) -> None:
+        if time.monotonic() < self._rests_until:
+            raise RedisConnectionError("it did not answer a moment ago")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, RedisError):
+            self._rests_until = time.monotonic() + SECONDS_TO_REST
+
+
 class QueueError(ValueError):
     """A training queue that cannot be used; the message says what to do."""
 
@@ -21,6 +44,10 @@ def connect(url: str, *, timeout: float = SECONDS_FOR_REDIS) -> Redis:
     """Return a client that gives up after so many seconds a call; a connection that broke is made again once."""
     return Redis.from_url(
         url,
+        # no greeting: each of its commands would have its own time limit
+        protocol=2,
+        lib_name=None,
+        lib_version=None,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),

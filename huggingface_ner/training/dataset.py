@@ -36,15 +36,15 @@ def split_held_out(
     )
 
 
-def held_out_tasks(task_ids: Iterable[str], share: float) -> set[str]:
+def held_out_tasks(task_ids: Iterable[str], share: float, least: int = LEAST_FOR_HELD_OUT) -> set[str]:
     """Return the tasks to hold out.
 
     share: which part of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
     choice is the same in every run and does not change as tasks are added; at most MOST_HELD_OUT are, and none
-    when there are fewer than LEAST_FOR_HELD_OUT tasks.
+    when there are fewer than ``least`` tasks.
     """
     tasks = set(task_ids)
-    if share <= 0 or len(tasks) < LEAST_FOR_HELD_OUT:
+    if share <= 0 or len(tasks) < least:
         return set()
     by_hash = sorted(tasks, key=_hash_fraction)
     chosen = sum(_hash_fraction(task) < share for task in tasks)

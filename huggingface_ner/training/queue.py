@@ -7,8 +7,9 @@ Redis holds a hash for each project:
   wants a training while asked is more than answered, so whatever is killed, nothing asked for is forgotten;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the one that holds the project, and how far it is;
 - ``last``: how the last run ended;
-- ``attempts``, ``not_before``, ``parked``: runs that failed in a row, when the next may begin, and why there is
-  none.
+- ``asked_first``, ``asked_last``: when the requests came that no run has seen;
+- ``attempts``, ``not_before``, ``parked``: runs that failed in a row, when the next may begin, why there is none;
+- ``labels``: those of the labelling config that a training was last asked for because of.
 
 A run holds its project by a key that expires unless its worker keeps it. Webhooks only write marks; the workers
 look for projects that want a training, which also finds those that a killed worker left. RQ's jobs are hints: who
@@ -18,7 +19,7 @@ takes one still has to get hold of the project, so a job too many does no harm a
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -28,15 +29,19 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.settings import Settings, shared_settings
-from huggingface_ner.training.connection import connect, queue_url
+from huggingface_ner.training.connection import Breaker, connect, queue_url
+from huggingface_ner.training.offered_tokens import OfferedTokens
 from huggingface_ner.training.runs import Ending, Run, RunProgress
 
-# A training that is asked for before the annotation is saved that it is about still sees it.
+# A training that is asked for before the annotation is saved that it is about still sees it; requests that go on
+# and on do not put it off for longer than the second.
 SECONDS_TO_SETTLE = 2.0
+MOST_SECONDS_TO_SETTLE = 10.0
 # Without a sign of life for so long, a run's worker was killed.
 SECONDS_TO_HOLD = 10
 MOST_ATTEMPTS = 3
-SECONDS_BETWEEN_ATTEMPTS = 10.0
+# After the first that failed, after the second.
+SECONDS_BETWEEN_ATTEMPTS = (10.0, 300.0)
 # What is known of a project that nobody has touched for so long is forgotten.
 SECONDS_TO_REMEMBER = 90 * 24 * 3600
 TRAIN = "huggingface_ner.training.job.train_project"
@@ -63,8 +68,9 @@ class TrainingQueue:
         self._redis = connection
         self._each = settings.start_training_each_n_updates
         self._timeout = settings.training_timeout
-        self._tokens: dict[int, str] = {}
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
+        self._breaker = Breaker()
+        self.tokens = OfferedTokens(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def count_updates(self, project_id: int, count: int) -> str | None:
@@ -73,7 +79,7 @@ class TrainingQueue:
         Each START_TRAINING_EACH_N_UPDATES-th asks for one, and for a parked project the next does.
         """
         key = self._key(project_id)
-        with self._redis.pipeline() as pipeline:
+        with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hincrby(key, "updates", count)
             pipeline.hexists(key, "parked")
             pipeline.expire(key, SECONDS_TO_REMEMBER)
@@ -85,15 +91,26 @@ class TrainingQueue:
     def ask(self, project_id: int) -> str:
         """Ask for a training that sees all that is saved by now; returns the id of the run that will answer."""
         key = self._key(project_id)
-        with self._redis.pipeline() as pipeline:
+        with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hincrby(key, "asked", 1)
             pipeline.hdel(key, "parked", "attempts")
-            pipeline.hsetnx(key, "not_before", str(time.time() + SECONDS_TO_SETTLE))
+            pipeline.hsetnx(key, "asked_first", str(time.time()))
+            pipeline.hset(key, "asked_last", str(time.time()))
             pipeline.sadd(self._wanting, project_id)
             pipeline.expire(key, SECONDS_TO_REMEMBER)
             pipeline.hget(key, "runs")
             runs = pipeline.execute()[-1]
         return _run_id(project_id, int(runs or 0) + 1)
+
+    def ask_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
+        """Ask for a training because a project has these labels now; None where that was done for them already."""
+        key = self._key(project_id)
+        wanted = json.dumps(sorted(labels))
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hget(key, "labels")
+            pipeline.hset(key, "labels", wanted)
+            before = pipeline.execute()[0]
+        return None if before is not None and _text(before) == wanted else self.ask(project_id)
 
     def enqueue_due(self) -> None:
         """Give RQ a job for each project that wants a training and may have one; several workers may at once.
@@ -101,14 +118,14 @@ class TrainingQueue:
         A run whose worker was killed is ended first.
         """
         for project_id in sorted(int(member) for member in self._redis.smembers(self._wanting)):
-            state = self._state(project_id)
-            run = _run(state)
             if self._redis.exists(self._lock(project_id)):
                 continue
+            state = self._state(project_id)
+            run = _run(state)
             if run is not None:
-                logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
-                self.end(run, Ending.failed("the worker was killed while it trained", again=True))
-            elif _wants(state) and "parked" not in state and time.time() >= float(state.get("not_before", 0)):
+                if self.end(run, Ending.failed("the worker was killed while it trained", again=True)):
+                    logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
+            elif _wants(state) and "parked" not in state and time.time() >= _due(state):
                 job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
                 if self.rq.get_job_position(job_id) is None:
                     self.rq.enqueue_call(
@@ -139,7 +156,7 @@ class TrainingQueue:
                 began=time.time(),
             )
             pipeline.hset(key, mapping={"runs": number, "run": run.model_dump_json()})
-            pipeline.hdel(key, "progress")
+            pipeline.hdel(key, "progress", "asked_first")
             pipeline.set(lock, run.id, ex=SECONDS_TO_HOLD)
             return run
 
@@ -160,27 +177,26 @@ class TrainingQueue:
 
         return bool(self._change(prolong, key, lock))
 
-    def remember_token(self, project_id: int, token: str) -> None:
-        """Keep the token that Label Studio sent for a project; one that is known already costs nothing."""
-        if self._tokens.get(project_id) != token:
-            self._redis.set(self._token(project_id), token, ex=SECONDS_TO_REMEMBER)
-            self._tokens[project_id] = token
-
-    def token(self, project_id: int) -> str | None:
-        """Return the token that Label Studio sent for a project."""
-        token = self._redis.get(self._token(project_id))
-        return None if token is None else _text(token)
-
     def running(self, project_id: int) -> Run | None:
         """Return the run that holds a project."""
         return _run(self._state(project_id))
 
-    def report(self, run: Run, progress: RunProgress) -> None:
-        """Say how far a run is."""
-        self._redis.hset(self._key(run.project_id), "progress", json.dumps(progress.as_dict()))
+    def report(self, run: Run, progress: RunProgress) -> bool:
+        """Say how far a run is; False where another has taken its place."""
+        key = self._key(run.project_id)
 
-    def end(self, run: Run, ending: Ending) -> None:
-        """Say how a run ended and let go of its project; does nothing for a run that has ended already.
+        def tell(pipeline: Pipeline) -> bool:
+            current = _run(_decode(pipeline.hgetall(key)))
+            pipeline.multi()
+            if current is None or current.id != run.id:
+                return False
+            pipeline.hset(key, "progress", json.dumps(progress.as_dict()))
+            return True
+
+        return bool(self._change(tell, key))
+
+    def end(self, run: Run, ending: Ending) -> bool:
+        """Say how a run ended and let go of its project; False, and nothing is done, where it has ended already.
 
         Whatever was asked for before it began is answered, unless it failed: then it is tried again, at most
         MOST_ATTEMPTS times in a row, and parked until something new is asked for.
@@ -203,10 +219,10 @@ class TrainingQueue:
                 pipeline.hdel(key, "attempts", "not_before")
                 pipeline.srem(self._wanting, run.project_id)
             else:
-                later = now + SECONDS_BETWEEN_ATTEMPTS * (attempts - 1)
+                later = now + SECONDS_BETWEEN_ATTEMPTS[min(attempts, len(SECONDS_BETWEEN_ATTEMPTS)) - 1]
                 pipeline.hset(key, mapping={"attempts": attempts, "not_before": later})
 
-        self._let_go(run, settle)
+        return self._let_go(run, settle)
 
     def release(self, run: Run) -> None:
         """Let go of a run's project as if it had not begun: its worker is stopping."""
@@ -242,19 +258,21 @@ class TrainingQueue:
         prefix = self._key("")
         return sorted(int(_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
 
-    def _let_go(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> None:
+    def _let_go(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
-        def leave(pipeline: Pipeline) -> None:
+        def leave(pipeline: Pipeline) -> bool:
             state = _decode(pipeline.hgetall(key))
             current = _run(state)
             pipeline.multi()
-            if current is not None and current.id == run.id:
-                settle(pipeline, key, state)
-                pipeline.hdel(key, "run", "progress")
-                pipeline.delete(lock)
+            if current is None or current.id != run.id:
+                return False
+            settle(pipeline, key, state)
+            pipeline.hdel(key, "run", "progress")
+            pipeline.delete(lock)
+            return True
 
-        self._change(leave, key, lock)
+        return bool(self._change(leave, key, lock))
 
     def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
         """Run a change as a transaction, again where somebody else changed one of the keys meanwhile."""
@@ -262,9 +280,6 @@ class TrainingQueue:
 
     def _key(self, project_id: int | str) -> str:
         return f"{self._prefix}:project:{project_id}"
-
-    def _token(self, project_id: int) -> str:
-        return f"{self._prefix}:token:{project_id}"
 
     def _lock(self, project_id: int) -> str:
         return f"{self._prefix}:held:{project_id}"
@@ -291,6 +306,13 @@ def _run(state: Mapping[str, str]) -> Run | None:
 
 def _wants(state: Mapping[str, str]) -> bool:
     return int(state.get("asked", 0)) > int(state.get("answered", 0))
+
+
+def _due(state: Mapping[str, str]) -> float:
+    """Return when a project that wants a training may have it; seconds since 1970."""
+    last = float(state.get("asked_last", 0)) + SECONDS_TO_SETTLE
+    first = float(state.get("asked_first", 0)) + MOST_SECONDS_TO_SETTLE
+    return max(min(last, first), float(state.get("not_before", 0)))
 
 
 def _run_id(project_id: int, number: int) -> str:

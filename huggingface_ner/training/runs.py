@@ -23,7 +23,7 @@ class Run(BaseModel, frozen=True):
 class RunProgress:
     """How far a run is; ``step`` and ``steps`` are optimiser steps, ``seconds_left`` is for those alone."""
 
-    phase: Literal["starting", "downloading", "training", "evaluating", "publishing"]
+    phase: Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
     step: int = 0
     steps: int = 0
     epoch: float = 0.0

@@ -1,12 +1,16 @@
 """The worker: runs trainings that the queue hands out, each in a process of its own."""
 
 import logging
+import os
+import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from types import FrameType
 
 from redis import Redis, RedisError
@@ -16,13 +20,18 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from huggingface_ner.processes import end_with_parent, is_running
 from huggingface_ner.settings import Settings
 from huggingface_ner.training.connection import QueueError, connect, queue_url
-from huggingface_ner.training.queue import TrainingQueue
+from huggingface_ner.training.queue import SECONDS_TO_HOLD, TrainingQueue
 from huggingface_ner.training.runs import Ending, Run
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 2.0
+# In the environment of a training's process: its run, and the worker that it ends with.
+RUN_ID = "HUGGINGFACE_NER_RUN_ID"
+WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
+RUN_FOLDER = "huggingface-ner-run-"
 # A command that a worker gives up on after so long.
 SECONDS_FOR_REDIS = 5.0
 # Without a sign of life for so long, RQ takes a worker for dead; it also blocks on the queue for about as long.
@@ -43,13 +52,17 @@ class TrainingWorker(SpawnWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Train the job's project, unless somebody else does or nothing is wanted any more."""
-        run = self.training.begin(int(job.args[0]))
+        project_id = int(job.args[0])
+        run = self.training.begin(project_id)
         if run is None:
             self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
-            job.delete()
+            running = self.training.running(project_id)
+            if running is None or running.id != job.id:  # else it is the job of the one that runs
+                job.delete()
             return
+        os.environ[RUN_ID] = run.id
         try:
-            with self._kept(run):
+            with self._kept(run), _files_of_its_own():
                 super().execute_job(job, queue)
         except RedisError:
             if self.horse_pid:  # nobody would notice how it ends
@@ -65,6 +78,11 @@ class TrainingWorker(SpawnWorker):
         super().fork_work_horse(job, queue)
         if self.is_asked_to_stop:  # in the moment before there was a process to end
             self.kill_horse()
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        """Run a job, in the process that was started for it; it ends with its worker from the first moment on."""
+        end_with_parent(lambda: os._exit(1), int(os.environ[WORKER_PID]))
+        super().main_work_horse(job, queue)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """End the training that runs, whose project will be trained again, and then the worker."""
@@ -87,7 +105,8 @@ class TrainingWorker(SpawnWorker):
         def keep() -> None:
             while not ended.wait(SECONDS_BETWEEN_SIGNS_OF_LIFE):
                 try:
-                    if not self.training.keep(run) and self.horse_pid and not ended.is_set():
+                    # where no run holds the project, this one has just said how it ended
+                    if not self.training.keep(run) and self.training.running(run.project_id) and self.horse_pid:
                         logger.warning("run %s: another has taken its place", run.id)
                         self.kill_horse()
                 except RedisError as error:
@@ -100,6 +119,28 @@ class TrainingWorker(SpawnWorker):
         finally:
             ended.set()
             thread.join()
+
+
+@contextmanager
+def _files_of_its_own() -> Iterator[None]:
+    """Give the processes that are started meanwhile a folder for temporary files, which goes however they end."""
+    before = os.environ.get("TMPDIR")
+    with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+
+
+def _remove_leftovers() -> None:
+    """Remove the files of trainings whose worker was killed: there are texts in them."""
+    for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
+        pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
+        if pid.isdecimal() and not is_running(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_worker(settings: Settings) -> None:
@@ -115,6 +156,8 @@ def run_worker(settings: Settings) -> None:
         training.enqueue_due()
     except RedisError as error:
         raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
+    os.environ[WORKER_PID] = str(os.getpid())
+    _remove_leftovers()
     threading.Thread(target=_look, args=(training,), name="find-trainings", daemon=True).start()
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ's own is there only while it works
     worker = None
@@ -142,8 +185,10 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
 
 def _look(training: TrainingQueue) -> None:
     while True:
+        seconds = SECONDS_BETWEEN_LOOKS
         try:
             training.enqueue_due()
         except RedisError as error:
             logger.debug("the queue does not answer: %s", error)
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+            seconds = SECONDS_TO_HOLD  # once it does, runs that are alive say so before they are taken for dead
+        time.sleep(seconds)
