@@ -11,6 +11,7 @@ from werkzeug.exceptions import BadRequest
 
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server import auth, errors
 from huggingface_ner.server.connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
@@ -103,6 +104,7 @@ def create_app(settings: Settings, pool: TaggerPool) -> Flask:
     @app.get("/metrics")
     def show_metrics() -> ResponseReturnValue:
         metrics.ready.set(pool.state.state == "ready")
+        metrics.waiting.set(pool.waiting_texts)
         return metrics.render()
 
     return app
@@ -128,10 +130,7 @@ def _model(
     project_id: object,
     label_config: str | None = None,
     is_wanted: Callable[[], bool] = lambda: True,
-) -> Any:
-    # torch is behind this import, and /health must not wait for it
-    from huggingface_ner.model import HuggingFaceNER  # noqa: PLC0415
-
+) -> HuggingFaceNER:
     return HuggingFaceNER(
         project_id=None if project_id is None else str(project_id),
         label_config=label_config,
