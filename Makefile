@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install serve test lint format clean
+.PHONY: help install serve test bench lint format clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,11 @@ lint: $(VENV)/.installed-test  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# CORPUS=FOLDER for other texts than those of examples/news, MODEL=FOLDER or MODEL=base for another model
+bench: $(VENV)/.installed-test  ## measure predicting and training, side by side
+	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.serving $(if $(CORPUS),--corpus $(CORPUS)) $(if $(MODEL),--model $(MODEL))
+	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.training $(if $(CORPUS),--corpus $(CORPUS)) $(if $(filter base,$(MODEL)),--base)
 
 format: $(VENV)/.installed-test  ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix .

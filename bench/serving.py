@@ -29,16 +29,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForTokenClassification, BertConfig, pipeline
+from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
+from bench.models import base_encoder
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.agreement import span_f1
 from huggingface_ner.tagging.engine_choice import EngineWish, candidates
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.prepared_engine import load_prepared
-from huggingface_ner.tagging.pretrained import load_tokenizer, packaged_encoder
+from huggingface_ner.tagging.pretrained import packaged_encoder
 from huggingface_ner.tagging.tagger import Tagger
 from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.training.model_folder import save_model
@@ -87,12 +88,7 @@ def _model(name: str | None, corpus: Path | None, size: int, folder: Path) -> Pa
     encoder = packaged_encoder()
     if name == "base":
         examples = examples[:40]
-        encoder = folder / "base"
-        torch.manual_seed(0)
-        AutoModelForTokenClassification.from_config(
-            BertConfig(vocab_size=len(load_tokenizer(packaged_encoder())))
-        ).save_pretrained(encoder)
-        load_tokenizer(packaged_encoder()).save_pretrained(encoder)
+        encoder = base_encoder(folder / "base")
     # the base model has 375 steps in any case, which is enough for it to find something
     trained = fine_tune(examples[:size], labels, encoder, Hyperparameters(1e-3, 3), match_labels=lambda _: {})
     save_model(*trained, folder / "model")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from label_studio_ml.model import LabelStudioMLBase
 from redis import RedisError
 
+from huggingface_ner.base_class import LabelStudioMLBase
 from huggingface_ner.label_studio.events import START_TRAINING, WebhookEvent, read_event
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks

@@ -127,6 +127,11 @@ class TaggerPool:
         """What is served now."""
         return self._state
 
+    @property
+    def waiting_texts(self) -> int:
+        """How many texts are being tagged or wait for it."""
+        return self._batcher.waiting
+
     def wait(self, timeout: float) -> PoolState:
         """Wait, at most so many seconds, until the first attempt to load has ended."""
         self._settled.wait(timeout)

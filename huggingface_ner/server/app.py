@@ -13,6 +13,7 @@ from werkzeug.exceptions import BadRequest
 from huggingface_ner.label_studio.events import KNOWN_ACTIONS
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server import auth, errors, monitoring
 from huggingface_ner.server.connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
@@ -106,10 +107,7 @@ def _model(
     label_config: str | None = None,
     *,
     is_wanted: Callable[[], bool] = lambda: True,
-) -> Any:
-    # torch is behind this import, and /health must not wait for it
-    from huggingface_ner.model import HuggingFaceNER  # noqa: PLC0415
-
+) -> HuggingFaceNER:
     return HuggingFaceNER(
         project_id=None if project_id is None else str(project_id),
         label_config=label_config,

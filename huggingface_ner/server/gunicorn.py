@@ -18,7 +18,7 @@ SECONDS_FOR_A_REQUEST = 120  # Label Studio hangs up after 100
 
 def make_app(settings: Settings) -> Flask:
     """Return an app whose model has begun to load."""
-    # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported
+    # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported; and base_class must be before torch
     from huggingface_ner.server.app import create_app  # noqa: PLC0415
 
     pool = TaggerPool(settings)

@@ -48,6 +48,13 @@ class Metrics:
             multiprocess_mode="livesum",
         )
 
+        self.waiting = Gauge(
+            "huggingface_ner_waiting_texts",
+            "Texts that are being tagged or wait for it.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+
     def render(self) -> Response:
         """Return all metrics in Prometheus's text format."""
         registry = self._registry

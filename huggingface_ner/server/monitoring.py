@@ -44,6 +44,7 @@ def install(app: Flask, pool: TaggerPool, queue: TrainingQueue | None, metrics: 
     @app.get("/metrics")
     def show_metrics() -> ResponseReturnValue:
         metrics.ready.set(pool.state.state == "ready")
+        metrics.waiting.set(pool.waiting_texts)
         return metrics.render()
 
 

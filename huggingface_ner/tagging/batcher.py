@@ -23,6 +23,8 @@ GROUPS_AHEAD = 2
 SECONDS_TO_GATHER = 0.002
 # How often a request looks whether somebody still waits for its answer.
 SECONDS_BETWEEN_LOOKS = 0.25
+# While no more of most_waiting is taken, a request of any size gets in: it would fit no better later.
+IDLE_SHARE = 0.1
 MOST_SECONDS_TO_RETRY = 60.0
 
 logger = logging.getLogger(__name__)
@@ -84,7 +86,7 @@ class _Job:
 class Batcher:
     """Tags the texts of several threads at once.
 
-    most_waiting: texts that may wait; more are refused, but never those of a request that comes alone.
+    most_waiting: texts that may wait; more are refused, but a request of any size gets in while few others wait.
     """
 
     def __init__(self, most_waiting: int) -> None:
@@ -134,7 +136,7 @@ class Batcher:
 
     def _enter(self, texts: int) -> None:
         with self._changed:
-            if self._texts and self._texts + texts > self._most_waiting:
+            if self._texts + texts > self._most_waiting and self._texts > IDLE_SHARE * self._most_waiting:
                 seconds = self._texts * self._seconds_per_window
                 raise OverloadedError(
                     f"{self._texts} texts wait already, MAX_WAITING_TEXTS={self._most_waiting}; try again later",

@@ -180,6 +180,15 @@ def test_what_is_too_much_is_refused_but_not_what_comes_alone(
     assert 1 <= error.value.retry_after <= 60
     _release(engine)
     assert len(bulk.result(30)) == 800
+    engine.let = threading.Semaphore(0)
+    batches = len(engine.batches)
+    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    _until(lambda: len(engine.batches) > batches)
+    bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
+    _until(lambda: batcher.waiting == 801)
+    _release(engine)
+    assert single.result(20)
+    assert len(bulk.result(30)) == 800
     assert batcher.waiting == 0
     assert batcher.tag(tagger, [SMALL], lambda: True)
 

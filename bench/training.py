@@ -1,0 +1,130 @@
+"""Training beside a plain Trainer loop, in one run.
+
+    python -m bench.training [--corpus CORPUS] [--texts 200] [--base]
+
+The plain loop is transformers.Trainer at its defaults (float32, batches of 8, AdamW) with every text padded to 512
+tokens or not, as tutorials have it. Both make the same number of steps over the same texts. Prints seconds a step,
+windows a second, strict F1 on texts that were held out, and the ratios.
+CORPUS: as for bench.serving. --base: a randomly initialised encoder of BERT-base's size, for speed alone.
+"""
+
+import argparse
+import logging
+import math
+import random
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    DataCollatorForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.utils import logging as transformers_logging
+
+from bench.corpus import read_corpus
+from bench.models import base_encoder
+from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.tagging.agreement import span_f1
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
+from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.training import fine_tuning
+from huggingface_ner.training.dataset import label_windows
+from huggingface_ner.training.fine_tuning import WINDOWS_PER_BATCH, Hyperparameters, fine_tune
+from huggingface_ner.training.head import replace_head
+
+Trained = tuple[PreTrainedModel, PreTrainedTokenizerBase]
+
+
+def plain(
+    examples: Sequence[AnnotatedText], labels: Sequence[str], encoder: Path, steps: int, pad_to: int | None
+) -> Trained:
+    set_seed(0)
+    tokenizer = load_tokenizer(encoder)
+    model, _ = load_model(encoder)
+    scheme = TagScheme.bio(labels)
+    replace_head(model, scheme, None)
+    windows = label_windows(examples, Windower(tokenizer, window_length(model)), scheme).remove_columns("length")
+    collate = DataCollatorForTokenClassification(
+        tokenizer, padding="max_length" if pad_to else True, max_length=pad_to
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            folder,
+            max_steps=steps,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            use_cpu=True,
+            dataloader_pin_memory=False,
+        )
+        Trainer(model=model, args=arguments, train_dataset=windows, data_collator=collate).train()
+    return model, tokenizer
+
+
+def ours(examples: Sequence[AnnotatedText], labels: Sequence[str], encoder: Path, steps: int) -> Trained:
+    epochs = steps / math.ceil(len(examples) / WINDOWS_PER_BATCH)
+    return fine_tune(
+        examples, labels, encoder, Hyperparameters(1e-3, epochs), match_labels=lambda _: {}, device="cpu"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, help="default: examples/news")
+    parser.add_argument("--texts", type=int, default=200, help="texts to train on (default: %(default)s)")
+    parser.add_argument("--epochs", type=float, default=2, help="passes of each loop (default: %(default)s)")
+    parser.add_argument("--base", action="store_true", help="an encoder of BERT-base's size")
+    parser.add_argument("--padded-steps", type=int, default=3, help="steps of the loop that pads; 0: none")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    fine_tuning.LEAST_STEPS = 0
+
+    examples = read_corpus(options.corpus, "train")
+    random.Random(0).shuffle(examples)
+    learned, scored = examples[: options.texts], read_corpus(options.corpus, "test")[:500]
+    labels = sorted({span.label for text in examples for span in text.spans})
+    steps = math.ceil(options.epochs * math.ceil(len(learned) / WINDOWS_PER_BATCH))
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        encoder = base_encoder(Path(folder) / "base") if options.base else packaged_encoder()
+        ways: dict[str, tuple[int, Any]] = {
+            "plain Trainer loop": (steps, lambda steps: plain(learned, labels, encoder, steps, None)),
+            "padded to 512 tokens": (
+                options.padded_steps,
+                lambda steps: plain(learned, labels, encoder, steps, 512),
+            ),
+            "ours": (steps, lambda steps: ours(learned, labels, encoder, steps)),
+        }
+        print(f"{len(learned)} texts, {steps} steps of {WINDOWS_PER_BATCH} windows")
+        print(f"{'':24} {'s/step':>8} {'F1':>7}")
+        speeds = {}
+        for name, (number, run) in ways.items():
+            if number:
+                started = time.perf_counter()
+                trained = run(number)
+                speeds[name] = (time.perf_counter() - started) / number
+                f1 = ""
+                if number == steps:
+                    found = Tagger.of_model(*trained).tag([text.text for text in scored])
+                    f1 = f"{span_f1(found, [text.spans for text in scored]):.4f}"
+                print(f"{name:24} {speeds[name]:8.3f} {f1:>7}", flush=True)
+    for name, speed in speeds.items():
+        if name != "ours":
+            print(f"ours over {name:24} {speed / speeds['ours']:6.2f} x")
+
+
+if __name__ == "__main__":
+    main()
