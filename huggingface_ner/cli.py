@@ -87,7 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         "--project",
         type=_project,
         metavar="ID",
-        help="Label Studio's number of a project: servers on the same MODEL_DIR serve the model to it, in seconds",
+        help="Label Studio's number of a project: servers on the same MODEL_DIR serve the model to it in seconds, "
+        "unless the one that serves is better",
     )
     added.add_argument(
         "--baseline",

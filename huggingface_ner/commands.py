@@ -6,8 +6,9 @@ Heavy imports are inside the commands, so that --help and a wrong option answer 
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -76,6 +77,7 @@ def _status_line(status: dict[str, Any]) -> str:
             line += (
                 f" {run['percent']:.0f} % (step {run['step']} of {run['steps']}, epoch {run['epoch']:.1f}{left})"
             )
+        line += "; another waits" if status["waiting"] else ""
     if last:
         scores = [f"{last[name]:.3f}" for name in ("f1", "f1_before") if last[name] is not None]
         line += f"; last: {last['status']}, {last['reason']}" + (
@@ -92,58 +94,87 @@ def health(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def train(options: argparse.Namespace, settings: Settings) -> None:
-    """Fine-tune a model, save it, and print its scores on the tasks held out."""
-    from huggingface_ner.model_store import project_store
-    from huggingface_ner.tagging.engine_trials import prepare_engine
-    from huggingface_ner.tagging.tagger import Tagger
-    from huggingface_ner.training.dataset import split_held_out
-    from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
-    from huggingface_ner.training.model_folder import check_can_save, save_model, write_model
+    """Fine-tune a model, save it or publish it for a project, and print its scores on the tasks held out."""
+    from huggingface_ner.training.model_folder import check_can_save
     from huggingface_ner.training.starting_model import starting_model
 
     if options.out is not None:
         check_can_save(options.out)
     config = _read_config(options.config)
-    learned, held_out = split_held_out(_read_gold(options.tasks, config, settings), options.held_out)
+    gold = _read_gold(options.tasks, config, settings)
+    baseline = options.baseline or starting_model(settings)
     with tqdm(desc="training", unit="step", disable=None) as bar:
 
-        def show(step: int, steps: int, epoch: float) -> None:
+        def show(step: int, steps: int) -> None:
             bar.total = steps
             bar.update(step - bar.n)
 
-        model, tokenizer = fine_tune(
-            learned,
-            config.label_names,
-            options.baseline or starting_model(settings),
-            Hyperparameters(
-                settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
-            ),
-            match_labels=config.match_labels,
-            device=settings.device,
-            progress=show,
-        )
+        run = _train_into_folder if options.out is not None else _train_for_project
+        told = run(options, settings, config, gold, baseline=baseline, show=show)
+    print(told)
+
+
+def _train_into_folder(
+    options: argparse.Namespace,
+    settings: Settings,
+    config: "LabelingConfig",
+    gold: list["AnnotatedText"],
+    *,
+    baseline: str | Path,
+    show: Callable[[int, int], None],
+) -> str:
+    from huggingface_ner.tagging.engine_trials import prepare_engine
+    from huggingface_ner.tagging.tagger import Tagger
+    from huggingface_ner.training.dataset import split_held_out
+    from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
+    from huggingface_ner.training.model_folder import save_model
+
+    learned, held_out = split_held_out(gold, options.held_out)
+    model, tokenizer = fine_tune(
+        learned,
+        config.label_names,
+        baseline,
+        Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed),
+        match_labels=config.match_labels,
+        device=settings.device,
+        progress=lambda step, steps, epoch: show(step, steps),
+    )
     scores = _evaluate(Tagger.of_model(model, tokenizer), config, held_out) if held_out else None
-    if options.out is not None:
-        save_model(model, tokenizer, options.out)
-        prepare_engine(options.out, held_out, wish=settings.engine_wish, device=settings.device)
-        saved = str(options.out)
-    else:
-        metrics: dict[str, object] = {
-            **(scores.as_dict() if scores else {}),
-            "trained": len(learned),
-            "held_out": len(held_out),
-            "label_names": list(config.label_names),
-        }
+    save_model(model, tokenizer, options.out)
+    prepare_engine(options.out, held_out, wish=settings.engine_wish, device=settings.device)
+    told = f"{options.out}: trained on {len(learned)} texts, {len(held_out)} held out"
+    return f"{told}\n{_score_table(scores)}" if scores else told
 
-        def write(folder: Path) -> None:
-            write_model(model, tokenizer, folder)
-            metrics["engine"] = prepare_engine(folder, held_out, wish=settings.engine_wish, device=settings.device)
 
-        store = project_store(settings, options.project)
-        saved = store.publish(write, metrics).name
-    print(f"{saved}: trained on {len(learned)} texts, {len(held_out)} held out")
-    if scores:
-        _print_scores(scores)
+def _train_for_project(
+    options: argparse.Namespace,
+    settings: Settings,
+    config: "LabelingConfig",
+    gold: list["AnnotatedText"],
+    *,
+    baseline: str | Path,
+    show: Callable[[int, int], None],
+) -> str:
+    from huggingface_ner.model_store import project_store
+    from huggingface_ner.training.spool import Spool
+    from huggingface_ner.training.version import train_version
+
+    with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
+        for text in gold:
+            spool.add(text)
+        ending = train_version(
+            spool,
+            config,
+            project_store(settings, options.project),
+            baseline,
+            settings,
+            report=lambda progress: show(progress.step, progress.steps) if progress.steps else None,
+            held_out_share=options.held_out,
+            seed=options.seed,
+        )
+    version = f"{ending.version}: " if ending.version else ""
+    scores = [f"{score:.3f}" for score in (ending.f1, ending.f1_before) if score is not None]
+    return f"{version}{ending.status}: {ending.reason}" + (f" (F1 {', before '.join(scores)})" if scores else "")
 
 
 def predict(options: argparse.Namespace, settings: Settings) -> None:
@@ -182,7 +213,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         print(json.dumps(scores.as_dict(), ensure_ascii=False))
     else:
-        _print_scores(scores)
+        print(_score_table(scores))
 
 
 def versions(options: argparse.Namespace, settings: Settings) -> None:
@@ -197,7 +228,12 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
         raise StoreError(f"versions {options.action}: name a version; `versions list` shows them")
     for store in stores.values():
         if options.version in [version.name for version in store.versions()]:
-            (store.use if options.action == "use" else store.remove)(options.version)
+            if options.action == "use":
+                store.use(options.version)
+                print(f"{options.version}: serves in a few seconds, until the next training publishes")
+            else:
+                store.remove(options.version)
+                print(f"{options.version}: removed")
             return
     raise StoreError(f"{options.version}: there is no such version; `versions list` shows those that there are")
 
@@ -221,12 +257,13 @@ def _evaluate(tagger: "Tagger", config: "LabelingConfig", gold: Sequence["Annota
         return evaluate_tagger(tagger, gold, config.match_labels, bar.update)
 
 
-def _print_scores(scores: "Evaluation") -> None:
+def _score_table(scores: "Evaluation") -> str:
     rows = [("all", scores.overall), *scores.by_label.items()]
     width = max(len(label) for label, _ in rows)
-    print(f"{'':{width}}  precision  recall      f1  gold")
+    lines = [f"{'':{width}}  precision  recall      f1  gold"]
     for label, of in rows:
-        print(f"{label:{width}}  {of.precision:9.3f}  {of.recall:6.3f}  {of.f1:6.3f}  {of.gold:4}")
+        lines.append(f"{label:{width}}  {of.precision:9.3f}  {of.recall:6.3f}  {of.f1:6.3f}  {of.gold:4}")
+    return "\n".join(lines)
 
 
 def _read_config(path: Path) -> "LabelingConfig":

@@ -1,7 +1,9 @@
 """The fine-tuned models that this process serves, one for each project, loaded off the request path."""
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ SECONDS_BETWEEN_LOOKS = 0.5
 # So many are looked after that have no model in memory, for the moment when they get one.
 MOST_WITHOUT_MODEL = 1000
 
+SECONDS_TO_RETRY = 60.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -24,10 +28,12 @@ class Loaded:
     """What answers for a version: its own model, or that of one before where it cannot be loaded.
 
     tagger: None where no version could be loaded: then the baseline serves.
+    try_again_at: when to try once more, where it is not the version's own; by the monotonic clock.
     """
 
     version: str | None
     tagger: "Tagger | None"
+    try_again_at: float = math.inf
 
 
 @dataclass(slots=True)
@@ -70,11 +76,11 @@ class ProjectModels:
 
         Raises TimeoutError where its model is not in memory and is not loaded in so many seconds.
         """
+        pointer = self._open_store(project_id).pointer()
+        name = pointer.serving() if pointer else None
         with self._changed:
             project = self._projects.pop(project_id, None) or _Project(self._open_store(project_id))
             self._projects[project_id] = project
-            pointer = project.store.pointer()
-            name = pointer.serving() if pointer else None
             if name is None:
                 return None
             if name not in project.loaded:
@@ -83,6 +89,12 @@ class ProjectModels:
             if name not in project.loaded:
                 raise TimeoutError(f"version {name} of project {project_id} is still loading")
             return project.loaded[name]
+
+    def loaded(self, project_id: int, name: str) -> Loaded | None:
+        """Return what answers for a version, where that is known by now."""
+        with self._changed:
+            project = self._projects.get(project_id)
+            return project.loaded.get(name) if project else None
 
     def taggers(self) -> dict[str, "Tagger"]:
         """Return the models in memory by their versions."""
@@ -102,11 +114,9 @@ class ProjectModels:
 
     def _look(self) -> None:
         with self._changed:
-            with_model = [project_id for project_id, project in self._projects.items() if project.loaded]
             without = [project_id for project_id, project in self._projects.items() if not project.loaded]
-            for project_id in with_model[: -self._most] + without[:-MOST_WITHOUT_MODEL]:
+            for project_id in without[:-MOST_WITHOUT_MODEL]:
                 del self._projects[project_id]
-                logger.info("project %d gives way to those asked for since", project_id)
             projects = list(self._projects.items())
         for project_id, project in projects:
             pointer = project.store.pointer()
@@ -115,7 +125,9 @@ class ProjectModels:
             # what serves now comes first: somebody may be waiting for it
             needed = [name for name in (pointer.serving(), pointer.version) if name is not None]
             for name in needed:
-                if name not in project.loaded:
+                known = project.loaded.get(name)
+                if known is None or time.monotonic() > known.try_again_at:
+                    self._make_room(project_id)
                     loaded = self._first_that_loads(project_id, project, name)
                     with self._changed:
                         project.loaded[name] = loaded
@@ -124,16 +136,30 @@ class ProjectModels:
                 for name in set(project.loaded) - set(needed):
                     del project.loaded[name]
 
+    def _make_room(self, for_project: int) -> None:
+        """Let go of the models of the projects that were asked for least recently."""
+        with self._changed:
+            others = [
+                project_id
+                for project_id, project in self._projects.items()
+                if project.loaded and project_id != for_project
+            ]
+            for project_id in others[: max(len(others) - self._most + 1, 0)]:
+                del self._projects[project_id]
+                logger.info("project %d gives way to those asked for since", project_id)
+
     def _first_that_loads(self, project_id: int, project: _Project, name: str) -> Loaded:
+        in_memory = {loaded.version: loaded.tagger for loaded in project.loaded.values()}
         for version in project.store.candidates(name):
-            before = project.loaded.get(version.name)
-            if before is not None and before.version == version.name:
-                return before
+            # a volume that is away for a moment, memory that is short: it may be had later
+            try_again_at = math.inf if version.name == name else time.monotonic() + SECONDS_TO_RETRY
+            if version.name in in_memory:
+                return Loaded(version.name, in_memory[version.name], try_again_at)
             try:
                 tagger = self._load(version)
             except Exception as error:  # whatever it is, the one before may do
                 logger.error("project %d: version %s cannot be loaded: %s", project_id, version.name, error)
             else:
                 logger.info("project %d: version %s is loaded", project_id, version.name)
-                return Loaded(version.name, tagger)
-        return Loaded(None, None)
+                return Loaded(version.name, tagger, try_again_at)
+        return Loaded(None, None, time.monotonic() + SECONDS_TO_RETRY)

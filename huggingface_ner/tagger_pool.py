@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -158,18 +159,30 @@ class TaggerPool:
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
         """Return the version that a project's predictions carry, waiting so long for what is being loaded."""
-        self.wait(timeout)
-        try:
-            return self.serving(project_id, timeout).version
-        except NotReadyError:
-            pointer = project_store(self._settings, project_id).pointer() if project_id is not None else None
-            return (pointer.serving() if pointer else None) or self._state.model_version
+        until = time.monotonic() + timeout
+        if project_id is not None:
+            try:
+                own = self._projects.serving(project_id, timeout)
+            except TimeoutError:
+                pointer = project_store(self._settings, project_id).pointer()
+                own_version = pointer.serving() if pointer else None
+            else:
+                own_version = own.version if own else None
+            if own_version is not None:
+                return own_version
+        self.wait(max(until - time.monotonic(), 0.0))
+        return self._state.model_version
 
     def versions(self) -> list[str]:
         """Return what serves now, whatever the project: the baseline and each project's own version."""
-        pointers = [store.pointer() for store in project_stores(self._settings).values()]
-        own = [version for pointer in pointers if pointer and (version := pointer.serving())]
-        return [self._state.model_version, *own]
+        served = [self._state.model_version]
+        for project_id, store in project_stores(self._settings).items():
+            pointer = store.pointer()
+            name = pointer.serving() if pointer else None
+            if name is not None:
+                loaded = self._projects.loaded(project_id, name)
+                served.append(name if loaded is None else loaded.version or self._state.model_version)
+        return list(dict.fromkeys(served))
 
     def _load_version(self, version: Version) -> "Tagger":
         return self._engines().load(version.folder)

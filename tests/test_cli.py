@@ -142,9 +142,11 @@ def test_a_projects_versions_are_published_listed_chosen_and_removed(
     }
     annotated = {"data": {"t": "Anna flew."}, "annotations": [{"result": [region]}]}
     tasks = _tasks(tmp_path, [{**annotated, "id": number} for number in range(30)])
-    for _ in range(2):
+    monkeypatch.setenv("F1_TOLERANCE", "1")
+    for seed in ("1", "2", "2"):
         arguments = ["--config", config, "--tasks", tasks, "--baseline", str(tiny_bert), "--project", "31"]
-        assert main(["train", *arguments]) == 0
+        assert main(["train", *arguments, "--seed", seed]) == 0
+    assert "unchanged" in capsys.readouterr().out
     assert main(["versions", "list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip().startswith("31")]
     first, second = (row[1] for row in rows)

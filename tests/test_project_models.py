@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from huggingface_ner import model_store
+from huggingface_ner import model_store, project_models
 from huggingface_ner.model_store import ModelStore, Version
 from huggingface_ner.project_models import ProjectModels
 
@@ -112,7 +113,7 @@ def test_those_asked_for_last_stay_in_memory(models: Models) -> None:
     time.sleep(1.6)
     for project_id in (1, 2, 1, 3):
         assert models.answer(project_id) == str(project_id)
-    _until(lambda: sorted(models._projects) == [1, 3])
+    _until(lambda: sorted(number for number, project in models._projects.items() if project.loaded) == [1, 3])
     assert models.answer(2) == "2"
     assert models.loads == ["1", "2", "3", "2"]
 
@@ -125,3 +126,33 @@ def test_the_watch_goes_on_after_a_fault(models: Models, monkeypatch: pytest.Mon
         with pytest.raises(TimeoutError, match="still loading"):
             models.serving(1, 0.2)
     assert models.answer(1) == "a"
+
+
+def test_no_more_models_are_in_memory_than_allowed(models: Models) -> None:
+    for project_id in range(1, 9):
+        models.publish(project_id, str(project_id))
+    time.sleep(1.6)
+    most = 0
+    with ThreadPoolExecutor(8) as threads:
+        answers = [threads.submit(models.answer, project_id) for project_id in range(1, 9)]
+        while not all(answer.done() for answer in answers):
+            most = max(most, sum(bool(project.loaded) for project in list(models._projects.values())))
+            time.sleep(0.001)
+    assert [answer.result() for answer in answers] == [str(project_id) for project_id in range(1, 9)]
+    assert most <= 2
+
+
+def test_one_that_could_not_be_loaded_is_tried_again(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project_models, "SECONDS_TO_RETRY", 1.0)
+    good = models.publish(1, "good")
+    time.sleep(1.01)
+    bad = models.publish(1, "broken")
+    time.sleep(1.6)
+    assert models.answer(1) == "good"
+    served = models.loaded(1, bad)
+    assert served is not None
+    assert served.version == good
+    assert models.loaded(2, bad) is None
+    (models.stores[1].versions()[-1].folder / "model").write_text("mended")
+    _until(lambda: models.answer(1) == "mended")
+    assert models.loads.count("good") == 1

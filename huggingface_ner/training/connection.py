@@ -46,8 +46,7 @@ def connect(url: str, *, timeout: float = SECONDS_FOR_REDIS) -> Redis:
         url,
         # no greeting: each of its commands would have its own time limit
         protocol=2,
-        lib_name=None,
-        lib_version=None,
+        driver_info=None,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),

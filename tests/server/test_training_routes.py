@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.model_store import project_store
 from huggingface_ner.server.app import create_app
 from huggingface_ner.settings import Settings
@@ -59,8 +61,14 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
     store = project_store(settings, project)
     store.publish(lambda folder: None, {"label_names": ["SOMETHING"]})
     assert client.post("/webhook", json=body).json["job"] == f"train-{project}-1"
-    title = {**body, "project": {**body["project"], "label_config": "<View/>"}}
-    assert "job" not in client.post("/webhook", json=title).json
+    assert "job" not in client.post("/webhook", json=body).json, "it was asked for already"
+    labels = parse_labeling_config(body["project"]["label_config"]).label_names
+    time.sleep(1.01)  # versions sort by the second
+    store.publish(lambda folder: None, {"label_names": list(reversed(labels))})
+    queue.ask_for_labels(project, ["OTHER"])
+    assert "job" not in client.post("/webhook", json=body).json, "the model knows these labels"
+    broken = {**body, "project": {**body["project"], "label_config": "<View/>"}}
+    assert "job" not in client.post("/webhook", json=broken).json
 
 
 @pytest.mark.parametrize("project", [None, -1, "../x", {"id": "../x"}, [1], True, {"title": "x"}, 10**12])
@@ -122,7 +130,8 @@ def test_a_redis_that_is_away_or_slow_costs_an_honest_answer_and_no_more(
     settings: Settings, deaf_port: int, away: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = TrainingQueue(connect(f"redis://127.0.0.1:{1 if away else deaf_port}/0"), settings)
-    client = create_app(settings, TaggerPool(settings), queue).test_client()
+    create_client = create_app(settings, TaggerPool(settings), queue).test_client
+    client = create_client()
     for name in ("webhook_ANNOTATION_CREATED", "webhook_START_TRAINING"):
         began = time.monotonic()
         answer = client.post("/webhook", json=recorded(name)["request"]["body"])
@@ -131,8 +140,21 @@ def test_a_redis_that_is_away_or_slow_costs_an_honest_answer_and_no_more(
         assert answer.json["status"] == "error"
         assert answer.json["error"] == "the training queue does not answer"
     assert "is not counted" in caplog.text
+    with ThreadPoolExecutor(8) as threads:
+        began = time.monotonic()
+        body = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]
+        post = [threads.submit(lambda: create_client().post("/webhook", json=body)) for _ in range(60)]
+        assert {answer.result().json["status"] for answer in post} == {"error"}
+        assert time.monotonic() - began < 2.0, "they do not all wait for it"
     assert client.get("/training").status_code == 503
     assert client.get("/health").json["status"] == "UP"
+
+
+def test_a_body_that_is_nested_too_deeply_is_named(client: FlaskClient) -> None:
+    answer = client.post("/webhook", data="[" * 200_000)
+    assert answer.status_code == 400
+    long = client.post("/webhook", json={"action": "x" * 1_000_000, "project": 7})
+    assert len(long.data) < 1000
 
 
 def test_without_a_queue_it_says_so(settings: Settings) -> None:

