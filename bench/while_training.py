@@ -43,11 +43,19 @@ class Watch:
         self._url = url
         self._setup = {"project": f"{PROJECT}.1", "schema": config}
         self._service = service
-        for measure in (self._ask, self._weigh):
-            threading.Thread(target=measure, daemon=True).start()
+        self.ended = threading.Event()
+        self._threads = [threading.Thread(target=measure, daemon=True) for measure in (self._ask, self._weigh)]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop asking and measuring."""
+        self.ended.set()
+        for thread in self._threads:
+            thread.join()
 
     def _ask(self) -> None:
-        while True:
+        while not self.ended.is_set():
             for route, body in (("/health", None), ("/setup", self._setup)):
                 phase, began = self.phase, time.perf_counter()
                 ask(f"{self._url}{route}", body)
@@ -55,7 +63,7 @@ class Watch:
                 time.sleep(SECONDS_BETWEEN_QUESTIONS)
 
     def _weigh(self) -> None:
-        while True:
+        while not self.ended.is_set():
             phase = self.phase
             for name, members in self._families().items():
                 self.now[name] = sum(map(_megabytes, members))
@@ -132,6 +140,7 @@ def main() -> None:
                     f"training {number}: {ending['status']} in {ending['seconds']:.0f} s; peak: {peaks}", end="; "
                 )
                 print(f"after: {_shown(watch.now.values())}", flush=True)
+            watch.close()
             print(f"{'':18}{'questions':>10}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}")
             for (phase, route), seconds in sorted(watch.seconds.items()):
                 if phase in ("idle", "training"):
