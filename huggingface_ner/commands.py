@@ -123,7 +123,6 @@ def _train_into_folder(
     baseline: str | Path,
     show: Callable[[int, int], None],
 ) -> str:
-    from huggingface_ner.tagging.engine_trials import prepare_engine
     from huggingface_ner.tagging.tagger import Tagger
     from huggingface_ner.training.dataset import split_held_out
     from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
@@ -141,7 +140,6 @@ def _train_into_folder(
     )
     scores = _evaluate(Tagger.of_model(model, tokenizer), config, held_out) if held_out else None
     save_model(model, tokenizer, options.out)
-    prepare_engine(options.out, held_out, wish=settings.engine_wish, device=settings.device)
     told = f"{options.out}: trained on {len(learned)} texts, {len(held_out)} held out"
     return f"{told}\n{_score_table(scores)}" if scores else told
 
