@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+LABEL_STUDIO := .venv-label-studio
 
 .PHONY: help install serve test bench lint format clean
 
@@ -31,7 +32,7 @@ format: $(VENV)/.installed-test  ## format the code and mend what ruff can
 	$(BIN)/ruff format .
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(LABEL_STUDIO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # requirements-base.txt last: without its dependencies, which requirements.txt has in versions that are safe
 $(VENV)/.installed: requirements.txt requirements-base.txt
@@ -42,4 +43,9 @@ $(VENV)/.installed: requirements.txt requirements-base.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-test.txt
+	touch $@
+
+$(LABEL_STUDIO)/.installed: requirements-label-studio.txt
+	test -x $(LABEL_STUDIO)/bin/python || $(PYTHON) -m venv $(LABEL_STUDIO)
+	$(LABEL_STUDIO)/bin/python -m pip install --disable-pip-version-check --quiet -r requirements-label-studio.txt
 	touch $@
