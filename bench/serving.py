@@ -28,11 +28,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
+from bench.memory import families, megabytes
 from bench.models import base_encoder
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.agreement import span_f1
@@ -205,15 +207,15 @@ def _until_set(ask: Callable[[list[str]], object], texts: list[str], stop: threa
 def _memory(model: Path, config: str, texts: list[str], most: int) -> None:
     """Show start and memory of a server as a person runs it: with its cache, over texts that all differ."""
     started = time.perf_counter()
-    with _server(model) as (client, server):
-        print(f"\nready after {time.perf_counter() - started:.1f} s with {_resident(server):.0f} MiB")
+    with _server(model) as (client, service):
+        print(f"\nready after {time.perf_counter() - started:.1f} s with {_megabytes(service):.0f} MB")
         ask = client(config)
         done = 0
         for after in (most // 10, most // 2, most):
             while done < after:
                 ask([f"{texts[(done + n) % len(texts)]} {done + n}" for n in range(100)])
                 done += 100
-            print(f"after {done:6} predictions {_resident(server):6.0f} MiB")
+            print(f"after {done:6} predictions {_megabytes(service):6.0f} MB")
 
 
 def _clients(
@@ -258,7 +260,7 @@ Client = Callable[[str], Callable[[list[str]], Any]]
 
 @contextmanager
 def _server(model: Path, **environment: str) -> Iterator[tuple[Client, int]]:
-    """Start the service; gives what connects to it, and the process id of what predicts."""
+    """Start the service; gives what connects to it, and its process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -282,7 +284,7 @@ def _server(model: Path, **environment: str) -> Iterator[tuple[Client, int]]:
 
     try:
         _wait_until_ready(port)
-        yield client, _child(process.pid)
+        yield client, process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
@@ -302,14 +304,8 @@ def _wait_until_ready(port: int) -> None:
         time.sleep(0.05)
 
 
-def _child(process: int) -> int:
-    return int(Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
-
-
-def _resident(process: int) -> float:
-    """Return a process's memory in MiB."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def _megabytes(service: int) -> float:
+    return megabytes(families(psutil.Process(service))["server"])
 
 
 if __name__ == "__main__":

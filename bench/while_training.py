@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from bench.memory import families, megabytes
 from tests.label_studio_api import LEGACY_TOKEN, serve_label_studio_api
 from tests.server.service import ask, free_port, wait
 
@@ -65,24 +66,10 @@ class Watch:
     def _weigh(self) -> None:
         while not self.ended.is_set():
             phase = self.phase
-            for name, members in self._families().items():
-                self.now[name] = sum(map(_megabytes, members))
+            for name, members in families(self._service).items():
+                self.now[name] = megabytes(members)
                 self.peak[phase, name] = max(self.peak.get((phase, name), 0.0), self.now[name])
             time.sleep(0.3)
-
-    def _families(self) -> dict[str, list[psutil.Process]]:
-        families: dict[str, list[psutil.Process]] = {"server": [], "worker": []}
-        for child in self._service.children():
-            name = "worker" if child.cmdline()[-1:] == ["worker"] else "server"
-            families[name] += [child, *child.children(recursive=True)]
-        return families
-
-
-def _megabytes(process: psutil.Process) -> float:
-    try:
-        return float(process.memory_full_info().pss) / 1e6
-    except psutil.Error:
-        return 0.0
 
 
 def _shown(megabytes: Iterable[float]) -> str:

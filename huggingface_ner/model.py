@@ -11,7 +11,7 @@ from typing import Any
 from redis import RedisError
 
 from huggingface_ner.base_class import LabelStudioMLBase
-from huggingface_ner.label_studio.events import START_TRAINING, WebhookEvent, read_event
+from huggingface_ner.label_studio.events import START_TRAINING, TASKS_CREATED, WebhookEvent, read_event
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
@@ -96,6 +96,9 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
     def _ask_for_training(self, queue: TrainingQueue, event: WebhookEvent, project_id: int) -> str | None:
         if event.action == START_TRAINING:
             return queue.ask(project_id)
+        if event.action == TASKS_CREATED:
+            queue.suggestions.tasks_added(project_id)
+            return None
         labels = self._new_labels(event, project_id)
         if labels is not None:
             return queue.ask_for_labels(project_id, labels)

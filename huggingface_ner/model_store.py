@@ -192,6 +192,17 @@ def project_stores(settings: Settings) -> dict[int, ModelStore]:
     return {number: project_store(settings, number) for number in numbers}
 
 
+def serving_versions(settings: Settings) -> dict[int, str]:
+    """Return the version that serves each project now."""
+    serving = {}
+    for project_id, store in project_stores(settings).items():
+        pointer = store.pointer()
+        name = pointer.serving() if pointer else None
+        if name is not None:
+            serving[project_id] = name
+    return serving
+
+
 def _folder(settings: Settings) -> Path:
     return settings.model_dir / settings.finetuned_model_name
 

@@ -100,6 +100,14 @@ class Settings(BaseSettings):
         le=1,
         description="a new model is not published if its F1 on the held-out tasks is lower by more than this",
     )
+    predict_after_training: bool = Field(
+        False, description="give tasks that are not annotated the predictions of each new version, by themselves"
+    )
+    update_project_model_version: bool = Field(
+        False,
+        description="then also let the project show that version, so that uncertainty sampling offers the least "
+        "certain task first; needs `PREDICT_AFTER_TRAINING`",
+    )
     training_threads: int | None = Field(
         None, ge=1, description="cores that a training takes on a CPU; none: half of them"
     )
@@ -141,6 +149,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"INFERENCE_ENGINE={self.inference_engine} has no INFERENCE_PRECISION={self.inference_precision}: "
                 "int8 is ONNX Runtime's, bf16 PyTorch's; set either to auto"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _version_has_predictions(self) -> Self:
+        if self.update_project_model_version and not self.predict_after_training:
+            raise ValueError(
+                "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too; a project that shows one version "
+                "does not ask for predictions by itself"
             )
         return self
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from huggingface_ner.model_store import Version, project_store, project_stores
+from huggingface_ner.model_store import Version, project_store, serving_versions
 from huggingface_ner.prediction_cache import PredictionCache
 from huggingface_ner.project_models import ProjectModels
 from huggingface_ner.settings import Settings, shared_settings
@@ -176,12 +176,9 @@ class TaggerPool:
     def versions(self) -> list[str]:
         """Return what serves now, whatever the project: the baseline and each project's own version."""
         served = [self._state.model_version]
-        for project_id, store in project_stores(self._settings).items():
-            pointer = store.pointer()
-            name = pointer.serving() if pointer else None
-            if name is not None:
-                loaded = self._projects.loaded(project_id, name)
-                served.append(name if loaded is None else loaded.version or self._state.model_version)
+        for project_id, name in serving_versions(self._settings).items():
+            loaded = self._projects.loaded(project_id, name)
+            served.append(name if loaded is None else loaded.version or self._state.model_version)
         return list(dict.fromkeys(served))
 
     def _load_version(self, version: Version) -> "Tagger":

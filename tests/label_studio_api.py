@@ -26,25 +26,60 @@ PERSONAL_ACCESS_TOKEN = _jwt(token_type="refresh")
 ACCESS_TOKEN = _jwt(token_type="access")
 
 
+class _Turnstile:
+    """Lets all pass, or, once it has been released, so many as it was released for."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+        self._changed = threading.Condition()
+        self.waiting = 0
+
+    def release(self, number: int = 1) -> None:
+        with self._changed:
+            self._left = (self._left or 0) + number
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        with self._changed:
+            self.waiting += 1
+            self._changed.wait_for(lambda: self._left is None or self._left > 0, 60)
+            self.waiting -= 1
+            if self._left is not None:
+                self._left -= 1
+
+
 class LabelStudioApi:
     """What the stand-in serves, and what was asked of it.
 
     projects: labelling configs by project. tasks: each project's tasks, with annotations.
+    model_versions: what each project shows. predictions: those given to it. webhooks: of all projects.
     status: answered to everything instead, where it is set. answering: cleared, tasks are not answered until set.
+    takes_predictions: where it has been released, how many more requests with predictions are answered.
     """
 
     def __init__(self) -> None:
         self.projects: dict[int, str] = {}
         self.tasks: dict[int, list[dict[str, Any]]] = {}
+        self.model_versions: dict[int, str] = {}
+        self.predictions: list[dict[str, Any]] = []
+        self.webhooks: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.status: int | None = None
         self.answering = threading.Event()
         self.answering.set()
+        self.takes_predictions = _Turnstile()
         self.url = ""
 
     def add(self, project_id: int, config: str, tasks: list[dict[str, Any]]) -> None:
         self.projects[project_id] = config
         self.tasks[project_id] = tasks
+
+    def add_webhook(self, project_id: int, url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        (like,) = self._recorded("webhooks")[1]
+        self.webhooks.append(
+            {**like, "id": len(self.webhooks) + 1, "project": project_id, "url": url, "headers": headers or {}}
+        )
+        return self.webhooks[-1]
 
     def answer(self, method: str, path: str, authorization: str, body: Any) -> tuple[int, Any]:
         """Return a status and a body, as Label Studio does."""
@@ -57,19 +92,57 @@ class LabelStudioApi:
             return (200, {"access": ACCESS_TOKEN}) if is_ours else (401, {"detail": "Token is invalid"})
         if authorization not in (f"Token {LEGACY_TOKEN}", f"Bearer {ACCESS_TOKEN}"):
             return self._recorded("wrong_token")
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path.startswith("/api/webhooks/"):
+            return self._webhook(method, url.path, query, body)
+        if url.path.endswith("/import/predictions"):
+            self.takes_predictions.wait()
+            self.predictions += body
+            return 201, {"created": len(body)}
         if url.path.startswith("/api/projects/"):
-            return self._project(int(url.path.rstrip("/").rpartition("/")[2]))
+            project_id = int(url.path.rstrip("/").rpartition("/")[2])
+            if method == "PATCH":
+                self.model_versions[project_id] = body["model_version"]
+            return self._project(project_id)
         if url.path.rstrip("/") == "/api/tasks":
             self.answering.wait(60)
-            query = {name: values[0] for name, values in parse_qs(url.query).items()}
-            return self._page(query)
+            return self._unannotated(query) if "query" in query else self._page(query)
         return 404, {"detail": f"the stand-in does not know {url.path}"}
 
     def _project(self, project_id: int) -> tuple[int, Any]:
         if project_id not in self.projects:
             return self._recorded("no_project")
         status, body = self._recorded("project")
-        return status, {**body, "id": project_id, "label_config": self.projects[project_id]}
+        version = self.model_versions.get(project_id, body["model_version"])
+        config = self.projects[project_id]
+        return status, {**body, "id": project_id, "label_config": config, "model_version": version}
+
+    def _webhook(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+        if method == "PATCH":
+            number = int(path.rstrip("/").rpartition("/")[2])
+            (changed,) = [webhook for webhook in self.webhooks if webhook["id"] == number]
+            changed.update(body)
+            return 200, changed
+        return 200, [webhook for webhook in self.webhooks if webhook["project"] == int(query["project"])]
+
+    def _unannotated(self, query: dict[str, str]) -> tuple[int, Any]:
+        """Answer as the filters of the query ask: they are checked on the real Label Studio, in tests/e2e."""
+        asked = json.loads(query["query"])
+        wanted = {
+            item["filter"].removeprefix("filter:tasks:"): item["value"] for item in asked["filters"]["items"]
+        }
+        (version,) = wanted["predictions_model_versions"]
+        predicted = {given["task"] for given in self.predictions if given["model_version"] == version}
+        tasks = [
+            task
+            for task in self.tasks[int(query["project"])]
+            if len(task["annotations"]) == wanted["total_annotations"] and task["id"] > wanted["id"]
+        ]
+        left = sorted((task for task in tasks if task["id"] not in predicted), key=lambda task: int(task["id"]))
+        status, body = self._recorded("tasks")
+        (like,) = body["tasks"]
+        page = [{**like, **task, "predictions": []} for task in left[: int(query["page_size"])]]
+        return status, {**body, "tasks": page, "total": len(left)}
 
     def _page(self, query: dict[str, str]) -> tuple[int, Any]:
         assert query["fields"] == "all"
@@ -115,7 +188,7 @@ def serve_label_studio_api() -> Iterator[LabelStudioApi]:
             with suppress(BrokenPipeError):  # who asked was killed meanwhile
                 self.wfile.write(answer)
 
-        do_GET = do_POST = handle_one  # noqa: N815 - the base class's names
+        do_GET = do_POST = do_PATCH = handle_one  # noqa: N815 - the base class's names
 
         def log_message(self, *_: Any) -> None:
             pass

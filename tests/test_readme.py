@@ -29,6 +29,8 @@ def _defaults() -> dict[str, str]:
             default = "1e-3" if default == 1e-3 else f"{default:g}"
         elif isinstance(default, Path):
             default = f"./{default}"
+        elif isinstance(default, bool):
+            default = str(default).lower()
         shown[name.upper()] = "none" if default in (None, ()) else f"`{default}`"
     return shown
 

@@ -1,11 +1,13 @@
-"""Label Studio's API through its SDK: a project's labelling config and its annotated tasks."""
+"""Label Studio's API through its SDK: labelling configs and tasks in, predictions and webhook headers out."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
-from label_studio_sdk import LabelStudio
+from label_studio_sdk import LabelStudio, PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.settings import Settings
@@ -13,7 +15,8 @@ from huggingface_ner.settings import Settings
 # Label Studio takes some seconds for a page of long texts with many annotations.
 SECONDS_TO_ANSWER = 120.0
 TASKS_AT_A_TIME = 200
-
+# It stores predictions one by one.
+PREDICTIONS_AT_A_TIME = 100
 
 _GET_A_KEY = (
     "make a personal access token in Label Studio under Account & Settings, as a user who may see the project, "
@@ -33,7 +36,7 @@ class ClientError(ValueError):
 
 
 class LabelStudioClient:
-    """Reads projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token.
+    """Reads and writes projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token.
 
     offered: the token that Label Studio sent with /setup, for want of a key; it takes it where legacy tokens are
     allowed. Either goes to LABEL_STUDIO_HOST and nowhere else.
@@ -63,6 +66,68 @@ class LabelStudioClient:
             )
             for task in tasks:
                 yield {"id": task.id, "data": task.data, "annotations": task.annotations}
+
+    def tasks_to_predict(self, project_id: int, version: str, after: int) -> list[dict[str, Any]]:
+        """Return the next tasks that nobody has annotated and that have no prediction of a version.
+
+        after: the last one's id. At most PREDICTIONS_AT_A_TIME, by id; raises ClientError.
+        """
+        conditions = [
+            _condition("total_annotations", "Number", "equal", 0),
+            _condition("id", "Number", "greater", after),
+            _condition("predictions_model_versions", "List", "not_contains", [version]),
+        ]
+        query = {"filters": {"conjunction": "and", "items": conditions}, "ordering": ["tasks:id"]}
+        with self._errors(project_id):
+            first_page: Any = self._sdk().tasks.list(
+                project=project_id,
+                fields="task_only",
+                query=json.dumps(query),
+                page_size=PREDICTIONS_AT_A_TIME,
+                resolve_uri=False,
+            )
+            return [{"id": task.id, "data": task.data} for task in first_page.items or []]
+
+    def give_predictions(
+        self, project_id: int, tasks: Sequence[int], predictions: Sequence[Mapping[str, Any]], version: str
+    ) -> None:
+        """Store a version's predictions for tasks, each with its ``result`` and ``score``; raises ClientError."""
+        requests = [
+            PredictionRequest(
+                task=task, result=prediction["result"], score=prediction["score"], model_version=version
+            )
+            for task, prediction in zip(tasks, predictions, strict=True)
+        ]
+        with self._errors(project_id):
+            self._sdk().projects.import_predictions(project_id, request=requests)
+
+    def set_model_version(self, project_id: int, version: str) -> None:
+        """Let a project show a version, and offer its least certain task first; raises ClientError."""
+        with self._errors(project_id):
+            if self._sdk().projects.get(id=project_id).model_version != version:
+                self._sdk().projects.update(project_id, model_version=version)
+
+    def give_credentials(self, project_id: int, is_ours: Callable[[str], bool], authorization: str) -> bool:
+        """Let a project's webhooks of ours carry credentials; False where it has none. Raises ClientError.
+
+        is_ours: whether a webhook of this URL is. authorization: the header, for those without any in their URL.
+        """
+        with self._errors(project_id):
+            ours = [hook for hook in self._webhooks(project_id) if is_ours(hook.url)]
+            for hook in ours:
+                headers = dict(hook.headers or {})
+                if urlsplit(hook.url).username is None and headers.get("Authorization") != authorization:
+                    self._sdk().webhooks.update(
+                        hook.id, url=hook.url, headers={**headers, "Authorization": authorization}
+                    )
+            kept = {hook.id: dict(hook.headers or {}) for hook in self._webhooks(project_id)}
+        for hook in ours:
+            if urlsplit(hook.url).username is None and kept.get(hook.id, {}).get("Authorization") != authorization:
+                raise ClientError(f"webhook {hook.id} does not keep the credentials it was given", again=True)
+        return bool(ours)
+
+    def _webhooks(self, project_id: int) -> list[Any]:
+        return list(self._sdk().webhooks.list(project=str(project_id)))
 
     def _sdk(self) -> LabelStudio:
         return LabelStudio(  # type: ignore[no-untyped-call]
@@ -95,3 +160,8 @@ class LabelStudioClient:
             ) from error
         except ValueError as error:  # a page of some other service, which is no JSON
             raise ClientError(f"{where} does not answer as Label Studio does: {error}", again=True) from error
+
+
+def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:
+    """Return a condition as Label Studio's Data Manager has them."""
+    return {"filter": f"filter:tasks:{column}", "type": kind, "operator": operator, "value": value}

@@ -8,6 +8,7 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 
 START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
+TASKS_CREATED = "TASKS_CREATED"
 # Action -> the key of its annotations: an object, a list, or in one of them a list under a singular name.
 ANNOTATION_KEYS = {
     "ANNOTATION_CREATED": "annotation",
@@ -15,7 +16,7 @@ ANNOTATION_KEYS = {
     "ANNOTATIONS_CREATED": "annotation",
     "ANNOTATIONS_DELETED": "annotations",
 }
-KNOWN_ACTIONS = frozenset({*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, "TASKS_CREATED", "TASKS_DELETED"})
+KNOWN_ACTIONS = frozenset({*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, TASKS_CREATED, "TASKS_DELETED"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from redis import RedisError
 from werkzeug.exceptions import BadRequest
 
-from huggingface_ner.label_studio.events import KNOWN_ACTIONS
+from huggingface_ner.label_studio.events import KNOWN_ACTIONS, START_TRAINING, read_event
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.model import HuggingFaceNER
@@ -18,6 +18,7 @@ from huggingface_ner.server import auth, errors, monitoring
 from huggingface_ner.server.connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
+from huggingface_ner.server.webhook_credentials import WebhookCredentials
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
 from huggingface_ner.training.queue import TrainingQueue
@@ -37,6 +38,7 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     metrics = Metrics()
+    credentials = WebhookCredentials(settings, queue)
 
     @app.before_request
     def name_request() -> None:
@@ -60,6 +62,7 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
             _check_config("schema", config)
         project = parse_project_id(body.get("project"))
         _remember_token(settings, queue, project, body.get("access_token"))
+        credentials.look_after(project, request.host)
         return jsonify(model_version=pool.model_version(project, SECONDS_TO_WAIT_FOR_MODEL))
 
     @app.post("/predict")
@@ -89,6 +92,8 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
         if not isinstance(action, str) or not action:
             raise BadRequestError("action: the name of a webhook event is needed")
         answer = _model(settings, pool, queue).fit(action, body)
+        if action != START_TRAINING:  # which Label Studio sends as it asks for predictions: with credentials
+            credentials.arrived(read_event(action, body).project_id)
         metrics.webhooks.labels(action if action in KNOWN_ACTIONS else "other").inc()
         return jsonify(answer)
 

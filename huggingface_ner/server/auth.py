@@ -14,19 +14,26 @@ def install(app: Flask, settings: Settings) -> None:
 
     Label Studio then tells its user that the credentials are wrong or missing.
     """
-    if settings.basic_auth_user is None or settings.basic_auth_pass is None:
+    credentials = expected(settings)
+    if credentials is None:
         return
-    expected = f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()
 
     @app.before_request
     def check_credentials() -> Response | None:
         # as bytes, in constant time: no hint of how much of it was right, and any character may be in it
-        if hmac.compare_digest(_credentials(request.headers.get("Authorization", "")), expected):
+        if hmac.compare_digest(_credentials(request.headers.get("Authorization", "")), credentials):
             return None
         answer = jsonify(error="Authorization: credentials are missing or wrong", request_id=g.request_id)
         answer.status_code = 401
         answer.headers["WWW-Authenticate"] = 'Basic realm="Label Studio ML backend", charset="UTF-8"'
         return answer
+
+
+def expected(settings: Settings) -> bytes | None:
+    """Return the user and the password, with a colon between, that every request has to bring; None: none."""
+    if settings.basic_auth_user is None or settings.basic_auth_pass is None:
+        return None
+    return f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()
 
 
 def _credentials(header: str) -> bytes:

@@ -9,7 +9,8 @@ Redis holds a hash for each project:
 - ``last``: how the last run ended;
 - ``asked_first``, ``asked_last``: when the requests came that no run has seen;
 - ``attempts``, ``not_before``, ``parked``: runs that failed in a row, when the next may begin, why there is none;
-- ``labels``: those of the labelling config that a training was last asked for because of.
+- ``labels``: those of the labelling config that a training was last asked for because of;
+- ``webhook``: what is known of the credentials that its events need, where the service asks for some.
 
 A run holds its project by a key that expires unless its worker keeps it. Webhooks only write marks; the workers
 look for projects that want a training, which also finds those that a killed worker left. RQ's jobs are hints: who
@@ -32,6 +33,7 @@ from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.training.connection import Breaker, connect, queue_url
 from huggingface_ner.training.offered_tokens import OfferedTokens
 from huggingface_ner.training.runs import Ending, Run, RunProgress
+from huggingface_ner.training.suggestion_marks import SuggestionMarks
 
 # A training that is asked for before the annotation is saved that it is about still sees it; requests that go on
 # and on do not put it off for longer than the second.
@@ -71,6 +73,7 @@ class TrainingQueue:
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
         self._breaker = Breaker()
         self.tokens = OfferedTokens(connection, self._prefix, self._breaker)
+        self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def count_updates(self, project_id: int, count: int) -> str | None:
@@ -111,6 +114,14 @@ class TrainingQueue:
             pipeline.hset(key, "labels", wanted)
             before = pipeline.execute()[0]
         return None if before is not None and _text(before) == wanted else self.ask(project_id)
+
+    def note_webhook(self, project_id: int, note: str) -> None:
+        """Keep what is known of the credentials of a project's webhook, for people."""
+        key = self._key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hset(key, "webhook", note)
+            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.execute()
 
     def enqueue_due(self) -> None:
         """Give RQ a job for each project that wants a training and may have one; several workers may at once.
@@ -251,6 +262,11 @@ class TrainingQueue:
             status["reason"] = state["parked"]
         if "last" in state:
             status["last"] = json.loads(state["last"])
+        if "webhook" in state:
+            status["webhook"] = state["webhook"]
+        suggestions = self.suggestions.get(project_id)
+        if suggestions is not None:
+            status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
         return status
 
     def projects(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""The worker: runs trainings that the queue hands out, each in a process of its own."""
+"""The worker: runs trainings that the queue hands out, and gives suggestions, each in a process of its own."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -20,16 +20,20 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from huggingface_ner.model_store import serving_versions
 from huggingface_ner.processes import end_with_parent, is_running
 from huggingface_ner.settings import Settings
 from huggingface_ner.training.connection import QueueError, connect, queue_url
 from huggingface_ner.training.queue import SECONDS_TO_HOLD, TrainingQueue
-from huggingface_ner.training.runs import Ending, Run
+from huggingface_ner.training.runs import Ending
+from huggingface_ner.training.suggestion_marks import SUGGEST
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_BETWEEN_SIGNS_OF_LIFE = 2.0
-# In the environment of a training's process: its run, and the worker that it ends with.
+# In the environment of a job's process: its run, or the name that it holds its project by, and the worker that it
+# ends with.
 RUN_ID = "HUGGINGFACE_NER_RUN_ID"
+HOLDER = "HUGGINGFACE_NER_HOLDER"
 WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
 RUN_FOLDER = "huggingface-ner-run-"
 # A command that a worker gives up on after so long.
@@ -51,8 +55,25 @@ class TrainingWorker(SpawnWorker):
     is_asked_to_stop = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Train the job's project, unless somebody else does or nothing is wanted any more."""
+        """Do the job for its project, unless somebody else does or nothing is wanted any more."""
         project_id = int(job.args[0])
+        if job.func_name == SUGGEST:
+            self._suggest(project_id, job, queue)
+        else:
+            self._train(project_id, job, queue)
+
+    def _suggest(self, project_id: int, job: Job, queue: Queue) -> None:
+        marks, holder = self.training.suggestions, f"{self.name}:{job.id}"
+        if not marks.hold(project_id, holder):
+            self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
+            job.delete()
+            return
+        os.environ[HOLDER] = holder
+        with self._kept(job.id, lambda: marks.keep(project_id, holder)), _files_of_its_own():
+            super().execute_job(job, queue)
+        marks.let_go(project_id, holder)
+
+    def _train(self, project_id: int, job: Job, queue: Queue) -> None:
         run = self.training.begin(project_id)
         if run is None:
             self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
@@ -62,7 +83,11 @@ class TrainingWorker(SpawnWorker):
             return
         os.environ[RUN_ID] = run.id
         try:
-            with self._kept(run), _files_of_its_own():
+            # where no run holds the project, this one has just said how it ended
+            with (
+                self._kept(run.id, lambda: self.training.keep(run) or not self.training.running(project_id)),
+                _files_of_its_own(),
+            ):
                 super().execute_job(job, queue)
         except RedisError:
             if self.horse_pid:  # nobody would notice how it ends
@@ -99,18 +124,18 @@ class TrainingWorker(SpawnWorker):
             logger.warning("the queue does not answer; training goes on: %s", error)
 
     @contextmanager
-    def _kept(self, run: Run) -> Iterator[None]:
+    def _kept(self, what: str, is_kept: Callable[[], bool]) -> Iterator[None]:
+        """Give signs of life meanwhile; the job's process is ended where another has taken its place."""
         ended = threading.Event()
 
         def keep() -> None:
             while not ended.wait(SECONDS_BETWEEN_SIGNS_OF_LIFE):
                 try:
-                    # where no run holds the project, this one has just said how it ended
-                    if not self.training.keep(run) and self.training.running(run.project_id) and self.horse_pid:
-                        logger.warning("run %s: another has taken its place", run.id)
+                    if not is_kept() and self.horse_pid:
+                        logger.warning("%s: another has taken its place", what)
                         self.kill_horse()
                 except RedisError as error:
-                    logger.warning("run %s: the queue does not answer: %s", run.id, error)
+                    logger.warning("%s: the queue does not answer: %s", what, error)
 
         thread = threading.Thread(target=keep, name="keep-run", daemon=True)
         thread.start()
@@ -158,7 +183,7 @@ def run_worker(settings: Settings) -> None:
         raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
     os.environ[WORKER_PID] = str(os.getpid())
     _remove_leftovers()
-    threading.Thread(target=_look, args=(training,), name="find-trainings", daemon=True).start()
+    threading.Thread(target=_look, args=(training, settings), name="find-work", daemon=True).start()
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ's own is there only while it works
     worker = None
     with suppress(StopRequested):
@@ -174,7 +199,10 @@ def run_worker(settings: Settings) -> None:
 def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
     connection = Redis.from_url(url)
     worker = TrainingWorker(
-        [Queue(training.rq.name, connection=connection, serializer=JSONSerializer)],
+        [
+            Queue(rq.name, connection=connection, serializer=JSONSerializer)
+            for rq in (training.rq, training.suggestions.rq)  # the first goes first
+        ],
         connection=connection,
         serializer=JSONSerializer,
         worker_ttl=SECONDS_TO_LIVE,
@@ -183,11 +211,13 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
     return worker
 
 
-def _look(training: TrainingQueue) -> None:
+def _look(training: TrainingQueue, settings: Settings) -> None:
     while True:
         seconds = SECONDS_BETWEEN_LOOKS
         try:
             training.enqueue_due()
+            if settings.predict_after_training:
+                training.suggestions.enqueue_due(serving_versions(settings))
         except RedisError as error:
             logger.debug("the queue does not answer: %s", error)
             seconds = SECONDS_TO_HOLD  # once it does, runs that are alive say so before they are taken for dead

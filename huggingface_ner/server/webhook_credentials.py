@@ -1,0 +1,163 @@
+"""The credentials that Label Studio's own webhook needs and does not carry.
+
+Label Studio connects a backend with basic auth, but registers a webhook without: its events would be refused, and
+no training would ever start.
+"""
+
+import base64
+import logging
+import math
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from redis import RedisError
+
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.server import auth
+from huggingface_ner.settings import Settings
+from huggingface_ner.training.queue import TrainingQueue
+
+# Label Studio asks for /setup, then registers the webhook, then asks again.
+SECONDS_TO_REGISTER = 2.0
+# A webhook that is not there yet, or a Label Studio that did not answer, is looked for again.
+SECONDS_BETWEEN_ATTEMPTS = (5.0, 20.0, 60.0)
+# One that carries them may be replaced by one that does not: where the backend is connected anew.
+SECONDS_TO_TRUST = 60.0
+# For a person to do something about it.
+SECONDS_TO_REST = 300.0
+MOST_PROJECTS = 1000
+
+ARRIVED = "its events arrive with the credentials"
+GIVEN = "it carries the credentials"
+ADVICE = (
+    "Label Studio's webhook carries no credentials, so annotations do not start trainings: set "
+    "LABEL_STUDIO_API_KEY to a token of a user who may change the project, or put the credentials into the "
+    "backend's URL in Label Studio, http://USER:PASSWORD@HOST"
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Check:
+    """When a project's webhook is looked at; infinite: at the next /setup, but not before ``rests_until``."""
+
+    host: str
+    due: float
+    attempts: int = 0
+    rests_until: float = 0.0
+
+
+class WebhookCredentials:
+    """Looks after the webhooks of the projects that ask for /setup, in a thread of its own.
+
+    What comes of it is logged and noted for ``/training``. Does nothing where no credentials are asked for.
+    """
+
+    def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
+        self._settings = settings
+        # without a queue nothing is trained, and without credentials none are missing
+        self._queue = queue if settings.basic_auth_user is not None else None
+        self._checks: dict[int, _Check] = {}
+        self._arrived: set[int] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def look_after(self, project_id: int | None, host: str) -> None:
+        """See to a project's webhook soon; returns at once.
+
+        host: of the URL that Label Studio knows this service by, with its port.
+        """
+        if self._queue is None or project_id is None:
+            return
+        with self._changed:
+            now = time.monotonic()
+            check = self._checks.get(project_id)
+            if check is None or check.host != host:
+                if len(self._checks) >= MOST_PROJECTS:
+                    self._checks.clear()
+                self._checks[project_id] = _Check(host, now + SECONDS_TO_REGISTER)
+                self._changed.notify_all()
+            elif math.isinf(check.due) and now >= check.rests_until:
+                check.due = now
+                self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._queue,), name="webhook-credentials", daemon=True
+                )
+                self._thread.start()
+
+    def arrived(self, project_id: int | None) -> None:
+        """Note that an event of a project's webhook came with the credentials."""
+        if self._queue is None or project_id is None or project_id in self._arrived:
+            return
+        if len(self._arrived) >= MOST_PROJECTS:
+            self._arrived.clear()
+        self._arrived.add(project_id)
+        _note(self._queue, project_id, ARRIVED)
+
+    def _run(self, queue: TrainingQueue) -> None:
+        while True:
+            with self._changed:
+                now = time.monotonic()
+                due = [(project_id, check) for project_id, check in self._checks.items() if check.due <= now]
+                if not due:
+                    soonest = min((check.due for check in self._checks.values()), default=math.inf)
+                    self._changed.wait(None if math.isinf(soonest) else soonest - now)
+                    continue
+            for project_id, check in due:
+                trouble = self._trouble(queue, project_id, check.host)
+                if self._is_settled(check, trouble):
+                    _note(queue, project_id, GIVEN if trouble is None else f"{ADVICE} ({trouble})")
+
+    def _trouble(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
+        """Give a project's webhook the credentials; returns why it has none, None where it has."""
+        authorization = f"Basic {base64.b64encode(auth.expected(self._settings) or b'').decode('ascii')}"
+        try:
+            client = LabelStudioClient(self._settings, queue.tokens.get(project_id))
+            found = client.give_credentials(project_id, lambda url: _leads_to(url, host), authorization)
+        except (ClientError, RedisError) as error:
+            return str(error)
+        except Exception as error:  # the thread has other projects to look after
+            logger.exception("project %d: its webhook", project_id)
+            return f"{type(error).__name__}: {error}"
+        return None if found else f"the project has no webhook that leads to {host}"
+
+    @staticmethod
+    def _is_settled(check: _Check, trouble: str | None) -> bool:
+        """Say when a webhook is looked at again; returns whether what is known of it is worth telling."""
+        if trouble is not None and check.attempts < len(SECONDS_BETWEEN_ATTEMPTS):
+            check.due = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS[check.attempts]
+            check.attempts += 1
+            return False
+        check.attempts, check.due = 0, math.inf
+        check.rests_until = time.monotonic() + (SECONDS_TO_TRUST if trouble is None else SECONDS_TO_REST)
+        return True
+
+
+def _note(queue: TrainingQueue, project_id: int, note: str) -> None:
+    """Keep, and log, what is new; that events arrived says more than anything else."""
+    try:
+        known = queue.status(project_id).get("webhook")
+        if known in (note, ARRIVED):
+            return
+        queue.note_webhook(project_id, note)
+    except RedisError as error:
+        logger.warning("project %d: the training queue does not answer: %s", project_id, error)
+    level = logging.INFO if note in (ARRIVED, GIVEN) else logging.WARNING
+    logger.log(level, "project %d: its webhook: %s", project_id, note)
+
+
+def _leads_to(url: str, host: str) -> bool:
+    """Return whether a webhook's URL leads to this service, that Label Studio knows by a host and port."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    name, port = (parts.hostname or "").lower(), parts.port or default
+    asked = urlsplit(f"//{host}")
+    return (
+        parts.path.endswith("/webhook")
+        and name == (asked.hostname or "").lower()
+        and (port == asked.port or (asked.port is None and port == default))
+    )

@@ -1,0 +1,146 @@
+"""After a version is published: its predictions for the tasks that are not annotated yet.
+
+Label Studio does not ask again for a task that has a prediction, until it is opened in the label stream.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+
+from redis import RedisError
+
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+from huggingface_ner.label_studio.predictions import predict_tasks
+from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.logs import configure_logging
+from huggingface_ner.model_store import Version, project_store, serving_versions
+from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.tagging.errors import ModelError
+from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.threads import take_cores
+from huggingface_ner.training.connection import QueueError, connect, queue_url
+from huggingface_ner.training.queue import TrainingQueue
+from huggingface_ner.training.suggestion_marks import Suggestions
+from huggingface_ner.training.worker import HOLDER
+
+# What is killed is done again, and trainings of any project come between: so long at a time.
+SECONDS_AT_A_TIME = 60.0
+SECONDS_FOR_REDIS = 5.0
+# The service goes first where the two share cores.
+NICENESS = 10
+
+logger = logging.getLogger(__name__)
+
+
+class LostError(RuntimeError):
+    """Somebody else gives suggestions to the project now."""
+
+
+def suggest_project(project_id: int) -> None:
+    """Go on with a project's suggestions for a while: what RQ calls, in a process of its own."""
+    settings = shared_settings()
+    configure_logging(settings)
+    os.nice(NICENESS)
+    take_cores(settings.training_threads)
+    url = queue_url(settings)
+    if url is None:
+        raise QueueError("REDIS_URL is not set")
+    queue = TrainingQueue(connect(url, timeout=SECONDS_FOR_REDIS), settings)
+    version = _serving_version(settings, project_id)
+    suggestions = queue.suggestions.due(project_id, version.name) if version else None
+    if version is None or suggestions is None:
+        return
+
+    def put(current: Suggestions) -> None:
+        if not queue.suggestions.keep(project_id, os.environ[HOLDER]):
+            raise LostError("another process does it")
+        queue.suggestions.put(project_id, current)
+
+    try:
+        client = LabelStudioClient(settings, queue.tokens.get(project_id))
+        _Pusher(project_id, version, settings, client, put).push(suggestions)
+    except (LostError, RedisError) as error:
+        logger.warning("project %d: giving suggestions stops here: %s", project_id, error)
+    except Exception as error:
+        again = error.again if isinstance(error, ClientError) else isinstance(error, OSError)
+        known = queue.suggestions.get(project_id)
+        begun = known if known is not None and known.version == version.name else suggestions
+        log = logger.error if isinstance(error, ClientError | ModelError | OSError) else logger.exception
+        log("project %d: the suggestions of %s: %s", project_id, version.name, error)
+        queue.suggestions.put(project_id, begun.failed(str(error), again=again))
+
+
+def _serving_version(settings: Settings, project_id: int) -> Version | None:
+    """Return the version that serves a project now, not one that is about to: it is what /setup says."""
+    name = serving_versions(settings).get(project_id)
+    versions = project_store(settings, project_id).versions()
+    return next((version for version in versions if version.name == name), None)
+
+
+class _Pusher:
+    """Gives a version's predictions to the tasks of a project."""
+
+    def __init__(
+        self,
+        project_id: int,
+        version: Version,
+        settings: Settings,
+        client: LabelStudioClient,
+        put: Callable[[Suggestions], None],
+    ) -> None:
+        """Make one; ``put`` writes down how far it is."""
+        self._project_id = project_id
+        self._version = version
+        self._settings = settings
+        self._client = client
+        self._put = put
+
+    def push(self, suggestions: Suggestions) -> None:
+        """Go on from what has been given; stops after a while, or when another version serves.
+
+        Raises ClientError, ModelError, LostError.
+        """
+        try:
+            config = parse_labeling_config(self._client.labeling_config(self._project_id))
+        except LabelingConfigError as error:
+            raise ClientError(f"the labelling config is not for this: {error}", again=False) from error
+        tagger = Tagger.load(self._version.folder, device=self._settings.device, wish=self._settings.engine_wish)
+        predict = partial(
+            predict_tasks,
+            config=config,
+            names=config.match_labels(tagger.labels),
+            reader=task_reader(self._settings),
+            tag=tagger.tag_scored,
+        )
+        until = time.monotonic() + SECONDS_AT_A_TIME
+        self._put(suggestions)
+        while time.monotonic() < until:
+            tasks = self._client.tasks_to_predict(
+                self._project_id, self._version.name, after=suggestions.last_task
+            )
+            if not tasks:
+                suggestions = suggestions.model_copy(update={"state": "complete", "reason": None})
+                break
+            given = predict(tasks)
+            self._put(suggestions)  # nothing is given any more that another gives as well
+            if serving_versions(self._settings).get(self._project_id) != self._version.name:
+                logger.info("project %d: %s serves no more", self._project_id, self._version.name)
+                return
+            self._client.give_predictions(
+                self._project_id, [task["id"] for task in tasks], given, self._version.name
+            )
+            suggestions = suggestions.given(len(tasks), max(task["id"] for task in tasks))
+            self._put(suggestions)
+        if self._settings.update_project_model_version:
+            self._client.set_model_version(self._project_id, self._version.name)
+        self._put(suggestions)
+        if suggestions.state == "complete":
+            logger.info(
+                "project %d: %d tasks have suggestions of %s",
+                self._project_id,
+                suggestions.tasks,
+                self._version.name,
+            )

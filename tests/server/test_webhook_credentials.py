@@ -1,0 +1,140 @@
+"""The credentials of Label Studio's webhook, given to it by way of a stand-in of Label Studio's API."""
+
+import base64
+import time
+from typing import Any
+
+import pytest
+
+from huggingface_ner.server import webhook_credentials
+from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED, GIVEN, WebhookCredentials
+from huggingface_ner.settings import Settings
+from huggingface_ner.training.connection import connect
+from huggingface_ner.training.queue import TrainingQueue
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+
+HEADER = "Basic " + base64.b64encode("ann:pässword".encode()).decode()
+HOST = "backend:9090"
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_credentials, "SECONDS_TO_REGISTER", 0.0)
+    monkeypatch.setattr(webhook_credentials, "SECONDS_BETWEEN_ATTEMPTS", (0.1, 0.1))
+
+
+@pytest.fixture
+def queue(redis_url: str, label_studio_api: LabelStudioApi) -> TrainingQueue:
+    return TrainingQueue(connect(redis_url, timeout=5), Settings())
+
+
+@pytest.fixture
+def credentials(queue: TrainingQueue, label_studio_api: LabelStudioApi) -> WebhookCredentials:
+    return WebhookCredentials(_settings(label_studio_api, label_studio_api_key=LEGACY_TOKEN), queue)
+
+
+def _settings(api: LabelStudioApi, **chosen: Any) -> Settings:
+    chosen = {"basic_auth_user": "ann", "basic_auth_pass": "pässword", **chosen}
+    return Settings(label_studio_host=api.url, **chosen)
+
+
+def _noted(queue: TrainingQueue, project_id: int = 7) -> str:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        note = queue.status(project_id).get("webhook")
+        if note is not None:
+            return str(note)
+        time.sleep(0.02)
+    raise AssertionError("nothing is noted")
+
+
+def test_a_webhook_of_ours_is_given_the_credentials(
+    credentials: WebhookCredentials, queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
+    ours = label_studio_api.add_webhook(7, f"http://{HOST}/webhook", headers={"X-Kept": "1"})
+    others = [
+        label_studio_api.add_webhook(7, "http://elsewhere:9090/webhook"),
+        label_studio_api.add_webhook(7, "http://backend:9091/webhook"),
+        label_studio_api.add_webhook(7, f"http://{HOST}/other"),
+        label_studio_api.add_webhook(8, f"http://{HOST}/webhook"),
+    ]
+    credentials.look_after(7, HOST)
+    assert _noted(queue) == GIVEN
+    assert ours["headers"] == {"X-Kept": "1", "Authorization": HEADER}
+    assert all(other["headers"] == {} for other in others)
+
+
+def test_a_webhook_with_the_credentials_is_left_alone(
+    credentials: WebhookCredentials, queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
+    label_studio_api.add_webhook(7, f"http://{HOST}/webhook", headers={"Authorization": HEADER})
+    label_studio_api.add_webhook(7, f"http://u:p@{HOST}/webhook")
+    credentials.look_after(7, HOST)
+    assert _noted(queue) == GIVEN
+    assert not [request for request in label_studio_api.requests if request.startswith("PATCH")]
+
+
+def test_a_webhook_that_comes_after_setup_is_waited_for(
+    credentials: WebhookCredentials, queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
+    credentials.look_after(7, HOST)
+    until = time.monotonic() + 20
+    while "GET /api/webhooks/" not in label_studio_api.requests and time.monotonic() < until:
+        time.sleep(0.01)
+    ours = label_studio_api.add_webhook(7, f"http://{HOST}/webhook")
+    assert _noted(queue) == GIVEN
+    assert ours["headers"] == {"Authorization": HEADER}
+
+
+def test_without_a_key_it_is_said_what_to_do(
+    queue: TrainingQueue, label_studio_api: LabelStudioApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    WebhookCredentials(_settings(label_studio_api), queue).look_after(7, HOST)
+    note = _noted(queue)
+    assert note.startswith(ADVICE)
+    assert "LABEL_STUDIO_API_KEY is not set" in note
+    assert "project 7: its webhook: Label Studio's webhook carries no credentials" in caplog.text
+    assert "pässword" not in caplog.text
+
+
+def test_where_no_webhook_leads_here_it_is_said(
+    credentials: WebhookCredentials, queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
+    label_studio_api.add_webhook(7, "http://other-name:9090/webhook")
+    credentials.look_after(7, HOST)
+    assert f"no webhook that leads to {HOST}" in _noted(queue)
+
+
+def test_events_that_arrive_are_the_best_sign(queue: TrainingQueue, label_studio_api: LabelStudioApi) -> None:
+    credentials = WebhookCredentials(_settings(label_studio_api), queue)
+    credentials.arrived(7)
+    assert _noted(queue) == ARRIVED
+    credentials.look_after(7, HOST)
+    time.sleep(1)
+    assert _noted(queue) == ARRIVED, "a missing key is no trouble then"
+
+
+def test_nothing_is_done_where_no_credentials_are_asked_for(
+    queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
+    credentials = WebhookCredentials(Settings(label_studio_host=label_studio_api.url), queue)
+    credentials.look_after(7, HOST)
+    credentials.arrived(7)
+    time.sleep(0.3)
+    assert "webhook" not in queue.status(7)
+    assert label_studio_api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "leads"),
+    [
+        ("http://localhost:9090/webhook", "localhost:9090", True),
+        ("http://LOCALHOST:9090/path/webhook", "localhost:9090", True),
+        ("https://ner.example.com/webhook", "ner.example.com", True),
+        ("http://u:p@ner.example.com/webhook", "ner.example.com:80", True),
+        ("http://ner.example.com:9090/webhook", "ner.example.com", False),
+        ("http://[::1]:9090/webhook", "[::1]:9090", True),
+    ],
+)
+def test_a_url_leads_here_where_host_and_port_are_those_asked_for(url: str, host: str, leads: bool) -> None:
+    assert webhook_credentials._leads_to(url, host) is leads
