@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,13 +27,14 @@ logger = logging.getLogger(__name__)
 class Loaded:
     """What answers for a version: its own model, or that of one before where it cannot be loaded.
 
-    tagger: None where no version could be loaded: then the baseline serves.
+    tagger: None where no version could be loaded: then the baseline serves. passed_over: why others do not.
     try_again_at: when to try once more, where it is not the version's own; by the monotonic clock.
     """
 
     version: str | None
     tagger: "Tagger | None"
     try_again_at: float = math.inf
+    passed_over: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -102,6 +103,12 @@ class ProjectModels:
             loaded = [each for project in self._projects.values() for each in project.loaded.values()]
         return {each.version: each.tagger for each in loaded if each.version and each.tagger}
 
+    def passed_over(self) -> dict[str, str]:
+        """Return why versions that were to serve do not."""
+        with self._changed:
+            loaded = [each for project in self._projects.values() for each in project.loaded.values()]
+        return {version: reason for each in loaded for version, reason in each.passed_over.items()}
+
     def _watch(self) -> None:
         while not self._closed:
             try:
@@ -149,17 +156,19 @@ class ProjectModels:
                 logger.info("project %d gives way to those asked for since", project_id)
 
     def _first_that_loads(self, project_id: int, project: _Project, name: str) -> Loaded:
+        passed_over: dict[str, str] = {}
         in_memory = {loaded.version: loaded.tagger for loaded in project.loaded.values()}
         for version in project.store.candidates(name):
             # a volume that is away for a moment, memory that is short: it may be had later
             try_again_at = math.inf if version.name == name else time.monotonic() + SECONDS_TO_RETRY
             if version.name in in_memory:
-                return Loaded(version.name, in_memory[version.name], try_again_at)
+                return Loaded(version.name, in_memory[version.name], try_again_at, passed_over)
             try:
                 tagger = self._load(version)
             except Exception as error:  # whatever it is, the one before may do
                 logger.error("project %d: version %s cannot be loaded: %s", project_id, version.name, error)
+                passed_over[version.name] = str(error)
             else:
                 logger.info("project %d: version %s is loaded", project_id, version.name)
-                return Loaded(version.name, tagger, try_again_at)
-        return Loaded(None, None, time.monotonic() + SECONDS_TO_RETRY)
+                return Loaded(version.name, tagger, try_again_at, passed_over)
+        return Loaded(None, None, time.monotonic() + SECONDS_TO_RETRY, passed_over)

@@ -192,6 +192,10 @@ class TaggerPool:
         }
         return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
 
+    def passed_over(self) -> dict[str, str]:
+        """Return why published versions that were to serve do not, by version."""
+        return self._projects.passed_over()
+
     def _engines(self) -> "EnginePreparer":
         from huggingface_ner.engine_preparer import EnginePreparer  # noqa: PLC0415 - the server answers before
 

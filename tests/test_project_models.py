@@ -96,6 +96,7 @@ def test_one_that_cannot_be_loaded_is_passed_over(models: Models, caplog: pytest
     assert loaded is not None
     assert (loaded.version, loaded.tagger) == (good, "good")
     assert f"version {bad} cannot be loaded" in caplog.text
+    assert models.passed_over() == {bad: "broken"}
     assert models.loads.count("broken") == 1
 
 
@@ -155,4 +156,5 @@ def test_one_that_could_not_be_loaded_is_tried_again(models: Models, monkeypatch
     assert models.loaded(2, bad) is None
     (models.stores[1].versions()[-1].folder / "model").write_text("mended")
     _until(lambda: models.answer(1) == "mended")
+    assert models.passed_over() == {}
     assert models.loads.count("good") == 1

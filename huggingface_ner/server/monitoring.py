@@ -17,8 +17,8 @@ def install(app: Flask, pool: TaggerPool, queue: TrainingQueue | None, metrics: 
     @app.get("/")
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        engines = pool.engines()
-        return jsonify(status="UP", **_shown(pool.state), **({"engines": engines} if engines else {}))
+        more = {"engines": pool.engines(), "passed_over": pool.passed_over()}
+        return jsonify(status="UP", **_shown(pool.state), **{name: told for name, told in more.items() if told})
 
     @app.get("/ready")
     def ready() -> ResponseReturnValue:

