@@ -21,6 +21,14 @@ CHARACTERS_PER_GROUP = 200_000
 GROUPS_AHEAD = 2
 # So long the engine waits for more, where the last batch had several requests in it.
 SECONDS_TO_GATHER = 0.002
+# A batch of its own costs about as much as so many more tokens: a request whose windows would be padded by more,
+# or pad the others by more, does not join. Measured, see bench/README.md.
+TOKENS_TO_JOIN = 40
+# While others come and go, a large request's batches take no longer: the others wait for the one that runs.
+SECONDS_PER_SHARED_BATCH = 0.04
+SECONDS_TO_EXPECT_OTHERS = 5.0
+# ... but have this share of the engine's budget at least: whatever stalls a batch once must not make all tiny.
+LEAST_SHARED_BUDGET = 0.25
 # How often a request looks whether somebody still waits for its answer.
 SECONDS_BETWEEN_LOOKS = 0.25
 # While no more of most_waiting is taken, a request of any size gets in: it would fit no better later.
@@ -97,6 +105,8 @@ class Batcher:
         self._seconds_per_window = 0.0
         self._led: _Job | None = None  # whose windows came first in the last batch
         self._is_shared = False  # whether the last batch had windows of several requests
+        self._seconds_per_token = 0.0
+        self._others_until = 0.0  # until when others than one large request are to be expected
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -194,9 +204,10 @@ class Batcher:
                     item.group.error = error
                     item.group.done.set()
                 continue
-            self._seconds_per_window += 0.1 * (
-                (time.monotonic() - started) / len(batch) - self._seconds_per_window
-            )
+            seconds = time.monotonic() - started
+            self._seconds_per_window += 0.1 * (seconds / len(batch) - self._seconds_per_window)
+            tokens = len(batch) * max(map(len, batch))
+            self._seconds_per_token += 0.1 * (seconds / tokens - self._seconds_per_token)
             for item, row in zip(batch, rows, strict=True):
                 item.text.take(item.window, row)
                 item.group.left -= 1
@@ -213,23 +224,34 @@ class Batcher:
 
         The oldest request and the others have every second batch each, so that neither a large request keeps
         small ones waiting nor many small ones a large one. Among the others the smallest comes first. What is left
-        of the budget goes to requests that fit in whole.
+        of the budget goes to requests that fit in whole and have windows of about the same length.
         """
-        oldest, *others = self._jobs
-        turn = [oldest, *others]
-        if others and self._led is oldest:
-            turn = [*sorted(others, key=len), oldest]
-        self._led = turn[0]
-        tagger = turn[0].tagger
-        batch: list[_Item] = []
-        requests = longest = 0
-        for job in turn:
+        first, *others = self._jobs
+        if others:
+            self._others_until = time.monotonic() + SECONDS_TO_EXPECT_OTHERS
+            if self._led is first:
+                first = min(others, key=len)
+        self._led, tagger, longest = first, first.tagger, len(first.peek())
+        room = max(self._budget(tagger) // longest, 1)
+        batch = [first.pop() for _ in range(min(room, len(first.groups[0])))]
+        requests = 1
+        rest = [job for job in self._jobs if job is not first and job.tagger is tagger and len(job.groups) == 1]
+        for job in sorted(rest, key=lambda job: (len(job), abs(len(job.peek()) - longest))):
             longer = max(longest, len(job.peek()))
-            room = max(tagger.tokens_per_batch // longer, 1) - len(batch)
-            if job.tagger is tagger and (not batch or (len(job) <= room and len(job.groups) == 1)):
-                batch += [job.pop() for _ in range(min(room, len(job.groups[0])))]
+            together = (len(batch) + len(job)) * longer
+            apart = len(batch) * longest + len(job) * len(job.peek())
+            if together <= min(tagger.tokens_per_batch, apart + TOKENS_TO_JOIN):
+                batch += [job.pop() for _ in range(len(job))]
                 longest = longer
                 requests += 1
         self._jobs = [job for job in self._jobs if job.groups]
         self._is_shared = requests > 1
         return tagger, batch
+
+    def _budget(self, tagger: Tagger) -> int:
+        """Return how many tokens, padding included, one request may have of a batch."""
+        most = tagger.tokens_per_batch
+        if time.monotonic() > self._others_until or not self._seconds_per_token:
+            return most
+        shared = int(SECONDS_PER_SHARED_BATCH / self._seconds_per_token)
+        return min(max(shared, int(LEAST_SHARED_BUDGET * most)), most)
