@@ -262,12 +262,14 @@ class Stack:
             process = psutil.Popen(command, cwd=cwd, env=self.environment(name), stdout=log, stderr=log)
         try:
             yield process
-            process.terminate()
-            process.wait(30)
+            if process.is_running():
+                process.terminate()
+                assert process.wait(30) == 0, self.log.read_text()
         finally:
-            for child in [*process.children(recursive=True), process] if process.is_running() else []:
-                child.kill()
-            process.wait()
+            if process.is_running():
+                for each in [*process.children(recursive=True), process]:
+                    each.kill()
+                process.wait()
 
     def until(self, condition: Callable[[], bool]) -> None:
         end = time.monotonic() + SECONDS_TO_WAIT

@@ -211,7 +211,7 @@ class UrlCredentials(CredentialProvider):
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """Return what Redis is told first."""
-        options = parse_url(os.environ["REDIS_URL"])
+        options = parse_url(os.environ["REDIS_URL"])  # type: ignore[no-untyped-call]
         user, password = options.get("username"), str(options["password"])
         return (password,) if user is None else (str(user), password)
 
