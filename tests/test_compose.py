@@ -127,6 +127,8 @@ def test_label_studio_may_reach_the_backend_and_the_backend_label_studio(drawn: 
     assert environment["LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN"] == "true"
     assert environment["LABEL_STUDIO_USER_TOKEN"] == variables["LABEL_STUDIO_API_KEY"]
     assert variables["LABEL_STUDIO_HOST"] == "http://label-studio:8080"
+    assert SERVICES["backend"]["networks"]["default"]["aliases"] == ["backend.internal"]
+    assert "`http://backend.internal:9090`" in (ROOT / "README.md").read_text()
     assert filled(SERVICES["label-studio"]["ports"], {}) == ["127.0.0.1:8080:8080"]
 
 
