@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 LABEL_STUDIO := .venv-label-studio
 
+# a secret: 40 hexadecimal digits, as Label Studio wants a token to be
+DRAW = $$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
+
 .PHONY: help install serve test bench lint format clean
 
 help:  ## list the commands
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 install: $(VENV)/.installed  ## set up .venv to serve
 
@@ -17,10 +20,11 @@ serve: install  ## serve on port 9090
 test: $(VENV)/.installed-test  ## set up and run the tests
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-lint: $(VENV)/.installed-test  ## ruff and mypy
+lint: $(VENV)/.installed-test  ## ruff, mypy and hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 
 # CORPUS=FOLDER for other texts than those of examples/news, MODEL=FOLDER or MODEL=base for another model
 bench: $(VENV)/.installed-test  ## measure predicting and training, side by side
@@ -30,6 +34,12 @@ bench: $(VENV)/.installed-test  ## measure predicting and training, side by side
 format: $(VENV)/.installed-test  ## format the code and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+.env:  ## make .env for docker compose, with secrets of its own
+	umask 077 && sed -E \
+		-e "s/^REDIS_PASSWORD=$$/&$(DRAW)/" \
+		-e "s/^LABEL_STUDIO_API_KEY=$$/&$(DRAW)/" \
+		-e "s/^LABEL_STUDIO_PASSWORD=$$/&$(DRAW)/" .env.example > $@
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) $(LABEL_STUDIO) .mypy_cache .ruff_cache .pytest_cache .hypothesis

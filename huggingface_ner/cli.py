@@ -73,10 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--project", type=_project, metavar="ID", help="only this one")
     added.add_argument("--json", action="store_true", help="print one JSON object, as GET /training answers")
 
-    command(
+    added = command(
         commands.health,
         "Ask the server at HOST and PORT for its /health, with BASIC_AUTH_*; fails where it is down.",
     )
+    added.add_argument("--worker", action="store_true", help="the worker on this machine instead, through Redis")
 
     added = command(commands.train, "Fine-tune a model on annotated tasks and print its scores on those held out.")
     _add_config(added)

@@ -87,10 +87,15 @@ def _status_line(status: dict[str, Any]) -> str:
 
 
 def health(options: argparse.Namespace, settings: Settings) -> None:
-    """Print how the server on this machine is."""
-    from huggingface_ner.server.probe import ask_health
+    """Print how the server on this machine is, or its worker."""
+    if options.worker:
+        from huggingface_ner.training.worker import ask_worker_health
 
-    print(ask_health(settings))
+        print(ask_worker_health(settings))
+    else:
+        from huggingface_ner.server.probe import ask_health
+
+        print(ask_health(settings))
 
 
 def train(options: argparse.Namespace, settings: Settings) -> None:

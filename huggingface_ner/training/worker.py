@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -14,6 +15,9 @@ from tempfile import TemporaryDirectory, gettempdir
 from types import FrameType
 
 from redis import Redis, RedisError
+from redis.client import Pipeline
+from redis.connection import parse_url
+from redis.credentials import CredentialProvider
 from rq import Queue, SpawnWorker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
@@ -40,6 +44,8 @@ RUN_FOLDER = "huggingface-ner-run-"
 SECONDS_FOR_REDIS = 5.0
 # Without a sign of life for so long, RQ takes a worker for dead; it also blocks on the queue for about as long.
 SECONDS_TO_LIVE = 60
+# ... and so does the health check: the loop gives a sign each 45 seconds at least, and cores may be short.
+SECONDS_TO_BE_HEALTHY = 90
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +121,12 @@ class TrainingWorker(SpawnWorker):
         if self.horse_pid:
             self.kill_horse()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Tell RQ and the health check that the loop goes on; RQ's own word is lost if Redis is away for long."""
+        super().heartbeat(timeout, pipeline)
+        key = _health_key(self.hostname, self.pid)
+        (self.connection if pipeline is None else pipeline).set(key, "", ex=SECONDS_TO_BE_HEALTHY)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Tell RQ that the job is alive; a Redis that is away for a while is no reason to stop."""
@@ -196,8 +208,48 @@ def run_worker(settings: Settings) -> None:
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
+def ask_worker_health(settings: Settings) -> str:
+    """Return which worker on this machine goes about its work; raises QueueError where none does."""
+    url = queue_url(settings)
+    if url is None:
+        raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
+    try:
+        keys = list(connect(url, timeout=SECONDS_FOR_REDIS).scan_iter(_health_key(socket.gethostname(), "*")))
+    except RedisError as error:
+        raise QueueError(f"the training queue does not answer: {error}") from error
+    for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
+        if is_running(pid):
+            return f"worker {pid} is up"
+    raise QueueError(f"no worker on this machine has given a sign of life for {SECONDS_TO_BE_HEALTHY} s")
+
+
+def _health_key(hostname: str | None, pid: int | str | None) -> str:
+    return f"huggingface-ner:worker:{hostname}:{pid}"
+
+
+class UrlCredentials(CredentialProvider):
+    """The user and the password in REDIS_URL.
+
+    RQ writes what a connection is made of into the arguments of a training's process, which every user of the
+    machine may read: there this stands instead.
+    """
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """Return what Redis is told first."""
+        options = parse_url(os.environ["REDIS_URL"])  # type: ignore[no-untyped-call]
+        user, password = options.get("username"), str(options["password"])
+        return (password,) if user is None else (str(user), password)
+
+    def __repr__(self) -> str:
+        return f"__import__({__name__!r}, fromlist=['']).{type(self).__name__}()"
+
+
 def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
     connection = Redis.from_url(url)
+    options = connection.connection_pool.connection_kwargs
+    if options.pop("password", None) is not None:
+        options.pop("username", None)
+        options["credential_provider"] = UrlCredentials()
     worker = TrainingWorker(
         [
             Queue(rq.name, connection=connection, serializer=JSONSerializer)

@@ -15,7 +15,7 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
 from huggingface_ner.training.connection import QueueError
 from huggingface_ner.training.queue import MOST_ATTEMPTS, SECONDS_TO_HOLD
-from huggingface_ner.training.worker import run_worker
+from huggingface_ner.training.worker import SECONDS_TO_BE_HEALTHY, run_worker
 from tests import recorded
 from tests.label_studio_api import LabelStudioApi
 from tests.training.test_job import config, tasks
@@ -176,3 +176,39 @@ def test_a_worker_without_redis_says_what_to_do(
     assert "REDIS_URL is not set" in capsys.readouterr().err
     with pytest.raises(QueueError, match="no Redis answers there"):
         run_worker(Settings(redis_url="redis://127.0.0.1:1/0"))
+
+
+def test_the_health_check_passes_only_while_a_workers_loop_goes_on(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", trainings.environment["REDIS_URL"])
+
+    def is_healthy() -> bool:
+        return main(["health", "--worker"]) == 0
+
+    assert not is_healthy()
+    assert "no worker on this machine" in capsys.readouterr().err
+    with trainings.worker() as worker:
+        trainings.until(is_healthy)
+        assert f"worker {worker.pid} is up" in capsys.readouterr().out
+        worker.kill()
+        worker.wait(10)
+        assert not is_healthy(), "its last sign of life has not expired yet"
+    with trainings.worker():
+        trainings.until(is_healthy)
+        redis = trainings.queue.rq.connection
+        for key in redis.scan_iter("huggingface-ner:worker:*"):
+            assert 0 < redis.ttl(key) <= SECONDS_TO_BE_HEALTHY
+            redis.delete(key)  # as if the loop stood still
+        assert not is_healthy()
+
+
+def test_the_health_check_fails_without_redis(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    assert main(["health", "--worker"]) == 1
+    assert "REDIS_URL is not set" in capsys.readouterr().err
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    assert main(["health", "--worker"]) == 1
+    assert "does not answer" in capsys.readouterr().err
