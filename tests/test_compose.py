@@ -95,7 +95,7 @@ def test_services() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_each_service_is_confined_and_checked(name: str) -> None:
     service = SERVICES[name]
-    assert service["read_only"] is True
+    assert service["read_only"] is (name != "label-studio"), "whose image is not ours"
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges"]
     assert service["init"] is True
