@@ -1,0 +1,45 @@
+"""The texts of examples/news and what is to be found in them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from demo import ROOT
+from huggingface_ner.label_studio.gold import best_annotation, read_gold
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.settings import Settings
+from huggingface_ner.spans import Span, drop_overlaps
+from huggingface_ner.training.evaluation import Scores, evaluate
+
+NEWS = ROOT / "examples" / "news"
+CONFIG = (NEWS / "labeling_config.xml").read_text(encoding="utf-8")
+
+# Regions, as Label Studio has them in an annotation's or a prediction's ``result``.
+Regions = Sequence[Mapping[str, Any]]
+
+
+def read_news() -> dict[str, Regions]:
+    """Return each text's gold regions; of the tasks, those that a training would learn from."""
+    tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
+    return {
+        task["data"]["text"]: annotation["result"]
+        for task in tasks
+        if (annotation := best_annotation(task)) is not None
+    }
+
+
+def score(gold: Mapping[str, Regions], predicted: Mapping[str, Regions]) -> Scores:
+    """Score predicted regions of texts against the gold ones: strict, over all spans.
+
+    predicted: for some of gold's texts; those alone are scored.
+    """
+    wanted = _spans((text, gold[text]) for text in predicted)
+    found = _spans(predicted.items())
+    return evaluate([drop_overlaps(spans) for spans in wanted], found).overall
+
+
+def _spans(texts: Iterable[tuple[str, Regions]]) -> list[Sequence[Span]]:
+    tasks = [{"data": {"text": text}, "annotations": [{"result": regions}]} for text, regions in texts]
+    config = parse_labeling_config(CONFIG)
+    return [text.spans for text in read_gold(tasks, config, task_reader(Settings()))]
