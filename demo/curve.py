@@ -21,11 +21,14 @@ def draw_curve(points: Sequence[tuple[int, float]], folder: Path) -> list[Path]:
         axes = figure.add_subplot()
         axes.plot(annotated, f1, marker="o", color="#1d39c4", linewidth=2, clip_on=False)
         for x, y in points:
-            axes.annotate(f"{y:.2f}", (x, y), (0, 7), textcoords="offset points", ha="center", fontsize=9)
+            # beside a curve that rises, and not on the axis
+            offset = (6, -12) if y > 0.1 else (9, 4)
+            axes.annotate(f"{y:.2f}", (x, y), offset, textcoords="offset points", fontsize=9)
         axes.set_xlabel("annotated tasks")
         axes.set_ylabel("F1 on the tasks not yet annotated")
         axes.set_xticks(annotated)
         axes.set_ylim(0, 1)
+        axes.set_xlim(right=max(*annotated, 1) * 1.08)
         axes.grid(axis="y", color="#e5e5e5")
         axes.spines[["top", "right"]].set_visible(False)
         for file in files:
