@@ -28,6 +28,8 @@ def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterato
         "LABEL_STUDIO_API_KEY": api_key,
         "PREDICT_AFTER_TRAINING": "true",
         "UPDATE_PROJECT_MODEL_VERSION": "true",
+        # ONNX Runtime is tried for a quarter of a minute after each training
+        "INFERENCE_ENGINE": os.environ.get("INFERENCE_ENGINE") or "torch",
         # of other services of this machine
         "REDIS_URL": "",
         "BASIC_AUTH_USER": "",

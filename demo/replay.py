@@ -24,6 +24,8 @@ from demo.state import RunningDemo, find_running
 
 # Annotated tasks after each round; those that are left are enough to score on.
 ROUNDS = (20, 40, 80, 120, 160)
+# Texts of more characters come last, and are scored on only: a training takes three times as long with one.
+LONG = 2_000
 TASKS_AT_A_TIME = 200
 SECONDS_BETWEEN_QUESTIONS = 0.5
 SECONDS_TO_ANSWER = 120.0
@@ -98,13 +100,13 @@ class Replay:
                 yield self._score(annotated, open_tasks, time.monotonic() - began, training)
 
     def _tasks(self) -> tuple[int, list[OpenTask]]:
-        """Return how many tasks are annotated, and those that are not, in the order of their ids."""
+        """Return how many tasks are annotated, and those that are not, in the order of play."""
         tasks = list(
             self._label_studio.tasks.list(project=self._demo.project, fields="all", page_size=TASKS_AT_A_TIME)
         )
         texts = {task.id: str((task.data or {}).get("text")) for task in tasks if not task.annotations}
-        open_tasks = [OpenTask(number, text) for number, text in sorted(texts.items()) if text in self._gold]
-        return len(tasks) - len(texts), open_tasks
+        open_tasks = [OpenTask(number, text) for number, text in texts.items() if text in self._gold]
+        return len(tasks) - len(texts), sorted(open_tasks, key=lambda task: (len(task.text) > LONG, task.id))
 
     def _score(self, annotated: int, open_tasks: Sequence[OpenTask], seconds: float, training: str) -> Round:
         """Score the backend's predictions for the open tasks, which it is asked for as Label Studio does."""
