@@ -8,15 +8,14 @@ from matplotlib.figure import Figure
 
 NAME = "learning_curve"
 FORMATS = ("png", "svg")
-# text stays text, and the same curve gives the same file
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": NAME}
 
 
 def draw_curve(points: Sequence[tuple[int, float]], folder: Path) -> list[Path]:
     """Draw F1 (second) over annotated tasks (first) and return the files, one in each of FORMATS."""
     files = [folder / f"{NAME}.{form}" for form in FORMATS]
     annotated, f1 = [x for x, _ in points], [y for _, y in points]
-    with matplotlib.rc_context(_STYLE):
+    # text stays text, and the same curve gives the same file
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": NAME}):
         figure = Figure(figsize=(6, 3.4), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(annotated, f1, marker="o", color="#1d39c4", linewidth=2, clip_on=False)

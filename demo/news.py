@@ -1,14 +1,14 @@
 """The texts of examples/news and what is to be found in them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from demo import ROOT
-from huggingface_ner.label_studio.gold import best_annotation, read_gold
+from huggingface_ner.label_studio.documents import open_document
+from huggingface_ner.label_studio.gold import best_annotation
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
-from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.settings import Settings
+from huggingface_ner.label_studio.regions import read_spans
 from huggingface_ner.spans import Span, drop_overlaps
 from huggingface_ner.training.evaluation import Scores, evaluate
 
@@ -16,7 +16,7 @@ NEWS = ROOT / "examples" / "news"
 CONFIG = (NEWS / "labeling_config.xml").read_text(encoding="utf-8")
 
 # Regions, as Label Studio has them in an annotation's or a prediction's ``result``.
-Regions = Sequence[Mapping[str, Any]]
+Regions = list[dict[str, Any]]
 
 
 def read_news() -> dict[str, Regions]:
@@ -34,12 +34,11 @@ def score(gold: Mapping[str, Regions], predicted: Mapping[str, Regions]) -> Scor
 
     predicted: for some of gold's texts; those alone are scored.
     """
-    wanted = _spans((text, gold[text]) for text in predicted)
-    found = _spans(predicted.items())
-    return evaluate([drop_overlaps(spans) for spans in wanted], found).overall
+    wanted = [drop_overlaps(_spans(text, gold[text])) for text in predicted]
+    return evaluate(wanted, [_spans(text, regions) for text, regions in predicted.items()]).overall
 
 
-def _spans(texts: Iterable[tuple[str, Regions]]) -> list[Sequence[Span]]:
-    tasks = [{"data": {"text": text}, "annotations": [{"result": regions}]} for text, regions in texts]
+def _spans(text: str, regions: Regions) -> list[Span]:
     config = parse_labeling_config(CONFIG)
-    return [text.spans for text in read_gold(tasks, config, task_reader(Settings()))]
+    (text_object,) = config.objects
+    return read_spans(regions, config.controls_for(text_object), open_document(text_object, text))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from label_studio_sdk import LabelStudio
+from label_studio_sdk.types.import_api_request import ImportApiRequest
 
 from demo.news import CONFIG
 
@@ -21,26 +22,30 @@ def set_up_project(label_studio: LabelStudio, backend: str, texts: Iterable[str]
     What is there already, from an earlier start, stays; a backend at another address gives way.
     """
     project = _find_project(label_studio)
-    if project is None:
-        project = label_studio.projects.create(
-            title=TITLE,
-            description="Two hundred invented news texts, for the demo of Hugging Face NER",
-            label_config=CONFIG,
-            sampling="Uncertainty sampling",
-        ).id
     _connect_backend(label_studio, project, backend)
     if not label_studio.projects.get(id=project).task_number:
-        label_studio.projects.import_tasks(id=project, request=[{"text": text} for text in texts])
+        tasks = [ImportApiRequest(data={"text": text}) for text in texts]
+        label_studio.projects.import_tasks(id=project, request=tasks)
     return project
 
 
 def backend_id(label_studio: LabelStudio, project: int) -> int:
     """Return the id of the backend that a project is connected to."""
-    return next(connected.id for connected in label_studio.ml.list(project=project) if connected.id is not None)
+    return int(label_studio.ml.list(project=project)[0].id)
 
 
-def _find_project(label_studio: LabelStudio) -> int | None:
-    return next((project.id for project in label_studio.projects.list() if project.title == TITLE), None)
+def _find_project(label_studio: LabelStudio) -> int:
+    """Return the id of the project, which is made if there is none."""
+    for project in label_studio.projects.list():
+        if project.title == TITLE:
+            return int(project.id)
+    created = label_studio.projects.create(
+        title=TITLE,
+        description="Invented news texts, for the demo of Hugging Face NER",
+        label_config=CONFIG,
+        sampling="Uncertainty sampling",
+    )
+    return int(created.id)
 
 
 def _connect_backend(label_studio: LabelStudio, project: int, backend: str) -> None:

@@ -3,7 +3,7 @@
     python -m demo.replay
 
 In rounds it submits the gold annotations of examples/news, has the backend trained, and scores its predictions for
-the tasks that nobody has annotated yet. Draws results/demo/learning_curve.png and .svg.
+the short tasks that nobody has annotated yet. Draws results/demo/learning_curve.png and .svg.
 """
 
 import sys
@@ -24,8 +24,8 @@ from demo.state import RunningDemo, find_running
 
 # Annotated tasks after each round; those that are left are enough to score on.
 ROUNDS = (20, 40, 80, 120, 160)
-# Texts of more characters come last, and are scored on only: a training takes three times as long with one.
-LONG = 2_000
+# The two texts of more characters take no part: a training takes three times as long with one.
+LONGEST = 2_000
 TASKS_AT_A_TIME = 200
 SECONDS_BETWEEN_QUESTIONS = 0.5
 SECONDS_TO_ANSWER = 120.0
@@ -93,20 +93,22 @@ class Replay:
             annotated, open_tasks = self._tasks()
             if annotated < number:
                 for task in tqdm(open_tasks[: number - annotated], "annotating", leave=False, disable=None):
-                    regions = [dict(region) for region in self._gold[task.text]]
-                    self._label_studio.annotations.create(id=task.id, result=regions)
+                    self._label_studio.annotations.create(id=task.id, result=self._gold[task.text])
                 training = self._train(backend)
                 annotated, open_tasks = self._tasks()
                 yield self._score(annotated, open_tasks, time.monotonic() - began, training)
 
     def _tasks(self) -> tuple[int, list[OpenTask]]:
-        """Return how many tasks are annotated, and those that are not, in the order of play."""
-        tasks = list(
+        """Return how many tasks are annotated, and the texts that are not, in the order of their ids."""
+        tasks: list[Any] = list(
             self._label_studio.tasks.list(project=self._demo.project, fields="all", page_size=TASKS_AT_A_TIME)
         )
-        texts = {task.id: str((task.data or {}).get("text")) for task in tasks if not task.annotations}
-        open_tasks = [OpenTask(number, text) for number, text in texts.items() if text in self._gold]
-        return len(tasks) - len(texts), sorted(open_tasks, key=lambda task: (len(task.text) > LONG, task.id))
+        open_tasks = [
+            OpenTask(task.id, text)
+            for task in sorted(tasks, key=lambda task: int(task.id))
+            if not task.annotations and (text := task.data.get("text")) in self._gold and len(text) <= LONGEST
+        ]
+        return sum(bool(task.annotations) for task in tasks), open_tasks
 
     def _score(self, annotated: int, open_tasks: Sequence[OpenTask], seconds: float, training: str) -> Round:
         """Score the backend's predictions for the open tasks, which it is asked for as Label Studio does."""
@@ -131,18 +133,18 @@ class Replay:
         asked = time.time()
         self._label_studio.ml.train(id=backend)
         last = self._wait_for_training()
-        if last is None or last["at"] < asked:
+        if last.get("at", 0.0) < asked:
             raise DemoError("the backend was not told to train; results/demo/backend.log may say why")
         self._wait_until_served(last.get("version"))
         return str(last["status"])
 
-    def _wait_for_training(self) -> dict[str, Any] | None:
-        """Wait until no training is wanted any more; returns how the last one ended."""
+    def _wait_for_training(self) -> dict[str, Any]:
+        """Wait until no training is wanted any more; returns how the last one ended, {} where none ever ran."""
         with tqdm(desc="training", unit="step", leave=False, disable=None) as bar:
             while True:
                 status = self._ask(f"/training?project={self._demo.project}")
                 if status["state"] == "idle":
-                    return status.get("last")
+                    return dict(status.get("last", {}))
                 if status["state"] == "parked":
                     raise DemoError(f"the training fails: {status['reason']}")
                 if status["state"] == "running":
@@ -169,7 +171,7 @@ class Replay:
 def main() -> int:
     """Play the rounds and print them; returns the exit status: 0, 1 where it cannot go on, 130 after Ctrl-C."""
     try:
-        points = []
+        points: list[tuple[int, float]] = []
         for played in Replay(find_running(FOLDER)).play():
             if not points:
                 print(HEADER)
