@@ -1,4 +1,4 @@
-# Two commands do everything: `make serve` and `make test`. Both set up .venv first, once.
+# `make demo` shows it, `make serve` serves, `make test` tests. Each sets up what it needs first, once.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,12 +7,19 @@ LABEL_STUDIO := .venv-label-studio
 # a secret: 40 hexadecimal digits, as Label Studio wants a token to be
 DRAW = $$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
 
-.PHONY: help install serve test bench lint format clean
+.PHONY: help install demo demo-replay serve test bench lint format clean
 
 help:  ## list the commands
-	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.installed  ## set up .venv to serve
+
+# LABEL_STUDIO_PORT=N PORT=N for other ports than 8080 and 9090
+demo: $(VENV)/.installed-demo $(LABEL_STUDIO)/.installed  ## Label Studio with the backend and a project to annotate
+	@$(BIN)/python -m demo.serve
+
+demo-replay: $(VENV)/.installed-demo  ## play an annotator in the demo that runs, and draw the learning curve
+	@$(BIN)/python -m demo.replay
 
 serve: install  ## serve on port 9090
 	$(BIN)/python -m huggingface_ner serve
@@ -51,7 +58,11 @@ $(VENV)/.installed: requirements.txt requirements-base.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r requirements-base.txt
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt
+$(VENV)/.installed-demo: $(VENV)/.installed requirements-demo.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-demo.txt
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed requirements-demo.txt requirements-test.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-test.txt
 	touch $@
 

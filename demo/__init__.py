@@ -1,0 +1,11 @@
+"""The demo: the real Label Studio, the backend beside it, and an annotator who is played through the API."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# What the demo keeps: Label Studio's database, the models, the logs, the learning curve.
+FOLDER = ROOT / "results" / "demo"
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the message says what to do."""

@@ -1,24 +1,17 @@
 """A Label Studio of its own: the real one, from an environment beside ours, since its pins differ."""
 
 import os
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from demo import ROOT, DemoError
+from demo.service import Service, started
+
 COMMAND = ROOT / ".venv-label-studio" / "bin" / "label-studio"
 # The first start makes the database: half a minute, more where the cores are busy.
 SECONDS_TO_START = 180.0
-SECONDS_TO_STOP = 20.0
-
-
-class LabelStudioError(RuntimeError):
-    """Label Studio does not start; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +25,7 @@ class LabelStudioServer:
     user: str
     password: str
     token: str
+    service: Service
 
 
 @contextmanager
@@ -41,13 +35,12 @@ def label_studio(
     """Run Label Studio on SQLite in a folder, for this machine alone, until the end of the with block.
 
     token: 40 hexadecimal digits. environment: more of its settings. Its log is label_studio.log in the folder.
-    Raises LabelStudioError where it is not installed, or does not answer in SECONDS_TO_START.
+    Raises DemoError where it is not installed, or does not answer in SECONDS_TO_START.
     """
     if not COMMAND.exists():
-        raise LabelStudioError(f"{COMMAND}: Label Studio is not installed; `make demo` does it")
+        raise DemoError(f"{COMMAND}: Label Studio is not installed; `make demo` does it")
     folder.mkdir(parents=True, exist_ok=True)
     url = f"http://localhost:{port}"
-    log = folder / "label_studio.log"
     chosen = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
         "LABEL_STUDIO_HOST": url,
@@ -65,30 +58,7 @@ def label_studio(
     }
     command = [str(COMMAND), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
     command += ["--username", user, "--password", password, "--user-token", token]
-    with log.open("ab") as written:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            command, env={**os.environ, **chosen}, stdout=written, stderr=written, process_group=0
-        )
-    try:
-        _wait_until_up(url, process, log)
-        yield LabelStudioServer(url, user, password, token)
-    finally:
-        process.terminate()
-        try:
-            process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _wait_until_up(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    until = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            raise LabelStudioError(f"Label Studio has ended with status {process.returncode}: see {log}")
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 - our own server
-                return
-        except (OSError, urllib.error.URLError):
-            time.sleep(0.3)
-    raise LabelStudioError(f"{url}: Label Studio does not answer after {SECONDS_TO_START:.0f} s: see {log}")
+    log = folder / "label_studio.log"
+    with started("Label Studio", command, {**os.environ, **chosen}, log) as service:
+        service.wait_until_up(f"{url}/health", SECONDS_TO_START)
+        yield LabelStudioServer(url, user, password, token, service)

@@ -1,0 +1,45 @@
+"""The backend of the demo: `serve` as users start it, with its queue and its worker."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from demo.service import Service, started
+from huggingface_ner.processes import END_WITH_PARENT
+
+SECONDS_TO_START = 120.0
+
+
+@contextmanager
+def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterator[Service]:
+    """Run the backend for a Label Studio, for this machine alone, until the end of the with block.
+
+    Its models are in the folder, its log is backend.log there. Without a BASELINE_MODEL_NAME in the environment it
+    starts from the packaged encoder, also where the Hub could be reached: that needs no download, is trained in a
+    minute on any machine, and has everything to learn. Raises DemoError where it does not start.
+    """
+    chosen = {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "MODEL_DIR": str(folder / "models"),
+        "LABEL_STUDIO_HOST": label_studio,
+        "LABEL_STUDIO_API_KEY": api_key,
+        "PREDICT_AFTER_TRAINING": "true",
+        "UPDATE_PROJECT_MODEL_VERSION": "true",
+        # ONNX Runtime is tried for a quarter of a minute after each training
+        "INFERENCE_ENGINE": os.environ.get("INFERENCE_ENGINE") or "torch",
+        # of other services of this machine
+        "REDIS_URL": "",
+        "BASIC_AUTH_USER": "",
+        "BASIC_AUTH_PASS": "",
+        END_WITH_PARENT: str(os.getpid()),
+    }
+    if not os.environ.get("BASELINE_MODEL_NAME"):
+        # an empty cache, so that nothing that was downloaded before is found
+        chosen |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder / "hub")}
+    command = [sys.executable, "-m", "huggingface_ner", "serve"]
+    with started("the backend", command, {**os.environ, **chosen}, folder / "backend.log") as service:
+        service.wait_until_up(f"http://127.0.0.1:{port}/ready", SECONDS_TO_START)
+        yield service

@@ -1,0 +1,44 @@
+"""The texts of examples/news and what is to be found in them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from demo import ROOT
+from huggingface_ner.label_studio.documents import open_document
+from huggingface_ner.label_studio.gold import best_annotation
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.regions import read_spans
+from huggingface_ner.spans import Span, drop_overlaps
+from huggingface_ner.training.evaluation import Scores, evaluate
+
+NEWS = ROOT / "examples" / "news"
+CONFIG = (NEWS / "labeling_config.xml").read_text(encoding="utf-8")
+
+# Regions, as Label Studio has them in an annotation's or a prediction's ``result``.
+Regions = list[dict[str, Any]]
+
+
+def read_news() -> dict[str, Regions]:
+    """Return each text's gold regions; of the tasks, those that a training would learn from."""
+    tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
+    return {
+        task["data"]["text"]: annotation["result"]
+        for task in tasks
+        if (annotation := best_annotation(task)) is not None
+    }
+
+
+def score(gold: Mapping[str, Regions], predicted: Mapping[str, Regions]) -> Scores:
+    """Score predicted regions of texts against the gold ones: strict, over all spans.
+
+    predicted: for some of gold's texts; those alone are scored.
+    """
+    wanted = [drop_overlaps(_spans(text, gold[text])) for text in predicted]
+    return evaluate(wanted, [_spans(text, regions) for text, regions in predicted.items()]).overall
+
+
+def _spans(text: str, regions: Regions) -> list[Span]:
+    config = parse_labeling_config(CONFIG)
+    (text_object,) = config.objects
+    return read_spans(regions, config.controls_for(text_object), open_document(text_object, text))
