@@ -25,7 +25,7 @@ serve: install  ## serve on port 9090
 	$(BIN)/python -m huggingface_ner serve
 
 test: $(VENV)/.installed-test  ## set up and run the tests
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-test  ## ruff, mypy and hadolint
 	$(BIN)/ruff check .
