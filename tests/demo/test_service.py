@@ -32,7 +32,7 @@ def test_a_service_ends_with_the_block_and_what_it_says_is_kept(tmp_path: Path) 
     command = [sys.executable, "-c", f"print('said', flush=True); {SLEEP}"]
     with started("it", command, os.environ, log) as service:
         service.check()
-        while "said" not in log.read_text():
+        while not log.read_text().endswith("said\n"):
             service.check()
     assert not is_running(service.process.pid)
     assert log.read_text() == "before\nsaid\n"
