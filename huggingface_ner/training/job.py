@@ -80,7 +80,7 @@ def _ending(project_id: int, settings: Settings, offered_token: str | None, repo
         return Ending.failed(f"{error}: the model that serves stays", again=True)
     except Exception as error:
         logger.exception("project %d: the training failed", project_id)
-        return Ending.failed(f"{type(error).__name__}: {error}", again=True)
+        return Ending.failed(f"{type(error).__name__}: {error}: the model that serves stays", again=True)
 
 
 def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Ending:
