@@ -1,6 +1,7 @@
 """The demo's project in Label Studio."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.types.import_api_request import ImportApiRequest
@@ -36,10 +37,11 @@ def backend_id(label_studio: LabelStudio, project: int) -> int:
 
 def _find_project(label_studio: LabelStudio) -> int:
     """Return the id of the project, which is made if there is none."""
-    for project in label_studio.projects.list():
+    projects: list[Any] = list(label_studio.projects.list())
+    for project in projects:
         if project.title == TITLE:
             return int(project.id)
-    created = label_studio.projects.create(
+    created: Any = label_studio.projects.create(
         title=TITLE,
         description="Invented news texts, for the demo of Hugging Face NER",
         label_config=CONFIG,
