@@ -37,7 +37,7 @@ def backend_id(label_studio: LabelStudio, project: int) -> int:
 
 def _find_project(label_studio: LabelStudio) -> int:
     """Return the id of the project, which is made if there is none."""
-    projects: Iterable[Any] = label_studio.projects.list()
+    projects: list[Any] = list(label_studio.projects.list())
     for project in projects:
         if project.title == TITLE:
             return int(project.id)
