@@ -23,7 +23,7 @@ GROUPS_AHEAD = 2
 SECONDS_TO_GATHER = 0.002
 # A batch of its own costs about as much as so many more tokens: a request whose windows would be padded by more,
 # or pad the others by more, does not join. Measured, see bench/README.md.
-TOKENS_TO_JOIN = 40
+TOKENS_TO_JOIN = 8
 # While others come and go, a large request's batches take no longer: the others wait for the one that runs.
 SECONDS_PER_SHARED_BATCH = 0.04
 SECONDS_TO_EXPECT_OTHERS = 5.0
