@@ -14,7 +14,7 @@ install: $(VENV)/.installed  ## set up .venv to serve
 serve: install  ## serve on port 9090
 	$(BIN)/python -m huggingface_ner serve
 
-test: $(VENV)/.installed-test  ## set up and run the tests
+test: $(VENV)/.installed-test $(LABEL_STUDIO)/.installed  ## set up and run the tests
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-test  ## ruff and mypy
