@@ -26,7 +26,7 @@ class Studio:
     def ask(self, method: str, path: str, body: Any = None, *, status: int = 200, **more: Any) -> Any:
         """Return the JSON answer, None for an empty one; its status has to be the one that is expected."""
         answer = self._session.request(method, f"{self.server.url}{path}", json=body, timeout=120, **more)
-        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
+        assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json() if answer.content else None
 
     def personal_access_token(self) -> str:
@@ -54,7 +54,7 @@ class Project:
 
     def backend(self) -> Any:
         """Return the backend as the settings page shows it, for which Label Studio asks it how it is."""
-        return self.studio.ask("GET", f"/api/ml/{self.backend_id}/")
+        return self.studio.ask("GET", f"/api/ml/{self.backend_id}")
 
     def webhooks(self) -> list[Any]:
         return list(self.studio.ask("GET", f"/api/webhooks/?project={self.id}"))
