@@ -139,7 +139,7 @@ def test_predictions_are_drawn_on_the_right_characters_and_saved_unchanged(
         page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
     prediction = only_prediction(project.open(task_id))
-    with page.expect_response(lambda answer: answer.request.method == "POST" and "/annotations/" in answer.url):
+    with page.expect_response(lambda answer: answer.request.method == "POST" and "/annotations" in answer.url):
         page.get_by_role("button", name="Submit current annotation").click()
     (annotation,) = project.annotations(task_id)
     assert annotation["parent_prediction"] == prediction["id"]
