@@ -24,7 +24,7 @@ demo-replay: $(VENV)/.installed-demo  ## play an annotator in the demo that runs
 serve: install  ## serve on port 9090
 	$(BIN)/python -m huggingface_ner serve
 
-test: $(VENV)/.installed-test  ## set up and run the tests
+test: $(VENV)/.installed-test $(LABEL_STUDIO)/.installed  ## set up and run the tests
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-test  ## ruff, mypy and hadolint

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # Chosen by measuring, see bench/README.md: on a CPU, and on a GPU.
 TOKENS_PER_BATCH = (256, 16_384)
 
+# Tokens; batches of windows that are no longer are padded to a multiple of 4, others to one of 8.
+SHORT = 32
+
 # mixed: int8, but for the products that suffer most from it
 Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
 
@@ -44,22 +47,15 @@ class Engine(Protocol):
         """How many tokens, padding included, to give it at once."""
 
     def log_probabilities(self, batch: Sequence[Sequence[int]]) -> LogProbabilities:
-        """Return [windows, longest window, tags]; what lies beyond a window's own length means nothing."""
+        """Return [windows, longest window or more, tags]; what lies beyond a window's own length means nothing."""
 
 
-# Windows up to so many tokens are padded to a multiple of 4, longer ones to one of 8.
-SHORT = 32
-
-
-def pad(batch: Sequence[Sequence[int]], filler: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return token ids and attention mask, both [windows, longest window or a little more].
-
-    Few lengths instead of all: PyTorch's bfloat16 kernels are kept for each shape, 400 MB after 20,000 texts.
-    """
-    longest = max(map(len, batch))
-    step = 4 if longest <= SHORT else 8
-    longest = math.ceil(longest / step) * step
-    input_ids = np.full((len(batch), longest), filler, dtype=np.int64)
+def pad(
+    batch: Sequence[Sequence[int]], filler: int, width: int | None = None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return token ids and attention mask, both [windows, width]; the width of the longest window unless given."""
+    width = width or max(map(len, batch))
+    input_ids = np.full((len(batch), width), filler, dtype=np.int64)
     attention_mask = np.zeros_like(input_ids)
     for row, ids in enumerate(batch):
         input_ids[row, : len(ids)] = ids
@@ -73,9 +69,12 @@ class TorchEngine:
     def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
         import torch  # noqa: PLC0415 - an ONNX engine serves without it
 
+        from huggingface_ner.tagging.pretrained import window_length  # noqa: PLC0415 - it imports torch
+
         self.kind = EngineKind("torch", precision)
         self._torch = torch
         self._model = model
+        self._most = window_length(model)
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
         torch.nn.Module.to(model, dtype=dtype)
         self._model.train(False)
@@ -87,8 +86,12 @@ class TorchEngine:
         return TOKENS_PER_BATCH[self._model.device.type == "cuda"]
 
     def log_probabilities(self, batch: Sequence[Sequence[int]]) -> LogProbabilities:
-        """Return [windows, longest window, tags]; what lies beyond a window's own length means nothing."""
-        input_ids, attention_mask = map(self._torch.from_numpy, pad(batch, self._pad))
+        """Return [windows, longest window or more, tags]; what lies beyond a window's own length means nothing."""
+        longest = max(map(len, batch))
+        # PyTorch keeps its kernels for each shape: with all lengths, 350 MB after 20,000 texts, which few spare
+        step = 4 if longest <= SHORT else 8
+        width = min(math.ceil(longest / step) * step, max(longest, self._most))
+        input_ids, attention_mask = map(self._torch.from_numpy, pad(batch, self._pad, width))
         device = self._model.device
         with self._torch.inference_mode():
             logits = self._model(input_ids=input_ids.to(device), attention_mask=attention_mask.to(device)).logits

@@ -1,0 +1,78 @@
+"""The real Label Studio, once a session, and backends whose model's predictions are known."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from demo.label_studio import label_studio
+from tests.e2e.lexicon import save_lexicon_model
+from tests.e2e.studio import Studio
+from tests.server.service import free_port, running, wait
+
+SERVE = [sys.executable, "-m", "huggingface_ner", "serve"]
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+EACH_N_UPDATES = 24
+KNOWN = {
+    "ada": "B-PER",
+    "lovelace": "I-PER",
+    "jose": "B-PER",
+    "zurich": "B-LOC",
+    "sao": "B-LOC",
+    "paulo": "I-LOC",
+    "lyon": "B-LOC",
+}
+YET_TO_BE_LEARNED = dict.fromkeys(("grace", "hopper", "acme", "flew", "to", "for"), "O")
+
+Serve = Callable[..., AbstractContextManager[str]]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep all that share the one Label Studio in one process, where tests run in several."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if item.get_closest_marker("e2e"):
+                item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Label Studio with strict validation of predictions, which refuses a whole batch for one wrong field."""
+    folder = tmp_path_factory.mktemp("label-studio")
+    strict = {"fflag_feat_utc_210_prediction_validation_15082025": "true"}
+    account = {"user": "e2e@example.org", "password": "e2e-password-1", "token": TOKEN}
+    with label_studio(folder, free_port(), **account, **strict) as server, Studio(server) as studio:
+        yield studio
+
+
+@pytest.fixture(scope="session")
+def serve(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Serve:
+    """Start a backend for the session's Label Studio; further settings as keywords."""
+    model = save_lexicon_model(tmp_path_factory.mktemp("lexicon"), {**KNOWN, **YET_TO_BE_LEARNED}, ["PER", "LOC"])
+
+    @contextmanager
+    def serving(**settings: str) -> Iterator[str]:
+        folder: Path = tmp_path_factory.mktemp("backend")
+        environment = {
+            "BASELINE_MODEL_NAME": str(model),
+            "LABEL_STUDIO_HOST": studio.server.url,
+            "LEARNING_RATE": "2e-2",
+            "START_TRAINING_EACH_N_UPDATES": str(EACH_N_UPDATES),
+            **settings,
+        }
+        with running(SERVE, folder / "log", **environment) as url:
+            wait(f"{url}/health", 401 if "BASIC_AUTH_USER" in settings else 200)
+            yield url
+
+    return serving
+
+
+@pytest.fixture(scope="session")
+def backend(serve: Serve) -> Iterator[str]:
+    """A backend without credentials of its own, and with the legacy token of Label Studio's user."""
+    with serve(LABEL_STUDIO_API_KEY=TOKEN, ALLOWED_URL_HOSTS="127.0.0.1") as url:
+        wait(f"{url}/ready")
+        yield url

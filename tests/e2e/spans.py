@@ -1,0 +1,49 @@
+"""What a stored region selects, found out without our own code."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import lxml.html
+
+Found = list[tuple[str, str]]
+
+
+def utf16_slice(text: str, start: int, end: int) -> str:
+    return text.encode("utf-16-le")[2 * start : 2 * end].decode("utf-16-le")
+
+
+def in_text(text: str, regions: Iterable[dict[str, Any]]) -> Found:
+    """Return the (characters, label) of each region of a <Text>: code points."""
+    return [
+        (text[value["start"] : value["end"]], label)
+        for value in (region["value"] for region in regions)
+        for label in value["labels"]
+    ]
+
+
+def in_hypertext(html: str, regions: Iterable[dict[str, Any]]) -> Found:
+    """The same of a <HyperText>: UTF-16 units in text nodes; the global code points have to say the same."""
+    body = lxml.html.document_fromstring(html).find("body")
+    nodes = {region["id"]: body.xpath(f".{region['value']['start']}")[0] for region in regions}
+    for line_break in body.iter("br"):
+        line_break.tail = f"\n{line_break.tail or ''}"
+    seen = body.text_content()
+    found = []
+    for region in regions:
+        value = region["value"]
+        assert value["start"] == value["end"], "the texts of the tests have no entity in two nodes"
+        characters = utf16_slice(nodes[region["id"]], value["startOffset"], value["endOffset"])
+        assert seen[value["globalOffsets"]["start"] : value["globalOffsets"]["end"]] == characters
+        found += [(characters, label) for label in value["hypertextlabels"]]
+    return found
+
+
+def in_paragraphs(dialogue: list[dict[str, str]], regions: Iterable[dict[str, Any]]) -> Found:
+    """The same of <Paragraphs>: UTF-16 units in one paragraph."""
+    found = []
+    for value in (region["value"] for region in regions):
+        assert value["start"] == value["end"], "the texts of the tests have no entity in two paragraphs"
+        text = dialogue[int(value["start"])]["text"]
+        characters = utf16_slice(text, value["startOffset"], value["endOffset"])
+        found += [(characters, label) for label in value["paragraphlabels"]]
+    return found

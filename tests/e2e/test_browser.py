@@ -1,0 +1,146 @@
+"""What a person sees in Label Studio's page, in Chromium: suggestions on the right characters, saved unchanged."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lxml.html
+import pytest
+from playwright.sync_api import FrameLocator, Page, expect, sync_playwright
+
+from tests.e2e.spans import Found
+from tests.e2e.studio import Studio
+from tests.e2e.test_label_studio import (
+    DIALOGUE,
+    FOUND,
+    FOUND_IN_DIALOGUE,
+    FOUND_IN_HTML,
+    HTML,
+    TEXT,
+    only_prediction,
+)
+
+pytestmark = pytest.mark.e2e
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+FLAGS += ("--disable-component-update", "--disable-sync")
+MILLISECONDS_TO_LOAD = 40_000
+
+COLOURS = {"PER": "#cc0000", "LOC": "#0000cc"}
+# What each kind's characters are counted from: the whole text, or the utterance.
+ROOTS = {"Text": ".lsf-htx-richtext", "HyperText": "body", "Paragraphs": "[class*=dialoguetext]"}
+# For each stretch that is drawn: what stands before it, its characters, and its colour.
+DRAWN = """(highlights, root) => highlights.map(highlight => {
+    const before = document.createRange();
+    before.setStart(highlight.closest(root), 0);
+    before.setEndBefore(highlight);
+    const [red, green, blue] = getComputedStyle(highlight).backgroundColor.match(/[0-9.]+/g);
+    const colour = "#" + [red, green, blue].map(part => Number(part).toString(16).padStart(2, "0")).join("");
+    return [before.toString(), highlight.textContent, colour];
+})"""
+
+
+@pytest.fixture(scope="module")
+def page(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Chromium, where Label Studio's user is signed in."""
+    found = [path for name in BROWSERS if (path := shutil.which(name))]
+    if not found:
+        reason = f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"),
+            executable_path=found[0],
+            headless=True,
+            args=FLAGS,
+            viewport={"width": 1280, "height": 800},
+        )
+        page = context.pages[0]
+        page.goto(f"{studio.server.url}/user/login/")
+        page.fill("input[name=email]", studio.server.user)
+        page.fill("input[name=password]", studio.server.password)
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda url: "/user/login" not in url)
+        yield page
+        context.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a task of one kind of text has, shows, and should be found in it.
+
+    shown: the stretches that positions are counted in. found: the entities of each.
+    """
+
+    data: Any
+    shown: tuple[str, ...]
+    found: tuple[Found, ...]
+
+
+KINDS = {
+    "Text": Kind(TEXT, (TEXT,), (FOUND,)),
+    "HyperText": Kind(HTML, (lxml.html.document_fromstring(HTML).text_content(),), (FOUND_IN_HTML,)),
+    "Paragraphs": Kind(DIALOGUE, tuple(one["text"] for one in DIALOGUE), tuple(FOUND_IN_DIALOGUE)),
+}
+
+
+def without_line_ends(text: str) -> str:
+    """A line end is a <br> in a Text, and "\\r\\n" is "\\n" in any HTML."""
+    return text.replace("\r", "").replace("\n", "")
+
+
+def meant(kind: Kind) -> list[tuple[str, str, str]]:
+    """Return what should be drawn: what stands before, the characters, and the label's colour."""
+    stretches = []
+    for text, found in zip(kind.shown, kind.found, strict=True):
+        end = 0
+        for characters, label in found:
+            start = text.index(characters, end)
+            end = start + len(characters)
+            stretches.append((without_line_ends(text[:start]), characters, COLOURS[label]))
+    return stretches
+
+
+def drawn(page: Page, name: str) -> list[tuple[str, str, str]]:
+    """Return what is drawn, in the order of the text."""
+    inside: Page | FrameLocator = page.frame_locator("iframe.lsf-htx-richtext") if name == "HyperText" else page
+    highlights = inside.locator(".htx-highlight")
+    expect(highlights.first).to_be_visible(timeout=MILLISECONDS_TO_LOAD)
+    found = highlights.evaluate_all(DRAWN, ROOTS[name])
+    return [(without_line_ends(before), characters, colour) for before, characters, colour in found]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_predictions_are_drawn_on_the_right_characters_and_saved_unchanged(
+    name: str, studio: Studio, backend: str, page: Page
+) -> None:
+    kind = KINDS[name]
+    tag = {"Text": "Labels", "HyperText": "HyperTextLabels", "Paragraphs": "ParagraphLabels"}[name]
+    labels = "".join(f'<Label value="{label}" background="{colour}"/>' for label, colour in COLOURS.items())
+    layout = ' layout="dialogue"' if name == "Paragraphs" else ""
+    control = f'<{tag} name="label" toName="text">{labels}</{tag}>'
+    shown = f'<{name} name="text" value="$text"{layout}/>'
+    project = studio.project(f"page {name}", f"<View>{control}{shown}</View>")
+    project.connect(backend)
+    (task_id,) = project.add({"text": kind.data})
+
+    page.goto(f"{studio.server.url}/projects/{project.id}/data?task={task_id}")
+    try:
+        assert drawn(page, name) == meant(kind)
+    finally:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    prediction = only_prediction(project.open(task_id))
+    with page.expect_response(lambda answer: answer.request.method == "POST" and "/annotations" in answer.url):
+        page.get_by_role("button", name="Submit current annotation").click()
+    (annotation,) = project.annotations(task_id)
+    assert annotation["parent_prediction"] == prediction["id"]
+    assert annotation["result"] == [{**region, "origin": "prediction"} for region in prediction["result"]]

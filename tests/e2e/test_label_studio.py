@@ -1,0 +1,398 @@
+"""Every way in which Label Studio 1.23.2 uses the backend; what it stored is what was meant."""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from tests.e2e.conftest import EACH_N_UPDATES, Serve
+from tests.e2e.spans import in_hypertext, in_paragraphs, in_text
+from tests.e2e.studio import Project, Studio
+
+pytestmark = pytest.mark.e2e
+
+SECONDS_TO_TRAIN = 120.0
+LABELS = ("PER", "LOC")
+
+# one of each: family emoji, flags, combining accents, CRLF, blank lines, blanks at the edges, markup
+TEXT = (
+    "  👨‍👩‍👧 Ada Lovelace met Jose\u0301 in Zürich.\r\n\r\n"
+    "🇺🇸 <b>São Paulo</b> &amp; Lyon\t😀\r\nNext line: Ada Lovelace, Lyon \n"
+)
+FOUND = [
+    ("Ada Lovelace", "PER"),
+    ("Jose\u0301", "PER"),
+    ("Zürich", "LOC"),
+    ("São Paulo", "LOC"),
+    ("Lyon", "LOC"),
+    ("Ada Lovelace", "PER"),
+    ("Lyon", "LOC"),
+]
+HTML = (
+    "<div><p>😀 Hello <b>Ada Lovelace</b>!</p>\r\n"
+    "  <p>Zürich 😀 &amp; <i>Lyon</i><br>and São Paulo 🇺🇸 Jose\u0301</p></div>"
+)
+FOUND_IN_HTML = [
+    ("Ada Lovelace", "PER"),
+    ("Zürich", "LOC"),
+    ("Lyon", "LOC"),
+    ("São Paulo", "LOC"),
+    ("Jose\u0301", "PER"),
+]
+DIALOGUE = [
+    {"author": "A", "text": "😀 Ada Lovelace is here."},
+    {"author": "B", "text": "No, 👨‍👩‍👧 in Zürich,\nor in São Paulo, Jose\u0301."},
+]
+FOUND_IN_DIALOGUE = [
+    [("Ada Lovelace", "PER")],
+    [("Zürich", "LOC"), ("São Paulo", "LOC"), ("Jose\u0301", "PER")],
+]
+
+
+def config(*labels: str, text: str = '<Text name="text" value="$text"/>') -> str:
+    inner = "".join(f'<Label value="{label}"/>' for label in labels)
+    return f'<View><Labels name="label" toName="text">{inner}</Labels>{text}</View>'
+
+
+@pytest.fixture
+def project(studio: Studio, backend: str, request: pytest.FixtureRequest) -> Project:
+    """A project with the labels PER and LOC that is connected to the backend."""
+    project = studio.project(request.node.name[:50], config(*LABELS))
+    project.connect(backend)
+    return project
+
+
+def only_prediction(task: Any) -> Any:
+    """Return the one prediction of a task, and check what is true of all."""
+    (prediction,) = task["predictions"]
+    assert 0.0 <= prediction["score"] <= 1.0
+    assert all(0.0 <= region["score"] <= 1.0 for region in prediction["result"])
+    assert len({region["id"] for region in prediction["result"]}) == len(prediction["result"])
+    return prediction
+
+
+def training(url: str, project: Project, auth: tuple[str, str] | None = None) -> Any:
+    with requests.get(f"{url}/training?project={project.id}", auth=auth, timeout=10) as answer:
+        assert answer.status_code == 200
+        return answer.json()
+
+
+def published(url: str, project: Project, before: str, auth: tuple[str, str] | None = None) -> Any:
+    """Wait until a training has published another version and Label Studio hears of it; returns how it ended."""
+    until = time.monotonic() + SECONDS_TO_TRAIN
+    while project.backend()["model_version"] == before:
+        status = training(url, project, auth)
+        assert time.monotonic() < until, status
+        assert status["state"] != "parked", status
+        time.sleep(0.5)
+    while "last" not in (status := training(url, project, auth)):
+        assert time.monotonic() < until, status
+        time.sleep(0.2)
+    assert status["last"]["status"] == "published", status
+    assert project.backend()["model_version"] == status["last"]["version"]
+    return status["last"]
+
+
+def region(text: str, characters: str, label: str) -> dict[str, Any]:
+    """Return a region as the page saves one that a person drew."""
+    start = text.index(characters)
+    value = {"start": start, "end": start + len(characters), "text": characters, "labels": [label]}
+    return {"from_name": "label", "to_name": "text", "type": "labels", "origin": "manual", "value": value}
+
+
+def test_strict_validation_is_on(project: Project) -> None:
+    (task_id,) = project.add({"text": TEXT})
+    wrong = {**region(TEXT, "Lyon", "CITY"), "id": "a"}
+    body = {"task": task_id, "result": [wrong], "score": 0.5, "model_version": "by hand"}
+    answer = project.studio.ask("POST", "/api/predictions/", body, status=400)
+    assert "CITY" in json.dumps(answer)
+
+
+def test_connecting_shows_the_model_and_registers_one_webhook(studio: Studio, backend: str) -> None:
+    project = studio.project("connecting", config(*LABELS))
+    answer = project.connect(backend)
+    assert (answer["state"], answer["url"]) == ("CO", backend)
+    with requests.get(f"{backend}/health", timeout=10) as health:
+        assert answer["model_version"] == health.json()["model_version"]
+    assert [webhook["url"] for webhook in project.webhooks()] == [f"{backend}/webhook"]
+
+
+def test_opening_a_task_stores_one_prediction_on_the_right_characters(project: Project) -> None:
+    with_entities, without, empty = project.add({"text": TEXT}, {"text": "Nobody, nowhere."}, {"text": ""})
+    for _ in range(2):  # the second time there is nothing to ask for
+        prediction = only_prediction(project.open(with_entities))
+        assert in_text(TEXT, prediction["result"]) == FOUND
+        assert prediction["model_version"] == project.backend()["model_version"]
+        assert only_prediction(project.open(without))["result"] == []
+        assert only_prediction(project.open(empty))["result"] == []
+
+
+def test_the_label_stream_shows_predictions_and_asks_once_for_each_task(project: Project) -> None:
+    texts = {task_id: text for text in ("Ada flew", "to Lyon") for task_id in project.add({"text": text})}
+    seen = {}
+    for _ in texts:
+        task = project.next()
+        again = project.next()
+        assert again["id"] == task["id"]
+        assert len(again["predictions"]) == 1
+        prediction = only_prediction(task)
+        seen[task["id"]] = in_text(texts[task["id"]], prediction["result"])
+        project.submit(task["id"], prediction["result"], parent_prediction=prediction["id"])
+    assert sorted(seen.values()) == [[("Ada", "PER")], [("Lyon", "LOC")]]
+    assert {task_id: len(stored) for task_id, stored in project.predictions().items()} == dict.fromkeys(texts, 1)
+
+
+def test_retrieve_predictions_gives_each_of_300_tasks_its_own(project: Project) -> None:
+    cities = ("Zürich", "São Paulo", "Lyon")
+    texts = [f"{'😀 ' * (number % 5)}{number} flew to {cities[number % 3]}" for number in range(300)]
+    ids = project.add(*({"text": text} for text in texts))
+    assert project.action("retrieve_tasks_predictions")["processed_items"] == 300
+    stored = project.predictions()
+    for number, (task_id, text) in enumerate(zip(ids, texts, strict=True)):
+        (prediction,) = stored[task_id]
+        assert in_text(text, prediction["result"]) == [(cities[number % 3], "LOC")]
+
+
+def test_interactive_answers_with_regions_and_stores_nothing(studio: Studio, backend: str) -> None:
+    project = studio.project("interactive", config(*LABELS))
+    project.connect(backend, is_interactive=True)
+    (task_id,) = project.add({"text": TEXT})
+    path = f"/api/ml/{project.backend_id}/interactive-annotating"
+    for context in (None, {"result": [{**region(TEXT, "Lyon", "LOC"), "id": "drawn"}]}):
+        answer = studio.ask("POST", path, {"task": task_id, "context": context})
+        assert in_text(TEXT, answer["data"]["result"]) == FOUND
+    assert project.predictions() == {}
+
+
+def test_what_annotators_do_is_stored_and_counted(project: Project, backend: str) -> None:
+    def updates() -> int:
+        return int(training(backend, project)["updates"])
+
+    first, second, third, *more = project.add(*({"text": text} for text in (TEXT, "Ada", "Lyon", "Ada", "Lyon")))
+    accepted = only_prediction(project.open(first))
+    annotation = project.submit(first, accepted["result"], parent_prediction=accepted["id"])
+    (stored,) = project.annotations(first)
+    assert stored["result"] == accepted["result"]
+    assert stored["parent_prediction"] == accepted["id"]
+    assert updates() == 1
+
+    path = f"/api/annotations/{annotation['id']}/"
+    project.studio.ask("PATCH", path, {"result": accepted["result"][:1]})
+    assert in_text(TEXT, project.annotations(first)[0]["result"]) == FOUND[:1]
+    assert updates() == 2
+
+    project.submit(second, [], was_cancelled=True)
+    assert [one["was_cancelled"] for one in project.open(second)["annotations"]] == [True]
+    project.submit(third, [])
+    assert [one["result"] for one in project.annotations(third)] == [[]]
+    assert updates() == 4
+
+    project.action("retrieve_tasks_predictions", *more)
+    project.action("predictions_to_annotations", *more)
+    assert [in_text("Ada", one["result"]) for one in project.annotations(more[0])] == [[("Ada", "PER")]]
+    assert [in_text("Lyon", one["result"]) for one in project.annotations(more[1])] == [[("Lyon", "LOC")]]
+    assert updates() == 6
+
+    project.studio.ask("DELETE", path, status=204)
+    assert project.annotations(first) == []
+    assert updates() == 7
+    project.action("delete_tasks_annotations", *more)
+    assert [project.annotations(task_id) for task_id in more] == [[], []]
+    assert updates() == 9
+    assert training(backend, project)["state"] == "idle", "it is not yet time for a training"
+
+
+@contextmanager
+def files(folder: Path) -> Iterator[str]:
+    """Serve a folder's files; yields the address."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_texts_behind_urls_are_fetched_from_label_studio_and_from_allowed_hosts(
+    studio: Studio, backend: str, tmp_path: Path
+) -> None:
+    project = studio.project("urls", config(*LABELS, text='<Text name="text" value="$url" valueType="url"/>'))
+    project.connect(backend)
+    (tmp_path / "text.txt").write_bytes(TEXT.encode())
+    with files(tmp_path) as address:
+        uploaded = project.upload("text.txt", TEXT.encode())
+        assert uploaded.startswith("/data/upload/")
+        urls = (uploaded, f"{studio.server.url}{uploaded}", f"{address}/text.txt", f"{address}/none.txt")
+        *there, missing = project.add(*({"url": url} for url in urls))
+        for task_id in there:
+            assert in_text(TEXT, only_prediction(project.open(task_id))["result"]) == FOUND
+        assert only_prediction(project.open(missing))["result"] == []
+
+
+def test_hypertext_regions_are_on_the_right_characters(studio: Studio, backend: str) -> None:
+    labels = '<Label value="Person"/><Label value="City" alias="LOC"/>'  # a synonym, and what is saved instead
+    project = studio.project(
+        "hypertext",
+        f'<View><HyperTextLabels name="label" toName="text">{labels}</HyperTextLabels>'
+        '<HyperText name="text" value="$html"/></View>',
+    )
+    project.connect(backend)
+    (task_id,) = project.add({"html": HTML})
+    found = in_hypertext(HTML, only_prediction(project.open(task_id))["result"])
+    assert found == [(characters, {"PER": "Person"}.get(label, label)) for characters, label in FOUND_IN_HTML]
+
+
+def test_paragraph_regions_are_on_the_right_characters(studio: Studio, backend: str) -> None:
+    labels = "".join(f'<Label value="{label}"/>' for label in LABELS)
+    project = studio.project(
+        "paragraphs",
+        f'<View><ParagraphLabels name="label" toName="text">{labels}</ParagraphLabels>'
+        '<Paragraphs name="text" value="$dialogue" layout="dialogue"/></View>',
+    )
+    project.connect(backend)
+    (task_id,) = project.add({"dialogue": DIALOGUE})
+    found = in_paragraphs(DIALOGUE, only_prediction(project.open(task_id))["result"])
+    assert found == [pair for utterance in FOUND_IN_DIALOGUE for pair in utterance]
+
+
+LESSON = "😀 Grace Hopper flew to Zürich for Acme {}"
+LESSON_LEARNED = [("Grace Hopper", "PER"), ("Zürich", "LOC")]
+
+
+def teach(project: Project, count: int, *organizations: str) -> None:
+    """Annotate tasks that show names which the baseline does not know."""
+    texts = [LESSON.format(number) for number in range(count)]
+    for task_id, text in zip(project.add(*({"text": text} for text in texts)), texts, strict=True):
+        regions = [region(text, *found) for found in LESSON_LEARNED]
+        project.submit(task_id, regions + [region(text, "Acme", label) for label in organizations])
+
+
+@pytest.fixture(scope="module")
+def taught(studio: Studio, backend: str) -> tuple[Project, int, str, Any]:
+    """A project that annotations alone have trained.
+
+    With a task that was predicted before, the version then, and how the training ended.
+    """
+    project = studio.project("taught", config(*LABELS))
+    before = project.connect(backend)["model_version"]
+    (task_id,) = project.add({"text": LESSON})
+    assert in_text(LESSON, only_prediction(project.open(task_id))["result"]) == [("Zürich", "LOC")]
+    (skipped,) = project.add({"text": "Ada to Lyon"})
+    project.submit(skipped, [region("Ada to Lyon", "to", "PER")], was_cancelled=True)
+    teach(project, EACH_N_UPDATES - 2)
+    assert "last" not in training(backend, project)
+    assert training(backend, project)["updates_until_training"] == 1
+    teach(project, 1)
+    return project, task_id, before, published(backend, project, before)
+
+
+def test_annotations_train_a_model_whose_predictions_join_those_of_the_baseline(
+    taught: tuple[Project, int, str, Any],
+) -> None:
+    project, task_id, before, ending = taught
+    assert (ending["f1"], ending["f1_before"] < 1.0) == (1.0, True)
+    learned, scored = re.fullmatch(r"learned from (\d+) texts, scored on (\d+)", ending["reason"]).groups()
+    assert int(learned) + int(scored) == EACH_N_UPDATES - 1, "all but the one that was skipped"
+    (new_task,) = project.add({"text": LESSON})
+    prediction = only_prediction(project.open(new_task))
+    assert in_text(LESSON, prediction["result"]) == LESSON_LEARNED
+    assert prediction["model_version"] == ending["version"]
+    project.action("retrieve_tasks_predictions", task_id)
+    stored = {one["model_version"]: in_text(LESSON, one["result"]) for one in project.predictions()[task_id]}
+    assert stored == {before: [("Zürich", "LOC")], ending["version"]: LESSON_LEARNED}
+
+
+def test_another_project_on_the_same_backend_keeps_its_own_model(
+    taught: tuple[Project, int, str, Any], project: Project, backend: str
+) -> None:
+    _, _, before, ending = taught
+    (task_id,) = project.add({"text": LESSON})
+    prediction = only_prediction(project.open(task_id))
+    assert prediction["model_version"] == before != ending["version"]
+    assert in_text(LESSON, prediction["result"]) == [("Zürich", "LOC")]
+    project.submit(task_id, prediction["result"])
+    assert training(backend, project)["updates"] == 1
+    assert training(backend, taught[0])["updates"] >= EACH_N_UPDATES
+
+
+def test_a_label_that_is_added_to_the_config_is_learned(
+    taught: tuple[Project, int, str, Any], backend: str
+) -> None:
+    project, _, _, _ = taught
+    before = project.backend()["model_version"]
+    path = f"/api/projects/{project.id}/"
+    project.studio.ask("PATCH", path, {"label_config": config(*LABELS, "ORG")})
+    ending = published(backend, project, before)
+    assert ending["status"] == "published"
+    teach(project, EACH_N_UPDATES, "ORG")
+    published(backend, project, ending["version"])
+    (task_id,) = project.add({"text": LESSON})
+    found = in_text(LESSON, only_prediction(project.open(task_id))["result"])
+    assert found == [*LESSON_LEARNED, ("Acme", "ORG")]
+
+
+USER, PASSWORD = "label", "p:a/@ss"
+
+
+@pytest.fixture(scope="module")
+def closed_backend(studio: Studio, serve: Serve) -> Iterator[str]:
+    """A backend that asks for credentials, and has a personal access token."""
+    key = studio.personal_access_token()
+    credentials = {"BASIC_AUTH_USER": USER, "BASIC_AUTH_PASS": PASSWORD}
+    with serve(LABEL_STUDIO_API_KEY=key, **credentials) as url:
+        yield url
+
+
+def test_basic_auth_lets_the_right_credentials_in_and_tells_of_wrong_ones(
+    studio: Studio, closed_backend: str
+) -> None:
+    project = studio.project("basic auth", config(*LABELS))
+    wrong = {"basic_auth_user": USER, "basic_auth_pass": "wrong"}
+    for credentials in ({}, {"auth_method": "BASIC_AUTH", **wrong}):
+        answer = project.connect(closed_backend, status=400, **credentials)
+        assert "authentication parameters" in json.dumps(answer)
+    right = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
+    project.connect(closed_backend, auth_method="BASIC_AUTH", **right)
+    assert project.backend()["state"] == "CO"
+    (task_id,) = project.add({"text": TEXT})
+    assert in_text(TEXT, only_prediction(project.open(task_id))["result"]) == FOUND
+
+
+def test_the_start_training_button_trains_with_credentials_in_the_url_and_a_personal_access_token(
+    studio: Studio, closed_backend: str
+) -> None:
+    project = studio.project("button", config(*LABELS))
+    before = project.connect(closed_backend.replace("://", f"://{USER}:{quote(PASSWORD, safe='')}@"))[
+        "model_version"
+    ]
+    teach(project, 8)
+    auth = (USER, PASSWORD)
+    assert training(closed_backend, project, auth)["updates"] == 8, "the webhook carries the credentials"
+    studio.ask("POST", f"/api/ml/{project.backend_id}/train", {})
+    ending = published(closed_backend, project, before, auth)
+    assert ending["reason"].startswith("learned from 8 texts")
+    (task_id,) = project.add({"text": LESSON})
+    assert in_text(LESSON, only_prediction(project.open(task_id))["result"]) == LESSON_LEARNED
+
+
+def test_a_personal_access_token_fetches_texts_that_were_uploaded(studio: Studio, closed_backend: str) -> None:
+    project = studio.project("uploads", config(*LABELS, text='<Text name="text" value="$url" valueType="url"/>'))
+    right = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
+    project.connect(closed_backend, auth_method="BASIC_AUTH", **right)
+    (task_id,) = project.add({"url": project.upload("text.txt", TEXT.encode())})
+    assert in_text(TEXT, only_prediction(project.open(task_id))["result"]) == FOUND
