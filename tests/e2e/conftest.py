@@ -29,15 +29,6 @@ YET_TO_BE_LEARNED = dict.fromkeys(("grace", "hopper", "acme", "flew", "to", "for
 Serve = Callable[..., AbstractContextManager[str]]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep all that share the one Label Studio in one process, where tests run in several."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if item.get_closest_marker("e2e"):
-                item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """Label Studio with strict validation of predictions, which refuses a whole batch for one wrong field."""

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.e2e.conftest import EACH_N_UPDATES, Serve
+from tests.e2e.conftest import EACH_N_UPDATES, TOKEN, Serve
 from tests.e2e.spans import in_hypertext, in_paragraphs, in_text
 from tests.e2e.studio import Project, Studio
 
@@ -89,18 +89,25 @@ def training(url: str, project: Project, auth: tuple[str, str] | None = None) ->
 
 def published(url: str, project: Project, before: str, auth: tuple[str, str] | None = None) -> Any:
     """Wait until a training has published another version and Label Studio hears of it; returns how it ended."""
-    until = time.monotonic() + SECONDS_TO_TRAIN
+    end = time.monotonic() + SECONDS_TO_TRAIN
     while project.backend()["model_version"] == before:
         status = training(url, project, auth)
-        assert time.monotonic() < until, status
+        assert time.monotonic() < end, status
         assert status["state"] != "parked", status
         time.sleep(0.5)
     while "last" not in (status := training(url, project, auth)):
-        assert time.monotonic() < until, status
+        assert time.monotonic() < end, status
         time.sleep(0.2)
     assert status["last"]["status"] == "published", status
     assert project.backend()["model_version"] == status["last"]["version"]
     return status["last"]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS_TO_TRAIN
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.3)
 
 
 def region(text: str, characters: str, label: str) -> dict[str, Any]:
@@ -371,6 +378,56 @@ def test_basic_auth_lets_the_right_credentials_in_and_tells_of_wrong_ones(
     assert project.backend()["state"] == "CO"
     (task_id,) = project.add({"text": TEXT})
     assert in_text(TEXT, only_prediction(project.open(task_id))["result"]) == FOUND
+
+
+def test_with_basic_auth_label_studios_webhook_is_given_the_credentials(
+    studio: Studio, closed_backend: str
+) -> None:
+    project = studio.project("webhook", config(*LABELS))
+    right = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
+    project.connect(closed_backend, auth_method="BASIC_AUTH", **right)
+    auth = (USER, PASSWORD)
+    until(lambda: training(closed_backend, project, auth).get("webhook") == "it carries the credentials")
+    (webhook,) = project.webhooks()
+    assert list(webhook["headers"]) == ["Authorization"]
+    teach(project, 3)
+    status = training(closed_backend, project, auth)
+    assert (status["updates"], status["webhook"]) == (3, "its events arrive with the credentials")
+
+
+def test_suggestions_refresh_themselves_and_the_least_certain_task_is_offered(
+    studio: Studio, serve: Serve
+) -> None:
+    settings = {"PREDICT_AFTER_TRAINING": "true", "UPDATE_PROJECT_MODEL_VERSION": "true"}
+    with serve(LABEL_STUDIO_API_KEY=TOKEN, **settings) as url:
+        project = studio.project("suggestions", config(*LABELS))
+        path = f"/api/projects/{project.id}/"
+        studio.ask("PATCH", path, {"sampling": "Uncertainty sampling"})
+        before = project.connect(url)["model_version"]
+        words = ("Lyon", "Grace", "unheard of", "Acme", "Ada Lovelace in Zürich", "to Hopper", "São Paulo")
+        texts = [f"{word} {number} 😀" for number, word in enumerate(words * 20)]
+        waiting = project.add(*({"text": text} for text in texts))
+        teach(project, 8)
+        studio.ask("POST", f"/api/ml/{project.backend_id}/train", {})
+        version = published(url, project, before)["version"]
+        until(lambda: training(url, project).get("suggestions", {}).get("state") == "complete")
+        stored = project.predictions()
+        assert sorted(stored) == waiting, "each task without annotation, and no other"
+        assert {one["model_version"] for (one,) in stored.values()} == {version}
+        assert studio.ask("GET", path)["model_version"] == version
+        assert project.next()["id"] in least_certain(stored)
+
+        (added,) = project.add({"text": LESSON})
+        until(lambda: added in project.predictions())
+        (prediction,) = project.predictions()[added]
+        assert in_text(LESSON, prediction["result"]) == LESSON_LEARNED
+
+
+def least_certain(stored: dict[int, list[Any]]) -> list[int]:
+    """Return the tasks of the lowest score."""
+    scores = {task_id: prediction["score"] for task_id, (prediction,) in stored.items()}
+    assert min(scores.values()) < max(scores.values())
+    return [task_id for task_id, score in scores.items() if score == min(scores.values())]
 
 
 def test_the_start_training_button_trains_with_credentials_in_the_url_and_a_personal_access_token(
