@@ -205,9 +205,9 @@ class Batcher:
                     item.group.done.set()
                 continue
             seconds = time.monotonic() - started
-            self._seconds_per_window += 0.1 * (seconds / len(batch) - self._seconds_per_window)
+            self._seconds_per_window = _averaged(self._seconds_per_window, seconds / len(batch))
             tokens = len(batch) * max(map(len, batch))
-            self._seconds_per_token += 0.1 * (seconds / tokens - self._seconds_per_token)
+            self._seconds_per_token = _averaged(self._seconds_per_token, seconds / tokens)
             for item, row in zip(batch, rows, strict=True):
                 item.text.take(item.window, row)
                 item.group.left -= 1
@@ -255,3 +255,8 @@ class Batcher:
             return most
         shared = int(SECONDS_PER_SHARED_BATCH / self._seconds_per_token)
         return min(max(shared, int(LEAST_SHARED_BUDGET * most)), most)
+
+
+def _averaged(average: float, value: float) -> float:
+    """Return a moving average after one more value; 0.0: there was none."""
+    return average + 0.1 * (value - average) if average else value

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from huggingface_ner.tagging.batcher import TEXTS_PER_GROUP, Batcher, ClientGoneError, OverloadedError
+from huggingface_ner.tagging.batcher import (
+    LEAST_SHARED_BUDGET,
+    TEXTS_PER_GROUP,
+    Batcher,
+    ClientGoneError,
+    OverloadedError,
+)
 from huggingface_ner.tagging.engines import TORCH_FP32, Engine
 from huggingface_ner.tagging.tagger import Tagger
 
@@ -153,6 +159,48 @@ def test_batches_of_a_bulk_request_have_windows_of_like_length(
     padded = sum(len(batch) * max(map(len, batch)) for batch in engine.batches)
     assert padded < 1.15 * tokens
     assert all(len(b) == 1 or len(b) * max(map(len, b)) <= engine.tokens_per_batch for b in engine.batches)
+
+
+def test_a_long_window_does_not_pad_short_ones(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    long = "Is it at http://example.org? " * 3
+    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    others = [threads.submit(batcher.tag, tagger, [text], lambda: True) for text in ("Anna", long, "Anna", "Anna")]
+    _until(lambda: len(batcher._jobs) == 4)
+    _release(engine)
+    for each in (first, *others):
+        each.result(20)
+    short = _windows(tagger, "Anna")
+    assert [len(batch) for batch in engine.batches if set(batch) & short] == [3]
+    assert all(set(batch) <= short or not set(batch) & short for batch in engine.batches)
+
+
+def test_batches_of_a_bulk_request_are_short_while_others_come(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tokens(batch: list[tuple[int, ...]]) -> int:
+        return len(batch) * max(map(len, batch))
+
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    time.sleep(0.5)  # a slow engine
+    engine.let.release()
+    _until(lambda: len(engine.batches) == 2)
+    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    _until(lambda: len(batcher._jobs) == 2)
+    engine.let.release(2)
+    single.result(20)
+    _until(lambda: len(engine.batches) == 4)
+    monkeypatch.setattr(batcher, "_others_until", 0.0)  # nobody came for a while
+    engine.let.release()
+    _until(lambda: len(engine.batches) == 5)
+    full, _, _, short, again = map(tokens, engine.batches)
+    assert short <= engine.tokens_per_batch * LEAST_SHARED_BUDGET
+    assert min(full, again) > 2 * short
+    _release(engine)
+    assert len(bulk.result(20)) == len(LARGE)
 
 
 def test_models_do_not_share_batches(
