@@ -6,10 +6,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from huggingface_ner.cli import main
+from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server.app import create_app
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
@@ -62,6 +64,19 @@ def test_the_curl_line_finds_what_is_in_the_text(news_pool: TaggerPool) -> None:
     (result,) = answer.json["results"]
     found = {region["value"]["text"]: region["value"]["labels"] for region in result["result"]}
     assert found.get("Dakar") == ["LOC"]
+
+
+def test_the_customised_class_leaves_out_what_it_is_not_sure_of(news_pool: TaggerPool, news_config: str) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    made: dict[str, Any] = {"HuggingFaceNER": HuggingFaceNER}
+    exec(example, made)
+    tasks = [{"id": 1, "data": {"text": "Amina Diallo flew from Dakar to Lyon, said Reuters. " * 5}}]
+    all_regions, sure = (
+        kind(settings=Settings(), pool=news_pool, label_config=news_config).predict(tasks)[0]["result"]
+        for kind in (HuggingFaceNER, made["SureNER"])
+    )
+    assert [region["score"] for region in sure] == [r["score"] for r in all_regions if r["score"] > 0.5]
+    assert sure
 
 
 def test_the_commands_that_show_trainings_run(

@@ -14,13 +14,11 @@ from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.logs import configure_logging
 from huggingface_ner.model_store import project_store
-from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.settings import Settings
 from huggingface_ner.tagging.errors import ModelError
-from huggingface_ner.tagging.threads import take_cores
-from huggingface_ner.training.connection import QueueError, connect, queue_url
 from huggingface_ner.training.fine_tuning import TrainingError
+from huggingface_ner.training.job_process import begin_job
 from huggingface_ner.training.queue import TrainingQueue
 from huggingface_ner.training.runs import Ending, Run, RunProgress
 from huggingface_ner.training.spool import Spool
@@ -28,12 +26,9 @@ from huggingface_ner.training.starting_model import starting_model
 from huggingface_ner.training.version import Report, train_version
 from huggingface_ner.training.worker import RUN_ID
 
-SECONDS_FOR_REDIS = 5.0
 SECONDS_BETWEEN_REPORTS = 1.0
 # How long the news of a run's end waits for a Redis that is away.
 SECONDS_TO_SAY = 120.0
-# The service goes first where the two share cores.
-NICENESS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +39,7 @@ class ReplacedError(RuntimeError):
 
 def train_project(project_id: int) -> None:
     """Do the run that the worker began, and say how it ended: what RQ calls, in a process of its own."""
-    settings = shared_settings()
-    configure_logging(settings)
-    os.nice(NICENESS)
-    take_cores(settings.training_threads)
-    url = queue_url(settings)
-    if url is None:
-        raise QueueError("REDIS_URL is not set")
-    queue = TrainingQueue(connect(url, timeout=SECONDS_FOR_REDIS), settings)
+    settings, queue = begin_job()
     run = queue.running(project_id)
     if run is None or run.id != os.environ.get(RUN_ID):
         return

@@ -15,22 +15,16 @@ from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.logs import configure_logging
 from huggingface_ner.model_store import Version, project_store, serving_versions
-from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.settings import Settings
 from huggingface_ner.tagging.errors import ModelError
 from huggingface_ner.tagging.tagger import Tagger
-from huggingface_ner.tagging.threads import take_cores
-from huggingface_ner.training.connection import QueueError, connect, queue_url
-from huggingface_ner.training.queue import TrainingQueue
+from huggingface_ner.training.job_process import begin_job
 from huggingface_ner.training.suggestion_marks import Suggestions
 from huggingface_ner.training.worker import HOLDER
 
 # What is killed is done again, and trainings of any project come between: so long at a time.
 SECONDS_AT_A_TIME = 60.0
-SECONDS_FOR_REDIS = 5.0
-# The service goes first where the two share cores.
-NICENESS = 10
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +35,7 @@ class LostError(RuntimeError):
 
 def suggest_project(project_id: int) -> None:
     """Go on with a project's suggestions for a while: what RQ calls, in a process of its own."""
-    settings = shared_settings()
-    configure_logging(settings)
-    os.nice(NICENESS)
-    take_cores(settings.training_threads)
-    url = queue_url(settings)
-    if url is None:
-        raise QueueError("REDIS_URL is not set")
-    queue = TrainingQueue(connect(url, timeout=SECONDS_FOR_REDIS), settings)
+    settings, queue = begin_job()
     version = _serving_version(settings, project_id)
     suggestions = queue.suggestions.due(project_id, version.name) if version else None
     if version is None or suggestions is None:
