@@ -2,15 +2,12 @@
 
 import math
 import secrets
-import string
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
 from huggingface_ner.label_studio.labeling_config import SpanControl
 from huggingface_ner.spans import Span
-
-_ID_CHARACTERS = string.ascii_letters + string.digits
 
 
 def read_spans(results: object, controls: Sequence[SpanControl], document: Document) -> list[Span]:
@@ -53,7 +50,7 @@ def write_region(span: Span, control: SpanControl, document: Document) -> dict[s
         return None
     return {
         # two regions with one id are one to the page
-        "id": "".join(secrets.choice(_ID_CHARACTERS) for _ in range(10)),
+        "id": secrets.token_urlsafe(8),
         "from_name": control.name,
         "to_name": control.object.name,
         "type": control.region_type,

@@ -16,7 +16,7 @@ from huggingface_ner.spans import TaggedText
 from huggingface_ner.tagging.tagger import PreparedText, Tagger, groups
 from huggingface_ner.tagging.windows import Window
 
-TEXTS_PER_GROUP = 128
+TEXTS_PER_GROUP = 256
 CHARACTERS_PER_GROUP = 200_000
 GROUPS_AHEAD = 2
 # So long the engine waits for more, where the last batch had several requests in it.

@@ -43,7 +43,7 @@ class Stepped:
 
 SMALL = "Anna flew to Zürich."
 OTHER = "Is it at http://example.org?"
-LARGE = [f"Don't they sell {number} e-bikes" for number in range(200)]
+LARGE = [f"Don't they sell {number} e-bikes" for number in range(300)]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def tagger(plain: Tagger, engine: Stepped) -> Tagger:
 
 @pytest.fixture
 def batcher() -> Iterator[Batcher]:
-    made = Batcher(most_waiting=700)
+    made = Batcher(most_waiting=1000)
     yield made
     made.close()
 
@@ -223,20 +223,20 @@ def test_what_is_too_much_is_refused_but_not_what_comes_alone(
     more_than_may_wait = LARGE * 4
     bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
     _until(lambda: engine.batches)
-    with pytest.raises(OverloadedError, match="800 texts wait already, MAX_WAITING_TEXTS=700") as error:
+    with pytest.raises(OverloadedError, match="1200 texts wait already, MAX_WAITING_TEXTS=1000") as error:
         batcher.tag(tagger, [SMALL], lambda: True)
     assert 1 <= error.value.retry_after <= 60
     _release(engine)
-    assert len(bulk.result(30)) == 800
+    assert len(bulk.result(30)) == 1200
     engine.let = threading.Semaphore(0)
     batches = len(engine.batches)
     single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
     _until(lambda: len(engine.batches) > batches)
     bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
-    _until(lambda: batcher.waiting == 801)
+    _until(lambda: batcher.waiting == 1201)
     _release(engine)
     assert single.result(20)
-    assert len(bulk.result(30)) == 800
+    assert len(bulk.result(30)) == 1200
     assert batcher.waiting == 0
     assert batcher.tag(tagger, [SMALL], lambda: True)
 
