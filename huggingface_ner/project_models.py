@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from huggingface_ner.memory import give_memory_back
 from huggingface_ner.model_store import ModelStore, Version
 
 if TYPE_CHECKING:
@@ -140,8 +141,10 @@ class ProjectModels:
                         project.loaded[name] = loaded
                         self._changed.notify_all()
             with self._changed:
-                for name in set(project.loaded) - set(needed):
-                    del project.loaded[name]
+                gone = [project.loaded.pop(name) for name in set(project.loaded) - set(needed)]
+            if gone:
+                gone.clear()
+                give_memory_back()
 
     def _make_room(self, for_project: int) -> None:
         """Let go of the models of the projects that were asked for least recently."""
@@ -154,6 +157,8 @@ class ProjectModels:
             for project_id in others[: max(len(others) - self._most + 1, 0)]:
                 del self._projects[project_id]
                 logger.info("project %d gives way to those asked for since", project_id)
+        if len(others) >= self._most:
+            give_memory_back()
 
     def _first_that_loads(self, project_id: int, project: _Project, name: str) -> Loaded:
         passed_over: dict[str, str] = {}
