@@ -195,6 +195,8 @@ class Batcher:
                     break
                 if self._is_shared and len(self._jobs) == 1:
                     self._changed.wait(SECONDS_TO_GATHER)
+                    if not self._jobs or self._closed:  # who waited has gone meanwhile
+                        continue
                 tagger, batch = self._next_batch()
             started = time.monotonic()
             try:

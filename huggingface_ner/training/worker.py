@@ -273,4 +273,6 @@ def _look(training: TrainingQueue, settings: Settings) -> None:
         except RedisError as error:
             logger.debug("the queue does not answer: %s", error)
             seconds = SECONDS_TO_HOLD  # once it does, runs that are alive say so before they are taken for dead
+        except Exception:  # a volume that is away for a moment must not end the watch
+            logger.exception("looking for work failed")
         time.sleep(seconds)
