@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ SECONDS_BETWEEN_LOOKS = 0.25
 # While no more of most_waiting is taken, a request of any size gets in: it would fit no better later.
 IDLE_SHARE = 0.1
 MOST_SECONDS_TO_RETRY = 60.0
+STOPPING = "the service is stopping"
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class _Item:
         return len(self.window.input_ids)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class _Job:
     """A request's windows that wait: its groups in order, each with the longest window last."""
 
@@ -103,7 +105,8 @@ class Batcher:
         self._jobs: list[_Job] = []  # those with windows that wait, oldest first
         self._texts = 0
         self._seconds_per_window = 0.0
-        self._led: _Job | None = None  # whose windows came first in the last batch
+        # whose windows came first in the last batch; not held, for its model may have gone since
+        self._led: weakref.ref[_Job] | None = None
         self._is_shared = False  # whether the last batch had windows of several requests
         self._seconds_per_token = 0.0
         self._others_until = 0.0  # until when others than one large request are to be expected
@@ -127,7 +130,7 @@ class Batcher:
         """Return each text's spans and score, in order.
 
         is_wanted: whether somebody still waits for the answer; asked now and then.
-        Raises OverloadedError, ClientGoneError, and whatever the engine does.
+        Raises OverloadedError, ClientGoneError, RuntimeError after ``close``, and whatever the engine does.
         """
         self._enter(len(texts))
         job = _Job(tagger)
@@ -146,6 +149,7 @@ class Batcher:
 
     def _enter(self, texts: int) -> None:
         with self._changed:
+            self._check_open()
             if self._texts + texts > self._most_waiting and self._texts > IDLE_SHARE * self._most_waiting:
                 seconds = self._texts * self._seconds_per_window
                 raise OverloadedError(
@@ -171,11 +175,16 @@ class Batcher:
             return group
         items.sort(key=len)
         with self._changed:
+            self._check_open()
             if not job.groups:
                 self._jobs.append(job)
             job.groups.append(items)
             self._changed.notify_all()
         return group
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(STOPPING)
 
     def _collect(self, tagger: Tagger, group: _Group, is_wanted: Callable[[], bool]) -> list[TaggedText]:
         while True:
@@ -188,38 +197,41 @@ class Batcher:
         return [tagger.finish(text) for text in group.texts]
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._closed)
-                if self._closed:
-                    break
-                if self._is_shared and len(self._jobs) == 1:
-                    self._changed.wait(SECONDS_TO_GATHER)
-                    if not self._jobs or self._closed:  # who waited has gone meanwhile
-                        continue
-                tagger, batch = self._next_batch()
-            started = time.monotonic()
-            try:
-                rows = tagger.run([item.window for item in batch])
-            except Exception as error:  # those whose windows these are answer with it
-                for item in batch:
-                    item.group.error = error
-                    item.group.done.set()
-                continue
-            seconds = time.monotonic() - started
-            self._seconds_per_window = _averaged(self._seconds_per_window, seconds / len(batch))
-            tokens = len(batch) * max(map(len, batch))
-            self._seconds_per_token = _averaged(self._seconds_per_token, seconds / tokens)
-            for item, row in zip(batch, rows, strict=True):
-                item.text.take(item.window, row)
-                item.group.left -= 1
-                if not item.group.left:
-                    item.group.done.set()
+        while self._wait_for_jobs():
+            self._run_batch()  # whose model is not held while nothing is to do
         with self._changed:
             for job in self._jobs:
-                for item in job.groups[0]:
-                    item.group.error = RuntimeError("the service is stopping")
-                    item.group.done.set()
+                _fail(job.groups[0], RuntimeError(STOPPING))
+
+    def _wait_for_jobs(self) -> bool:
+        """Wait until windows wait; False after ``close``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._closed)
+            if self._is_shared and len(self._jobs) == 1:
+                self._changed.wait(SECONDS_TO_GATHER)
+            return not self._closed
+
+    def _run_batch(self) -> None:
+        with self._changed:
+            if not self._jobs:  # who waited has gone meanwhile
+                return
+            tagger, batch = self._next_batch()
+        started = time.monotonic()
+        try:
+            rows = tagger.run([item.window for item in batch])
+            for item, row in zip(batch, rows, strict=True):
+                item.text.take(item.window, row)
+        except Exception as error:  # those whose windows these are answer with it
+            _fail(batch, error)
+            return
+        seconds = time.monotonic() - started
+        self._seconds_per_window = _averaged(self._seconds_per_window, seconds / len(batch))
+        tokens = len(batch) * max(map(len, batch))
+        self._seconds_per_token = _averaged(self._seconds_per_token, seconds / tokens)
+        for item in batch:
+            item.group.left -= 1
+            if not item.group.left:
+                item.group.done.set()
 
     def _next_batch(self) -> tuple[Tagger, list[_Item]]:
         """Take the windows that are run next, under the engine's token budget.
@@ -231,9 +243,9 @@ class Batcher:
         first, *others = self._jobs
         if others:
             self._others_until = time.monotonic() + SECONDS_TO_EXPECT_OTHERS
-            if self._led is first:
+            if self._led is not None and self._led() is first:
                 first = min(others, key=len)
-        self._led, tagger, longest = first, first.tagger, len(first.peek())
+        self._led, tagger, longest = weakref.ref(first), first.tagger, len(first.peek())
         room = max(self._budget(tagger) // longest, 1)
         batch = [first.pop() for _ in range(min(room, len(first.groups[0])))]
         requests = 1
@@ -257,6 +269,12 @@ class Batcher:
             return most
         shared = int(SECONDS_PER_SHARED_BATCH / self._seconds_per_token)
         return min(max(shared, int(LEAST_SHARED_BUDGET * most)), most)
+
+
+def _fail(items: Sequence[_Item], error: Exception) -> None:
+    for item in items:
+        item.group.error = error
+        item.group.done.set()
 
 
 def _averaged(average: float, value: float) -> float:

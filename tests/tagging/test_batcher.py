@@ -1,7 +1,9 @@
 """Which windows go together, and who waits; with an engine that runs when the test says so."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from huggingface_ner.tagging import batcher as batcher_module
 from huggingface_ner.tagging.batcher import (
     LEAST_SHARED_BUDGET,
     TEXTS_PER_GROUP,
@@ -258,6 +261,37 @@ def test_who_hung_up_is_not_computed_for(
     assert len(LARGE) > TEXTS_PER_GROUP
 
 
+def test_who_hangs_up_while_a_batch_gathers_stops_nobody_else(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher_module, "SECONDS_TO_GATHER", 0.3)
+    _release(engine)
+    batcher.tag(tagger, [OTHER], lambda: True)
+    batcher._is_shared = True
+
+    def is_wanted() -> bool:
+        time.sleep(0.1)  # the batch gathers by now
+        return False
+
+    with pytest.raises(ClientGoneError):
+        batcher.tag(tagger, [OTHER], is_wanted)
+    assert not batcher._jobs
+    time.sleep(0.5)
+    assert batcher.tag(tagger, [SMALL], lambda: True)
+
+
+def test_a_model_that_is_gone_is_not_held(
+    batcher: Batcher, plain: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    tagger = plain.with_engine(engine)
+    gone = weakref.ref(tagger)
+    _release(engine)
+    assert threads.submit(batcher.tag, tagger, [SMALL], lambda: True).result(20)
+    del tagger
+    gc.collect()
+    assert gone() is None
+
+
 def test_a_fault_is_its_requests_alone(batcher: Batcher, tagger: Tagger, engine: Stepped) -> None:
     _release(engine)
     engine.fails = True
@@ -278,3 +312,5 @@ def test_closing_ends_what_waits(tagger: Tagger, engine: Stepped, threads: Threa
     closing.result(20)
     with pytest.raises(RuntimeError, match="stopping"):
         bulk.result(20)
+    with pytest.raises(RuntimeError, match="stopping"):
+        batcher.tag(tagger, [SMALL], lambda: True)
