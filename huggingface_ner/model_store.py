@@ -83,6 +83,10 @@ class ModelStore:
             return []
         return [self._version(name) for name in names]
 
+    def folder(self, name: str) -> Path:
+        """Return where a version is, or would be."""
+        return self._folder / name
+
     def pointer(self) -> Pointer | None:
         """Return what serves; None before the first version. Cheap: one small file is read."""
         try:
@@ -95,7 +99,12 @@ class ModelStore:
         pointer = self.pointer()
         return pointer.version if pointer else None
 
-    def serving_version(self) -> Version | None:
+    def serving(self) -> str | None:
+        """Return the name of the version that serves now; None before the first. As cheap as pointer."""
+        pointer = self.pointer()
+        return pointer.serving() if pointer else None
+
+    def current_version(self) -> Version | None:
         """Return the version of the newest choice; None before the first, or where it is gone."""
         name = self.current()
         return next((version for version in self.versions() if version.name == name), None)
@@ -155,10 +164,7 @@ class ModelStore:
             raise StoreError(f"{name}: there is no such version in {self._folder}; there are: {names}")
 
     def _point_to(self, name: str) -> None:
-        pointer = self.pointer()
-        chosen = Pointer(
-            version=name, before=pointer.serving() if pointer else None, since=time.time() + SECONDS_TO_LOAD
-        )
+        chosen = Pointer(version=name, before=self.serving(), since=time.time() + SECONDS_TO_LOAD)
         with _replaced(self._folder / CURRENT) as file:
             file.write_text(chosen.model_dump_json(), encoding="ascii")
         _sync(self._folder)
@@ -194,13 +200,8 @@ def project_stores(settings: Settings) -> dict[int, ModelStore]:
 
 def serving_versions(settings: Settings) -> dict[int, str]:
     """Return the version that serves each project now."""
-    serving = {}
-    for project_id, store in project_stores(settings).items():
-        pointer = store.pointer()
-        name = pointer.serving() if pointer else None
-        if name is not None:
-            serving[project_id] = name
-    return serving
+    serving = {project_id: store.serving() for project_id, store in project_stores(settings).items()}
+    return {project_id: name for project_id, name in serving.items() if name is not None}
 
 
 def _folder(settings: Settings) -> Path:

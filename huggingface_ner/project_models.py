@@ -78,8 +78,7 @@ class ProjectModels:
 
         Raises TimeoutError where its model is not in memory and is not loaded in so many seconds.
         """
-        pointer = self._open_store(project_id).pointer()
-        name = pointer.serving() if pointer else None
+        name = self._open_store(project_id).serving()
         with self._changed:
             project = self._projects.pop(project_id, None) or _Project(self._open_store(project_id))
             self._projects[project_id] = project

@@ -164,8 +164,7 @@ class TaggerPool:
             try:
                 own = self._projects.serving(project_id, timeout)
             except TimeoutError:
-                pointer = project_store(self._settings, project_id).pointer()
-                own_version = pointer.serving() if pointer else None
+                own_version = project_store(self._settings, project_id).serving()
             else:
                 own_version = own.version if own else None
             if own_version is not None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +54,7 @@ class LabelStudioClient:
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config, XML; raises ClientError."""
         with self._errors(project_id):
-            return str(self._sdk().projects.get(id=project_id).label_config or "")
+            return str(self._sdk.projects.get(id=project_id).label_config or "")
 
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, as it exports them, a page at a time.
@@ -61,7 +62,7 @@ class LabelStudioClient:
         Raises ClientError, also on the way.
         """
         with self._errors(project_id):
-            tasks: Iterable[Any] = self._sdk().tasks.list(
+            tasks: Iterable[Any] = self._sdk.tasks.list(
                 project=project_id, only_annotated=True, page_size=TASKS_AT_A_TIME, resolve_uri=False
             )
             for task in tasks:
@@ -79,7 +80,7 @@ class LabelStudioClient:
         ]
         query = {"filters": {"conjunction": "and", "items": conditions}, "ordering": ["tasks:id"]}
         with self._errors(project_id):
-            first_page: Any = self._sdk().tasks.list(
+            first_page: Any = self._sdk.tasks.list(
                 project=project_id,
                 fields="task_only",
                 query=json.dumps(query),
@@ -99,13 +100,13 @@ class LabelStudioClient:
             for task, prediction in zip(tasks, predictions, strict=True)
         ]
         with self._errors(project_id):
-            self._sdk().projects.import_predictions(project_id, request=requests)
+            self._sdk.projects.import_predictions(project_id, request=requests)
 
     def set_model_version(self, project_id: int, version: str) -> None:
         """Let a project show a version, and offer its least certain task first; raises ClientError."""
         with self._errors(project_id):
-            if self._sdk().projects.get(id=project_id).model_version != version:
-                self._sdk().projects.update(project_id, model_version=version)
+            if self._sdk.projects.get(id=project_id).model_version != version:
+                self._sdk.projects.update(project_id, model_version=version)
 
     def give_credentials(self, project_id: int, is_ours: Callable[[str], bool], authorization: str) -> bool:
         """Let a project's webhooks of ours carry credentials; False where it has none. Raises ClientError.
@@ -117,7 +118,7 @@ class LabelStudioClient:
             for hook in ours:
                 headers = dict(hook.headers or {})
                 if urlsplit(hook.url).username is None and headers.get("Authorization") != authorization:
-                    self._sdk().webhooks.update(
+                    self._sdk.webhooks.update(
                         hook.id, url=hook.url, headers={**headers, "Authorization": authorization}
                     )
             kept = {hook.id: dict(hook.headers or {}) for hook in self._webhooks(project_id)}
@@ -127,8 +128,9 @@ class LabelStudioClient:
         return bool(ours)
 
     def _webhooks(self, project_id: int) -> list[Any]:
-        return list(self._sdk().webhooks.list(project=str(project_id)))
+        return list(self._sdk.webhooks.list(project=str(project_id)))
 
+    @cached_property
     def _sdk(self) -> LabelStudio:
         return LabelStudio(  # type: ignore[no-untyped-call]
             base_url=self._host, api_key=self._key, timeout=SECONDS_TO_ANSWER

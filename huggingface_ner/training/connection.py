@@ -18,6 +18,9 @@ SECONDS_FOR_REDIS = 0.3
 # A Redis that did not answer a webhook is not asked by the next ones for so long: they would wait in vain.
 SECONDS_TO_REST = 1.0
 
+# What is known of a project that nobody has touched for so long is forgotten.
+SECONDS_TO_REMEMBER = 90 * 24 * 3600
+
 
 class Breaker:
     """Around a question to Redis: raises RedisError at once where one has just gone unanswered."""

@@ -4,11 +4,10 @@ import time
 
 from redis import Redis
 
-from huggingface_ner.training.connection import Breaker
+from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker
 
 # Label Studio sends its token again and again; so often it is written down.
 SECONDS_BETWEEN_WRITES = 600.0
-SECONDS_TO_KEEP = 90 * 24 * 3600
 # Of so many projects it is known here that their token was just written.
 MOST_KNOWN = 1000
 
@@ -28,7 +27,7 @@ class OfferedTokens:
         if known == token and time.monotonic() - written < SECONDS_BETWEEN_WRITES:
             return
         with self._breaker:
-            self._redis.set(self._key(project_id), token, ex=SECONDS_TO_KEEP)
+            self._redis.set(self._key(project_id), token, ex=SECONDS_TO_REMEMBER)
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         self._known[project_id] = token, time.monotonic()

@@ -30,22 +30,22 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.settings import Settings, shared_settings
-from huggingface_ner.training.connection import Breaker, connect, queue_url
+from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker, connect, queue_url
 from huggingface_ner.training.offered_tokens import OfferedTokens
-from huggingface_ner.training.runs import Ending, Run, RunProgress
+from huggingface_ner.training.runs import (
+    MOST_ATTEMPTS,
+    SECONDS_BETWEEN_ATTEMPTS,
+    SECONDS_TO_HOLD,
+    Ending,
+    Run,
+    RunProgress,
+)
 from huggingface_ner.training.suggestion_marks import SuggestionMarks
 
 # A training that is asked for before the annotation is saved that it is about still sees it; requests that go on
 # and on do not put it off for longer than the second.
 SECONDS_TO_SETTLE = 2.0
 MOST_SECONDS_TO_SETTLE = 10.0
-# Without a sign of life for so long, a run's worker was killed.
-SECONDS_TO_HOLD = 10
-MOST_ATTEMPTS = 3
-# After the first that failed, after the second.
-SECONDS_BETWEEN_ATTEMPTS = (10.0, 300.0)
-# What is known of a project that nobody has touched for so long is forgotten.
-SECONDS_TO_REMEMBER = 90 * 24 * 3600
 TRAIN = "huggingface_ner.training.job.train_project"
 
 logger = logging.getLogger(__name__)

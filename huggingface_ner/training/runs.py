@@ -5,6 +5,12 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
+# Without a sign of life for so long, what holds a project was killed.
+SECONDS_TO_HOLD = 10
+MOST_ATTEMPTS = 3
+# After the first that failed, after the second.
+SECONDS_BETWEEN_ATTEMPTS = (10.0, 300.0)
+
 
 class Run(BaseModel, frozen=True):
     """A run that a worker has begun.

@@ -6,20 +6,19 @@ were given last, or while tasks were added since. So nothing that is killed is f
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Literal, Self
 
 from pydantic import BaseModel
 from redis import Redis
+from redis.exceptions import LockError
+from redis.lock import Lock
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.training.connection import Breaker
+from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker
+from huggingface_ner.training.runs import MOST_ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS, SECONDS_TO_HOLD
 
-SECONDS_TO_HOLD = 10
-MOST_ATTEMPTS = 3
-# After the first that failed, after the second.
-SECONDS_BETWEEN_ATTEMPTS = (10.0, 300.0)
-SECONDS_TO_REMEMBER = 90 * 24 * 3600
 SUGGEST = "huggingface_ner.training.suggestions.suggest_project"
 # A job goes on for a minute; this is for one that hangs.
 SECONDS_TO_SUGGEST = 1800
@@ -46,6 +45,10 @@ class Suggestions(BaseModel, frozen=True):
         return self.model_copy(
             update={"tasks": self.tasks + tasks, "last_task": max(last_task, self.last_task), "attempts": 0}
         )
+
+    def completed(self) -> Self:
+        """Return the state when no task is left."""
+        return self.model_copy(update={"state": "complete", "reason": None})
 
     def failed(self, reason: str, *, again: bool) -> Self:
         """Return the state after an attempt that failed."""
@@ -75,7 +78,7 @@ class SuggestionMarks:
             if self.rq.get_job_position(job_id) is None:
                 self.rq.enqueue_call(
                     SUGGEST,
-                    args=(project_id,),
+                    args=(project_id, version),
                     timeout=SECONDS_TO_SUGGEST,
                     job_id=job_id,
                     result_ttl=0,
@@ -115,29 +118,32 @@ class SuggestionMarks:
 
     def is_held(self, project_id: int) -> bool:
         """Return whether somebody gives suggestions to a project now."""
-        return bool(self._redis.exists(self._lock(project_id)))
+        return bool(self._lock(project_id).locked())
 
     def hold(self, project_id: int, holder: str) -> bool:
         """Take hold of a project; False where another has."""
-        return bool(self._redis.set(self._lock(project_id), holder, nx=True, ex=SECONDS_TO_HOLD))
+        return bool(self._lock(project_id).acquire(blocking=False, token=holder))
 
     def keep(self, project_id: int, holder: str) -> bool:
         """Say that the holder is alive; False where it has lost its project."""
-        lock = self._lock(project_id)
-        value = self._redis.get(lock)
-        is_ours = value is not None and (value.decode() if isinstance(value, bytes) else value) == holder
-        return is_ours and bool(self._redis.expire(lock, SECONDS_TO_HOLD))
+        try:
+            return bool(self._lock(project_id, holder).reacquire())
+        except LockError:
+            return False
 
     def let_go(self, project_id: int, holder: str) -> None:
         """Let go of a project, if it is the holder's."""
-        if self.keep(project_id, holder):
-            self._redis.delete(self._lock(project_id))
+        with suppress(LockError):
+            self._lock(project_id, holder).release()
 
     def _key(self, project_id: int) -> str:
         return f"{self._prefix}:suggestions:{project_id}"
 
-    def _lock(self, project_id: int) -> str:
-        return f"{self._prefix}:suggesting:{project_id}"
+    def _lock(self, project_id: int, holder: str | None = None) -> Lock:
+        lock = Lock(self._redis, f"{self._prefix}:suggesting:{project_id}", timeout=SECONDS_TO_HOLD)
+        # it may have been taken in another process
+        lock.local.token = holder.encode() if holder else None
+        return lock
 
 
 def _read(fields: Mapping[bytes | str, bytes | str]) -> tuple[Suggestions | None, int]:

@@ -15,7 +15,7 @@ from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.model_store import Version, project_store, serving_versions
+from huggingface_ner.model_store import ModelStore, project_store
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagging.errors import ModelError
 from huggingface_ner.tagging.tagger import Tagger
@@ -33,12 +33,12 @@ class LostError(RuntimeError):
     """Somebody else gives suggestions to the project now."""
 
 
-def suggest_project(project_id: int) -> None:
-    """Go on with a project's suggestions for a while: what RQ calls, in a process of its own."""
+def suggest_project(project_id: int, version: str) -> None:
+    """Go on with a version's suggestions for a while: what RQ calls, in a process of its own."""
     settings, queue = begin_job()
-    version = _serving_version(settings, project_id)
-    suggestions = queue.suggestions.due(project_id, version.name) if version else None
-    if version is None or suggestions is None:
+    store = project_store(settings, project_id)
+    suggestions = queue.suggestions.due(project_id, version)
+    if suggestions is None or store.serving() != version:
         return
 
     def put(current: Suggestions) -> None:
@@ -47,24 +47,15 @@ def suggest_project(project_id: int) -> None:
         queue.suggestions.put(project_id, current)
 
     try:
-        client = LabelStudioClient(settings, queue.tokens.get(project_id))
-        _Pusher(project_id, version, settings, client, put).push(suggestions)
+        try:
+            client = LabelStudioClient(settings, queue.tokens.get(project_id))
+            _Pusher(project_id, store, version, settings, client, put=put).push(suggestions)
+        except (ClientError, ModelError, OSError) as error:
+            again = error.again if isinstance(error, ClientError) else isinstance(error, OSError)
+            logger.error("project %d: the suggestions of %s: %s", project_id, version, error)
+            put((queue.suggestions.due(project_id, version) or suggestions).failed(str(error), again=again))
     except (LostError, RedisError) as error:
         logger.warning("project %d: giving suggestions stops here: %s", project_id, error)
-    except Exception as error:
-        again = error.again if isinstance(error, ClientError) else isinstance(error, OSError)
-        known = queue.suggestions.get(project_id)
-        begun = known if known is not None and known.version == version.name else suggestions
-        log = logger.error if isinstance(error, ClientError | ModelError | OSError) else logger.exception
-        log("project %d: the suggestions of %s: %s", project_id, version.name, error)
-        queue.suggestions.put(project_id, begun.failed(str(error), again=again))
-
-
-def _serving_version(settings: Settings, project_id: int) -> Version | None:
-    """Return the version that serves a project now, not one that is about to: it is what /setup says."""
-    name = serving_versions(settings).get(project_id)
-    versions = project_store(settings, project_id).versions()
-    return next((version for version in versions if version.name == name), None)
 
 
 class _Pusher:
@@ -73,13 +64,16 @@ class _Pusher:
     def __init__(
         self,
         project_id: int,
-        version: Version,
+        store: ModelStore,
+        version: str,
         settings: Settings,
         client: LabelStudioClient,
+        *,
         put: Callable[[Suggestions], None],
     ) -> None:
         """Make one; ``put`` writes down how far it is."""
         self._project_id = project_id
+        self._store = store
         self._version = version
         self._settings = settings
         self._client = client
@@ -94,7 +88,8 @@ class _Pusher:
             config = parse_labeling_config(self._client.labeling_config(self._project_id))
         except LabelingConfigError as error:
             raise ClientError(f"the labelling config is not for this: {error}", again=False) from error
-        tagger = Tagger.load(self._version.folder, device=self._settings.device, wish=self._settings.engine_wish)
+        folder = self._store.folder(self._version)
+        tagger = Tagger.load(folder, device=self._settings.device, wish=self._settings.engine_wish)
         predict = partial(
             predict_tasks,
             config=config,
@@ -105,29 +100,25 @@ class _Pusher:
         until = time.monotonic() + SECONDS_AT_A_TIME
         self._put(suggestions)
         while time.monotonic() < until:
-            tasks = self._client.tasks_to_predict(
-                self._project_id, self._version.name, after=suggestions.last_task
-            )
-            if not tasks:
-                suggestions = suggestions.model_copy(update={"state": "complete", "reason": None})
-                break
+            tasks = self._client.tasks_to_predict(self._project_id, self._version, after=suggestions.last_task)
             given = predict(tasks)
-            self._put(suggestions)  # nothing is given any more that another gives as well
-            if serving_versions(self._settings).get(self._project_id) != self._version.name:
-                logger.info("project %d: %s serves no more", self._project_id, self._version.name)
-                return
-            self._client.give_predictions(
-                self._project_id, [task["id"] for task in tasks], given, self._version.name
-            )
-            suggestions = suggestions.given(len(tasks), max(task["id"] for task in tasks))
+            # nothing is given any more that another gives as well, or of a version that serves no more
             self._put(suggestions)
+            if self._store.serving() != self._version:
+                logger.info("project %d: %s serves no more", self._project_id, self._version)
+                return
+            if not tasks:
+                self._complete(suggestions)
+                return
+            task_ids = [task["id"] for task in tasks]
+            self._client.give_predictions(self._project_id, task_ids, given, self._version)
+            suggestions = suggestions.given(len(tasks), max(task_ids))
+            self._put(suggestions)
+
+    def _complete(self, suggestions: Suggestions) -> None:
         if self._settings.update_project_model_version:
-            self._client.set_model_version(self._project_id, self._version.name)
-        self._put(suggestions)
-        if suggestions.state == "complete":
-            logger.info(
-                "project %d: %d tasks have suggestions of %s",
-                self._project_id,
-                suggestions.tasks,
-                self._version.name,
-            )
+            self._client.set_model_version(self._project_id, self._version)
+        self._put(suggestions.completed())
+        logger.info(
+            "project %d: %d tasks have suggestions of %s", self._project_id, suggestions.tasks, self._version
+        )

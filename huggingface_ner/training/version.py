@@ -54,7 +54,7 @@ def train_version(
     name = packaged_encoder().name if baseline == packaged_encoder() else str(baseline)
     parts = [spool.digest(), config.label_names, name, asdict(hyperparameters), held_out_share]
     data_hash = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    serving = store.serving_version()
+    serving = store.current_version()
     if serving is not None and serving.metrics.get("data_hash") == data_hash and _load(serving, settings):
         return Ending(
             status="unchanged",

@@ -28,8 +28,8 @@ from huggingface_ner.model_store import serving_versions
 from huggingface_ner.processes import end_with_parent, is_running
 from huggingface_ner.settings import Settings
 from huggingface_ner.training.connection import QueueError, connect, queue_url
-from huggingface_ner.training.queue import SECONDS_TO_HOLD, TrainingQueue
-from huggingface_ner.training.runs import Ending
+from huggingface_ner.training.queue import TrainingQueue
+from huggingface_ner.training.runs import SECONDS_TO_HOLD, Ending
 from huggingface_ner.training.suggestion_marks import SUGGEST
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -75,8 +75,12 @@ class TrainingWorker(SpawnWorker):
             job.delete()
             return
         os.environ[HOLDER] = holder
-        with self._kept(job.id, lambda: marks.keep(project_id, holder)), _files_of_its_own():
-            super().execute_job(job, queue)
+        before = marks.get(project_id)
+        self._run_process(job, queue, lambda: marks.keep(project_id, holder))
+        # a process that could still speak has said how far it is
+        due = marks.due(project_id, job.args[1]) if marks.get(project_id) == before else None
+        if due is not None and not self.is_asked_to_stop and marks.keep(project_id, holder):
+            marks.put(project_id, due.failed("the process was killed; is memory short?", again=True))
         marks.let_go(project_id, holder)
 
     def _train(self, project_id: int, job: Job, queue: Queue) -> None:
@@ -88,21 +92,21 @@ class TrainingWorker(SpawnWorker):
                 job.delete()
             return
         os.environ[RUN_ID] = run.id
+        # where no run holds the project, this one has just said how it ended
+        self._run_process(job, queue, lambda: self.training.keep(run) or not self.training.running(project_id))
+        if self.is_asked_to_stop:
+            self.training.release(run)
+        else:  # a run that could still speak has said how it ended
+            self.training.end(run, Ending.failed("the training process was killed; is memory short?", again=True))
+
+    def _run_process(self, job: Job, queue: Queue, is_kept: Callable[[], bool]) -> None:
         try:
-            # where no run holds the project, this one has just said how it ended
-            with (
-                self._kept(run.id, lambda: self.training.keep(run) or not self.training.running(project_id)),
-                _files_of_its_own(),
-            ):
+            with self._kept(job.id, is_kept), _files_of_its_own():
                 super().execute_job(job, queue)
         except RedisError:
             if self.horse_pid:  # nobody would notice how it ends
                 self.kill_horse()
             raise
-        if self.is_asked_to_stop:
-            self.training.release(run)
-        else:  # a run that could still speak has said how it ended
-            self.training.end(run, Ending.failed("the training process was killed; is memory short?", again=True))
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""

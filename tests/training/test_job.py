@@ -66,7 +66,7 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     seen: list[RunProgress] = []
     ending = run_training(7, training, LabelStudioClient(training), seen.append)
     assert ending.status == "published"
-    version = _store(training).serving_version()
+    version = _store(training).current_version()
     assert version is not None
     assert version.name == ending.version
     metrics = version.metrics
@@ -135,7 +135,7 @@ def test_a_version_that_cannot_be_loaded_is_no_reason_to_rest(
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
     _run(training)
-    version = _store(training).serving_version()
+    version = _store(training).current_version()
     assert version is not None
     (version.folder / "model.safetensors").write_bytes(b"broken")
     assert _run(training).status == "published"
@@ -175,7 +175,7 @@ def test_where_there_is_nothing_to_learn_it_says_so(
 
 def test_labels_come_and_go(label_studio_api: LabelStudioApi, training: Settings) -> None:
     def served_labels() -> tuple[str, ...]:
-        version = _store(training).serving_version()
+        version = _store(training).current_version()
         assert version is not None
         return Tagger.load(version.folder, device="cpu").labels
 

@@ -11,8 +11,8 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.training import offered_tokens
 from huggingface_ner.training import queue as queue_module
 from huggingface_ner.training.connection import connect, queue_url
-from huggingface_ner.training.queue import MOST_ATTEMPTS, TrainingQueue, open_queue
-from huggingface_ner.training.runs import Ending, Run, RunProgress
+from huggingface_ner.training.queue import TrainingQueue, open_queue
+from huggingface_ner.training.runs import MOST_ATTEMPTS, Ending, Run, RunProgress
 
 PUBLISHED = Ending(status="published", reason="it is better", version="v", f1=0.7, f1_before=0.6)
 

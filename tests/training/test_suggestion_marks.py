@@ -9,7 +9,8 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.training import suggestion_marks
 from huggingface_ner.training.connection import connect
 from huggingface_ner.training.queue import TrainingQueue
-from huggingface_ner.training.suggestion_marks import MOST_ATTEMPTS, SuggestionMarks, Suggestions
+from huggingface_ner.training.runs import MOST_ATTEMPTS, SECONDS_TO_HOLD
+from huggingface_ner.training.suggestion_marks import SuggestionMarks, Suggestions
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_one_holds_a_project_at_a_time(marks: SuggestionMarks, redis_url: str) -
     assert not marks.keep(7, "b")
     marks.let_go(7, "b")
     assert marks.is_held(7)
-    assert 0 < Redis.from_url(redis_url).ttl(marks._lock(7)) <= suggestion_marks.SECONDS_TO_HOLD
+    assert 0 < Redis.from_url(redis_url).ttl(marks._lock(7).name) <= SECONDS_TO_HOLD
     marks.let_go(7, "a")
     assert not marks.is_held(7)
 

@@ -1,6 +1,7 @@
 """Real workers that give a new version's predictions to the tasks that are not annotated."""
 
 import shutil
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from huggingface_ner import model_store
 from huggingface_ner.label_studio.client import PREDICTIONS_AT_A_TIME
 from huggingface_ner.settings import SettingsError, read_settings
+from huggingface_ner.training.runs import MOST_ATTEMPTS
 from tests.label_studio_api import LabelStudioApi
 from tests.training.test_job import tasks
-from tests.training.trainings import Trainings, children
+from tests.training.trainings import Trainings, children, kill
 
 UNANNOTATED = PREDICTIONS_AT_A_TIME * 2 + 50
 
@@ -88,6 +90,24 @@ def test_what_a_killed_worker_left_is_given_once(
     with suggesting.worker():
         suggesting.until(lambda: _is(suggesting, "complete"))
     assert _given(label_studio_api, version) == Counter(range(1001, 1001 + UNANNOTATED))
+
+
+def test_a_process_that_is_killed_again_and_again_is_given_up(
+    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _publish(suggesting, tiny_bert, monkeypatch)
+    label_studio_api.takes_predictions.release(0)
+    killed: set[int] = set()
+    with suggesting.worker(stands_still_at="attempts") as worker:
+        while not _is(suggesting, "failed"):
+            horses = [horse for horse in children(worker) if horse.pid not in killed]
+            if horses and label_studio_api.takes_predictions.waiting > len(killed):
+                killed |= {horse.pid for horse in horses}
+                kill(horses)
+            time.sleep(0.05)
+    assert MOST_ATTEMPTS <= len(killed) <= MOST_ATTEMPTS + 1
+    assert "was killed" in suggesting.queue.status(7)["suggestions"]["reason"]
+    assert label_studio_api.predictions == []
 
 
 def test_a_newer_version_stops_those_of_the_one_before(

@@ -13,8 +13,9 @@ from huggingface_ner.cli import main
 from huggingface_ner.server.app import create_app
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
+from huggingface_ner.training import worker as worker_module
 from huggingface_ner.training.connection import QueueError
-from huggingface_ner.training.queue import MOST_ATTEMPTS, SECONDS_TO_HOLD
+from huggingface_ner.training.runs import MOST_ATTEMPTS, SECONDS_TO_HOLD
 from huggingface_ner.training.worker import SECONDS_TO_BE_HEALTHY, run_worker
 from tests import recorded
 from tests.label_studio_api import LabelStudioApi
@@ -84,7 +85,7 @@ def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_s
         trainings.ended()
     pulled = [request for request in label_studio_api.requests if request == "GET /api/projects/7/"]
     assert 1 <= len(pulled) <= 2
-    version = trainings.store().serving_version()
+    version = trainings.store().current_version()
     assert version is not None
     assert version.metrics["tasks"] == 26, "the last run saw the newest data"
 
@@ -166,6 +167,28 @@ def test_a_stop_is_clean_also_where_redis_is_away(
         trainings.until(lambda: bool(trainings.queue.rq.connection.smembers("rq:workers")))
         server.terminate()
         time.sleep(1.5)
+
+
+def test_a_fault_while_it_looks_for_work_does_not_end_the_search(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise KeyboardInterrupt
+
+    def away(_: Settings) -> None:
+        raise OSError("the volume is away")
+
+    monkeypatch.setattr(worker_module, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(worker_module, "serving_versions", away)
+    monkeypatch.setattr(trainings.queue, "enqueue_due", look)
+    with pytest.raises(KeyboardInterrupt):
+        worker_module._look(trainings.queue, Settings(predict_after_training=True))
+    assert caplog.text.count("looking for work failed") == 2
 
 
 def test_a_worker_without_redis_says_what_to_do(
