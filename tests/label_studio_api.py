@@ -52,7 +52,7 @@ class LabelStudioApi:
     """What the stand-in serves, and what was asked of it.
 
     projects: labelling configs by project. tasks: each project's tasks, with annotations.
-    model_versions: what each project shows. predictions: those given to it. webhooks: of all projects.
+    model_versions: what each project shows. predictions: those given to it. backends, webhooks: of all projects.
     status: answered to everything instead, where it is set. answering: cleared, tasks are not answered until set.
     takes_predictions: where it has been released, how many more requests with predictions are answered.
     """
@@ -62,6 +62,7 @@ class LabelStudioApi:
         self.tasks: dict[int, list[dict[str, Any]]] = {}
         self.model_versions: dict[int, str] = {}
         self.predictions: list[dict[str, Any]] = []
+        self.backends: list[dict[str, Any]] = []
         self.webhooks: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.status: int | None = None
@@ -73,6 +74,10 @@ class LabelStudioApi:
     def add(self, project_id: int, config: str, tasks: list[dict[str, Any]]) -> None:
         self.projects[project_id] = config
         self.tasks[project_id] = tasks
+
+    def add_backend(self, project_id: int, url: str, user: str = "") -> None:
+        (like,) = self._recorded("backends")[1]
+        self.backends.append({**like, "project": project_id, "url": url, "basic_auth_user": user})
 
     def add_webhook(self, project_id: int, url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
         (like,) = self._recorded("webhooks")[1]
@@ -93,6 +98,8 @@ class LabelStudioApi:
         if authorization not in (f"Token {LEGACY_TOKEN}", f"Bearer {ACCESS_TOKEN}"):
             return self._recorded("wrong_token")
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/api/ml/":
+            return 200, [backend for backend in self.backends if backend["project"] == int(query["project"])]
         if url.path.startswith("/api/webhooks/"):
             return self._webhook(method, url.path, query, body)
         if url.path.endswith("/import/predictions"):

@@ -1,11 +1,11 @@
 """Label Studio's API through its SDK: labelling configs and tasks in, predictions and webhook headers out."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 from label_studio_sdk import LabelStudio, PredictionRequest
@@ -108,23 +108,27 @@ class LabelStudioClient:
             if self._sdk.projects.get(id=project_id).model_version != version:
                 self._sdk.projects.update(project_id, model_version=version)
 
-    def give_credentials(self, project_id: int, is_ours: Callable[[str], bool], authorization: str) -> bool:
-        """Let a project's webhooks of ours carry credentials; False where it has none. Raises ClientError.
+    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> bool:
+        """Let the webhook of a project's backend carry credentials; False where there is none.
 
-        is_ours: whether a webhook of this URL is. authorization: the header, for those without any in their URL.
+        host: by which the backend is asked, with its port: it tells which, where several have the user.
+        authorization: the header, for a backend whose URL has no credentials, which its webhook has then too.
+        Raises ClientError.
         """
         with self._errors(project_id):
-            ours = [hook for hook in self._webhooks(project_id) if is_ours(hook.url)]
-            for hook in ours:
-                headers = dict(hook.headers or {})
-                if urlsplit(hook.url).username is None and headers.get("Authorization") != authorization:
-                    self._sdk.webhooks.update(
-                        hook.id, url=hook.url, headers={**headers, "Authorization": authorization}
-                    )
-            kept = {hook.id: dict(hook.headers or {}) for hook in self._webhooks(project_id)}
-        for hook in ours:
-            if urlsplit(hook.url).username is None and kept.get(hook.id, {}).get("Authorization") != authorization:
-                raise ClientError(f"webhook {hook.id} does not keep the credentials it was given", again=True)
+            backends: list[Any] = [each for each in self._sdk.ml.list(project=project_id) if _has_user(each, user)]
+            if len(backends) > 1:
+                backends = [each for each in backends if urlsplit(each.url).netloc.rpartition("@")[2] == host]
+            urls = {f"{backend.url.rstrip('/')}/webhook" for backend in backends}
+            ours = [hook for hook in self._webhooks(project_id) if hook.url in urls]
+            without = [hook for hook in ours if not _carries(hook, authorization)]
+            for hook in without:
+                headers = {**(hook.headers or {}), "Authorization": authorization}
+                self._sdk.webhooks.update(hook.id, url=hook.url, headers=headers)
+            kept = self._webhooks(project_id) if without else []
+        refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
+        if refused:
+            raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", again=True)
         return bool(ours)
 
     def _webhooks(self, project_id: int) -> list[Any]:
@@ -167,3 +171,13 @@ class LabelStudioClient:
 def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:
     """Return a condition as Label Studio's Data Manager has them."""
     return {"filter": f"filter:tasks:{column}", "type": kind, "operator": operator, "value": value}
+
+
+def _has_user(backend: Any, user: str) -> bool:
+    """Return whether Label Studio asks a backend as a user, whose name it has beside the URL or in it."""
+    return user in (backend.basic_auth_user, unquote(urlsplit(backend.url).username or ""))
+
+
+def _carries(webhook: Any, authorization: str) -> bool:
+    in_url = urlsplit(webhook.url).username is not None
+    return in_url or (webhook.headers or {}).get("Authorization") == authorization

@@ -10,7 +10,6 @@ import math
 import threading
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from redis import RedisError
 
@@ -58,6 +57,7 @@ class WebhookCredentials:
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
         self._settings = settings
+        self._started = time.time()
         # without a queue nothing is trained, and without credentials none are missing
         self._queue = queue if settings.basic_auth_user is not None else None
         self._checks: dict[int, _Check] = {}
@@ -95,8 +95,8 @@ class WebhookCredentials:
             return
         if len(self._arrived) >= MOST_PROJECTS:
             self._arrived.clear()
-        self._arrived.add(project_id)
-        _note(self._queue, project_id, ARRIVED)
+        if self._note(self._queue, project_id, ARRIVED):
+            self._arrived.add(project_id)
 
     def _run(self, queue: TrainingQueue) -> None:
         while True:
@@ -110,20 +110,22 @@ class WebhookCredentials:
             for project_id, check in due:
                 trouble = self._trouble(queue, project_id, check.host)
                 if self._is_settled(check, trouble):
-                    _note(queue, project_id, GIVEN if trouble is None else f"{ADVICE} ({trouble})")
+                    self._note(queue, project_id, GIVEN if trouble is None else f"{ADVICE} ({trouble})")
 
     def _trouble(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
         """Give a project's webhook the credentials; returns why it has none, None where it has."""
-        authorization = f"Basic {base64.b64encode(auth.expected(self._settings) or b'').decode('ascii')}"
+        credentials = auth.expected(self._settings) or b""
+        authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
         try:
             client = LabelStudioClient(self._settings, queue.tokens.get(project_id))
-            found = client.give_credentials(project_id, lambda url: _leads_to(url, host), authorization)
+            user = self._settings.basic_auth_user or ""
+            found = client.give_credentials(project_id, host, user, authorization)
         except (ClientError, RedisError) as error:
             return str(error)
         except Exception as error:  # the thread has other projects to look after
             logger.exception("project %d: its webhook", project_id)
             return f"{type(error).__name__}: {error}"
-        return None if found else f"the project has no webhook that leads to {host}"
+        return None if found else "the project has no webhook for a backend with BASIC_AUTH_USER"
 
     @staticmethod
     def _is_settled(check: _Check, trouble: str | None) -> bool:
@@ -136,28 +138,19 @@ class WebhookCredentials:
         check.rests_until = time.monotonic() + (SECONDS_TO_TRUST if trouble is None else SECONDS_TO_REST)
         return True
 
+    def _note(self, queue: TrainingQueue, project_id: int, note: str) -> bool:
+        """Keep, and log, what is new since this service started; False where that fails.
 
-def _note(queue: TrainingQueue, project_id: int, note: str) -> None:
-    """Keep, and log, what is new; that events arrived says more than anything else."""
-    try:
-        known = queue.status(project_id).get("webhook")
-        if known in (note, ARRIVED):
-            return
-        queue.note_webhook(project_id, note)
-    except RedisError as error:
-        logger.warning("project %d: the training queue does not answer: %s", project_id, error)
-    level = logging.INFO if note in (ARRIVED, GIVEN) else logging.WARNING
-    logger.log(level, "project %d: its webhook: %s", project_id, note)
-
-
-def _leads_to(url: str, host: str) -> bool:
-    """Return whether a webhook's URL leads to this service, that Label Studio knows by a host and port."""
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    name, port = (parts.hostname or "").lower(), parts.port or default
-    asked = urlsplit(f"//{host}")
-    return (
-        parts.path.endswith("/webhook")
-        and name == (asked.hostname or "").lower()
-        and (port == asked.port or (asked.port is None and port == default))
-    )
+        That events arrived says more than anything else, but not what came with an earlier start's credentials.
+        """
+        try:
+            known, noted_at = queue.webhook_note(project_id)
+            if noted_at >= self._started and known in (note, ARRIVED):
+                return True
+            queue.note_webhook(project_id, note)
+        except RedisError as error:
+            logger.warning("project %d: the training queue does not answer: %s", project_id, error)
+            return False
+        level = logging.INFO if note in (ARRIVED, GIVEN) else logging.WARNING
+        logger.log(level, "project %d: its webhook: %s", project_id, note)
+        return True

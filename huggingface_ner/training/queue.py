@@ -10,7 +10,8 @@ Redis holds a hash for each project:
 - ``asked_first``, ``asked_last``: when the requests came that no run has seen;
 - ``attempts``, ``not_before``, ``parked``: runs that failed in a row, when the next may begin, why there is none;
 - ``labels``: those of the labelling config that a training was last asked for because of;
-- ``webhook``: what is known of the credentials that its events need, where the service asks for some.
+- ``webhook``, ``webhook_at``: what is known, and since when, of the credentials that its events need, where the
+  service asks for some.
 
 A run holds its project by a key that expires unless its worker keeps it. Webhooks only write marks; the workers
 look for projects that want a training, which also finds those that a killed worker left. RQ's jobs are hints: who
@@ -119,9 +120,14 @@ class TrainingQueue:
         """Keep what is known of the credentials of a project's webhook, for people."""
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hset(key, "webhook", note)
+            pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
             pipeline.expire(key, SECONDS_TO_REMEMBER)
             pipeline.execute()
+
+    def webhook_note(self, project_id: int) -> tuple[str | None, float]:
+        """Return what is known of a project's webhook, and since when, seconds since 1970."""
+        state = self._state(project_id)
+        return state.get("webhook"), float(state.get("webhook_at", 0))
 
     def enqueue_due(self) -> None:
         """Give RQ a job for each project that wants a training and may have one; several workers may at once.
