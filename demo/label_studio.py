@@ -44,6 +44,10 @@ def label_studio(
     chosen = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
         "LABEL_STUDIO_HOST": url,
+        # the first start makes this user
+        "LABEL_STUDIO_USERNAME": user,
+        "LABEL_STUDIO_PASSWORD": password,
+        "LABEL_STUDIO_USER_TOKEN": token,
         # a backend on this machine is at a private address
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
@@ -57,7 +61,6 @@ def label_studio(
         **environment,
     }
     command = [str(COMMAND), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
-    command += ["--username", user, "--password", password, "--user-token", token]
     log = folder / "label_studio.log"
     with started("Label Studio", command, {**os.environ, **chosen}, log) as service:
         service.wait_until_up(f"{url}/health", SECONDS_TO_START)

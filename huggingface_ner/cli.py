@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--port", type=int, help="port to listen on (default: PORT)")
 
     command(
-        commands.worker, "Run the trainings that wait in the queue at REDIS_URL, one at a time, until stopped."
+        commands.worker,
+        "Run the trainings that wait at REDIS_URL, one at a time, and give suggestions, until stopped.",
     )
 
     added = command(commands.status, "Show what each project's training is at: waiting, running, how it ended.")

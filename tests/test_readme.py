@@ -20,7 +20,12 @@ from tests import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions")
-COMMANDS = [line for block in BLOCKS for line in block.splitlines() if "-m huggingface_ner" in line]
+COMMANDS = [
+    line
+    for block in BLOCKS
+    for line in block.splitlines()
+    if line.startswith(".venv/bin/python -m huggingface_ner")
+]
 
 
 def _defaults() -> dict[str, str]:

@@ -20,7 +20,7 @@ TASKS_AT_A_TIME = 200
 PREDICTIONS_AT_A_TIME = 100
 
 _GET_A_KEY = (
-    "make a personal access token in Label Studio under Account & Settings, as a user who may see the project, "
+    "make a personal access token in Label Studio under Account & Settings, as a user who may change the project, "
     "and set LABEL_STUDIO_API_KEY to it"
 )
 

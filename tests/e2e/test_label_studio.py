@@ -251,29 +251,31 @@ def test_texts_behind_urls_are_fetched_from_label_studio_and_from_allowed_hosts(
         assert only_prediction(project.open(missing))["result"] == []
 
 
+def predicted(project: Project, backend: str, data: dict[str, Any]) -> list[Any]:
+    """Return the regions that a task shows when it is opened, in a project that is connected only now."""
+    project.connect(backend)
+    (task_id,) = project.add(data)
+    return list(only_prediction(project.open(task_id))["result"])
+
+
 def test_hypertext_regions_are_on_the_right_characters(studio: Studio, backend: str) -> None:
     labels = '<Label value="Person"/><Label value="City" alias="LOC"/>'  # a synonym, and what is saved instead
-    project = studio.project(
-        "hypertext",
+    hypertext = (
         f'<View><HyperTextLabels name="label" toName="text">{labels}</HyperTextLabels>'
-        '<HyperText name="text" value="$html"/></View>',
+        '<HyperText name="text" value="$html"/></View>'
     )
-    project.connect(backend)
-    (task_id,) = project.add({"html": HTML})
-    found = in_hypertext(HTML, only_prediction(project.open(task_id))["result"])
+    found = in_hypertext(HTML, predicted(studio.project("hypertext", hypertext), backend, {"html": HTML}))
     assert found == [(characters, {"PER": "Person"}.get(label, label)) for characters, label in FOUND_IN_HTML]
 
 
 def test_paragraph_regions_are_on_the_right_characters(studio: Studio, backend: str) -> None:
     labels = "".join(f'<Label value="{label}"/>' for label in LABELS)
-    project = studio.project(
-        "paragraphs",
+    paragraphs = (
         f'<View><ParagraphLabels name="label" toName="text">{labels}</ParagraphLabels>'
-        '<Paragraphs name="text" value="$dialogue" layout="dialogue"/></View>',
+        '<Paragraphs name="text" value="$dialogue" layout="dialogue"/></View>'
     )
-    project.connect(backend)
-    (task_id,) = project.add({"dialogue": DIALOGUE})
-    found = in_paragraphs(DIALOGUE, only_prediction(project.open(task_id))["result"])
+    project = studio.project("paragraphs", paragraphs)
+    found = in_paragraphs(DIALOGUE, predicted(project, backend, {"dialogue": DIALOGUE}))
     assert found == [pair for utterance in FOUND_IN_DIALOGUE for pair in utterance]
 
 
