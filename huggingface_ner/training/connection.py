@@ -1,6 +1,7 @@
 """Where the training queue is, and the way to it."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -13,11 +14,8 @@ from huggingface_ner.settings import Settings
 
 # What a webhook may wait for Redis, several times over: Label Studio gives it one second in all.
 SECONDS_FOR_REDIS = 0.3
-
-
 # A Redis that did not answer a webhook is not asked by the next ones for so long: they would wait in vain.
 SECONDS_TO_REST = 1.0
-
 # What is known of a project that nobody has touched for so long is forgotten.
 SECONDS_TO_REMEMBER = 90 * 24 * 3600
 
@@ -54,6 +52,16 @@ def connect(url: str, *, timeout: float = SECONDS_FOR_REDIS) -> Redis:
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+
+
+def as_text(value: bytes | str) -> str:
+    """Return what Redis answers as text: RQ, which shares the connection, needs the bytes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def decoded(fields: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
+    """Return a hash of Redis as texts."""
+    return {as_text(name): as_text(value) for name, value in fields.items()}
 
 
 def queue_url(settings: Settings) -> str | None:

@@ -4,7 +4,7 @@ import time
 
 from redis import Redis
 
-from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker
+from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker, as_text
 
 # Label Studio sends its token again and again; so often it is written down.
 SECONDS_BETWEEN_WRITES = 600.0
@@ -35,7 +35,7 @@ class OfferedTokens:
     def get(self, project_id: int) -> str | None:
         """Return a project's token."""
         token = self._redis.get(self._key(project_id))
-        return token.decode() if isinstance(token, bytes) else token
+        return None if token is None else as_text(token)
 
     def _key(self, project_id: int) -> str:
         return f"{self._prefix}:token:{project_id}"

@@ -31,7 +31,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.settings import Settings, shared_settings
-from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker, connect, queue_url
+from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker, as_text, connect, decoded, queue_url
 from huggingface_ner.training.offered_tokens import OfferedTokens
 from huggingface_ner.training.runs import (
     MOST_ATTEMPTS,
@@ -114,7 +114,7 @@ class TrainingQueue:
             pipeline.hget(key, "labels")
             pipeline.hset(key, "labels", wanted)
             before = pipeline.execute()[0]
-        return None if before is not None and _text(before) == wanted else self.ask(project_id)
+        return None if before is not None and as_text(before) == wanted else self.ask(project_id)
 
     def note_webhook(self, project_id: int, note: str) -> None:
         """Keep what is known of the credentials of a project's webhook, for people."""
@@ -161,7 +161,7 @@ class TrainingQueue:
 
         def take(pipeline: Pipeline) -> Run | None:
             held = pipeline.exists(lock)
-            state = _decode(pipeline.hgetall(key))
+            state = decoded(pipeline.hgetall(key))
             pipeline.multi()
             if held or _run(state) is not None or not _wants(state):
                 return None
@@ -185,7 +185,7 @@ class TrainingQueue:
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def prolong(pipeline: Pipeline) -> bool:
-            current = _run(_decode(pipeline.hgetall(key)))
+            current = _run(decoded(pipeline.hgetall(key)))
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
@@ -203,7 +203,7 @@ class TrainingQueue:
         key = self._key(run.project_id)
 
         def tell(pipeline: Pipeline) -> bool:
-            current = _run(_decode(pipeline.hgetall(key)))
+            current = _run(decoded(pipeline.hgetall(key)))
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
@@ -278,13 +278,13 @@ class TrainingQueue:
     def projects(self) -> list[int]:
         """Return the projects that something is known of."""
         prefix = self._key("")
-        return sorted(int(_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
+        return sorted(int(as_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
 
     def _let_go(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def leave(pipeline: Pipeline) -> bool:
-            state = _decode(pipeline.hgetall(key))
+            state = decoded(pipeline.hgetall(key))
             current = _run(state)
             pipeline.multi()
             if current is None or current.id != run.id:
@@ -311,15 +311,7 @@ class TrainingQueue:
         return f"{self._prefix}:wanting"
 
     def _state(self, project_id: int) -> dict[str, str]:
-        return _decode(self._redis.hgetall(self._key(project_id)))
-
-
-def _decode(state: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
-    return {_text(name): _text(value) for name, value in state.items()}
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+        return decoded(self._redis.hgetall(self._key(project_id)))
 
 
 def _run(state: Mapping[str, str]) -> Run | None:

@@ -16,7 +16,7 @@ from redis.lock import Lock
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker
+from huggingface_ner.training.connection import SECONDS_TO_REMEMBER, Breaker, decoded
 from huggingface_ner.training.runs import MOST_ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS, SECONDS_TO_HOLD
 
 SUGGEST = "huggingface_ner.training.suggestions.suggest_project"
@@ -147,6 +147,6 @@ class SuggestionMarks:
 
 
 def _read(fields: Mapping[bytes | str, bytes | str]) -> tuple[Suggestions | None, int]:
-    texts = {(k.decode() if isinstance(k, bytes) else k): v for k, v in fields.items()}
+    texts = decoded(fields)
     state = texts.get("state")
     return Suggestions.model_validate_json(state) if state else None, int(texts.get("added", 0))
