@@ -34,6 +34,8 @@ MOST_MISSES = 20
 # What a server that was killed holds on to for a moment.
 SECONDS_TO_LOCK = 5.0
 
+# So a Redis loses nothing that it has answered, however it ends: at its default a kill may cost it two seconds.
+DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 SOCKET_FOLDER = "huggingface-ner-queue-"
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
@@ -128,7 +130,7 @@ def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
         data_dir=folder,
         persist=True,
         unix_socket_path=socket,
-        config={"appendonly": "yes", "logfile": "valkey.log", "loglevel": "warning"},
+        config={**DURABLE, "logfile": "valkey.log", "loglevel": "warning"},
     )
     _start(server)
     try:

