@@ -14,6 +14,7 @@ from tests.server.service import free_port, running, wait
 
 SERVE = [sys.executable, "-m", "huggingface_ner", "serve"]
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
+ACCOUNT = {"user": "e2e@example.org", "password": "e2e-password-1", "token": TOKEN}
 EACH_N_UPDATES = 24
 KNOWN = {
     "ada": "B-PER",
@@ -34,8 +35,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """Label Studio with strict validation of predictions, which refuses a whole batch for one wrong field."""
     folder = tmp_path_factory.mktemp("label-studio")
     strict = {"fflag_feat_utc_210_prediction_validation_15082025": "true"}
-    account = {"user": "e2e@example.org", "password": "e2e-password-1", "token": TOKEN}
-    with label_studio(folder, free_port(), **account, **strict) as server, Studio(server) as studio:
+    with label_studio(folder, free_port(), **ACCOUNT, **strict) as server, Studio(server) as studio:
         yield studio
 
 

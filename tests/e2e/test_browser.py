@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,10 @@ import lxml.html
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect, sync_playwright
 
+from tests.e2e.samples import DIALOGUE, FOUND, FOUND_IN_DIALOGUE, FOUND_IN_HTML, HTML, TEXT
 from tests.e2e.spans import Found
+from tests.e2e.steps import only_prediction
 from tests.e2e.studio import Studio
-from tests.e2e.test_label_studio import (
-    DIALOGUE,
-    FOUND,
-    FOUND_IN_DIALOGUE,
-    FOUND_IN_HTML,
-    HTML,
-    TEXT,
-    only_prediction,
-)
 
 pytestmark = pytest.mark.e2e
 
@@ -30,16 +24,17 @@ SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 FLAGS += ("--disable-component-update", "--disable-sync")
 MILLISECONDS_TO_LOAD = 40_000
+SECONDS_TO_DRAW = 20.0
 
 COLOURS = {"PER": "#cc0000", "LOC": "#0000cc"}
 # What each kind's characters are counted from: the whole text, or the utterance.
 ROOTS = {"Text": ".lsf-htx-richtext", "HyperText": "body", "Paragraphs": "[class*=dialoguetext]"}
 # For each stretch that is drawn: what stands before it, its characters, and its colour.
-DRAWN = """(highlights, root) => highlights.map(highlight => {
+DRAWN = """(highlights, root) => highlights.filter(highlight => highlight.closest(root)).map(highlight => {
     const before = document.createRange();
     before.setStart(highlight.closest(root), 0);
     before.setEndBefore(highlight);
-    const [red, green, blue] = getComputedStyle(highlight).backgroundColor.match(/[0-9.]+/g);
+    const [red, green, blue] = getComputedStyle(highlight).backgroundColor.match(/[0-9.]+/g) || [];
     const colour = "#" + [red, green, blue].map(part => Number(part).toString(16).padStart(2, "0")).join("");
     return [before.toString(), highlight.textContent, colour];
 })"""
@@ -109,13 +104,20 @@ def meant(kind: Kind) -> list[tuple[str, str, str]]:
     return stretches
 
 
-def drawn(page: Page, name: str) -> list[tuple[str, str, str]]:
-    """Return what is drawn, in the order of the text."""
+def drawn(page: Page, name: str, awaited: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Return what is drawn, in the order of the text, at the latest: the page draws more than once."""
     inside: Page | FrameLocator = page.frame_locator("iframe.lsf-htx-richtext") if name == "HyperText" else page
     highlights = inside.locator(".htx-highlight")
     expect(highlights.first).to_be_visible(timeout=MILLISECONDS_TO_LOAD)
-    found = highlights.evaluate_all(DRAWN, ROOTS[name])
-    return [(without_line_ends(before), characters, colour) for before, characters, colour in found]
+    until = time.monotonic() + SECONDS_TO_DRAW
+    while True:
+        now = [
+            (without_line_ends(before), characters, colour)
+            for before, characters, colour in highlights.evaluate_all(DRAWN, ROOTS[name])
+        ]
+        if now == awaited or time.monotonic() > until:
+            return now
+        page.wait_for_timeout(100)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -134,7 +136,7 @@ def test_predictions_are_drawn_on_the_right_characters_and_saved_unchanged(
 
     page.goto(f"{studio.server.url}/projects/{project.id}/data?task={task_id}")
     try:
-        assert drawn(page, name) == meant(kind)
+        assert drawn(page, name, meant(kind)) == meant(kind)
     finally:
         page.screenshot(path=SCREENSHOTS / f"{name}.png")
 

@@ -3,8 +3,7 @@
 import json
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,53 +14,25 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from huggingface_ner.server.webhook_credentials import ARRIVED, GIVEN
 from tests.e2e.conftest import EACH_N_UPDATES, TOKEN, Serve
+from tests.e2e.samples import DIALOGUE, FOUND, FOUND_IN_DIALOGUE, FOUND_IN_HTML, HTML, LABELS, TEXT
 from tests.e2e.spans import in_hypertext, in_paragraphs, in_text
+from tests.e2e.steps import (
+    LESSON,
+    LESSON_LEARNED,
+    config,
+    only_prediction,
+    published,
+    region,
+    teach,
+    training,
+    until,
+)
 from tests.e2e.studio import Project, Studio
+from tests.server.service import free_port
 
 pytestmark = pytest.mark.e2e
-
-SECONDS_TO_TRAIN = 120.0
-LABELS = ("PER", "LOC")
-
-# one of each: family emoji, flags, combining accents, CRLF, blank lines, blanks at the edges, markup
-TEXT = (
-    "  👨‍👩‍👧 Ada Lovelace met Jose\u0301 in Zürich.\r\n\r\n"
-    "🇺🇸 <b>São Paulo</b> &amp; Lyon\t😀\r\nNext line: Ada Lovelace, Lyon \n"
-)
-FOUND = [
-    ("Ada Lovelace", "PER"),
-    ("Jose\u0301", "PER"),
-    ("Zürich", "LOC"),
-    ("São Paulo", "LOC"),
-    ("Lyon", "LOC"),
-    ("Ada Lovelace", "PER"),
-    ("Lyon", "LOC"),
-]
-HTML = (
-    "<div><p>😀 Hello <b>Ada Lovelace</b>!</p>\r\n"
-    "  <p>Zürich 😀 &amp; <i>Lyon</i><br>and São Paulo 🇺🇸 Jose\u0301</p></div>"
-)
-FOUND_IN_HTML = [
-    ("Ada Lovelace", "PER"),
-    ("Zürich", "LOC"),
-    ("Lyon", "LOC"),
-    ("São Paulo", "LOC"),
-    ("Jose\u0301", "PER"),
-]
-DIALOGUE = [
-    {"author": "A", "text": "😀 Ada Lovelace is here."},
-    {"author": "B", "text": "No, 👨‍👩‍👧 in Zürich,\nor in São Paulo, Jose\u0301."},
-]
-FOUND_IN_DIALOGUE = [
-    [("Ada Lovelace", "PER")],
-    [("Zürich", "LOC"), ("São Paulo", "LOC"), ("Jose\u0301", "PER")],
-]
-
-
-def config(*labels: str, text: str = '<Text name="text" value="$text"/>') -> str:
-    inner = "".join(f'<Label value="{label}"/>' for label in labels)
-    return f'<View><Labels name="label" toName="text">{inner}</Labels>{text}</View>'
 
 
 @pytest.fixture
@@ -70,51 +41,6 @@ def project(studio: Studio, backend: str, request: pytest.FixtureRequest) -> Pro
     project = studio.project(request.node.name[:50], config(*LABELS))
     project.connect(backend)
     return project
-
-
-def only_prediction(task: Any) -> Any:
-    """Return the one prediction of a task, and check what is true of all."""
-    (prediction,) = task["predictions"]
-    assert 0.0 <= prediction["score"] <= 1.0
-    assert all(0.0 <= region["score"] <= 1.0 for region in prediction["result"])
-    assert len({region["id"] for region in prediction["result"]}) == len(prediction["result"])
-    return prediction
-
-
-def training(url: str, project: Project, auth: tuple[str, str] | None = None) -> Any:
-    with requests.get(f"{url}/training?project={project.id}", auth=auth, timeout=10) as answer:
-        assert answer.status_code == 200
-        return answer.json()
-
-
-def published(url: str, project: Project, before: str, auth: tuple[str, str] | None = None) -> Any:
-    """Wait until a training has published another version and Label Studio hears of it; returns how it ended."""
-    end = time.monotonic() + SECONDS_TO_TRAIN
-    while project.backend()["model_version"] == before:
-        status = training(url, project, auth)
-        assert time.monotonic() < end, status
-        assert status["state"] != "parked", status
-        time.sleep(0.5)
-    while "last" not in (status := training(url, project, auth)):
-        assert time.monotonic() < end, status
-        time.sleep(0.2)
-    assert status["last"]["status"] == "published", status
-    assert project.backend()["model_version"] == status["last"]["version"]
-    return status["last"]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS_TO_TRAIN
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.3)
-
-
-def region(text: str, characters: str, label: str) -> dict[str, Any]:
-    """Return a region as the page saves one that a person drew."""
-    start = text.index(characters)
-    value = {"start": start, "end": start + len(characters), "text": characters, "labels": [label]}
-    return {"from_name": "label", "to_name": "text", "type": "labels", "origin": "manual", "value": value}
 
 
 def test_strict_validation_is_on(project: Project) -> None:
@@ -279,18 +205,6 @@ def test_paragraph_regions_are_on_the_right_characters(studio: Studio, backend: 
     assert found == [pair for utterance in FOUND_IN_DIALOGUE for pair in utterance]
 
 
-LESSON = "😀 Grace Hopper flew to Zürich for Acme {}"
-LESSON_LEARNED = [("Grace Hopper", "PER"), ("Zürich", "LOC")]
-
-
-def teach(project: Project, count: int, *organizations: str) -> None:
-    """Annotate tasks that show names which the baseline does not know."""
-    texts = [LESSON.format(number) for number in range(count)]
-    for task_id, text in zip(project.add(*({"text": text} for text in texts)), texts, strict=True):
-        regions = [region(text, *found) for found in LESSON_LEARNED]
-        project.submit(task_id, regions + [region(text, "Acme", label) for label in organizations])
-
-
 @pytest.fixture(scope="module")
 def taught(studio: Studio, backend: str) -> tuple[Project, int, str, Any]:
     """A project that annotations alone have trained.
@@ -389,12 +303,34 @@ def test_with_basic_auth_label_studios_webhook_is_given_the_credentials(
     right = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
     project.connect(closed_backend, auth_method="BASIC_AUTH", **right)
     auth = (USER, PASSWORD)
-    until(lambda: training(closed_backend, project, auth).get("webhook") == "it carries the credentials")
+    until(lambda: training(closed_backend, project, auth).get("webhook") == GIVEN)
     (webhook,) = project.webhooks()
     assert list(webhook["headers"]) == ["Authorization"]
     teach(project, 3)
     status = training(closed_backend, project, auth)
-    assert (status["updates"], status["webhook"]) == (3, "its events arrive with the credentials")
+    assert (status["updates"], status["webhook"]) == (3, ARRIVED)
+
+
+def test_the_webhook_is_given_other_credentials_after_a_restart_with_them(
+    studio: Studio, serve: Serve, tmp_path: Path
+) -> None:
+    project = studio.project("other credentials", config(*LABELS))
+    settings = {"PORT": str(free_port()), "MODEL_DIR": str(tmp_path), "LABEL_STUDIO_API_KEY": TOKEN}
+    events = 0
+    for password in ("first", "second"):
+        with serve(BASIC_AUTH_USER=USER, BASIC_AUTH_PASS=password, **settings) as url:
+            credentials = {"auth_method": "BASIC_AUTH", "basic_auth_user": USER, "basic_auth_pass": password}
+            if project.backend_id:
+                body = {"project": project.id, "url": url, **credentials}
+                studio.ask("PATCH", f"/api/ml/{project.backend_id}", body)
+            else:
+                project.connect(url, **credentials)
+            auth = (USER, password)
+            until(lambda url=url, auth=auth: training(url, project, auth).get("webhook") == GIVEN)
+            teach(project, 2)
+            events += 2
+            status = training(url, project, auth)
+            assert (status["updates"], status["webhook"]) == (events, ARRIVED)
 
 
 def test_suggestions_refresh_themselves_and_the_least_certain_task_is_offered(

@@ -30,7 +30,7 @@ def running(command: list[str], log: Path, *, ends_with: int = 0, **environment:
 
     ends_with: but for 0 and -SIGTERM the test sees to it that the command ends.
     """
-    port = free_port()
+    port = environment.pop("PORT", None) or free_port()
     environment = {"MODEL_DIR": str(log.parent / "models"), **environment}
     with log.open("wb") as written:
         process = subprocess.Popen(

@@ -99,6 +99,8 @@ def test_ten_annotations_make_a_better_model_serve(
 
 
 def test_ctrl_c_ends_all_in_order(label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path) -> None:
+    # a shell lets what it runs in the background ignore Ctrl-C, and whatever that starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
     with running(SERVE, tmp_path / "log", ends_with=130, **environment) as url:
         wait(f"{url}/health")
