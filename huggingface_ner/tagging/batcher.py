@@ -22,8 +22,8 @@ CHARACTERS_PER_GROUP = 200_000
 GROUPS_AHEAD = 2
 # So long the engine waits for more, where the last batch had several requests in it.
 SECONDS_TO_GATHER = 0.002
-# A batch of its own costs about as much as so many more tokens: a request whose windows would be padded by more,
-# or pad the others by more, does not join. Measured, see bench/README.md.
+# Where windows are padded, a batch of its own costs about as much as so many more tokens: a request whose windows
+# would be padded by more, or pad the others by more, does not join. Measured, see bench/README.md.
 TOKENS_TO_JOIN = 8
 # While others come and go, a large request's batches take no longer: the others wait for the one that runs.
 SECONDS_PER_SHARED_BATCH = 0.04
@@ -82,15 +82,10 @@ class _Job:
     def __len__(self) -> int:
         return sum(map(len, self.groups))
 
-    def peek(self) -> _Item:
-        """Return the window that ``pop`` takes first: the longest of the first group."""
-        return self.groups[0][-1]
-
-    def pop(self) -> _Item:
-        item = self.groups[0].pop()
-        if not self.groups[0]:
-            self.groups.popleft()
-        return item
+    @property
+    def longest(self) -> int:
+        """The longest window of the first group."""
+        return len(self.groups[0][-1])
 
 
 class Batcher:
@@ -226,7 +221,7 @@ class Batcher:
             return
         seconds = time.monotonic() - started
         self._seconds_per_window = _averaged(self._seconds_per_window, seconds / len(batch))
-        tokens = len(batch) * max(map(len, batch))
+        tokens = tagger.tokens([len(item) for item in batch])
         self._seconds_per_token = _averaged(self._seconds_per_token, seconds / tokens)
         for item in batch:
             item.group.left -= 1
@@ -238,25 +233,31 @@ class Batcher:
 
         The oldest request and the others have every second batch each, so that neither a large request keeps
         small ones waiting nor many small ones a large one. Among the others the smallest comes first. What is left
-        of the budget goes to requests that fit in whole and have windows of about the same length.
+        of the budget goes to requests that fit in whole and, where windows are padded, have some of about the same
+        length.
         """
         first, *others = self._jobs
         if others:
             self._others_until = time.monotonic() + SECONDS_TO_EXPECT_OTHERS
             if self._led is not None and self._led() is first:
                 first = min(others, key=len)
-        self._led, tagger, longest = weakref.ref(first), first.tagger, len(first.peek())
-        room = max(self._budget(tagger) // longest, 1)
-        batch = [first.pop() for _ in range(min(room, len(first.groups[0])))]
-        requests = 1
+        self._led, tagger, group = weakref.ref(first), first.tagger, first.groups[0]
+        budget = self._budget(tagger)
+        batch: list[_Item] = []
+        lengths: list[int] = []
+        while group and (not batch or tagger.tokens([*lengths, len(group[-1])]) <= budget):
+            batch.append(group.pop())
+            lengths.append(len(batch[-1]))
+        if not group:
+            first.groups.popleft()
+        requests, longest = 1, max(lengths)
         rest = [job for job in self._jobs if job is not first and job.tagger is tagger and len(job.groups) == 1]
-        for job in sorted(rest, key=lambda job: (len(job), abs(len(job.peek()) - longest))):
-            longer = max(longest, len(job.peek()))
-            together = (len(batch) + len(job)) * longer
-            apart = len(batch) * longest + len(job) * len(job.peek())
-            if together <= min(tagger.tokens_per_batch, apart + TOKENS_TO_JOIN):
-                batch += [job.pop() for _ in range(len(job))]
-                longest = longer
+        for job in sorted(rest, key=lambda job: (len(job), abs(job.longest - longest))):
+            more = [len(item) for item in job.groups[0]]
+            apart = tagger.tokens(lengths) + tagger.tokens(more)
+            if tagger.tokens(lengths + more) <= min(tagger.tokens_per_batch, apart + TOKENS_TO_JOIN):
+                batch += job.groups.popleft()
+                lengths += more
                 requests += 1
         self._jobs = [job for job in self._jobs if job.groups]
         self._is_shared = requests > 1

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from huggingface_ner.tagging.decoding import LogProbabilities
-from huggingface_ner.tagging.engines import EngineKind, Precision, pad
+from huggingface_ner.tagging.engines import EngineKind, Precision
+from huggingface_ner.tagging.layouts import Batch, Packed, Padded
 from huggingface_ner.tagging.threads import engine_threads
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 # Chosen by measuring, see bench/README.md: more is no faster, and the next request waits for less.
 TOKENS_PER_BATCH = 256
-INPUTS = ("input_ids", "attention_mask")
 
 
 class OnnxEngine:
@@ -40,29 +40,33 @@ class OnnxEngine:
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._pad = pad_id
+        names = {put.name for put in self._session.get_inputs()}
+        self.layout: Padded | Packed = Packed(pad_id) if names == set(Packed.INPUTS) else Padded(pad_id)
 
     @property
     def tokens_per_batch(self) -> int:
         """How many tokens, padding included, to give it at once."""
         return TOKENS_PER_BATCH
 
-    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> LogProbabilities:
-        """Return [windows, longest window, tags]; what lies beyond a window's own length means nothing."""
-        (logits,) = self._session.run(None, dict(zip(INPUTS, pad(batch, self._pad), strict=True)))
+    def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
+        """Return [its tokens, tags] for each window, given as token ids."""
+        inputs = dict(zip(self.layout.INPUTS, self.layout.lay_out(batch), strict=True))
+        (logits,) = self._session.run(None, inputs)
         logits -= logits.max(axis=-1, keepdims=True)
-        result: LogProbabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        return result
+        return self.layout.rows(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), batch)
 
 
 def export(model: "PreTrainedModel", path: Path) -> None:
     """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter meets.
 
-    Its inputs are INPUTS, [windows, tokens] of any size; its output is the logits, [windows, tokens, tags].
+    Its inputs are those of layouts.Packed where the model can be packed, else of layouts.Padded; its output is the
+    logits, [rows, tokens, tags].
     """
     import torch  # noqa: PLC0415
 
-    class Logits(torch.nn.Module):
+    from huggingface_ner.tagging.packed_model import packed_model  # noqa: PLC0415 - it imports torch
+
+    class PaddedModel(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -70,19 +74,24 @@ def export(model: "PreTrainedModel", path: Path) -> None:
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
             return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
-    # the fused kernel exports as more nodes, some of them for masks that hide everything
-    model.set_attn_implementation("eager")
-    example = torch.ones((2, 8), dtype=torch.int64)
-    sizes = {0: torch.export.Dim("windows"), 1: torch.export.Dim("tokens")}
+    model.train(False)
+    packed = packed_model(model)
+    module: torch.nn.Module = packed or PaddedModel()
+    names: Sequence[str] = Packed.INPUTS if packed else Padded.INPUTS
+    sizes = {1: torch.export.Dim("tokens")}
+    if packed is None:
+        sizes[0] = torch.export.Dim("windows")
+        # the fused kernel exports as more nodes, some of them for masks that hide everything
+        model.set_attn_implementation("eager")
     with _quiet():
         torch.onnx.export(
-            Logits().train(False),
-            (example, example.clone()),
+            module.train(False),
+            tuple(torch.ones((1 if packed else 2, 8), dtype=torch.int64) for _ in names),
             path,
             dynamo=True,
-            input_names=INPUTS,
+            input_names=names,
             output_names=["logits"],
-            dynamic_shapes=(sizes, sizes),
+            dynamic_shapes=tuple(sizes for _ in names),
             external_data=False,
             verbose=False,
         )

@@ -81,12 +81,23 @@ def tag_names(model: PreTrainedModel) -> list[str]:
 
 def window_length(model: PreTrainedModel) -> int:
     """Return how many tokens, special ones included, the model reads at once; at most LONGEST_WINDOW."""
+    table = _position_table(model)
+    if table is not None:
+        return min(table.num_embeddings - reserved_positions(model), LONGEST_WINDOW)
+    return min(getattr(model.config, "max_position_embeddings", None) or LONGEST_WINDOW, LONGEST_WINDOW)
+
+
+def reserved_positions(model: PreTrainedModel) -> int:
+    """Return the position of a window's first token: RoBERTa kinds count from padding_idx + 1 on."""
+    table = _position_table(model)
+    return 0 if table is None or table.padding_idx is None else table.padding_idx + 1
+
+
+def _position_table(model: PreTrainedModel) -> nn.Embedding | None:
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            # RoBERTa kinds count positions from padding_idx + 1 on
-            reserved = 0 if module.padding_idx is None else module.padding_idx + 1
-            return min(module.num_embeddings - reserved, LONGEST_WINDOW)
-    return min(getattr(model.config, "max_position_embeddings", None) or LONGEST_WINDOW, LONGEST_WINDOW)
+            return module
+    return None
 
 
 def _check_folder(name_or_path: str | Path) -> None:

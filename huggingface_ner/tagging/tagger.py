@@ -128,6 +128,10 @@ class Tagger:
         """How many tokens, padding included, the engine gets at once."""
         return self._serving[0].tokens_per_batch
 
+    def tokens(self, lengths: Sequence[int]) -> int:
+        """Return how many of those a batch of windows of these lengths takes."""
+        return self._serving[0].layout.tokens(lengths)
+
     def tag(self, texts: Sequence[str]) -> list[list[Span]]:
         """Return each text's spans, in order and not overlapping. Any string is a text; none is cut."""
         return [tagged.spans for tagged in self.tag_scored(texts)]
@@ -141,7 +145,7 @@ class Tagger:
             prepared = self.prepare(group)
             windows = [(text, window) for text in prepared for window in text.windows]
             windows.sort(key=lambda item: len(item[1].input_ids))
-            for batch in _batches(windows, self.tokens_per_batch):
+            for batch in self._batches(windows):
                 for (text, window), rows in zip(batch, self.run([w for _, w in batch]), strict=True):
                     text.take(window, rows)
             tagged += map(self.finish, prepared)
@@ -159,8 +163,8 @@ class Tagger:
             for text in self._windower.tokenize(texts)
         ]
 
-    def run(self, windows: Sequence[Window]) -> LogProbabilities:
-        """Return [windows, longest window, tags] from the engine; one call at a time."""
+    def run(self, windows: Sequence[Window]) -> list[LogProbabilities]:
+        """Return what the engine says of each window, [its tokens, tags]; one call at a time."""
         return self._serving[0].log_probabilities([window.input_ids for window in windows])
 
     def finish(self, prepared: PreparedText) -> TaggedText:
@@ -170,6 +174,18 @@ class Tagger:
         return TaggedText(
             [Span(words[span.start][0], words[span.end - 1][1], span.label, span.score) for span in spans], score
         )
+
+    def _batches(
+        self, windows: Sequence[tuple[PreparedText, Window]]
+    ) -> Iterator[Sequence[tuple[PreparedText, Window]]]:
+        """Cut windows that are sorted by length into batches."""
+        start, lengths = 0, [len(window.input_ids) for _, window in windows]
+        for index in range(len(windows)):
+            if index > start and self.tokens(lengths[start : index + 1]) > self.tokens_per_batch:
+                yield windows[start:index]
+                start = index
+        if start < len(windows):
+            yield windows[start:]
 
     def save_tokenizer(self, path: Path) -> None:
         """Write the tokenizer as one file of the tokenizers library."""
@@ -186,16 +202,3 @@ def groups(texts: Sequence[str], most: int, most_characters: int) -> Iterator[Se
         characters += len(text)
     if start < len(texts):
         yield texts[start:]
-
-
-def _batches(
-    windows: Sequence[tuple[PreparedText, Window]], budget: int
-) -> Iterator[Sequence[tuple[PreparedText, Window]]]:
-    """Cut windows that are sorted by length into batches of at most so many tokens."""
-    start = 0
-    for index, (_, window) in enumerate(windows):
-        if index > start and (index - start + 1) * len(window.input_ids) > budget:
-            yield windows[start:index]
-            start = index
-    if start < len(windows):
-        yield windows[start:]

@@ -21,6 +21,7 @@ from huggingface_ner.tagging.batcher import (
     OverloadedError,
 )
 from huggingface_ner.tagging.engines import TORCH_FP32, Engine
+from huggingface_ner.tagging.layouts import Layout, Packed, Padded
 from huggingface_ner.tagging.tagger import Tagger
 
 
@@ -30,18 +31,25 @@ class Stepped:
     kind = TORCH_FP32
     tokens_per_batch = 96
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, layout: Layout) -> None:
         self._engine = engine
+        self.layout = layout
         self.batches: list[list[tuple[int, ...]]] = []
         self.let = threading.Semaphore(0)
         self.fails = False
 
-    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> np.ndarray:
+    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
         self.batches.append([tuple(ids) for ids in batch])
         assert self.let.acquire(timeout=30)
         if self.fails:
             raise MemoryError("no room")
         return self._engine.log_probabilities(batch)
+
+    def tokens(self, batch: list[tuple[int, ...]]) -> int:
+        return self.layout.tokens([len(ids) for ids in batch])
+
+    def are_under_the_budget(self) -> bool:
+        return all(len(batch) == 1 or self.tokens(batch) <= self.tokens_per_batch for batch in self.batches)
 
 
 SMALL = "Anna flew to Zürich."
@@ -54,9 +62,9 @@ def plain(tiny_bert: Path) -> Tagger:
     return Tagger.load(tiny_bert, device="cpu")
 
 
-@pytest.fixture
-def engine(plain: Tagger) -> Stepped:
-    return Stepped(plain._serving[0])
+@pytest.fixture(params=[Padded(0), Packed(0)], ids=lambda layout: type(layout).__name__)
+def engine(plain: Tagger, request: pytest.FixtureRequest) -> Stepped:
+    return Stepped(plain._serving[0], request.param)
 
 
 @pytest.fixture
@@ -73,7 +81,7 @@ def batcher() -> Iterator[Batcher]:
 
 @pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(16) as made:
+    with ThreadPoolExecutor(32) as made:
         yield made
 
 
@@ -126,8 +134,8 @@ def test_many_single_tasks_do_not_starve_a_bulk_request(
     bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
     _until(lambda: len(engine.batches) == 1)
     # more than a batch of them
-    singles = [threads.submit(batcher.tag, tagger, [SMALL], lambda: True) for _ in range(14)]
-    _until(lambda: len(batcher._jobs) == 15)
+    singles = [threads.submit(batcher.tag, tagger, [SMALL], lambda: True) for _ in range(30)]
+    _until(lambda: len(batcher._jobs) == 31)
     engine.let.release(4)
     _until(lambda: len(engine.batches) == 5)
     small = _windows(tagger, SMALL)
@@ -149,21 +157,21 @@ def test_single_tasks_share_a_batch_under_the_budget(
     for each in (first, *others):
         each.result(20)
     assert len(engine.batches[1]) == 3
-    for batch in engine.batches:
-        assert len(batch) == 1 or len(batch) * max(map(len, batch)) <= engine.tokens_per_batch
+    assert engine.are_under_the_budget()
 
 
-def test_batches_of_a_bulk_request_have_windows_of_like_length(
+def test_batches_of_a_bulk_request_are_full_and_hardly_padded(
     batcher: Batcher, tagger: Tagger, engine: Stepped
 ) -> None:
     _release(engine)
     batcher.tag(tagger, [*LARGE, *["Anna"] * 50], lambda: True)
     tokens = sum(len(ids) for batch in engine.batches for ids in batch)
-    padded = sum(len(batch) * max(map(len, batch)) for batch in engine.batches)
-    assert padded < 1.15 * tokens
-    assert all(len(b) == 1 or len(b) * max(map(len, b)) <= engine.tokens_per_batch for b in engine.batches)
+    assert sum(map(engine.tokens, engine.batches)) < 1.15 * tokens
+    assert len(engine.batches) < 1.3 * tokens / engine.tokens_per_batch
+    assert engine.are_under_the_budget()
 
 
+@pytest.mark.parametrize("engine", [Padded(0)], indirect=True)
 def test_a_long_window_does_not_pad_short_ones(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
@@ -183,9 +191,6 @@ def test_a_long_window_does_not_pad_short_ones(
 def test_batches_of_a_bulk_request_are_short_while_others_come(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def tokens(batch: list[tuple[int, ...]]) -> int:
-        return len(batch) * max(map(len, batch))
-
     bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
     _until(lambda: len(engine.batches) == 1)
     time.sleep(0.5)  # a slow engine
@@ -199,7 +204,7 @@ def test_batches_of_a_bulk_request_are_short_while_others_come(
     monkeypatch.setattr(batcher, "_others_until", 0.0)  # nobody came for a while
     engine.let.release()
     _until(lambda: len(engine.batches) == 5)
-    full, _, _, short, again = map(tokens, engine.batches)
+    full, _, _, short, again = map(engine.tokens, engine.batches)
     assert short <= engine.tokens_per_batch * LEAST_SHARED_BUDGET
     assert min(full, again) > 2 * short
     _release(engine)

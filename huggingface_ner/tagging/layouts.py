@@ -1,0 +1,106 @@
+"""How an engine gets the windows of a batch: one to a row, padded to the longest, or all in one row, packed.
+
+Packed, no padding is computed: Krell et al., "Efficient Sequence Packing without Cross-contamination" (2021). The
+tokens of a window attend to one another alone, and positions begin anew with each.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from huggingface_ner.tagging.decoding import LogProbabilities
+
+Batch = Sequence[Sequence[int]]
+Tokens = npt.NDArray[np.int64]
+
+
+class Layout(Protocol):
+    """Windows to a model's inputs, and its output back to windows."""
+
+    INPUTS: ClassVar[Sequence[str]]
+
+    def tokens(self, lengths: Sequence[int]) -> int:
+        """Return how many tokens a batch of windows of these lengths costs, padding included."""
+
+    def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
+        """Return the model's inputs for the token ids of windows, in the order of INPUTS."""
+
+    def rows(self, output: LogProbabilities, batch: Batch) -> list[LogProbabilities]:
+        """Return what the model says of each window: [its tokens, tags]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padded:
+    """One window to a row.
+
+    filler: a token id. multiple, most: the width of rows is a multiple, but no more than most unless a window is.
+    """
+
+    filler: int
+    multiple: int = 1
+    most: int = 0
+
+    INPUTS: ClassVar[Sequence[str]] = ("input_ids", "attention_mask")
+
+    def tokens(self, lengths: Sequence[int]) -> int:
+        """Return how many tokens a batch of windows of these lengths costs, padding included."""
+        return len(lengths) * max(lengths, default=0)
+
+    def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
+        """Return token ids and attention mask, both [windows, width]."""
+        longest = max(map(len, batch))
+        width = min(_rounded(longest, self.multiple), max(longest, self.most))
+        input_ids = np.full((len(batch), width), self.filler, dtype=np.int64)
+        attention_mask = np.zeros_like(input_ids)
+        for row, ids in enumerate(batch):
+            input_ids[row, : len(ids)] = ids
+            attention_mask[row, : len(ids)] = 1
+        return input_ids, attention_mask
+
+    def rows(self, output: LogProbabilities, batch: Batch) -> list[LogProbabilities]:
+        """Return what the model says of each window: [its tokens, tags]."""
+        return [row[: len(ids)] for row, ids in zip(output, batch, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """All windows in one row.
+
+    filler: a token id. multiple: the width of the row is one.
+    """
+
+    filler: int
+    multiple: int = 1
+
+    INPUTS: ClassVar[Sequence[str]] = ("input_ids", "positions", "segments")
+
+    def tokens(self, lengths: Sequence[int]) -> int:
+        """Return how many tokens a batch of windows of these lengths costs."""
+        return sum(lengths)
+
+    def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
+        """Return token ids, positions in their window, and the windows' numbers, -1 for filler; all [1, width]."""
+        lengths = [len(ids) for ids in batch]
+        shape = (1, _rounded(sum(lengths), self.multiple))
+        input_ids = np.full(shape, self.filler, dtype=np.int64)
+        positions, segments = np.zeros(shape, dtype=np.int64), np.full(shape, -1, dtype=np.int64)
+        end = 0
+        for number, ids in enumerate(batch):
+            here = slice(end, end := end + len(ids))
+            input_ids[0, here] = ids
+            positions[0, here] = np.arange(len(ids))
+            segments[0, here] = number
+        return input_ids, positions, segments
+
+    def rows(self, output: LogProbabilities, batch: Batch) -> list[LogProbabilities]:
+        """Return what the model says of each window: [its tokens, tags]."""
+        ends = np.cumsum([len(ids) for ids in batch])
+        return np.split(output[0, : ends[-1]], ends[:-1])
+
+
+def _rounded(width: int, multiple: int) -> int:
+    return math.ceil(width / multiple) * multiple

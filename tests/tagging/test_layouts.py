@@ -1,0 +1,76 @@
+"""Windows in rows, and back; a packed model says what it says of each window alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huggingface_ner.tagging.engines import TorchEngine
+from huggingface_ner.tagging.layouts import Layout, Packed, Padded
+from huggingface_ner.tagging.packed_model import packed_model
+from huggingface_ner.tagging.pretrained import load_model
+from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
+from huggingface_ner.tagging.tagger import Tagger
+from tests.tiny_models import save_tiny_model
+
+LAYOUTS = [Padded(0), Padded(0, 8), Padded(0, 8, most=30), Packed(0), Packed(0, 16)]
+BATCHES = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=40), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@given(batch=BATCHES)
+def test_each_window_gets_its_own_rows(layout: Layout, batch: list[list[int]]) -> None:
+    inputs = layout.lay_out(batch)
+    assert len(inputs) == len(layout.INPUTS)
+    assert len({array.shape for array in inputs}) == 1
+    rows = layout.rows(inputs[0][..., np.newaxis].astype(np.float32), batch)
+    assert [row[:, 0].astype(int).tolist() for row in rows] == batch
+    assert sum(map(len, batch)) <= layout.tokens([len(ids) for ids in batch]) <= inputs[0].size
+
+
+def test_a_packed_row_says_which_window_a_token_is_of_and_where() -> None:
+    input_ids, positions, segments = Packed(9, 4).lay_out([[5, 6, 7], [8], [5, 5]])
+    assert input_ids.tolist() == [[5, 6, 7, 8, 5, 5, 9, 9]]
+    assert positions.tolist() == [[0, 1, 2, 0, 0, 1, 0, 0]]
+    assert segments.tolist() == [[0, 0, 0, 1, 2, 2, -1, -1]]
+
+
+def test_padded_rows_are_no_wider_than_the_model_reads() -> None:
+    padded = Padded(0, 16, most=40)
+    assert [padded.lay_out([[1] * length])[0].shape[1] for length in (3, 17, 33, 40, 41)] == [16, 32, 40, 40, 41]
+
+
+@pytest.mark.parametrize(("kind", "is_packed"), [("bert", True), ("roberta", True), ("deberta", False)])
+def test_kinds_are_packed_if_that_changes_nothing(kind: str, is_packed: bool, tmp_path: Path) -> None:
+    """DeBERTa takes another mask: it is padded instead of getting wrong results."""
+    model = load_model(save_tiny_model(tmp_path, kind))[0]
+    before = model.config._attn_implementation
+    engine = TorchEngine(model)
+    assert isinstance(engine.layout, Packed) is is_packed
+    assert is_packed or model.config._attn_implementation == before
+
+
+def test_a_model_that_is_packed_finds_what_it_finds_padded(news_model: Path) -> None:
+    packed = Tagger.load_torch(news_model, "cpu")
+    engine = TorchEngine(load_model(news_model)[0])
+    assert isinstance(engine.layout, Packed)
+    engine.layout, engine._packed = Padded(0), None
+    wanted = packed.with_engine(engine).tag_scored(SAMPLE_TEXTS)
+    found = packed.tag_scored(SAMPLE_TEXTS)
+    assert [one.spans for one in found] == [one.spans for one in wanted]
+    np.testing.assert_allclose([one.score for one in found], [one.score for one in wanted], atol=1e-5)
+
+
+def test_a_model_whose_windows_would_see_each_other_is_padded(tmp_path: Path) -> None:
+    """One that leaves the mask alone, say."""
+    model = load_model(save_tiny_model(tmp_path, "bert"))[0]
+    forward = model.forward
+
+    def careless(attention_mask: torch.Tensor, **inputs: torch.Tensor) -> object:
+        return forward(attention_mask=attention_mask if attention_mask.dim() == 2 else None, **inputs)
+
+    model.forward = careless
+    assert packed_model(model) is None
