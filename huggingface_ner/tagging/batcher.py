@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from huggingface_ner.spans import TaggedText
+from huggingface_ner.tagging.layouts import Size
 from huggingface_ner.tagging.tagger import PreparedText, Tagger, groups
 from huggingface_ner.tagging.windows import Window
 
@@ -221,7 +222,7 @@ class Batcher:
             return
         seconds = time.monotonic() - started
         self._seconds_per_window = _averaged(self._seconds_per_window, seconds / len(batch))
-        tokens = tagger.tokens([len(item) for item in batch])
+        tokens = tagger.tokens(_size(batch))
         self._seconds_per_token = _averaged(self._seconds_per_token, seconds / tokens)
         for item in batch:
             item.group.left -= 1
@@ -244,20 +245,20 @@ class Batcher:
         self._led, tagger, group = weakref.ref(first), first.tagger, first.groups[0]
         budget = self._budget(tagger)
         batch: list[_Item] = []
-        lengths: list[int] = []
-        while group and (not batch or tagger.tokens([*lengths, len(group[-1])]) <= budget):
+        size = Size()
+        while group and (not batch or tagger.tokens(size.plus(_size(group[-1:]))) <= budget):
+            size = size.plus(_size(group[-1:]))
             batch.append(group.pop())
-            lengths.append(len(batch[-1]))
         if not group:
             first.groups.popleft()
-        requests, longest = 1, max(lengths)
+        requests, longest = 1, size.longest
         rest = [job for job in self._jobs if job is not first and job.tagger is tagger and len(job.groups) == 1]
         for job in sorted(rest, key=lambda job: (len(job), abs(job.longest - longest))):
-            more = [len(item) for item in job.groups[0]]
-            apart = tagger.tokens(lengths) + tagger.tokens(more)
-            if tagger.tokens(lengths + more) <= min(tagger.tokens_per_batch, apart + TOKENS_TO_JOIN):
+            more = _size(job.groups[0])
+            apart = tagger.tokens(size) + tagger.tokens(more)
+            if tagger.tokens(size.plus(more)) <= min(tagger.tokens_per_batch, apart + TOKENS_TO_JOIN):
                 batch += job.groups.popleft()
-                lengths += more
+                size = size.plus(more)
                 requests += 1
         self._jobs = [job for job in self._jobs if job.groups]
         self._is_shared = requests > 1
@@ -270,6 +271,10 @@ class Batcher:
             return most
         shared = int(SECONDS_PER_SHARED_BATCH / self._seconds_per_token)
         return min(max(shared, int(LEAST_SHARED_BUDGET * most)), most)
+
+
+def _size(items: Sequence[_Item]) -> Size:
+    return Size.of([len(item) for item in items])
 
 
 def _fail(items: Sequence[_Item], error: Exception) -> None:

@@ -7,7 +7,7 @@ tokens of a window attend to one another alone, and positions begin anew with ea
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,30 @@ Batch = Sequence[Sequence[int]]
 Tokens = npt.NDArray[np.int64]
 
 
+class Size(NamedTuple):
+    """Of a batch: how many windows, their tokens without padding, and those of the longest."""
+
+    windows: int = 0
+    tokens: int = 0
+    longest: int = 0
+
+    @classmethod
+    def of(cls, lengths: Sequence[int]) -> "Size":
+        """Return the size of windows of these lengths."""
+        return cls(len(lengths), sum(lengths), max(lengths, default=0))
+
+    def plus(self, other: "Size") -> "Size":
+        """Return the size of two batches as one."""
+        return Size(self.windows + other.windows, self.tokens + other.tokens, max(self.longest, other.longest))
+
+
 class Layout(Protocol):
     """Windows to a model's inputs, and its output back to windows."""
 
     INPUTS: ClassVar[Sequence[str]]
 
-    def tokens(self, lengths: Sequence[int]) -> int:
-        """Return how many tokens a batch of windows of these lengths costs, padding included."""
+    def tokens(self, size: Size) -> int:
+        """Return how many tokens a batch costs, padding included."""
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
         """Return the model's inputs for the token ids of windows, in the order of INPUTS."""
@@ -46,9 +63,9 @@ class Padded:
 
     INPUTS: ClassVar[Sequence[str]] = ("input_ids", "attention_mask")
 
-    def tokens(self, lengths: Sequence[int]) -> int:
-        """Return how many tokens a batch of windows of these lengths costs, padding included."""
-        return len(lengths) * max(lengths, default=0)
+    def tokens(self, size: Size) -> int:
+        """Return how many tokens a batch costs, padding included."""
+        return size.windows * size.longest
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
         """Return token ids and attention mask, both [windows, width]."""
@@ -78,9 +95,9 @@ class Packed:
 
     INPUTS: ClassVar[Sequence[str]] = ("input_ids", "positions", "segments")
 
-    def tokens(self, lengths: Sequence[int]) -> int:
-        """Return how many tokens a batch of windows of these lengths costs."""
-        return sum(lengths)
+    def tokens(self, size: Size) -> int:
+        """Return how many tokens a batch costs."""
+        return size.tokens
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
         """Return token ids, positions in their window, and the windows' numbers, -1 for filler; all [1, width]."""

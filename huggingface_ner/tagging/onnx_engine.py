@@ -35,6 +35,8 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = engine_threads()
         options.inter_op_num_threads = 1
+        # threads that wait for work would take the cores from those that have some, a training's too
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # every batch has a shape of its own: plans and memory kept for each would only pile up
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False

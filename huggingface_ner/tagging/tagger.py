@@ -13,6 +13,7 @@ from huggingface_ner.tagging.engine_choice import EngineChoice, EngineWish, choo
 from huggingface_ner.tagging.engines import Engine, Precision, TorchEngine
 from huggingface_ner.tagging.errors import ModelError
 from huggingface_ner.tagging.hardware import resolve_device
+from huggingface_ner.tagging.layouts import Size
 from huggingface_ner.tagging.windows import TokenizedText, Window, Windower
 
 if TYPE_CHECKING:
@@ -128,9 +129,9 @@ class Tagger:
         """How many tokens, padding included, the engine gets at once."""
         return self._serving[0].tokens_per_batch
 
-    def tokens(self, lengths: Sequence[int]) -> int:
-        """Return how many of those a batch of windows of these lengths takes."""
-        return self._serving[0].layout.tokens(lengths)
+    def tokens(self, size: Size) -> int:
+        """Return how many of those a batch takes."""
+        return self._serving[0].layout.tokens(size)
 
     def tag(self, texts: Sequence[str]) -> list[list[Span]]:
         """Return each text's spans, in order and not overlapping. Any string is a text; none is cut."""
@@ -179,11 +180,13 @@ class Tagger:
         self, windows: Sequence[tuple[PreparedText, Window]]
     ) -> Iterator[Sequence[tuple[PreparedText, Window]]]:
         """Cut windows that are sorted by length into batches."""
-        start, lengths = 0, [len(window.input_ids) for _, window in windows]
-        for index in range(len(windows)):
-            if index > start and self.tokens(lengths[start : index + 1]) > self.tokens_per_batch:
+        start, size = 0, Size()
+        for index, (_, window) in enumerate(windows):
+            one = Size.of([len(window.input_ids)])
+            if index > start and self.tokens(size.plus(one)) > self.tokens_per_batch:
                 yield windows[start:index]
-                start = index
+                start, size = index, Size()
+            size = size.plus(one)
         if start < len(windows):
             yield windows[start:]
 

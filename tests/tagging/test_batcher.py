@@ -21,7 +21,7 @@ from huggingface_ner.tagging.batcher import (
     OverloadedError,
 )
 from huggingface_ner.tagging.engines import TORCH_FP32, Engine
-from huggingface_ner.tagging.layouts import Layout, Packed, Padded
+from huggingface_ner.tagging.layouts import Layout, Packed, Padded, Size
 from huggingface_ner.tagging.tagger import Tagger
 
 
@@ -46,7 +46,7 @@ class Stepped:
         return self._engine.log_probabilities(batch)
 
     def tokens(self, batch: list[tuple[int, ...]]) -> int:
-        return self.layout.tokens([len(ids) for ids in batch])
+        return self.layout.tokens(Size.of([len(ids) for ids in batch]))
 
     def are_under_the_budget(self) -> bool:
         return all(len(batch) == 1 or self.tokens(batch) <= self.tokens_per_batch for batch in self.batches)

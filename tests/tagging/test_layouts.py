@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huggingface_ner.tagging.engines import TorchEngine
-from huggingface_ner.tagging.layouts import Layout, Packed, Padded
+from huggingface_ner.tagging.layouts import Layout, Packed, Padded, Size
 from huggingface_ner.tagging.packed_model import packed_model
 from huggingface_ner.tagging.pretrained import load_model
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
@@ -28,7 +28,7 @@ def test_each_window_gets_its_own_rows(layout: Layout, batch: list[list[int]]) -
     assert len({array.shape for array in inputs}) == 1
     rows = layout.rows(inputs[0][..., np.newaxis].astype(np.float32), batch)
     assert [row[:, 0].astype(int).tolist() for row in rows] == batch
-    assert sum(map(len, batch)) <= layout.tokens([len(ids) for ids in batch]) <= inputs[0].size
+    assert sum(map(len, batch)) <= layout.tokens(Size.of([len(ids) for ids in batch])) <= inputs[0].size
 
 
 def test_a_packed_row_says_which_window_a_token_is_of_and_where() -> None:
