@@ -23,6 +23,7 @@ from huggingface_ner.tagger_pool import TaggerPool
 from huggingface_ner.tagging.pretrained import packaged_encoder
 from tests import ROOT
 from tests.label_studio_api import LabelStudioApi, serve_label_studio_api
+from tests.server.service import free_port
 from tests.tiny_models import KINDS, save_tiny_model
 
 torch.set_num_threads(1)
@@ -87,7 +88,8 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """A server that speaks Redis's protocol, for one test."""
-    with ValkeyServer() as server:
+    # a port of the system's choice: by itself it takes the lowest that is free, as the tests beside these do
+    with ValkeyServer(port=free_port()) as server:
         yield f"{server.connection_url}/0"
 
 

@@ -17,7 +17,7 @@ LEGACY_TOKEN = "0123456789abcdef0123456789abcdef01234567"
 
 
 def _jwt(**claims: Any) -> str:
-    parts = [{"alg": "HS256", "typ": "JWT"}, {"exp": int(time.time()) + 300, **claims}]
+    parts = [{"alg": "HS256", "typ": "JWT"}, {"exp": int(time.time()) + 86_400, **claims}]
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join([*encoded, "c2lnbmF0dXJl"])
 

@@ -14,6 +14,7 @@ from huggingface_ner.training import queue as queue_module
 from huggingface_ner.training.connection import connect, queue_url
 from huggingface_ner.training.queue import TrainingQueue, open_queue
 from huggingface_ner.training.runs import MOST_ATTEMPTS, Ending, Run, RunProgress
+from tests.server.service import free_port
 
 PUBLISHED = Ending(status="published", reason="it is better", version="v", f1=0.7, f1_before=0.6)
 
@@ -239,7 +240,7 @@ def test_status_shows_what_is_going_on(queue: TrainingQueue) -> None:
 
 def test_marks_outlive_a_restart_of_the_server(tmp_path: Path) -> None:
     def start() -> ValkeyServer:
-        server = ValkeyServer(data_dir=tmp_path, persist=True, config=DURABLE)
+        server = ValkeyServer(port=free_port(), data_dir=tmp_path, persist=True, config=DURABLE)
         server.start()
         return server
 

@@ -20,6 +20,7 @@ from huggingface_ner.training.runs import MOST_ATTEMPTS, SECONDS_TO_HOLD
 from huggingface_ner.training.worker import SECONDS_TO_BE_HEALTHY, run_worker
 from tests import recorded
 from tests.label_studio_api import LabelStudioApi
+from tests.server.service import free_port
 from tests.training.test_job import config, tasks
 from tests.training.trainings import Trainings, children, kill
 
@@ -136,13 +137,13 @@ def test_a_training_outlives_a_redis_that_is_away(
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
 
-    def start(port: int | None) -> ValkeyServer:
+    def start(port: int) -> ValkeyServer:
         server = ValkeyServer(port=port, data_dir=tmp_path / "redis", persist=True, config=DURABLE)
         server.start()
         return server
 
     with ExitStack() as stack:
-        server = start(None)
+        server = start(free_port())
         port = server.port
         trainings = Trainings(f"{server.connection_url}/0", label_studio_api, tiny_bert, tmp_path)
         trainings.queue.ask(7)
@@ -161,7 +162,7 @@ def test_a_training_outlives_a_redis_that_is_away(
 def test_a_stop_is_clean_also_where_redis_is_away(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
 ) -> None:
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     trainings = Trainings(f"{server.connection_url}/0", label_studio_api, tiny_bert, tmp_path)
     with trainings.worker():
