@@ -77,14 +77,14 @@ def export(model: "PreTrainedModel", path: Path) -> None:
             return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
     model.train(False)
+    # the fused kernel exports as more nodes, some of them for masks that hide everything
+    model.set_attn_implementation("eager")
     packed = packed_model(model)
     module: torch.nn.Module = packed or PaddedModel()
     names: Sequence[str] = Packed.INPUTS if packed else Padded.INPUTS
     sizes = {1: torch.export.Dim("tokens")}
     if packed is None:
         sizes[0] = torch.export.Dim("windows")
-        # the fused kernel exports as more nodes, some of them for masks that hide everything
-        model.set_attn_implementation("eager")
     with _quiet():
         torch.onnx.export(
             module.train(False),

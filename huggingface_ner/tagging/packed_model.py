@@ -39,16 +39,14 @@ class PackedModel(nn.Module):
 def packed_model(model: PreTrainedModel) -> PackedModel | None:
     """Return what reads packed windows with a model; None where it says something else than of each one alone.
 
-    The model has to be in float32 on the CPU. Where it can be packed, its attention is the plain one from then on:
-    packed rows are short, and the fused kernel is slower for them.
+    The model has to be in float32 on the CPU.
     """
-    packed, before = PackedModel(model), model.config._attn_implementation
+    packed = PackedModel(model)
     filler = model.config.pad_token_id or 0
     ids = [number for number in range(min(model.config.vocab_size, 10)) if number != filler]
     batch = [[ids[at * at % len(ids)] for at in range(length)] for length in PROBE_LENGTHS]
     padding, packing = Padded(filler), Packed(filler, multiple=4)
     try:
-        model.set_attn_implementation("eager")
         with torch.inference_mode():
             input_ids, attention_mask = map(torch.from_numpy, padding.lay_out(batch))
             wanted = model(input_ids=input_ids, attention_mask=attention_mask).logits.numpy()
@@ -59,5 +57,4 @@ def packed_model(model: PreTrainedModel) -> PackedModel | None:
         logger.debug("%s: packed, it says something else", type(model).__name__)
     except Exception:  # models raise whatever an argument means to them
         logger.debug("%s: it cannot be packed", type(model).__name__, exc_info=True)
-    model.set_attn_implementation(before)
     return None
