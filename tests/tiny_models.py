@@ -9,6 +9,7 @@ from transformers import (
     AutoModelForTokenClassification,
     BertConfig,
     DebertaV2Config,
+    ModernBertConfig,
     PreTrainedTokenizerFast,
     RobertaConfig,
     XLMRobertaConfig,
@@ -28,9 +29,12 @@ def save_tiny_model(folder: Path, kind: str, tags: Sequence[str] = BIO, *, posit
     torch.manual_seed(0)
     size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     tokenizer = _tokenizer(kind)
+    if kind == "modernbert":  # each token reads 4 on either side
+        size |= {"num_hidden_layers": 2, "local_attention": 8}
     labels = {"id2label": dict(enumerate(tags)), "label2id": {tag: index for index, tag in enumerate(tags)}}
     config_class = {
         "bert": BertConfig,
+        "modernbert": ModernBertConfig,
         "roberta": RobertaConfig,
         "deberta": DebertaV2Config,
         "xlm-roberta": XLMRobertaConfig,
