@@ -30,17 +30,16 @@ from typing import Any
 
 import psutil
 import torch
-from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
 from bench.memory import families, megabytes
 from bench.models import base_encoder
-from huggingface_ner.spans import AnnotatedText, Span
+from bench.ways import IN_BATCHES, ONE_BY_ONE, Spans, Timed, ways
+from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.agreement import span_f1
-from huggingface_ner.tagging.engine_choice import EngineWish, candidates
 from huggingface_ner.tagging.engine_trials import prepare_engine
-from huggingface_ner.tagging.prepared_engine import load_prepared
+from huggingface_ner.tagging.engines import TORCH_FP32
 from huggingface_ner.tagging.pretrained import packaged_encoder
 from huggingface_ner.tagging.tagger import Tagger
 from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
@@ -72,10 +71,11 @@ def main() -> None:
         texts = read_corpus(options.corpus, "test")
         model = _model(options.model, options.corpus, options.train, Path(folder))
         ratios: dict[str, float] = {}
-        _engines("texts", texts[: options.texts], model, options.piped, Path(folder), ratios)
-        if options.documents is not None:
-            documents = read_corpus(options.documents, "test")
-            _engines("documents", documents[:100], model, 20, Path(folder), {})
+        with ways(model, Path(folder)) as timed:
+            _engines("texts", texts[: options.texts], options.piped, timed, ratios)
+            if options.documents is not None:
+                documents = read_corpus(options.documents, "test")
+                _engines("documents", documents[:100], 20, timed, ratios)
         _service(texts, model, ratios, options.memory)
     print()
     for name, ratio in ratios.items():
@@ -99,61 +99,26 @@ def _model(name: str | None, corpus: Path | None, size: int, folder: Path) -> Pa
 
 
 def _engines(
-    what: str,
-    corpus: Sequence[AnnotatedText],
-    model: Path,
-    piped: int,
-    folder: Path,
-    ratios: dict[str, float],
+    what: str, corpus: Sequence[AnnotatedText], piped: int, timed: dict[str, Timed], ratios: dict[str, float]
 ) -> None:
     texts, gold = [text.text for text in corpus], [text.spans for text in corpus]
+    best = dict.fromkeys(timed, 0.0)
+    found: dict[str, Spans] = {}
+    for _ in range(ROUNDS):  # taking turns, for the speed of a machine that others share changes by the minute
+        for name, tag in timed.items():
+            some = texts[:piped] if name in (ONE_BY_ONE, IN_BATCHES) else texts
+            seconds, found[name] = tag(some)
+            best[name] = max(best[name], len(some) / seconds)
     characters = sum(map(len, texts)) / len(texts)
     print(f"\n{what}: {len(texts)}, {characters:.0f} characters each; {torch.get_num_threads()} threads")
     print(f"{'':42} {'texts/s':>8} {'F1':>7} {'agreement':>9}")
-    reference = Tagger.load_torch(model, "cpu").tag(texts)
-
-    def show(name: str, speed: float, spans: Sequence[Sequence[Span]]) -> float:
+    reference = found[str(TORCH_FP32)]
+    for name, spans in found.items():
         number = len(spans)
         f1, agreement = span_f1(spans, gold[:number]), span_f1(spans, reference[:number])
-        print(f"{name:42} {speed:8.1f} {f1:7.4f} {agreement:9.4f}", flush=True)
-        return speed
-
-    one_by_one = show("transformers pipeline, one by one", *_pipeline(model, texts[:piped], 1))
-    show("transformers pipeline, batches of 8", *_pipeline(model, texts[:piped], 8))
-    wishes = {str(kind): EngineWish(*kind, 0.0) for kind in candidates(EngineWish(), "cpu")[0]}
-    wishes = {"torch fp32": EngineWish("torch", "fp32"), **wishes, "auto": EngineWish()}
-    for name, wish in wishes.items():
-        into = folder / name.replace(" ", "-")
-        if not into.exists():
-            prepare_engine(model, wish=wish, device="cpu", into=into)
-        tagger = load_prepared(model, "cpu", wish, into)
-        assert tagger is not None
-        tagger.tag(texts[:8])
-        seconds, spans = _best(lambda tagger=tagger: tagger.tag(texts))
-        chosen = f"auto: {tagger.choice.kind}" if name == "auto" else name
-        speed = show(chosen, len(texts) / seconds, spans)
-        ratios[f"{chosen} over the pipeline one by one, {what}"] = speed / one_by_one
-
-
-def _pipeline(model: Path, texts: list[str], batch: int) -> tuple[float, list[list[Span]]]:
-    tags = pipeline("ner", model=str(model), aggregation_strategy="simple", device="cpu")
-    tags(texts[:8])
-
-    def run() -> list[list[dict[str, Any]]]:
-        return [tags(text) for text in texts] if batch == 1 else tags(texts, batch_size=batch)
-
-    seconds, found = _best(run)
-    spans = [[Span(e["start"], e["end"], e["entity_group"]) for e in entities] for entities in found]
-    return len(texts) / seconds, spans
-
-
-def _best(run: Callable[[], Any], times: int = 2) -> tuple[float, Any]:
-    best, result = float("inf"), None
-    for _ in range(times):
-        started = time.perf_counter()
-        result = run()
-        best = min(best, time.perf_counter() - started)
-    return best, result
+        print(f"{name:42} {best[name]:8.1f} {f1:7.4f} {agreement:9.4f}", flush=True)
+        if name not in (ONE_BY_ONE, IN_BATCHES):
+            ratios[f"{name} over the pipeline one by one, {what}"] = best[name] / best[ONE_BY_ONE]
 
 
 def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, float], memory: int) -> None:
@@ -173,7 +138,6 @@ def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, flo
             ("one request of 2,500", [many] * ROUNDS),
             ("batches of 100", [many[start : start + 100] for start in range(0, BULK, 100)]),
         ):
-            # taking turns, for the speed of a machine that others share changes by the minute
             inside, over_http = _taking_turns(tagger.tag, client(config), requests)
             number = sum(map(len, requests))
             _show(f"{name}: the engine in process", number / sum(inside), [])

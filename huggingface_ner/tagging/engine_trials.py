@@ -66,7 +66,7 @@ def prepare_engine(
             tried = [trial.kind for trial in trials]
             kind = next(kind for kind in candidates(wish, device)[0] if kind not in tried)
             try:
-                spans = reference.with_engine(_make(kind, model_folder, device, Path(exports))).tag(texts)
+                spans = reference.with_engine(make_engine(kind, model_folder, device, Path(exports))).tag(texts)
                 trials.append(compare(kind, spans, fp32_spans, gold))
             except Exception as error:  # exporters raise whatever they meet in a model's code
                 logger.debug("%s of %s failed", kind, model_folder, exc_info=True)
@@ -90,8 +90,11 @@ def prepare_engine(
     }
 
 
-def _make(kind: EngineKind, model_folder: str | Path, device: str, exports: Path) -> Engine:
-    """Make an engine with weights of its own, since some change them; exports are kept for the next kind."""
+def make_engine(kind: EngineKind, model_folder: str | Path, device: str, exports: Path) -> Engine:
+    """Return an engine with weights of its own, since some change them.
+
+    exports: a folder that exports are written to, and kept in for the next kind. Raises whatever exporters meet.
+    """
     model = load_model(model_folder)[0]
     if kind.engine == "torch":
         nn.Module.to(model, torch.device(device))

@@ -1,0 +1,95 @@
+"""Ways of predicting with one model, each in a process of its own: what one keeps slows no other."""
+
+import logging
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from transformers import pipeline
+from transformers.utils import logging as transformers_logging
+
+from huggingface_ner.spans import Span
+from huggingface_ner.tagging.engine_choice import EngineWish, candidates
+from huggingface_ner.tagging.engine_trials import make_engine, prepare_engine
+from huggingface_ner.tagging.engines import TORCH_FP32, EngineKind
+from huggingface_ner.tagging.prepared_engine import load_prepared
+from huggingface_ner.tagging.tagger import Tagger
+
+ONE_BY_ONE, IN_BATCHES = "transformers pipeline, one by one", "transformers pipeline, batches of 8"
+AUTO = "auto"
+
+Spans = list[list[Span]]
+Tag = Callable[[list[str]], Spans]
+Timed = Callable[[list[str]], tuple[float, Spans]]
+
+
+@contextmanager
+def ways(model: Path, folder: Path) -> Iterator[dict[str, Timed]]:
+    """Give what tags texts in each way, with the seconds it took, by the way's name.
+
+    folder: for exports and what auto chose.
+    """
+    prepare_engine(model, device="cpu", into=folder)
+    chosen = load_prepared(model, "cpu", EngineWish(), folder)
+    assert chosen is not None
+    makers: dict[str, tuple[Callable[..., Tag], tuple[Any, ...]]] = {
+        ONE_BY_ONE: (_pipeline, (model, 1)),
+        IN_BATCHES: (_pipeline, (model, 8)),
+        str(TORCH_FP32): (_engine, (model, TORCH_FP32, folder)),
+        **{str(kind): (_engine, (model, kind, folder)) for kind in candidates(EngineWish(), "cpu")[0]},
+        f"{AUTO}: {chosen.choice.kind}": (_auto, (model, folder)),
+    }
+    with ExitStack() as stack:
+        timed: dict[str, Timed] = {}
+        for name, (make, arguments) in makers.items():
+            process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _start, (make, arguments))
+            timed[name] = _in_process(stack.enter_context(process))
+            timed[name](["Angela Merkel visited Paris."])  # it is loaded when the next one starts
+        yield timed
+
+
+def _in_process(process: ProcessPoolExecutor) -> Timed:
+    return lambda texts: process.submit(_timed, texts).result()
+
+
+_tag: list[Tag] = []
+
+
+def _start(make: Callable[..., Tag], arguments: Sequence[Any]) -> None:
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    _tag.append(make(*arguments))
+
+
+def _timed(texts: list[str]) -> tuple[float, Spans]:
+    started = time.perf_counter()
+    spans = _tag[0](texts)
+    return time.perf_counter() - started, spans
+
+
+def _pipeline(model: Path, batch: int) -> Tag:
+    tags = pipeline("ner", model=str(model), aggregation_strategy="simple", device="cpu")
+
+    def tag(texts: list[str]) -> Spans:
+        found = [tags(text) for text in texts] if batch == 1 else tags(texts, batch_size=batch)
+        return [[Span(e["start"], e["end"], e["entity_group"]) for e in entities] for entities in found]
+
+    return tag
+
+
+def _engine(model: Path, kind: EngineKind, folder: Path) -> Tag:
+    tagger = Tagger.load_torch(model, "cpu")
+    return tagger.tag if kind == TORCH_FP32 else tagger.with_engine(make_engine(kind, model, "cpu", folder)).tag
+
+
+def _auto(model: Path, folder: Path) -> Tag:
+    tagger = load_prepared(model, "cpu", EngineWish(), folder)
+    assert tagger is not None
+    return tagger.tag
