@@ -12,8 +12,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from huggingface_ner.tagging.layouts import Packed, Padded
 from huggingface_ner.tagging.pretrained import reserved_positions, window_length
 
-# Windows to try it with: of lengths that differ, with one token twice in a window. One as long as the model reads
-# is tried with them: in some kinds tokens attend to near ones alone, which a mask of ours overrides.
+# Windows to try it with: of lengths that differ. One as long as the model reads is tried with them: in some kinds
+# tokens attend to near ones alone, which a mask of ours overrides.
 PROBE_LENGTHS = (5, 9, 3)
 # Between probabilities' logits; packed and padded differ by rounding alone.
 TOLERANCE = 1e-3
@@ -64,7 +64,7 @@ def packed_model(model: PreTrainedModel) -> PackedModel | None:
     """
     packed, before = PackedModel(model), model.config._attn_implementation
     filler = model.config.pad_token_id or 0
-    ids = [number for number in range(min(model.config.vocab_size, 10)) if number != filler]
+    ids = [number for number in range(min(model.config.vocab_size, 1000)) if number != filler]
     lengths = (*PROBE_LENGTHS, window_length(model))
     batch = [[ids[at * at % len(ids)] for at in range(length)] for length in lengths]
     padding, packing = Padded(filler), Packed(filler, multiple=4)
