@@ -100,9 +100,12 @@ def health(options: argparse.Namespace, settings: Settings) -> None:
 
 def train(options: argparse.Namespace, settings: Settings) -> None:
     """Fine-tune a model, save it or publish it for a project, and print its scores on the tasks held out."""
+    from huggingface_ner.tagging.threads import take_cores
     from huggingface_ner.training.model_folder import check_can_save
     from huggingface_ner.training.starting_model import starting_model
 
+    # a service may run beside it, as beside a worker's trainings
+    take_cores(settings.training_threads)
     if options.out is not None:
         check_can_save(options.out)
     config = _read_config(options.config)
