@@ -3,10 +3,14 @@
 import base64
 import binascii
 import hmac
+import logging
+from contextlib import suppress
 
 from flask import Flask, Response, g, jsonify, request
 
 from huggingface_ner.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def install(app: Flask, settings: Settings) -> None:
@@ -17,12 +21,15 @@ def install(app: Flask, settings: Settings) -> None:
     credentials = expected(settings)
     if credentials is None:
         return
+    accepted = _encodings(credentials)
 
     @app.before_request
     def check_credentials() -> Response | None:
         # as bytes, in constant time: no hint of how much of it was right, and any character may be in it
-        if hmac.compare_digest(_credentials(request.headers.get("Authorization", "")), credentials):
+        given = _credentials(request.headers.get("Authorization", ""))
+        if any(hmac.compare_digest(given, each) for each in accepted):
             return None
+        logger.warning("%s %s: credentials are missing or wrong", request.method, request.path)
         answer = jsonify(error="Authorization: credentials are missing or wrong", request_id=g.request_id)
         answer.status_code = 401
         answer.headers["WWW-Authenticate"] = 'Basic realm="Label Studio ML backend", charset="UTF-8"'
@@ -34,6 +41,14 @@ def expected(settings: Settings) -> bytes | None:
     if settings.basic_auth_user is None or settings.basic_auth_pass is None:
         return None
     return f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()
+
+
+def _encodings(credentials: bytes) -> list[bytes]:
+    """Return credentials as clients may encode them: in UTF-8, and in Latin-1 as Label Studio does."""
+    accepted = [credentials]
+    with suppress(UnicodeEncodeError):  # Label Studio cannot send these at all
+        accepted.append(credentials.decode().encode("latin-1"))
+    return accepted
 
 
 def _credentials(header: str) -> bytes:

@@ -24,8 +24,8 @@ SECONDS_TO_REGISTER = 2.0
 SECONDS_BETWEEN_ATTEMPTS = (5.0, 20.0, 60.0)
 # One that carries them may be replaced by one that does not: where the backend is connected anew.
 SECONDS_TO_TRUST = 60.0
-# For a person to do something about it.
-SECONDS_TO_REST = 300.0
+# A person may have done something about it.
+SECONDS_TO_REST = 15.0
 MOST_PROJECTS = 1000
 
 ARRIVED = "its events arrive with the credentials"
@@ -36,12 +36,17 @@ ADVICE = (
     "backend's URL in Label Studio, http://USER:PASSWORD@HOST"
 )
 
+NO_WEBHOOK = (
+    "the project has no webhook for this backend, so annotations do not start trainings: start Label Studio with "
+    "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, then remove the model there and connect it again"
+)
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Check:
-    """When a project's webhook is looked at; infinite: at the next /setup, but not before ``rests_until``."""
+    """When a project's webhook is looked at; infinite: at the next /setup, not before ``rests_until``."""
 
     host: str
     due: float
@@ -80,8 +85,8 @@ class WebhookCredentials:
                     self._checks.clear()
                 self._checks[project_id] = _Check(host, now + SECONDS_TO_REGISTER)
                 self._changed.notify_all()
-            elif math.isinf(check.due) and now >= check.rests_until:
-                check.due = now
+            elif math.isinf(check.due):
+                check.due = max(now, check.rests_until)
                 self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -110,7 +115,8 @@ class WebhookCredentials:
             for project_id, check in due:
                 trouble = self._trouble(queue, project_id, check.host)
                 if self._is_settled(check, trouble):
-                    self._note(queue, project_id, GIVEN if trouble is None else f"{ADVICE} ({trouble})")
+                    told = trouble if trouble == NO_WEBHOOK else f"{ADVICE} ({trouble})"
+                    self._note(queue, project_id, GIVEN if trouble is None else told)
 
     def _trouble(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
         """Give a project's webhook the credentials; returns why it has none, None where it has."""
@@ -125,7 +131,7 @@ class WebhookCredentials:
         except Exception as error:  # the thread has other projects to look after
             logger.exception("project %d: its webhook", project_id)
             return f"{type(error).__name__}: {error}"
-        return None if found else "the project has no webhook for a backend with BASIC_AUTH_USER"
+        return None if found else NO_WEBHOOK
 
     @staticmethod
     def _is_settled(check: _Check, trouble: str | None) -> bool:

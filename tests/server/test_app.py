@@ -226,14 +226,29 @@ def test_credentials_are_asked_for_everywhere(news_pool: TaggerPool, path: str) 
         _basic(b"u"),
         _basic(b":"),
         _basic(b"\xff\xfe:\xff"),
-        _basic("ü:ü".encode("latin-1")),
+        _basic("ü:ü".encode("utf-16")),
     ],
 )
-def test_wrong_credentials_get_401(news_pool: TaggerPool, header: str) -> None:
+def test_wrong_credentials_get_401(news_pool: TaggerPool, header: str, caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings(basic_auth_user="ü", basic_auth_pass="ü"), news_pool)
     environ = {"HTTP_AUTHORIZATION": header.encode().decode("latin-1")}
     assert app.test_client().get("/health", environ_base=environ).status_code == 401
-    assert app.test_client().get("/health", headers={"Authorization": _basic("ü:ü".encode())}).status_code == 200
+    assert "GET /health: credentials are missing or wrong" in caplog.text
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_credentials_may_have_any_letters(news_pool: TaggerPool, encoding: str) -> None:
+    """Label Studio sends them in Latin-1, other clients in UTF-8."""
+    app = create_app(Settings(basic_auth_user="ü", basic_auth_pass="paßwort"), news_pool)
+    headers = {"Authorization": _basic("ü:paßwort".encode(encoding))}
+    assert app.test_client().get("/health", headers=headers).status_code == 200
+
+
+def test_letters_that_latin_1_lacks_are_not_replaced(news_pool: TaggerPool) -> None:
+    app = create_app(Settings(basic_auth_user="ő", basic_auth_pass="ő"), news_pool)
+    for credentials, status in (("ő:ő", 200), ("?:?", 401), ("o:o", 401)):
+        headers = {"Authorization": _basic(credentials.encode())}
+        assert app.test_client().get("/health", headers=headers).status_code == status
 
 
 @pytest.mark.parametrize("name", [name for name in recorded_names() if name.endswith("_basic_auth")])

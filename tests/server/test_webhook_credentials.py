@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from huggingface_ner.server import webhook_credentials
-from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED, GIVEN, WebhookCredentials
+from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED, GIVEN, NO_WEBHOOK, WebhookCredentials
 from huggingface_ner.settings import Settings
 from huggingface_ner.training.connection import connect
 from huggingface_ner.training.queue import TrainingQueue
@@ -109,7 +109,26 @@ def test_where_no_webhook_leads_here_it_is_said(
     label_studio_api.add_backend(7, f"http://{HOST}", "ann")
     label_studio_api.add_webhook(7, "http://other-name:9090/webhook")
     credentials.look_after(7, HOST)
-    assert "no webhook for a backend with BASIC_AUTH_USER" in _noted(queue)
+    assert _noted(queue) == NO_WEBHOOK
+
+
+def test_a_backend_that_is_connected_again_is_looked_at_soon(
+    credentials: WebhookCredentials,
+    queue: TrainingQueue,
+    label_studio_api: LabelStudioApi,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when Label Studio was started without what it needs for webhooks: it asks for /setup only once."""
+    monkeypatch.setattr(webhook_credentials, "SECONDS_TO_REST", 0.5)
+    label_studio_api.add_backend(7, f"http://{HOST}", "ann")
+    credentials.look_after(7, HOST)
+    assert _noted(queue) == NO_WEBHOOK
+    ours = label_studio_api.add_webhook(7, f"http://{HOST}/webhook")
+    credentials.look_after(7, HOST)
+    until = time.monotonic() + 20
+    while not ours["headers"] and time.monotonic() < until:
+        time.sleep(0.02)
+    assert ours["headers"] == {"Authorization": HEADER}
 
 
 def test_events_that_arrive_are_the_best_sign(queue: TrainingQueue, label_studio_api: LabelStudioApi) -> None:
