@@ -269,7 +269,7 @@ def test_a_label_that_is_added_to_the_config_is_learned(
     assert found == [*LESSON_LEARNED, ("Acme", "ORG")]
 
 
-USER, PASSWORD = "label", "p:a/@ss"
+USER, PASSWORD = "label", "p:a/@ßword"
 
 
 @pytest.fixture(scope="module")
