@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModel, BertConfig
 
-from huggingface_ner.tagging.pretrained import load_tokenizer, packaged_encoder
+from huggingface_ner.engines.pretrained import load_tokenizer, packaged_encoder
 
 
 def base_encoder(folder: Path) -> Path:

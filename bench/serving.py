@@ -36,14 +36,14 @@ from bench.corpus import read_corpus
 from bench.memory import families, megabytes
 from bench.models import base_encoder
 from bench.ways import IN_BATCHES, ONE_BY_ONE, Spans, Timed, ways
+from huggingface_ner.engines.agreement import span_f1
+from huggingface_ner.engines.engine import TORCH_FP32
+from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.agreement import span_f1
+from huggingface_ner.store.model_folder import save_model
 from huggingface_ner.tagging.engine_trials import prepare_engine
-from huggingface_ner.tagging.engines import TORCH_FP32
-from huggingface_ner.tagging.pretrained import packaged_encoder
 from huggingface_ner.tagging.tagger import Tagger
-from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
-from huggingface_ner.training.model_folder import save_model
 
 SINGLE_TASKS = 150
 CLIENTS = 8

@@ -31,16 +31,16 @@ from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
 from bench.models import base_encoder
+from huggingface_ner.engines.agreement import span_f1
+from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
+from huggingface_ner.learning import fine_tuning
+from huggingface_ner.learning.dataset import label_windows
+from huggingface_ner.learning.fine_tuning import WINDOWS_PER_BATCH, Hyperparameters, fine_tune
+from huggingface_ner.learning.head import replace_head
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.agreement import span_f1
 from huggingface_ner.tagging.decoding import TagScheme
-from huggingface_ner.tagging.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
 from huggingface_ner.tagging.tagger import Tagger
 from huggingface_ner.tagging.windows import Windower
-from huggingface_ner.training import fine_tuning
-from huggingface_ner.training.dataset import label_windows
-from huggingface_ner.training.fine_tuning import WINDOWS_PER_BATCH, Hyperparameters, fine_tune
-from huggingface_ner.training.head import replace_head
 
 Trained = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 

@@ -13,11 +13,11 @@ from typing import Any
 from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
+from huggingface_ner.engines.choice import EngineWish, candidates
+from huggingface_ner.engines.engine import TORCH_FP32, EngineKind
+from huggingface_ner.engines.prepared import load_prepared
 from huggingface_ner.spans import Span
-from huggingface_ner.tagging.engine_choice import EngineWish, candidates
 from huggingface_ner.tagging.engine_trials import make_engine, prepare_engine
-from huggingface_ner.tagging.engines import TORCH_FP32, EngineKind
-from huggingface_ner.tagging.prepared_engine import load_prepared
 from huggingface_ner.tagging.tagger import Tagger
 
 ONE_BY_ONE, IN_BATCHES = "transformers pipeline, one by one", "transformers pipeline, batches of 8"

@@ -17,10 +17,10 @@ from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
     from huggingface_ner.label_studio.labeling_config import LabelingConfig
-    from huggingface_ner.model_store import ModelStore
+    from huggingface_ner.learning.evaluation import Evaluation
     from huggingface_ner.spans import AnnotatedText
+    from huggingface_ner.store.versions import ModelStore
     from huggingface_ner.tagging.tagger import Tagger
-    from huggingface_ner.training.evaluation import Evaluation
 
 # Texts are tagged so many at a time, which is how often a progress bar moves.
 TEXTS_AT_A_TIME = 100
@@ -29,7 +29,7 @@ TEXTS_AT_A_TIME = 100
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Serve Label Studio until stopped."""
     if settings.redis_url is None:
-        from huggingface_ner.server.embedded import serve_with_training
+        from huggingface_ner.jobs.embedded import serve_with_training
 
         serve_with_training(settings)
     else:
@@ -40,7 +40,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
 
 def worker(options: argparse.Namespace, settings: Settings) -> None:
     """Run the trainings that wait in Redis, until stopped."""
-    from huggingface_ner.training.worker import run_worker
+    from huggingface_ner.jobs.worker import run_worker
 
     run_worker(settings)
 
@@ -49,8 +49,8 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
     """Print what the training of each project is at."""
     from redis import RedisError
 
-    from huggingface_ner.training.connection import QueueError, connect, queue_url
-    from huggingface_ner.training.queue import TrainingQueue
+    from huggingface_ner.jobs.queue import TrainingQueue
+    from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
 
     url = queue_url(settings)
     if url is None:
@@ -89,7 +89,7 @@ def _status_line(status: dict[str, Any]) -> str:
 def health(options: argparse.Namespace, settings: Settings) -> None:
     """Print how the server on this machine is, or its worker."""
     if options.worker:
-        from huggingface_ner.training.worker import ask_worker_health
+        from huggingface_ner.jobs.worker import ask_worker_health
 
         print(ask_worker_health(settings))
     else:
@@ -100,9 +100,9 @@ def health(options: argparse.Namespace, settings: Settings) -> None:
 
 def train(options: argparse.Namespace, settings: Settings) -> None:
     """Fine-tune a model, save it or publish it for a project, and print its scores on the tasks held out."""
-    from huggingface_ner.tagging.threads import take_cores
-    from huggingface_ner.training.model_folder import check_can_save
-    from huggingface_ner.training.starting_model import starting_model
+    from huggingface_ner.engines.cores import take_cores
+    from huggingface_ner.learning.starting_model import starting_model
+    from huggingface_ner.store.model_folder import check_can_save
 
     # a service may run beside it, as beside a worker's trainings
     take_cores(settings.training_threads)
@@ -131,10 +131,10 @@ def _train_into_folder(
     baseline: str | Path,
     show: Callable[[int, int], None],
 ) -> str:
+    from huggingface_ner.learning.dataset import split_held_out
+    from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
+    from huggingface_ner.store.model_folder import save_model
     from huggingface_ner.tagging.tagger import Tagger
-    from huggingface_ner.training.dataset import split_held_out
-    from huggingface_ner.training.fine_tuning import Hyperparameters, fine_tune
-    from huggingface_ner.training.model_folder import save_model
 
     learned, held_out = split_held_out(gold, options.held_out)
     model, tokenizer = fine_tune(
@@ -161,9 +161,9 @@ def _train_for_project(
     baseline: str | Path,
     show: Callable[[int, int], None],
 ) -> str:
-    from huggingface_ner.model_store import project_store
-    from huggingface_ner.training.spool import Spool
-    from huggingface_ner.training.version import train_version
+    from huggingface_ner.learning.spool import Spool
+    from huggingface_ner.learning.version import train_version
+    from huggingface_ner.store.versions import project_store
 
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
         for text in gold:
@@ -224,7 +224,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
 
 def versions(options: argparse.Namespace, settings: Settings) -> None:
     """List the models of all projects, let one serve, or delete one."""
-    from huggingface_ner.model_store import StoreError, project_stores
+    from huggingface_ner.store.versions import StoreError, project_stores
 
     stores = project_stores(settings)
     if options.action == "list":
@@ -257,7 +257,7 @@ def _print_versions(stores: "dict[int, ModelStore]") -> None:
 
 
 def _evaluate(tagger: "Tagger", config: "LabelingConfig", gold: Sequence["AnnotatedText"]) -> "Evaluation":
-    from huggingface_ner.training.evaluation import evaluate_tagger
+    from huggingface_ner.learning.evaluation import evaluate_tagger
 
     with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
         return evaluate_tagger(tagger, gold, config.match_labels, bar.update)

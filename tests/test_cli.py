@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from huggingface_ner.cli import main
+from huggingface_ner.engines import cores
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.serving.served_models import TaggerPool
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import TaggerPool
-from huggingface_ner.tagging import threads
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
 
@@ -129,13 +129,13 @@ def test_a_setting_that_cannot_be_used_stops_every_command(
 
 
 def test_a_training_by_hand_takes_the_cores_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "_taken", [1])
+    monkeypatch.setattr(cores, "_taken", [1])
     taken: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", taken.append)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of other tests, which keep it
     monkeypatch.setenv("TRAINING_THREADS", "3")
     assert main(["train", "--config", "gone.xml", "--tasks", "t.json", "--out", "o"]) == 1
-    assert (threads.engine_threads(), taken) == (3, [3])
+    assert (cores.engine_threads(), taken) == (3, [3])
 
 
 def test_a_projects_versions_are_published_listed_chosen_and_removed(

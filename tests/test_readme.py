@@ -13,8 +13,8 @@ import pytest
 from huggingface_ner.cli import main
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server.app import create_app
+from huggingface_ner.serving.served_models import TaggerPool
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import TaggerPool
 from tests import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

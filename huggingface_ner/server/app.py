@@ -10,18 +10,18 @@ from flask.typing import ResponseReturnValue
 from redis import RedisError
 from werkzeug.exceptions import BadRequest
 
+from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.events import KNOWN_ACTIONS, START_TRAINING, read_event
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server import auth, errors, monitoring
-from huggingface_ner.server.connection import connection_check
+from huggingface_ner.server.client_connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.server.webhook_credentials import WebhookCredentials
+from huggingface_ner.serving.served_models import TaggerPool
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import TaggerPool
-from huggingface_ner.training.queue import TrainingQueue
 
 # Label Studio waits 3 s for /setup; a model that is about to be ready is worth most of them.
 SECONDS_TO_WAIT_FOR_MODEL = 2.0

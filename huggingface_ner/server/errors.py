@@ -5,9 +5,9 @@ import logging
 from flask import Flask, Response, g, jsonify
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from huggingface_ner.serving.batcher import ClientGoneError, OverloadedError
+from huggingface_ner.serving.served_models import NotReadyError
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import NotReadyError
-from huggingface_ner.tagging.batcher import ClientGoneError, OverloadedError
 
 # What nginx calls it; nobody reads it but the log and the metrics.
 CLIENT_GONE = 499

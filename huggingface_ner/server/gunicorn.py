@@ -9,9 +9,9 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
+from huggingface_ner.jobs.queue import open_queue
+from huggingface_ner.serving.served_models import TaggerPool
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import TaggerPool
-from huggingface_ner.training.queue import open_queue
 
 SECONDS_FOR_A_REQUEST = 120  # Label Studio hangs up after 100
 

@@ -4,11 +4,11 @@ from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 from redis import RedisError
 
+from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
-from huggingface_ner.tagger_pool import SECONDS_TO_RETRY, NotReadyError, PoolState, TaggerPool
-from huggingface_ner.training.queue import TrainingQueue
+from huggingface_ner.serving.served_models import SECONDS_TO_RETRY, NotReadyError, PoolState, TaggerPool
 
 
 def install(app: Flask, pool: TaggerPool, queue: TrainingQueue | None, metrics: Metrics) -> None:

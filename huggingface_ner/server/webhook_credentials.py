@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from redis import RedisError
 
+from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.server import auth
 from huggingface_ner.settings import Settings
-from huggingface_ner.training.queue import TrainingQueue
 
 # Label Studio asks for /setup, then registers the webhook, then asks again.
 SECONDS_TO_REGISTER = 2.0

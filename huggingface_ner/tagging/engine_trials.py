@@ -13,14 +13,14 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from huggingface_ner.engines.agreement import Trial, compare
+from huggingface_ner.engines.choice import EngineWish, candidates, choose
+from huggingface_ner.engines.engine import Engine, EngineKind, TorchEngine
+from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
+from huggingface_ner.engines.prepared import Record, engine_folder, export_name, write_record
+from huggingface_ner.engines.pretrained import load_model, tag_names, window_length
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.agreement import Trial, compare
-from huggingface_ner.tagging.engine_choice import EngineWish, candidates, choose
-from huggingface_ner.tagging.engines import Engine, EngineKind, TorchEngine
-from huggingface_ner.tagging.hardware import resolve_device
-from huggingface_ner.tagging.onnx_engine import OnnxEngine, export, quantize
-from huggingface_ner.tagging.prepared_engine import Record, engine_folder, export_name, write_record
-from huggingface_ner.tagging.pretrained import load_model, tag_names, window_length
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 from huggingface_ner.tagging.tagger import Tagger
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from huggingface_ner.engines.choice import EngineChoice, EngineWish, choose
+from huggingface_ner.engines.engine import Engine, Precision, TorchEngine
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.layouts import Size
 from huggingface_ner.spans import Span, TaggedText
 from huggingface_ner.tagging.decoding import LogProbabilities, TagScheme, decode
-from huggingface_ner.tagging.engine_choice import EngineChoice, EngineWish, choose
-from huggingface_ner.tagging.engines import Engine, Precision, TorchEngine
-from huggingface_ner.tagging.errors import ModelError
-from huggingface_ner.tagging.hardware import resolve_device
-from huggingface_ner.tagging.layouts import Size
 from huggingface_ner.tagging.windows import TokenizedText, Window, Windower
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Tagger:
         reason: str = "asked for",
     ) -> "Tagger":
         """Return a tagger that runs a model with PyTorch, where it is; its weights become the precision's."""
-        from huggingface_ner.tagging.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
+        from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
 
         engine = TorchEngine(model, precision)
         scheme = TagScheme.from_names(tag_names(model))
@@ -72,7 +72,7 @@ class Tagger:
         wish: which engine; of those that ``prepare_engine`` tried, else torch in float32.
         Raises ModelError for what is no model, has no token-classification head or only a slow tokenizer.
         """
-        from huggingface_ner.tagging.prepared_engine import load_prepared  # noqa: PLC0415 - it makes taggers
+        from huggingface_ner.engines.prepared import load_prepared  # noqa: PLC0415 - it makes taggers
 
         wish = wish or EngineWish()
         prepared = load_prepared(name_or_path, device, wish)
@@ -94,7 +94,7 @@ class Tagger:
         import torch  # noqa: PLC0415 - an ONNX engine serves without it
         from torch import nn  # noqa: PLC0415
 
-        from huggingface_ner.tagging.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
+        from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
 
         tokenizer = load_tokenizer(name_or_path)
         model, missing = load_model(name_or_path)

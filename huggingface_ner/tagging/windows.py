@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import regex
 from tokenizers import Tokenizer
 
-from huggingface_ner.tagging.errors import ModelError
+from huggingface_ner.engines.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,11 +9,11 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from huggingface_ner import tagger_pool
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.server.app import create_app
+from huggingface_ner.serving import served_models
+from huggingface_ner.serving.served_models import PACKAGED_ENCODER, TaggerPool
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import PACKAGED_ENCODER, TaggerPool
 from tests import recorded, recorded_names
 
 JSON = st.recursive(
@@ -297,7 +297,7 @@ def test_a_chosen_baseline_is_never_replaced(tmp_path: Path) -> None:
 def test_a_baseline_that_comes_later_is_taken(
     tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tagger_pool, "SECONDS_TO_RETRY", 0.05)
+    monkeypatch.setattr(served_models, "SECONDS_TO_RETRY", 0.05)
     pool = TaggerPool(Settings(baseline_model_name=str(tmp_path / "model")))
     pool.start()
     assert pool.wait(60).state == "failed"

@@ -15,8 +15,8 @@ import pytest
 
 from huggingface_ner.cli import main
 from huggingface_ner.label_studio.project_ids import parse_project_id
-from huggingface_ner.model_store import project_store
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import project_store
 from tests import recorded, recorded_names
 from tests.server.service import SECONDS_TO_START, ask, free_port, running, wait
 

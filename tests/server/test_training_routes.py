@@ -11,14 +11,14 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.jobs.runs import Ending
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
-from huggingface_ner.model_store import project_store
 from huggingface_ner.server.app import create_app
+from huggingface_ner.serving.served_models import TaggerPool
 from huggingface_ner.settings import Settings
-from huggingface_ner.tagger_pool import TaggerPool
-from huggingface_ner.training.connection import connect
-from huggingface_ner.training.queue import TrainingQueue
-from huggingface_ner.training.runs import Ending
+from huggingface_ner.store.versions import project_store
 from tests import recorded, recorded_names
 
 

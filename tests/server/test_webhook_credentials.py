@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.server import webhook_credentials
 from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED, GIVEN, NO_WEBHOOK, WebhookCredentials
 from huggingface_ner.settings import Settings
-from huggingface_ner.training.connection import connect
-from huggingface_ner.training.queue import TrainingQueue
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
 HEADER = "Basic " + base64.b64encode("ann:pässword".encode()).decode()

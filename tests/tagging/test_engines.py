@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from huggingface_ner.engines import hardware
+from huggingface_ner.engines.agreement import Trial, compare, span_f1
+from huggingface_ner.engines.choice import EngineWish, candidates, choose
+from huggingface_ner.engines.engine import TORCH_FP32, EngineKind, TorchEngine
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
+from huggingface_ner.engines.prepared import engine_folder, load_prepared
+from huggingface_ner.engines.pretrained import load_model, packaged_encoder
 from huggingface_ner.spans import AnnotatedText, Span
-from huggingface_ner.tagging import engine_trials, hardware
-from huggingface_ner.tagging.agreement import Trial, compare, span_f1
-from huggingface_ner.tagging.engine_choice import EngineWish, candidates, choose
+from huggingface_ner.tagging import engine_trials
 from huggingface_ner.tagging.engine_trials import prepare_engine
-from huggingface_ner.tagging.engines import TORCH_FP32, EngineKind, TorchEngine
-from huggingface_ner.tagging.errors import ModelError
-from huggingface_ner.tagging.onnx_engine import OnnxEngine, export, quantize
-from huggingface_ner.tagging.prepared_engine import engine_folder, load_prepared
-from huggingface_ner.tagging.pretrained import load_model, packaged_encoder
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 from huggingface_ner.tagging.tagger import Tagger
 from tests.tiny_models import save_tiny_model

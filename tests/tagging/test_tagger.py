@@ -5,8 +5,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from huggingface_ner.tagging.errors import ModelError
-from huggingface_ner.tagging.pretrained import packaged_encoder
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.tagging.tagger import Tagger
 from tests.tiny_models import save_tiny_model
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from huggingface_ner.tagging.pretrained import load_tokenizer
+from huggingface_ner.engines.pretrained import load_tokenizer
 from huggingface_ner.tagging.windows import Windower
 
 

@@ -1,0 +1,71 @@
+"""Which engine serves a model: what the settings ask for, what the hardware does fast, and what agrees."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from huggingface_ner.engines import hardware
+from huggingface_ner.engines.agreement import Trial
+from huggingface_ner.engines.engine import TORCH_FP32, EngineKind
+
+EngineSetting = Literal["auto", "torch", "onnx"]
+PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineWish:
+    """What is asked for: the settings INFERENCE_ENGINE, INFERENCE_PRECISION and INFERENCE_AGREEMENT."""
+
+    engine: EngineSetting = "auto"
+    precision: PrecisionSetting = "auto"
+    least_agreement: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """The engine that serves a model, and why it does."""
+
+    kind: EngineKind
+    reason: str
+
+
+def candidates(wish: EngineWish, device: str) -> tuple[list[EngineKind], str]:
+    """Return the engines to try before torch in float32, the fastest first, and why there are no others.
+
+    device: "cpu" or "cuda"; ONNX Runtime is used on the CPU alone.
+    """
+    if device == "cuda":
+        bf16 = EngineKind("torch", "bf16")
+        offered = [bf16] if wish.precision == "bf16" else [EngineKind("torch", "fp16")]
+        what = "CUDA runs torch only, in fp16 or bf16"
+    else:
+        offered = [EngineKind("onnx", "fp32")]
+        if hardware.has_fast_bf16():
+            offered.insert(0, EngineKind("torch", "bf16"))
+        if hardware.has_fast_int8():
+            offered[:0] = [EngineKind("onnx", "int8"), EngineKind("onnx", "mixed")]
+        what = f"this processor is fast in {', '.join(dict.fromkeys(kind.precision for kind in offered))}"
+    asked = [
+        kind
+        for kind in offered
+        if wish.engine in ("auto", kind.engine)
+        and wish.precision in ("auto", "int8" if kind.precision == "mixed" else kind.precision)
+    ]
+    if asked or (wish.engine != "onnx" and wish.precision in ("auto", "fp32")):
+        return asked, what
+    return [], f"INFERENCE_ENGINE={wish.engine}, INFERENCE_PRECISION={wish.precision} is not used: {what}"
+
+
+def choose(wish: EngineWish, device: str, trials: Sequence[Trial]) -> EngineChoice | None:
+    """Return the first candidate that agreed, else torch in float32; None where one has yet to be tried."""
+    asked, why = candidates(wish, device)
+    tried = {trial.kind: trial for trial in trials}
+    failed: list[str] = []
+    for kind in asked:
+        trial = tried.get(kind)
+        if trial is None:
+            return None
+        if trial.passes(wish.least_agreement):
+            return EngineChoice(kind, "; ".join([*failed, str(trial), why]))
+        failed.append(f"{trial}, which is not enough")
+    return EngineChoice(TORCH_FP32, "; ".join([*failed, why]))

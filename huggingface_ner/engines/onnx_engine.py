@@ -1,0 +1,149 @@
+"""ONNX Runtime: exporting a model, quantizing the export, running either."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from huggingface_ner.engines.cores import engine_threads
+from huggingface_ner.engines.engine import EngineKind, Precision
+from huggingface_ner.engines.layouts import Batch, Packed, Padded
+from huggingface_ner.tagging.decoding import LogProbabilities
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Chosen by measuring, see bench/README.md: more is no faster, and the next request waits for less.
+TOKENS_PER_BATCH = 256
+
+
+class OnnxEngine:
+    """Runs an exported model on the CPU.
+
+    Dynamic int8 measures the range of a whole batch's activations, so that a window's probabilities depend, a
+    little, on its neighbours.
+    """
+
+    def __init__(self, path: Path, precision: Precision, pad_id: int) -> None:
+        import onnxruntime  # noqa: PLC0415 - torch serves without it
+
+        self.kind = EngineKind("onnx", precision)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = engine_threads()
+        options.inter_op_num_threads = 1
+        # threads that wait for work would take the cores from those that have some, a training's too
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # every batch has a shape of its own: plans and memory kept for each would only pile up
+        options.enable_mem_pattern = False
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        names = {put.name for put in self._session.get_inputs()}
+        self.layout: Padded | Packed = Packed(pad_id) if names == set(Packed.INPUTS) else Padded(pad_id)
+
+    @property
+    def tokens_per_batch(self) -> int:
+        """How many tokens, padding included, to give it at once."""
+        return TOKENS_PER_BATCH
+
+    def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
+        """Return [its tokens, tags] for each window, given as token ids."""
+        inputs = dict(zip(self.layout.INPUTS, self.layout.lay_out(batch), strict=True))
+        (logits,) = self._session.run(None, inputs)
+        logits -= logits.max(axis=-1, keepdims=True)
+        return self.layout.rows(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), batch)
+
+
+def export(model: "PreTrainedModel", path: Path) -> None:
+    """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter meets.
+
+    Its inputs are those of layouts.Packed where the model can be packed, else of layouts.Padded; its output is the
+    logits, [rows, tokens, tags].
+    """
+    import torch  # noqa: PLC0415
+
+    from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
+
+    class PaddedModel(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+
+    model.train(False)
+    # the fused kernel exports as more nodes, some of them for masks that hide everything
+    model.set_attn_implementation("eager")
+    packed = packed_model(model)
+    module: torch.nn.Module = packed or PaddedModel()
+    names: Sequence[str] = Packed.INPUTS if packed else Padded.INPUTS
+    sizes = {1: torch.export.Dim("tokens")}
+    if packed is None:
+        sizes[0] = torch.export.Dim("windows")
+    with _quiet():
+        torch.onnx.export(
+            module.train(False),
+            tuple(torch.ones((1 if packed else 2, 8), dtype=torch.int64) for _ in names),
+            path,
+            dynamo=True,
+            input_names=names,
+            output_names=["logits"],
+            dynamic_shapes=tuple(sizes for _ in names),
+            external_data=False,
+            verbose=False,
+        )
+
+
+def quantize(exported: Path, path: Path, precision: Precision) -> None:
+    """Write an export with its matrix products in int8: weights per channel, activations as they come.
+
+    precision: "int8" for all of them, "mixed" to keep in float32 what is lossy, see _lossy.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
+
+    with _quiet():
+        quantize_dynamic(
+            exported,
+            path,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul", "Gemm"],
+            nodes_to_exclude=_lossy(exported) if precision == "mixed" else [],
+        )
+
+
+def _lossy(exported: Path) -> list[str]:
+    """Return the names of the products whose rounding costs most.
+
+    Those back from the feed-forward layers' width, whose activations spread most, in the lower half of the
+    encoder, whose errors go through all layers above.
+    """
+    import onnx  # noqa: PLC0415
+
+    graph = onnx.load(exported).graph
+    shapes = {weights.name: tuple(weights.dims) for weights in graph.initializer}
+    products = [
+        (node.name, shapes[node.input[1]])
+        for node in graph.node
+        if node.op_type == "MatMul" and node.input[1] in shapes
+    ]
+    narrowing = [name for name, (wide, narrow) in products[:-1] if wide > narrow]  # the last one is the head
+    return narrowing[: len(narrowing) // 2]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' advice to their developers out of the log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

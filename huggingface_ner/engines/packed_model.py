@@ -1,0 +1,133 @@
+"""A model that reads several windows packed in one row, see ``layouts``."""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, PreTrainedModel
+
+from huggingface_ner.engines.layouts import Packed, Padded
+from huggingface_ner.engines.pretrained import reserved_positions, window_length
+
+# Windows to try it with: of lengths that differ. One as long as the model reads is tried with them: in some kinds
+# tokens attend to near ones alone, which a mask of ours overrides.
+PROBE_LENGTHS = (5, 9, 3)
+# Between probabilities' logits; packed and padded differ by rounding alone.
+TOLERANCE = 1e-3
+
+# Attention that computes what is near the diagonal, and its name for transformers.
+BLOCKWISE = "blockwise"
+BLOCK = 64
+# Keys of a block: PyTorch keeps its kernels for each shape, see engines.WIDTHS.
+KEYS = 16
+
+logger = logging.getLogger(__name__)
+
+
+class Block(NamedTuple):
+    """Tokens of a packed row, and those that hold all the windows they are of."""
+
+    queries: slice
+    keys: slice
+
+
+class PackedModel(nn.Module):
+    """A token-classification model for ``layouts.Packed``."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+        self._first_position = reserved_positions(model)
+
+    def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+        """Return the logits, [1, tokens, tags], of tokens, positions and segments, all [1, tokens]."""
+        apart = segments[:, None, :, None] != segments[:, None, None, :]
+        dtype = self.model.dtype
+        mask = torch.zeros(apart.shape, dtype=dtype).masked_fill(apart, torch.finfo(dtype).min)
+        is_blockwise = self.model.config._attn_implementation == BLOCKWISE
+        logits: torch.Tensor = self.model(
+            input_ids=input_ids,
+            position_ids=positions + self._first_position,
+            attention_mask=mask,
+            **({"blocks": blocks(segments[0])} if is_blockwise else {}),
+        ).logits
+        return logits
+
+
+def packed_model(model: PreTrainedModel) -> PackedModel | None:
+    """Return what reads packed windows with a model; None where it says something else than of each one alone.
+
+    The model has to be in float32 on the CPU. Where it can be packed, fused attention is blockwise from then on.
+    """
+    packed, before = PackedModel(model), model.config._attn_implementation
+    filler = model.config.pad_token_id or 0
+    ids = [number for number in range(min(model.config.vocab_size, 1000)) if number != filler]
+    lengths = (*PROBE_LENGTHS, window_length(model))
+    batch = [[ids[at * at % len(ids)] for at in range(length)] for length in lengths]
+    padding, packing = Padded(filler), Packed(filler, multiple=4)
+    try:
+        with torch.inference_mode():
+            wanted = []
+            for window in batch:
+                input_ids, attention_mask = map(torch.from_numpy, padding.lay_out([window]))
+                wanted.append(model(input_ids=input_ids, attention_mask=attention_mask).logits[0].numpy())
+            if before == "sdpa" and model._supports_attention_backend:
+                model.set_attn_implementation(BLOCKWISE)
+            found = packed(*map(torch.from_numpy, packing.lay_out(batch))).numpy()
+        pairs = zip(packing.rows(found, batch), wanted, strict=True)
+        if all(abs(one - other).max() < TOLERANCE for one, other in pairs):
+            return packed
+        logger.debug("%s: packed, it says something else", type(model).__name__)
+    except Exception:  # models raise whatever an argument means to them
+        logger.debug("%s: it cannot be packed", type(model).__name__, exc_info=True)
+    model.set_attn_implementation(before)
+    return None
+
+
+def blocks(segments: torch.Tensor) -> list[Block]:
+    """Return the blocks of a row, given its segments, [tokens]."""
+    width = len(segments)
+    edges = [0, *(segments.diff().nonzero()[:, 0] + 1).tolist(), width]
+    found = []
+    for start in range(0, width, BLOCK):
+        end = min(start + BLOCK, width)
+        first = max(edge for edge in edges if edge <= start)
+        last = min(edge for edge in edges if edge >= end)
+        keys = slice(first // KEYS * KEYS, min(-(-last // KEYS) * KEYS, width))
+        found.append(Block(slice(start, end), keys))
+    return found
+
+
+def _blockwise_attention(
+    _module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor,
+    *,
+    blocks: Sequence[Block],
+    scaling: float | None = None,
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """Return what a row's tokens attend to, [1, tokens, heads, size]: the blocks' masked attention.
+
+    query, key, value: [1, heads, tokens, size]. attention_mask: [1, 1, tokens, tokens], to be added. What is left
+    out is masked, so that no result changes.
+    """
+    attended = [
+        scaled_dot_product_attention(
+            query[:, :, block.queries],
+            key[:, :, block.keys],
+            value[:, :, block.keys],
+            attn_mask=attention_mask[:, :, block.queries, block.keys],
+            scale=scaling,
+        )
+        for block in blocks
+    ]
+    return torch.cat(attended, dim=2).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(BLOCKWISE, _blockwise_attention)

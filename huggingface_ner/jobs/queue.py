@@ -1,0 +1,340 @@
+"""When to train: counts updates, remembers which projects want a training, and hands them to RQ's workers.
+
+Redis holds a hash for each project:
+
+- ``updates``: annotation updates so far;
+- ``asked``, ``answered``: how many trainings were asked for, and up to which of them a run has answered. A project
+  wants a training while asked is more than answered, so whatever is killed, nothing asked for is forgotten;
+- ``runs``, ``run``, ``progress``: how many runs have begun, the one that holds the project, and how far it is;
+- ``last``: how the last run ended;
+- ``asked_first``, ``asked_last``: when the requests came that no run has seen;
+- ``attempts``, ``not_before``, ``parked``: runs that failed in a row, when the next may begin, why there is none;
+- ``labels``: those of the labelling config that a training was last asked for because of;
+- ``webhook``, ``webhook_at``: what is known, and since when, of the credentials that its events need, where the
+  service asks for some.
+
+A run holds its project by a key that expires unless its worker keeps it. Webhooks only write marks; the workers
+look for projects that want a training, which also finds those that a killed worker left. RQ's jobs are hints: who
+takes one still has to get hold of the project, so a job too many does no harm and one lost is made again.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from huggingface_ner.jobs.project_notes import OfferedTokens
+from huggingface_ner.jobs.redis_connection import (
+    SECONDS_TO_REMEMBER,
+    Breaker,
+    as_text,
+    connect,
+    decoded,
+    queue_url,
+)
+from huggingface_ner.jobs.runs import (
+    MOST_ATTEMPTS,
+    SECONDS_BETWEEN_ATTEMPTS,
+    SECONDS_TO_HOLD,
+    Ending,
+    Run,
+    RunProgress,
+)
+from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
+from huggingface_ner.settings import Settings, shared_settings
+
+# A training that is asked for before the annotation is saved that it is about still sees it; requests that go on
+# and on do not put it off for longer than the second.
+SECONDS_TO_SETTLE = 2.0
+MOST_SECONDS_TO_SETTLE = 10.0
+TRAIN = "huggingface_ner.jobs.train.train_project"
+
+logger = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def shared_queue() -> "TrainingQueue | None":
+    """Return the training queue of this process's settings; None where there is none."""
+    return open_queue(shared_settings())
+
+
+def open_queue(settings: Settings) -> "TrainingQueue | None":
+    """Return the training queue for a server; None where there is none. Nothing is connected to yet."""
+    url = queue_url(settings)
+    return None if url is None else TrainingQueue(connect(url), settings)
+
+
+class TrainingQueue:
+    """The training queue on a Redis; methods raise RedisError where it is away."""
+
+    def __init__(self, connection: Redis, settings: Settings) -> None:
+        self._redis = connection
+        self._each = settings.start_training_each_n_updates
+        self._timeout = settings.training_timeout
+        self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
+        self._breaker = Breaker()
+        self.tokens = OfferedTokens(connection, self._prefix, self._breaker)
+        self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
+        self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
+
+    def count_updates(self, project_id: int, count: int) -> str | None:
+        """Count annotation updates; returns the id of the run they ask for, None where it is not yet time.
+
+        Each START_TRAINING_EACH_N_UPDATES-th asks for one, and for a parked project the next does.
+        """
+        key = self._key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hincrby(key, "updates", count)
+            pipeline.hexists(key, "parked")
+            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            updates, parked, _ = pipeline.execute()
+        if not self._each or not (parked or updates // self._each > (updates - count) // self._each):
+            return None
+        return self.ask(project_id)
+
+    def ask(self, project_id: int) -> str:
+        """Ask for a training that sees all that is saved by now; returns the id of the run that will answer."""
+        key = self._key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hincrby(key, "asked", 1)
+            pipeline.hdel(key, "parked", "attempts")
+            pipeline.hsetnx(key, "asked_first", str(time.time()))
+            pipeline.hset(key, "asked_last", str(time.time()))
+            pipeline.sadd(self._wanting, project_id)
+            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.hget(key, "runs")
+            runs = pipeline.execute()[-1]
+        return _run_id(project_id, int(runs or 0) + 1)
+
+    def ask_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
+        """Ask for a training because a project has these labels now; None where that was done for them already."""
+        key = self._key(project_id)
+        wanted = json.dumps(sorted(labels))
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hget(key, "labels")
+            pipeline.hset(key, "labels", wanted)
+            before = pipeline.execute()[0]
+        return None if before is not None and as_text(before) == wanted else self.ask(project_id)
+
+    def note_webhook(self, project_id: int, note: str) -> None:
+        """Keep what is known of the credentials of a project's webhook, for people."""
+        key = self._key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
+            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.execute()
+
+    def webhook_note(self, project_id: int) -> tuple[str | None, float]:
+        """Return what is known of a project's webhook, and since when, seconds since 1970."""
+        state = self._state(project_id)
+        return state.get("webhook"), float(state.get("webhook_at", 0))
+
+    def enqueue_due(self) -> None:
+        """Give RQ a job for each project that wants a training and may have one; several workers may at once.
+
+        A run whose worker was killed is ended first.
+        """
+        for project_id in sorted(int(member) for member in self._redis.smembers(self._wanting)):
+            if self._redis.exists(self._lock(project_id)):
+                continue
+            state = self._state(project_id)
+            run = _run(state)
+            if run is not None:
+                if self.end(run, Ending.failed("the worker was killed while it trained", again=True)):
+                    logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
+            elif _wants(state) and "parked" not in state and time.time() >= _due(state):
+                job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
+                if self.rq.get_job_position(job_id) is None:
+                    self.rq.enqueue_call(
+                        TRAIN,
+                        args=(project_id,),
+                        timeout=self._timeout,
+                        job_id=job_id,
+                        result_ttl=3600,
+                        failure_ttl=3600,
+                        description=f"training of project {project_id}",
+                    )
+
+    def begin(self, project_id: int) -> Run | None:
+        """Take hold of a project; None where another run holds it or nothing is wanted any more."""
+        key, lock = self._key(project_id), self._lock(project_id)
+
+        def take(pipeline: Pipeline) -> Run | None:
+            held = pipeline.exists(lock)
+            state = decoded(pipeline.hgetall(key))
+            pipeline.multi()
+            if held or _run(state) is not None or not _wants(state):
+                return None
+            number = int(state.get("runs", 0)) + 1
+            run = Run(
+                id=_run_id(project_id, number),
+                project_id=project_id,
+                answers=int(state["asked"]),
+                began=time.time(),
+            )
+            pipeline.hset(key, mapping={"runs": number, "run": run.model_dump_json()})
+            pipeline.hdel(key, "progress", "asked_first")
+            pipeline.set(lock, run.id, ex=SECONDS_TO_HOLD)
+            return run
+
+        begun: Run | None = self._change(take, key, lock)
+        return begun
+
+    def keep(self, run: Run) -> bool:
+        """Say that a run is alive; False where it has ended or another has taken its place."""
+        key, lock = self._key(run.project_id), self._lock(run.project_id)
+
+        def prolong(pipeline: Pipeline) -> bool:
+            current = _run(decoded(pipeline.hgetall(key)))
+            pipeline.multi()
+            if current is None or current.id != run.id:
+                return False
+            pipeline.set(lock, run.id, ex=SECONDS_TO_HOLD)
+            return True
+
+        return bool(self._change(prolong, key, lock))
+
+    def running(self, project_id: int) -> Run | None:
+        """Return the run that holds a project."""
+        return _run(self._state(project_id))
+
+    def report(self, run: Run, progress: RunProgress) -> bool:
+        """Say how far a run is; False where another has taken its place."""
+        key = self._key(run.project_id)
+
+        def tell(pipeline: Pipeline) -> bool:
+            current = _run(decoded(pipeline.hgetall(key)))
+            pipeline.multi()
+            if current is None or current.id != run.id:
+                return False
+            pipeline.hset(key, "progress", json.dumps(progress.as_dict()))
+            return True
+
+        return bool(self._change(tell, key))
+
+    def end(self, run: Run, ending: Ending) -> bool:
+        """Say how a run ended and let go of its project; False, and nothing is done, where it has ended already.
+
+        Whatever was asked for before it began is answered, unless it failed: then it is tried again, at most
+        MOST_ATTEMPTS times in a row, and parked until something new is asked for.
+        """
+        now = time.time()
+        ending = ending.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
+
+        def settle(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
+            pipeline.hset(key, "last", ending.model_dump_json(exclude={"again"}))
+            if ending.status != "failed":
+                pipeline.hset(key, "answered", run.answers)
+                pipeline.hdel(key, "attempts", "not_before")
+                if int(state["asked"]) <= run.answers:
+                    pipeline.srem(self._wanting, run.project_id)
+                return
+            attempts = int(state.get("attempts", 0)) + 1
+            # what was asked for meanwhile is a reason to try once more
+            if int(state["asked"]) <= run.answers and (not ending.again or attempts >= MOST_ATTEMPTS):
+                pipeline.hset(key, "parked", ending.reason)
+                pipeline.hdel(key, "attempts", "not_before")
+                pipeline.srem(self._wanting, run.project_id)
+            else:
+                later = now + SECONDS_BETWEEN_ATTEMPTS[min(attempts, len(SECONDS_BETWEEN_ATTEMPTS)) - 1]
+                pipeline.hset(key, mapping={"attempts": attempts, "not_before": later})
+
+        return self._let_go(run, settle)
+
+    def release(self, run: Run) -> None:
+        """Let go of a run's project as if it had not begun: its worker is stopping."""
+        self._let_go(run, lambda pipeline, key, state: None)
+
+    def status(self, project_id: int) -> dict[str, Any]:
+        """Return what is going on in a project, for people; see the README."""
+        state = self._state(project_id)
+        run = _run(state)
+        updates = int(state.get("updates", 0))
+        wants = _wants(state)
+        if run is not None:
+            now = "running"
+        elif "parked" in state:
+            now = "parked"
+        else:
+            now = "waiting" if wants else "idle"
+        status: dict[str, Any] = {"project": project_id, "state": now, "updates": updates}
+        if self._each:
+            status["updates_until_training"] = self._each - updates % self._each
+        if run is not None:
+            progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
+            status["run"] = {"id": run.id, "began": run.began, **progress}
+            status["waiting"] = int(state["asked"]) > run.answers
+        if "parked" in state:
+            status["reason"] = state["parked"]
+        if "last" in state:
+            status["last"] = json.loads(state["last"])
+        if "webhook" in state:
+            status["webhook"] = state["webhook"]
+        suggestions = self.suggestions.get(project_id)
+        if suggestions is not None:
+            status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
+        return status
+
+    def projects(self) -> list[int]:
+        """Return the projects that something is known of."""
+        prefix = self._key("")
+        return sorted(int(as_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
+
+    def _let_go(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
+        key, lock = self._key(run.project_id), self._lock(run.project_id)
+
+        def leave(pipeline: Pipeline) -> bool:
+            state = decoded(pipeline.hgetall(key))
+            current = _run(state)
+            pipeline.multi()
+            if current is None or current.id != run.id:
+                return False
+            settle(pipeline, key, state)
+            pipeline.hdel(key, "run", "progress")
+            pipeline.delete(lock)
+            return True
+
+        return bool(self._change(leave, key, lock))
+
+    def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
+        """Run a change as a transaction, again where somebody else changed one of the keys meanwhile."""
+        return self._redis.transaction(change, *keys, value_from_callable=True)
+
+    def _key(self, project_id: int | str) -> str:
+        return f"{self._prefix}:project:{project_id}"
+
+    def _lock(self, project_id: int) -> str:
+        return f"{self._prefix}:held:{project_id}"
+
+    @property
+    def _wanting(self) -> str:
+        return f"{self._prefix}:wanting"
+
+    def _state(self, project_id: int) -> dict[str, str]:
+        return decoded(self._redis.hgetall(self._key(project_id)))
+
+
+def _run(state: Mapping[str, str]) -> Run | None:
+    return Run.model_validate_json(state["run"]) if "run" in state else None
+
+
+def _wants(state: Mapping[str, str]) -> bool:
+    return int(state.get("asked", 0)) > int(state.get("answered", 0))
+
+
+def _due(state: Mapping[str, str]) -> float:
+    """Return when a project that wants a training may have it; seconds since 1970."""
+    last = float(state.get("asked_last", 0)) + SECONDS_TO_SETTLE
+    first = float(state.get("asked_first", 0)) + MOST_SECONDS_TO_SETTLE
+    return max(min(last, first), float(state.get("not_before", 0)))
+
+
+def _run_id(project_id: int, number: int) -> str:
+    return f"train-{project_id}-{number}"

@@ -1,0 +1,128 @@
+"""One training run, from the annotated tasks in Label Studio to how it ended."""
+
+import logging
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from redis import RedisError
+from rq.timeouts import JobTimeoutException
+
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.jobs.process import begin_job
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.runs import Ending, Run, RunProgress
+from huggingface_ner.jobs.worker import RUN_ID
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.gold import read_gold
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.learning.fine_tuning import TrainingError
+from huggingface_ner.learning.spool import Spool
+from huggingface_ner.learning.starting_model import starting_model
+from huggingface_ner.learning.version import Report, train_version
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import project_store
+
+SECONDS_BETWEEN_REPORTS = 1.0
+# How long the news of a run's end waits for a Redis that is away.
+SECONDS_TO_SAY = 120.0
+
+logger = logging.getLogger(__name__)
+
+
+class ReplacedError(RuntimeError):
+    """Another run has taken this one's place: nothing of it may be published any more."""
+
+
+def train_project(project_id: int) -> None:
+    """Do the run that the worker began, and say how it ended: what RQ calls, in a process of its own."""
+    settings, queue = begin_job()
+    run = queue.running(project_id)
+    if run is None or run.id != os.environ.get(RUN_ID):
+        return
+    try:
+        ending = _ending(project_id, settings, queue.tokens.get(project_id), _reporter(queue, run))
+    except ReplacedError:
+        logger.warning("project %d: run %s is given up: another has taken its place", project_id, run.id)
+        return
+    log = logger.error if ending.status == "failed" else logger.info
+    log("project %d: %s: %s", project_id, ending.status, ending.reason)
+    _say(queue, run, ending)
+
+
+def _ending(project_id: int, settings: Settings, offered_token: str | None, report: Report) -> Ending:
+    try:
+        return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report)
+    except ReplacedError:
+        raise
+    except ClientError as error:
+        return Ending.failed(str(error), again=error.again)
+    except (ModelError, TrainingError) as error:
+        return Ending.failed(str(error), again=False)
+    except JobTimeoutException:
+        return Ending.failed(f"it took longer than TRAINING_TIMEOUT={settings.training_timeout} s", again=False)
+    except OSError as error:
+        return Ending.failed(f"{error}: the model that serves stays", again=True)
+    except Exception as error:
+        logger.exception("project %d: the training failed", project_id)
+        return Ending.failed(f"{type(error).__name__}: {error}: the model that serves stays", again=True)
+
+
+def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Ending:
+    """Train a project's model on what Label Studio has; see train_version. Raises ClientError too."""
+    report(RunProgress("downloading"))
+    try:
+        config = parse_labeling_config(client.labeling_config(project_id))
+    except LabelingConfigError as error:
+        return Ending(status="skipped", reason=f"the labelling config is not for this: {error}")
+    with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
+        for text in read_gold(client.annotated_tasks(project_id), config, task_reader(settings)):
+            spool.add(text)
+        if not spool.task_ids:
+            return Ending(
+                status="skipped",
+                reason="no task has an annotation that is not cancelled and a text that can be read: nothing to "
+                "learn from yet",
+            )
+        store = project_store(settings, project_id)
+        return train_version(spool, config, store, starting_model(settings), settings, report=report)
+
+
+def _reporter(queue: TrainingQueue, run: Run) -> Report:
+    """Return a function that tells Redis of a new phase at once, and of steps now and then.
+
+    It raises ReplacedError where the run has lost its project.
+    """
+    last: dict[str, Any] = {"phase": None, "at": 0.0}
+
+    def report(progress: RunProgress) -> None:
+        now = time.monotonic()
+        if progress.phase == last["phase"] and now - last["at"] < SECONDS_BETWEEN_REPORTS:
+            return
+        last.update(phase=progress.phase, at=now)
+        try:
+            is_ours = queue.report(run, progress)
+        except RedisError as error:
+            logger.warning("progress cannot be told: %s", error)
+        else:
+            if not is_ours:
+                raise ReplacedError(run.id)
+
+    return report
+
+
+def _say(queue: TrainingQueue, run: Run, ending: Ending) -> None:
+    """Tell how a run ended, waiting for a Redis that is away; unsaid, it is done again and finds no change."""
+    until = time.monotonic() + SECONDS_TO_SAY
+    while True:
+        try:
+            queue.end(run, ending)
+        except RedisError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(SECONDS_BETWEEN_REPORTS)
+        else:
+            return

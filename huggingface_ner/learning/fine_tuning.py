@@ -1,0 +1,206 @@
+"""Fine-tuning: labelled texts and a baseline to a model that knows the labelling config's labels."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import (
+    DataCollatorForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.pretrained import (
+    head_is_missing,
+    load_model,
+    load_tokenizer,
+    window_length,
+)
+from huggingface_ner.learning.augmentation import MentionReplacement
+from huggingface_ner.learning.dataset import label_windows
+from huggingface_ner.learning.head import MatchLabels, replace_head
+from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.windows import Windower
+
+# Chosen by measuring: see bench/README.md.
+WINDOWS_PER_BATCH = 8
+LEAST_STEPS = 375
+WARMUP_SHARE = 0.1
+REPLACED_SHARE = 0.5
+# The encoder's highest rate for a hidden size; in between, it falls with the logarithm of the size.
+SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
+BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
+
+# Called with the steps done, the steps in all, and the passes over the windows that were made so far.
+Progress = Callable[[int, int, float], object]
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingError(ValueError):
+    """Tasks or settings that no model can be trained with; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """learning_rate: of the new head; the encoder's is the lower of it and ``encoder_rate_cap``.
+
+    num_train_epochs: passes over the windows; more are made where these are less than LEAST_STEPS steps.
+    """
+
+    learning_rate: float = 1e-3
+    num_train_epochs: float = 10.0
+    weight_decay: float = 0.01
+    seed: int = 0
+
+
+def fine_tune(
+    examples: Sequence[AnnotatedText],
+    labels: Sequence[str],
+    baseline: str | Path,
+    hyperparameters: Hyperparameters,
+    *,
+    match_labels: MatchLabels,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
+
+    The head's rows are copied from the baseline's where ``match_labels`` finds a counterpart.
+    Raises ModelError for a baseline that cannot be used, TrainingError for examples without a single word and
+    for a training that diverges.
+    """
+    tokenizer = load_tokenizer(baseline)
+
+    set_seed(hyperparameters.seed)
+    model, missing = load_model(baseline)
+    scheme = TagScheme.bio(labels)
+    head_name = replace_head(model, scheme, None if head_is_missing(model, missing) else match_labels)
+    nn.Module.to(model, torch.device(resolve_device(device)))
+    if model.device.type == "cpu":
+        # with dropout, and without a GPU, the fused kernel takes a third longer
+        model.set_attn_implementation("eager")
+    # what a word means is known better from pre-training than from a few hundred texts
+    model.get_input_embeddings().requires_grad_(False)
+    max_length = window_length(model)
+    windower = Windower(tokenizer, max_length)
+    # for the windows; Trainer insists on it too, even when it saves nothing
+    with TemporaryDirectory(prefix="huggingface-ner-") as folder:
+        windows = label_windows(examples, windower, scheme, Path(folder))
+        if not len(windows):
+            raise TrainingError("no training: none of the annotated tasks has a text with words in it")
+        augment = MentionReplacement(
+            windows, scheme, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
+        )
+        pad = DataCollatorForTokenClassification(tokenizer)
+        steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
+        max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), LEAST_STEPS)
+        encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
+        logger.info(
+            "training on %d windows of %d texts: %d steps of up to %d windows, learning rate %g, encoder %g",
+            *(
+                len(windows),
+                len(examples),
+                max_steps,
+                WINDOWS_PER_BATCH,
+                hyperparameters.learning_rate,
+                encoder_rate,
+            ),
+        )
+        trainer = _Trainer(
+            model=model,
+            args=TrainingArguments(
+                output_dir=folder,
+                per_device_train_batch_size=WINDOWS_PER_BATCH,
+                max_steps=max_steps,
+                learning_rate=hyperparameters.learning_rate,
+                weight_decay=hyperparameters.weight_decay,
+                lr_scheduler_type="linear",
+                warmup_steps=WARMUP_SHARE,
+                seed=hyperparameters.seed,
+                train_sampling_strategy="group_by_length",
+                bf16=_has_fast_bf16(model.device),
+                use_cpu=model.device.type == "cpu",
+                dataloader_pin_memory=model.device.type != "cpu",
+                save_strategy="no",
+                logging_strategy="no",
+                report_to="none",
+                disable_tqdm=True,
+            ),
+            train_dataset=windows,
+            data_collator=lambda features: pad([augment(feature) for feature in features]),
+            callbacks=[] if progress is None else [_ProgressCallback(progress)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.encoder_rate = encoder_rate
+        trainer.head_name = head_name
+        trainer.train()
+    if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
+        raise TrainingError(f"the training diverged: lower LEARNING_RATE={hyperparameters.learning_rate:g}")
+    return model, tokenizer
+
+
+def encoder_rate_cap(hidden_size: int) -> float:
+    """Return the highest learning rate that an encoder of this width is trained with."""
+    share = math.log(hidden_size / SMALL_ENCODER) / math.log(BASE_ENCODER / SMALL_ENCODER)
+    share = min(max(share, 0.0), 1.0)
+    return float(SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
+
+
+def _has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32 there; without processor support it is many times slower."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+class _Trainer(Trainer):
+    """Gives the head and the encoder a learning rate each."""
+
+    encoder_rate: float
+    head_name: str
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        trained: Any = self.model
+        decayed = set(self.get_decay_parameter_names(trained))
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in trained.named_parameters():
+            if parameter.requires_grad:
+                rate = self.args.learning_rate if name.startswith(f"{self.head_name}.") else self.encoder_rate
+                decay = self.args.weight_decay if name in decayed else 0.0
+                groups.setdefault((rate, decay), []).append(parameter)
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": parameters, "lr": rate, "weight_decay": decay}
+                for (rate, decay), parameters in groups.items()
+            ],
+            fused=True,
+        )
+        self.optimizer = optimizer
+        return optimizer
+
+
+class _ProgressCallback(TrainerCallback):
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._progress(state.global_step, state.max_steps, state.epoch or 0.0)

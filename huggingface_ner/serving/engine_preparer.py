@@ -1,0 +1,163 @@
+"""Tries engines on models that came without one, in the background, and lets the best take over."""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from huggingface_hub import try_to_load_from_cache
+
+from huggingface_ner.engines.choice import EngineWish, choose
+from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.prepared import engine_folder, load_prepared
+from huggingface_ner.tagging.tagger import Tagger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What was prepared for models that are no longer asked for gives way.
+MOST_KEPT = 5
+SECONDS_BETWEEN_LOOKS = 0.5
+# Of the process that tries engines: requests come first.
+NICENESS = 10
+
+logger = logging.getLogger(__name__)
+
+
+class EnginePreparer:
+    """Loads taggers; one whose engine has yet to be chosen runs with PyTorch until then.
+
+    folder: where engines are kept for models in folders that are not ours to write to.
+    The trials are a process of their own, at a low priority: exporting takes memory and every core.
+    """
+
+    def __init__(self, folder: Path, wish: EngineWish, device: str) -> None:
+        self._folder = folder
+        self._wish = wish
+        self._device = device
+        self._asked: queue.SimpleQueue[tuple[Tagger, str | Path, Path] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def load(self, name_or_path: str | Path) -> Tagger:
+        """Return a tagger that can serve at once; raises ModelError."""
+        prepared = load_prepared(name_or_path, self._device, self._wish)
+        if prepared is not None:
+            return prepared
+        place = self._place(name_or_path)
+        if place is not None:
+            prepared = load_prepared(name_or_path, self._device, self._wish, place)
+        if prepared is not None:
+            return prepared
+        tagger = Tagger.load(name_or_path, device=self._device, wish=self._wish)
+        place = place or self._place(name_or_path)  # loading may have fetched it
+        if place is not None and choose(self._wish, resolve_device(self._device), ()) is None:
+            self._ask(tagger, name_or_path, place)
+        return tagger
+
+    def close(self) -> None:
+        """Stop what is being tried."""
+        self._stop.set()
+        self._asked.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _ask(self, tagger: Tagger, name_or_path: str | Path, place: Path) -> None:
+        with self._starting:
+            self._asked.put((tagger, name_or_path, place))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="prepare-engine", daemon=True)
+                self._thread.start()
+
+    def _work(self) -> None:
+        while (asked := self._asked.get()) is not None and not self._stop.is_set():
+            tagger, name_or_path, place = asked
+            try:
+                self._prepare(name_or_path, place)
+                prepared = load_prepared(name_or_path, self._device, self._wish, place)
+            except Exception as error:  # a full disk, a volume that is read-only: PyTorch serves on
+                logger.warning(
+                    "%s: no engine could be prepared, %s serves: %s", name_or_path, tagger.choice.kind, error
+                )
+                continue
+            if prepared is not None:
+                tagger.take_engine_of(prepared)
+                logger.info("%s: served by %s: %s", name_or_path, prepared.choice.kind, prepared.choice.reason)
+
+    def _prepare(self, name_or_path: str | Path, place: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one server process does it for all
+            if engine_folder(place).is_dir() and load_prepared(name_or_path, self._device, self._wish, place):
+                return
+            aside = Path(mkdtemp(prefix=".aside-", dir=self._folder))
+            try:
+                self._run(name_or_path, aside)
+                shutil.rmtree(place, ignore_errors=True)
+                aside.rename(place)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+            self._prune()
+
+    def _run(self, name_or_path: str | Path, into: Path) -> None:
+        arguments = json.dumps(
+            {
+                "model_folder": str(name_or_path),
+                "into": str(into),
+                "device": self._device,
+                "niceness": NICENESS,
+                "engine": self._wish.engine,
+                "precision": self._wish.precision,
+                "least_agreement": self._wish.least_agreement,
+            }
+        )
+        command = [sys.executable, "-m", "huggingface_ner.tagging.engine_trials", arguments]
+        environment: Mapping[str, str] = {
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        }
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603
+            try:
+                while True:
+                    try:
+                        _, errors = process.communicate(timeout=SECONDS_BETWEEN_LOOKS)
+                        break
+                    except subprocess.TimeoutExpired:
+                        if self._stop.is_set():
+                            raise InterruptedError("the service is stopping") from None
+            finally:
+                process.kill()
+        if process.returncode:
+            raise RuntimeError((errors.strip().splitlines() or ["killed"])[-1])
+
+    def _place(self, name_or_path: str | Path) -> Path | None:
+        """Return where the engine of a model is kept: under a name that changes when its files do."""
+        config = Path(name_or_path) / "config.json"
+        if not config.is_file():
+            try:
+                cached = try_to_load_from_cache(str(name_or_path), "config.json")
+            except ValueError:  # no name that the Hub could have
+                return None
+            if not isinstance(cached, str):
+                return None
+            config = Path(cached)
+        files = sorted(file for file in config.parent.iterdir() if file.suffix in (".json", ".safetensors"))
+        stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        stamp = repr((stats, version("onnxruntime"), version("torch")))
+        return self._folder / hashlib.sha256(stamp.encode()).hexdigest()[:16]
+
+    def _prune(self) -> None:
+        kept = [path for path in self._folder.iterdir() if path.is_dir()]
+        for path in sorted(kept, key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
+            shutil.rmtree(path, ignore_errors=True)

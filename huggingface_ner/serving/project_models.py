@@ -1,0 +1,178 @@
+"""The fine-tuned models that this process serves, one for each project, loaded off the request path."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from huggingface_ner.serving.memory import give_memory_back
+from huggingface_ner.store.versions import ModelStore, Version
+
+if TYPE_CHECKING:
+    from huggingface_ner.tagging.tagger import Tagger
+
+# How often a process looks for new versions; well under model_store.SECONDS_TO_LOAD.
+SECONDS_BETWEEN_LOOKS = 0.5
+# So many are looked after that have no model in memory, for the moment when they get one.
+MOST_WITHOUT_MODEL = 1000
+
+SECONDS_TO_RETRY = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What answers for a version: its own model, or that of one before where it cannot be loaded.
+
+    tagger: None where no version could be loaded: then the baseline serves. passed_over: why others do not.
+    try_again_at: when to try once more, where it is not the version's own; by the monotonic clock.
+    """
+
+    version: str | None
+    tagger: "Tagger | None"
+    try_again_at: float = math.inf
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Project:
+    store: ModelStore
+    loaded: dict[str, Loaded] = field(default_factory=dict)
+
+
+class ProjectModels:
+    """Keeps the models of the projects that were asked for last in memory, at most so many projects.
+
+    A thread looks for new versions and loads them while the old ones serve; a request waits only for a project
+    that is not in memory.
+    """
+
+    def __init__(
+        self, open_store: Callable[[int], ModelStore], load: Callable[[Version], "Tagger"], most: int
+    ) -> None:
+        self._open_store = open_store
+        self._load = load
+        self._most = most
+        self._projects: dict[int, _Project] = {}  # the one asked for last is last
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._watch, name="load-versions", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look for versions."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def serving(self, project_id: int, timeout: float) -> Loaded | None:
+        """Return what serves a project now; None where it has no version yet, and the baseline serves.
+
+        Raises TimeoutError where its model is not in memory and is not loaded in so many seconds.
+        """
+        name = self._open_store(project_id).serving()
+        with self._changed:
+            project = self._projects.pop(project_id, None) or _Project(self._open_store(project_id))
+            self._projects[project_id] = project
+            if name is None:
+                return None
+            if name not in project.loaded:
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: name in project.loaded or self._closed, timeout)
+            if name not in project.loaded:
+                raise TimeoutError(f"version {name} of project {project_id} is still loading")
+            return project.loaded[name]
+
+    def loaded(self, project_id: int, name: str) -> Loaded | None:
+        """Return what answers for a version, where that is known by now."""
+        with self._changed:
+            project = self._projects.get(project_id)
+            return project.loaded.get(name) if project else None
+
+    def taggers(self) -> dict[str, "Tagger"]:
+        """Return the models in memory by their versions."""
+        with self._changed:
+            loaded = [each for project in self._projects.values() for each in project.loaded.values()]
+        return {each.version: each.tagger for each in loaded if each.version and each.tagger}
+
+    def passed_over(self) -> dict[str, str]:
+        """Return why versions that were to serve do not."""
+        with self._changed:
+            loaded = [each for project in self._projects.values() for each in project.loaded.values()]
+        return {version: reason for each in loaded for version, reason in each.passed_over.items()}
+
+    def _watch(self) -> None:
+        while not self._closed:
+            try:
+                self._look()
+            except Exception:  # a volume that is away for a moment must not end the watch
+                logger.exception("looking for new versions failed")
+            with self._changed:
+                if not self._closed:
+                    self._changed.wait(SECONDS_BETWEEN_LOOKS)
+
+    def _look(self) -> None:
+        with self._changed:
+            without = [project_id for project_id, project in self._projects.items() if not project.loaded]
+            for project_id in without[:-MOST_WITHOUT_MODEL]:
+                del self._projects[project_id]
+            projects = list(self._projects.items())
+        for project_id, project in projects:
+            pointer = project.store.pointer()
+            if pointer is None:
+                continue
+            # what serves now comes first: somebody may be waiting for it
+            needed = [name for name in (pointer.serving(), pointer.version) if name is not None]
+            for name in needed:
+                known = project.loaded.get(name)
+                if known is None or time.monotonic() > known.try_again_at:
+                    self._make_room(project_id)
+                    loaded = self._first_that_loads(project_id, project, name)
+                    with self._changed:
+                        project.loaded[name] = loaded
+                        self._changed.notify_all()
+            with self._changed:
+                gone = [project.loaded.pop(name) for name in set(project.loaded) - set(needed)]
+            if gone:
+                gone.clear()
+                give_memory_back()
+
+    def _make_room(self, for_project: int) -> None:
+        """Let go of the models of the projects that were asked for least recently."""
+        with self._changed:
+            others = [
+                project_id
+                for project_id, project in self._projects.items()
+                if project.loaded and project_id != for_project
+            ]
+            for project_id in others[: max(len(others) - self._most + 1, 0)]:
+                del self._projects[project_id]
+                logger.info("project %d gives way to those asked for since", project_id)
+        if len(others) >= self._most:
+            give_memory_back()
+
+    def _first_that_loads(self, project_id: int, project: _Project, name: str) -> Loaded:
+        passed_over: dict[str, str] = {}
+        in_memory = {loaded.version: loaded.tagger for loaded in project.loaded.values()}
+        for version in project.store.candidates(name):
+            # a volume that is away for a moment, memory that is short: it may be had later
+            try_again_at = math.inf if version.name == name else time.monotonic() + SECONDS_TO_RETRY
+            if version.name in in_memory:
+                return Loaded(version.name, in_memory[version.name], try_again_at, passed_over)
+            try:
+                tagger = self._load(version)
+            except Exception as error:  # whatever it is, the one before may do
+                logger.error("project %d: version %s cannot be loaded: %s", project_id, version.name, error)
+                passed_over[version.name] = str(error)
+            else:
+                logger.info("project %d: version %s is loaded", project_id, version.name)
+                return Loaded(version.name, tagger, try_again_at, passed_over)
+        return Loaded(None, None, time.monotonic() + SECONDS_TO_RETRY, passed_over)

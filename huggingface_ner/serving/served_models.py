@@ -1,0 +1,248 @@
+"""The models that this process serves, loaded off the request path."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from huggingface_ner.engines import cores
+from huggingface_ner.serving.batcher import Batcher
+from huggingface_ner.serving.prediction_cache import PredictionCache
+from huggingface_ner.serving.project_models import ProjectModels
+from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.spans import TaggedText
+from huggingface_ner.store.versions import Version, project_store, serving_versions
+
+if TYPE_CHECKING:
+    from huggingface_ner.serving.engine_preparer import EnginePreparer
+    from huggingface_ner.tagging.tagger import Tagger
+
+# Engines of models that came without one, under MODEL_DIR.
+ENGINES = ".engines"
+PACKAGED_ENCODER = "all-MiniLM-L6-v2"
+SECONDS_TO_RETRY = 30.0
+# What a request waits for a project's model that is not in memory; Label Studio waits 100 s.
+SECONDS_TO_LOAD = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+class NotReadyError(RuntimeError):
+    """There is no model to predict with; the message says why.
+
+    retry_after: seconds after which it makes sense to ask again.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """What ``/health`` shows: ``state``, the version that answers, and a ``reason`` where something is amiss."""
+
+    state: Literal["loading", "ready", "failed"]
+    model_version: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model that answers for a project.
+
+    version: what its predictions carry. labels: its entity types.
+    tagger: None for an encoder that has not been trained: it finds nothing.
+    """
+
+    version: str
+    tagger: "Tagger | None"
+    _cache: PredictionCache
+    _batcher: Batcher
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's entity types."""
+        return self.tagger.labels if self.tagger else ()
+
+    def tag(self, texts: list[str], is_wanted: Callable[[], bool] = lambda: True) -> list[TaggedText]:
+        """Return each text's spans and score, in order.
+
+        is_wanted: whether somebody still waits for them. Raises OverloadedError, ClientGoneError.
+        """
+        tagger = self.tagger
+        if tagger is None:
+            return [TaggedText([], 0.0) for _ in texts]
+        return self._cache.tag(self.version, texts, lambda some: self._batcher.tag(tagger, some, is_wanted))
+
+
+class TaggerPool:
+    """Serves each project's own model, else the baseline; both are loaded in the background.
+
+    A baseline that a person has set is tried again every SECONDS_TO_RETRY; the default one gives way to the
+    packaged encoder, which predicts nothing until it is trained.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._state = PoolState("loading", _version(settings.baseline_model_name))
+        self._tagger: Tagger | None = None
+        self._settled = threading.Event()
+        self._stop = threading.Event()
+        self._cache = PredictionCache(settings.cached_spans)
+        self._batcher = Batcher(settings.max_waiting_texts)
+        self._preparer: EnginePreparer | None = None
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._projects = ProjectModels(
+            lambda project_id: project_store(settings, project_id), self._load_version, settings.models_in_memory
+        )
+
+    def start(self) -> None:
+        """Begin to load; returns at once, and does nothing when called again."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._load_until_ready, name="load-model", daemon=True)
+                self._thread.start()
+                self._projects.start()
+
+    def stop_engines(self) -> None:
+        """Stop tagging and trying engines; what is loading is left to itself."""
+        if self._preparer is not None:
+            self._preparer.close()
+        self._batcher.close()
+
+    def close(self) -> None:
+        """Stop trying to load, and tagging."""
+        self._stop.set()
+        self.stop_engines()
+        if self._thread is not None:
+            self._thread.join()
+            self._projects.close()
+
+    @property
+    def state(self) -> PoolState:
+        """What is served now."""
+        return self._state
+
+    @property
+    def waiting_texts(self) -> int:
+        """How many texts are being tagged or wait for it."""
+        return self._batcher.waiting
+
+    def wait(self, timeout: float) -> PoolState:
+        """Wait, at most so many seconds, until the first attempt to load has ended."""
+        self._settled.wait(timeout)
+        return self._state
+
+    def serving(self, project_id: int | None, timeout: float = SECONDS_TO_LOAD) -> ServedModel:
+        """Return what answers for a project now; without a version of its own that is the baseline.
+
+        Raises NotReadyError where it is not in memory and is not loaded in so many seconds.
+        """
+        if project_id is not None:
+            try:
+                own = self._projects.serving(project_id, timeout)
+            except TimeoutError as error:
+                raise NotReadyError(f"{error}; try again in a few seconds", 5.0) from error
+            if own is not None and own.version is not None:
+                return ServedModel(own.version, own.tagger, self._cache, self._batcher)
+        state = self._state
+        if state.state == "loading":
+            raise NotReadyError("the model is still loading; try again in a few seconds", 5.0)
+        if state.state == "failed":
+            raise NotReadyError(f"no model: {state.reason}", SECONDS_TO_RETRY)
+        return ServedModel(state.model_version, self._tagger, self._cache, self._batcher)
+
+    def model_version(self, project_id: int | None, timeout: float) -> str:
+        """Return the version that a project's predictions carry, waiting so long for what is being loaded."""
+        until = time.monotonic() + timeout
+        if project_id is not None:
+            try:
+                own = self._projects.serving(project_id, timeout)
+            except TimeoutError:
+                own_version = project_store(self._settings, project_id).serving()
+            else:
+                own_version = own.version if own else None
+            if own_version is not None:
+                return own_version
+        self.wait(max(until - time.monotonic(), 0.0))
+        return self._state.model_version
+
+    def versions(self) -> list[str]:
+        """Return what serves now, whatever the project: the baseline and each project's own version."""
+        served = [self._state.model_version]
+        for project_id, name in serving_versions(self._settings).items():
+            loaded = self._projects.loaded(project_id, name)
+            served.append(name if loaded is None else loaded.version or self._state.model_version)
+        return list(dict.fromkeys(served))
+
+    def _load_version(self, version: Version) -> "Tagger":
+        return self._engines().load(version.folder)
+
+    def engines(self) -> dict[str, str]:
+        """Return the engine of each model in memory, by its version, and why it was chosen."""
+        taggers = {
+            **self._projects.taggers(),
+            **({self._state.model_version: self._tagger} if self._tagger else {}),
+        }
+        return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
+
+    def passed_over(self) -> dict[str, str]:
+        """Return why published versions that were to serve do not, by version."""
+        return self._projects.passed_over()
+
+    def _engines(self) -> "EnginePreparer":
+        from huggingface_ner.serving.engine_preparer import EnginePreparer  # noqa: PLC0415 - the server answers before
+
+        with self._starting:
+            if self._preparer is None:
+                settings = self._settings
+                self._preparer = EnginePreparer(
+                    settings.model_dir / ENGINES, settings.engine_wish, settings.device
+                )
+            return self._preparer
+
+    def _load_until_ready(self) -> None:
+        while not self._stop.is_set():
+            self._load()
+            self._settled.set()
+            if self._state.state == "ready":
+                break
+            self._stop.wait(SECONDS_TO_RETRY)
+
+    def _load(self) -> None:
+        name = self._settings.baseline_model_name
+        try:
+            cores.share_cores(self._settings.workers)
+            self._tagger = self._engines().load(name)
+            self._state = PoolState("ready", _version(name))
+            logger.info("serving %s: %s", name, ", ".join(self._tagger.labels))
+        except Exception as error:  # whatever it is, the server stays up and says so
+            if self._settings.baseline_is_set:
+                logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", name, error)
+                self._state = PoolState("failed", _version(name), str(error))
+            else:
+                reason = (
+                    f"the default baseline cannot be loaded ({error}): predictions stay empty until a model is "
+                    f"trained from the packaged encoder, {PACKAGED_ENCODER}; to predict at once, set "
+                    "BASELINE_MODEL_NAME to the folder of a fine-tuned model"
+                )
+                logger.warning("%s", reason)
+                self._state = PoolState("ready", PACKAGED_ENCODER, reason)
+
+
+@lru_cache(maxsize=1)
+def shared_pool() -> TaggerPool:
+    """Return this process's pool, loading."""
+    pool = TaggerPool(shared_settings())
+    pool.start()
+    return pool
+
+
+def _version(name: str) -> str:
+    """Return a model's name as a version: Label Studio trims blanks on one side only."""
+    return "_".join(name.split())

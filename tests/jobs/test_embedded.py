@@ -1,0 +1,187 @@
+"""`serve` without REDIS_URL: the server, its queue and its worker as one service."""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from huggingface_ner.cli import main
+from huggingface_ner.label_studio.gold import read_gold
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.tasks import TaskReader
+from huggingface_ner.learning.dataset import held_out_tasks
+from tests import recorded
+from tests.jobs.test_train import config, tasks
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+from tests.server.service import ask, running, wait
+
+SERVE = [sys.executable, "-m", "huggingface_ner", "serve"]
+
+
+def _environment(api: LabelStudioApi, folder: Path, **more: str) -> dict[str, str]:
+    return {
+        "MODEL_DIR": str(folder / "models"),
+        "LABEL_STUDIO_HOST": api.url,
+        "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+        **more,
+    }
+
+
+def _webhooks(url: str, project: int, count: int) -> list[dict[str, Any]]:
+    body = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]
+    body = {**body, "project": {**body["project"], "id": project}}
+    return [ask(f"{url}/webhook", body)[1] for _ in range(count)]
+
+
+def _ended(url: str, project: int) -> dict[str, Any]:
+    until = time.monotonic() + 300
+    while True:
+        status = ask(f"{url}/training?project={project}")[1]
+        if status["state"] in ("idle", "parked") and "last" in status:
+            return dict(status["last"])
+        assert time.monotonic() < until, status
+        time.sleep(0.2)
+
+
+def test_ten_annotations_make_a_better_model_serve(
+    label_studio_api: LabelStudioApi,
+    news_config: str,
+    news_tasks: list[dict[str, Any]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setup = recorded("setup")["request"]["body"]
+    project = int(setup["project"].partition(".")[0])
+    short = [task for task in news_tasks if len(task["data"]["text"]) < 2_000]
+    label_studio_api.add(project, news_config, short)
+    held_out = held_out_tasks((str(task["id"]) for task in short), 0.2)
+    sample = [task for task in short if str(task["id"]) in held_out]
+    gold = list(read_gold(sample, parse_labeling_config(news_config), TaskReader(str, "")))
+    wanted = {(text.task_id, span.start, span.end, span.label) for text in gold for span in text.spans}
+
+    def right(url: str) -> int:
+        body = {"tasks": sample, "project": setup["project"], "label_config": news_config}
+        results = ask(f"{url}/predict", body)[1]["results"]
+        found = {
+            (str(task["id"]), region["value"]["start"], region["value"]["end"], region["value"]["labels"][0])
+            for task, result in zip(sample, results, strict=True)
+            for region in result["result"]
+        }
+        return len(found & wanted)
+
+    environment = _environment(label_studio_api, tmp_path)
+    with running(SERVE, tmp_path / "log", **environment) as url:
+        wait(f"{url}/ready")
+        before = ask(f"{url}/setup", {**setup, "schema": news_config})[1]["model_version"]
+        assert right(url) == 0
+        assert [answer.get("job") for answer in _webhooks(url, project, 10)] == [None] * 9 + [f"train-{project}-1"]
+        ending = _ended(url, project)
+        assert ending["status"] == "published"
+        until = time.monotonic() + 30
+        while ask(f"{url}/setup", {**setup, "schema": news_config})[1]["model_version"] == before:
+            assert time.monotonic() < until
+        assert ask(f"{url}/setup", {**setup, "schema": news_config})[1]["model_version"] == ending["version"]
+        assert right(url) > len(wanted) / 2
+        monkeypatch.setenv("MODEL_DIR", environment["MODEL_DIR"])
+        assert main(["status"]) == 0
+        assert f"project {project}: idle; last: published" in capsys.readouterr().out
+        assert main(["status", "--project", str(project), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["projects"][0]["last"]["version"] == ending["version"]
+    assert main(["status"]) == 1
+    assert "REDIS_URL is not set" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_all_in_order(label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path) -> None:
+    # a shell lets what it runs in the background ignore Ctrl-C, and whatever that starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    with running(SERVE, tmp_path / "log", ends_with=130, **environment) as url:
+        wait(f"{url}/health")
+        supervisor = _supervisor(url)
+        family = supervisor.children(recursive=True)
+        os.killpg(supervisor.pid, signal.SIGINT)  # as a terminal does
+    assert len(family) == 4, "Valkey, the worker, gunicorn and its one server process"
+    assert all(map(_is_gone, family))
+    assert "ERROR" not in (tmp_path / "log").read_text()
+
+
+def test_a_second_server_on_the_same_queue_says_so(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    with running(SERVE, tmp_path / "log", **environment) as url:
+        wait(f"{url}/health")
+        with running(SERVE, tmp_path / "second", ends_with=1, **environment):
+            pass
+        assert "another server runs the training queue in" in (tmp_path / "second").read_text()
+        assert ask(f"{url}/health")[0] == 200
+        assert ask(f"{url}/training")[0] == 200
+
+
+def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    label_studio_api.answering.clear()
+    with running(SERVE, tmp_path / "log", ends_with=-signal.SIGKILL, **environment) as url:
+        wait(f"{url}/health")
+        assert _webhooks(url, 7, 10)[-1]["job"] == "train-7-1"
+        until = time.monotonic() + 60
+        while ask(f"{url}/training?project=7")[1].get("run", {}).get("phase") != "downloading":
+            assert time.monotonic() < until
+        supervisor = _supervisor(url)
+        family = supervisor.children(recursive=True)
+        supervisor.kill()
+        servers = [process for process in family if "valkey" not in process.name()]
+        (valkey,) = [process for process in family if process not in servers]
+        assert not psutil.wait_procs(servers, timeout=20)[1], "they end with it"
+        label_studio_api.answering.set()
+        assert not _is_gone(valkey)
+        with running(SERVE, tmp_path / "second", **environment) as second:
+            wait(f"{second}/health")
+            assert _is_gone(valkey), "two on the same data would spoil it"
+            assert _ended(second, 7)["status"] == "published"
+
+
+@pytest.mark.parametrize("part", ["worker", "valkey"])
+def test_a_part_that_dies_is_started_again(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, part: str
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    with running(SERVE, tmp_path / "log", **environment) as url:
+        wait(f"{url}/health")
+        supervisor = _supervisor(url)
+        assert _webhooks(url, 7, 9)[-1]["status"] == "ok"
+        (child,) = [child for child in supervisor.children() if part in " ".join(child.cmdline())]
+        child.kill()
+        until = time.monotonic() + 30
+        while _webhooks(url, 7, 1)[0].get("job") is None:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        assert _ended(url, 7)["status"] == "published"
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    """Whether a process has ended; nobody may have asked yet how."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def _supervisor(url: str) -> psutil.Process:
+    """Return the process that started the one that listens at an address."""
+    port = int(url.rpartition(":")[2])
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            ours = [
+                process for process in psutil.Process(connection.pid).parents() if "serve" in process.cmdline()
+            ]
+            return ours[-1]
+    raise AssertionError(url)

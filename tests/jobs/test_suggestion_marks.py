@@ -1,0 +1,90 @@
+"""Which projects have suggestions to give, on a real server that speaks Redis's protocol."""
+
+import time
+
+import pytest
+from redis import Redis
+
+from huggingface_ner.jobs import suggestion_marks
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.jobs.runs import MOST_ATTEMPTS, SECONDS_TO_HOLD
+from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, Suggestions
+from huggingface_ner.settings import Settings
+
+
+@pytest.fixture
+def marks(redis_url: str) -> SuggestionMarks:
+    return TrainingQueue(connect(redis_url, timeout=5), Settings()).suggestions
+
+
+def _complete(marks: SuggestionMarks, version: str) -> None:
+    due = marks.due(7, version)
+    assert due is not None
+    marks.put(7, due.given(3, last_task=30).model_copy(update={"state": "complete"}))
+
+
+def test_a_version_is_due_until_its_suggestions_are_complete(marks: SuggestionMarks) -> None:
+    assert marks.due(7, "v1") == Suggestions(version="v1")
+    _complete(marks, "v1")
+    assert marks.due(7, "v1") is None
+    assert marks.due(7, "v2") == Suggestions(version="v2"), "also where an older one is chosen again"
+    assert marks.due(8, "v1") is not None, "projects are apart"
+
+
+def test_what_was_killed_goes_on_where_it_was(marks: SuggestionMarks) -> None:
+    marks.put(7, Suggestions(version="v1").given(100, last_task=250))
+    due = marks.due(7, "v1")
+    assert due is not None
+    assert (due.tasks, due.last_task) == (100, 250)
+
+
+def test_tasks_that_are_added_are_due_also_while_the_last_are_given(marks: SuggestionMarks) -> None:
+    begun = marks.due(7, "v1")
+    assert begun is not None
+    marks.tasks_added(7)
+    marks.put(7, begun.given(3, last_task=30).model_copy(update={"state": "complete"}))
+    due = marks.due(7, "v1")
+    assert due is not None
+    assert due.last_task == 30, "only the new ones"
+    marks.put(7, due.model_copy(update={"state": "complete"}))
+    assert marks.due(7, "v1") is None
+
+
+def test_one_that_fails_is_tried_again_and_then_left(
+    marks: SuggestionMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Suggestions(version="v1").failed("away", again=True)
+    marks.put(7, first)
+    assert first.not_before > time.time()
+    assert marks.due(7, "v1") is None, "not yet"
+    monkeypatch.setattr(suggestion_marks, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 0.0))
+    current = Suggestions(version="v1")
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        current = current.failed("away", again=True)
+        marks.put(7, current)
+        assert (marks.due(7, "v1") is None) == (attempt == MOST_ATTEMPTS)
+    assert (current.state, current.reason) == ("failed", "away")
+    marks.tasks_added(7)
+    assert marks.due(7, "v1") is not None
+    assert Suggestions(version="v1").failed("no", again=False).state == "failed"
+
+
+def test_one_holds_a_project_at_a_time(marks: SuggestionMarks, redis_url: str) -> None:
+    assert marks.hold(7, "a")
+    assert not marks.hold(7, "b")
+    assert marks.keep(7, "a")
+    assert not marks.keep(7, "b")
+    marks.let_go(7, "b")
+    assert marks.is_held(7)
+    assert 0 < Redis.from_url(redis_url).ttl(marks._lock(7).name) <= SECONDS_TO_HOLD
+    marks.let_go(7, "a")
+    assert not marks.is_held(7)
+
+
+def test_jobs_are_made_once_for_what_is_due_and_not_held(marks: SuggestionMarks) -> None:
+    _complete(marks, "v1")
+    marks.hold(9, "a")
+    for _ in range(3):
+        marks.enqueue_due({7: "v1", 8: "v1", 9: "v1"})
+    assert marks.rq.job_ids == ["suggest-8"]

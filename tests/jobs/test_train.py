@@ -1,0 +1,241 @@
+"""One training run on a stand-in of Label Studio's API, with a tiny model."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huggingface_ner.jobs import train
+from huggingface_ner.jobs.runs import Ending, RunProgress
+from huggingface_ner.jobs.train import run_training
+from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.learning import fine_tuning
+from huggingface_ner.learning import version as version_module
+from huggingface_ner.learning.dataset import held_out_tasks
+from huggingface_ner.learning.version import HELD_OUT_SHARE
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import ModelStore, project_store
+from huggingface_ner.tagging.tagger import Tagger
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+
+NAMES = {"Anna": "PER", "Kovács": "PER", "Zürich": "LOC", "Paulo": "LOC"}
+
+
+def config(*labels: str) -> str:
+    inner = "".join(f'<Label value="{label}"/>' for label in labels)
+    return f'<View><Labels name="l" toName="t">{inner}</Labels><Text name="t" value="$t"/></View>'
+
+
+def tasks(count: int, names: dict[str, str] = NAMES) -> list[dict[str, Any]]:
+    made = []
+    for number in range(count):
+        name = list(names)[number % len(names)]
+        value = {"start": 0, "end": len(name), "labels": [names[name]]}
+        region = {"from_name": "l", "to_name": "t", "type": "labels", "value": value}
+        made.append({"id": number + 1, "data": {"t": f"{name} flew ."}, "annotations": [{"result": [region]}]})
+    return made
+
+
+@pytest.fixture
+def training(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Settings for a training of seconds."""
+    monkeypatch.setattr(fine_tuning, "LEAST_STEPS", 150)
+    monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
+    return Settings(
+        model_dir=tmp_path / "models",
+        baseline_model_name=str(tiny_bert),
+        label_studio_host=label_studio_api.url,
+        label_studio_api_key=LEGACY_TOKEN,
+        learning_rate=2e-2,
+        num_train_epochs=1,
+        device="cpu",
+    )
+
+
+def _run(settings: Settings) -> Ending:
+    return run_training(7, settings, LabelStudioClient(settings), lambda progress: None)
+
+
+def _store(settings: Settings) -> ModelStore:
+    return project_store(settings, 7)
+
+
+def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudioApi, training: Settings) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(40))
+    seen: list[RunProgress] = []
+    ending = run_training(7, training, LabelStudioClient(training), seen.append)
+    assert ending.status == "published"
+    version = _store(training).current_version()
+    assert version is not None
+    assert version.name == ending.version
+    metrics = version.metrics
+    assert metrics["f1"] == ending.f1 > 0.9
+    assert metrics["f1_before"] == ending.f1_before < ending.f1, "the random baseline has a head"
+    assert (metrics["tasks"], metrics["spans"], metrics["trained"] + metrics["held_out"]) == (40, 40, 40)
+    assert metrics["label_names"] == ["PER", "LOC"]
+    assert set(metrics["labels"]) <= {"PER", "LOC"}
+    assert metrics["settings"]["learning_rate"] == 2e-2
+    assert metrics["baseline"] == training.baseline_model_name
+    assert metrics["seconds"] > 0
+    assert metrics["engine"]["engine"] == str(Tagger.load(version.folder, device="cpu").choice.kind)
+    assert metrics["engine"]["reason"]
+    phases = list(dict.fromkeys(progress.phase for progress in seen))
+    assert phases == ["downloading", "training", "evaluating", "saving", "publishing"]
+    last = [progress for progress in seen if progress.phase == "training"][-1]
+    assert (last.step, last.steps, last.percent, last.seconds_left) == (150, 150, 100.0, 0.0)
+    assert Tagger.load(version.folder, device="cpu").tag(["Anna flew ."])[0][0].label == "PER"
+
+
+def test_the_same_data_is_not_trained_again(label_studio_api: LabelStudioApi, training: Settings) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    first = _run(training)
+    again = _run(training)
+    assert (again.status, again.version, again.f1) == ("unchanged", first.version, first.f1)
+    assert len(_store(training).versions()) == 1
+    for changed in (
+        training.model_copy(update={"learning_rate": 1e-2}),
+        training.model_copy(update={"num_train_epochs": 2.0}),
+    ):
+        assert _run(changed).status != "unchanged"
+
+
+def test_a_worse_model_is_not_published(label_studio_api: LabelStudioApi, training: Settings) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(60))
+    good = _run(training)
+    learned = {task["id"]: task for task in tasks(60)}
+    held_out = held_out_tasks((str(number) for number in learned), HELD_OUT_SHARE)
+    for task in label_studio_api.tasks[7]:
+        if str(task["id"]) not in held_out:  # somebody has spoiled what is learned from
+            task["annotations"] = [{"result": []}]
+    bad = _run(training)
+    assert bad.status == "refused"
+    assert bad.f1 is not None
+    assert bad.f1_before == good.f1
+    assert "F1_TOLERANCE=0.05" in bad.reason
+    assert _store(training).current() == good.version
+    assert _run(training.model_copy(update={"f1_tolerance": 1.0})).status == "published"
+
+
+def test_a_project_that_has_become_small_is_still_compared(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(60))
+    good = _run(training)
+    held_out = held_out_tasks((str(number) for number in range(1, 61)), HELD_OUT_SHARE)
+    few = [task for task in tasks(60) if str(task["id"]) in held_out][:3]
+    spoiled = [{**task, "annotations": [{"result": []}]} for task in tasks(60) if str(task["id"]) not in held_out]
+    label_studio_api.add(7, config("PER", "LOC"), [*few, *spoiled[:10]])
+    assert _run(training).status == "refused"
+    assert _store(training).current() == good.version
+
+
+def test_a_version_that_cannot_be_loaded_is_no_reason_to_rest(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    _run(training)
+    version = _store(training).current_version()
+    assert version is not None
+    (version.folder / "model.safetensors").write_bytes(b"broken")
+    assert _run(training).status == "published"
+
+
+def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(10))
+    first = _run(training)
+    assert (first.status, first.f1, first.f1_before) == ("published", None, None)
+    label_studio_api.add(7, config("PER", "LOC"), tasks(30))
+    second = _run(training)
+    assert second.f1 is not None
+    assert second.f1_before is None, "it knows all of the first ten by heart"
+
+
+@pytest.mark.parametrize(
+    ("xml", "annotated", "reason"),
+    [
+        ("<View><Text name='t' value='$t'/></View>", tasks(5), "no control labels text"),
+        ("<View", tasks(5), "no well-formed XML"),
+        (config("PER"), [], "no task has an annotation"),
+        (config("PER"), [{**tasks(1)[0], "annotations": [{"was_cancelled": True, "result": []}]}], "no task has"),
+        (config("PER"), [{**tasks(1)[0], "data": {"other": 1}}], "no task has an annotation"),
+    ],
+)
+def test_where_there_is_nothing_to_learn_it_says_so(
+    label_studio_api: LabelStudioApi, training: Settings, xml: str, annotated: list[dict[str, Any]], reason: str
+) -> None:
+    label_studio_api.add(7, xml, annotated)
+    ending = _run(training)
+    assert ending.status == "skipped"
+    assert reason in ending.reason
+    assert _store(training).versions() == []
+
+
+def test_labels_come_and_go(label_studio_api: LabelStudioApi, training: Settings) -> None:
+    def served_labels() -> tuple[str, ...]:
+        version = _store(training).current_version()
+        assert version is not None
+        return Tagger.load(version.folder, device="cpu").labels
+
+    tolerant = training.model_copy(update={"f1_tolerance": 1.0})
+    label_studio_api.add(7, config("PER"), tasks(24, {"Anna": "PER", "Kovács": "PER"}))
+    assert _run(tolerant).status == "published"
+    assert served_labels() == ("PER",)
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    assert _run(tolerant).status == "published"
+    label_studio_api.add(7, config("Person", "LOC"), tasks(24, {**NAMES, "Anna": "Person", "Kovács": "Person"}))
+    assert _run(tolerant).status == "published"
+    assert served_labels() == ("Person", "LOC")
+    label_studio_api.add(7, config("LOC"), tasks(24))  # regions of a label that is gone are left out
+    assert _run(tolerant).status == "published"
+    assert served_labels() == ("LOC",)
+    label_studio_api.add(7, config("LOC"), tasks(5))
+    assert _run(tolerant).status == "published", "tasks were deleted"
+
+
+def test_a_full_disk_leaves_the_serving_version(
+    label_studio_api: LabelStudioApi, training: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(10))
+    served = _run(training).version
+    label_studio_api.add(7, config("PER", "LOC"), tasks(12))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(version_module, "write_model", full)
+    ending = train._ending(7, training, None, lambda progress: None)
+    assert (ending.status, ending.again) == ("failed", True)
+    assert "No space left on device" in ending.reason
+    assert _store(training).current() == served
+    assert [path.name for path in (training.model_dir / "finetuned_model" / "7").iterdir() if path.is_dir()] == [
+        served
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "again"),
+    [
+        ({"label_studio_api_key": None}, "LABEL_STUDIO_API_KEY is not set", False),
+        ({"label_studio_host": "http://127.0.0.1:1"}, "does not answer", True),
+        ({"baseline_model_name": "./gone"}, "no such model folder", False),
+    ],
+)
+def test_a_failed_run_says_what_to_do(
+    label_studio_api: LabelStudioApi, training: Settings, change: dict[str, Any], reason: str, again: bool
+) -> None:
+    label_studio_api.add(7, config("PER"), tasks(5))
+    values = {name: getattr(training, name) for name in training.model_fields_set}
+    ending = train._ending(7, Settings(**{**values, **change}), None, lambda progress: None)
+    assert (ending.status, ending.again) == ("failed", again)
+    assert reason in ending.reason
+
+
+def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train, "run_training", lambda *_: 1 / 0)
+    ending = train._ending(7, training, None, lambda progress: None)
+    assert (ending.status, ending.again) == ("failed", True)
+    assert ending.reason == "ZeroDivisionError: division by zero: the model that serves stays"

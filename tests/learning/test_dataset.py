@@ -1,0 +1,84 @@
+import logging
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huggingface_ner.engines.pretrained import load_tokenizer
+from huggingface_ner.learning.dataset import (
+    IGNORED,
+    MOST_HELD_OUT,
+    label_windows,
+    split_held_out,
+    word_tags,
+)
+from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.windows import Windower
+
+SCHEME = TagScheme.bio(["PER", "LOC"])
+
+
+def _texts(count: int) -> list[AnnotatedText]:
+    return [AnnotatedText(str(number), f"text {number}", ()) for number in range(count)]
+
+
+@pytest.mark.parametrize(("tasks", "least", "most"), [(19, 0, 0), (20, 1, 9), (1000, 150, 200), (5000, 200, 200)])
+def test_a_share_of_the_tasks_is_held_out(tasks: int, least: int, most: int) -> None:
+    learned, held_out = split_held_out(_texts(tasks), 0.2)
+    assert least <= len(held_out) <= most <= MOST_HELD_OUT
+    assert sorted([*learned, *held_out], key=lambda text: int(text.task_id)) == _texts(tasks)
+
+
+def test_what_is_held_out_stays_so_as_tasks_are_added() -> None:
+    _, before = split_held_out(_texts(300), 0.2)
+    _, after = split_held_out(_texts(600), 0.2)
+    assert {text.task_id for text in before} <= {text.task_id for text in after}
+
+
+def test_texts_of_one_task_stay_together_and_none_is_held_out_at_0() -> None:
+    twice = [AnnotatedText(text.task_id, part, ()) for text in _texts(100) for part in ("title", "body")]
+    learned, held_out = split_held_out(twice, 0.2)
+    assert not {text.task_id for text in learned} & {text.task_id for text in held_out}
+    assert split_held_out(twice, 0.0) == (twice, [])
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10))))
+def test_of_overlapping_spans_the_longer_wins(stretches: list[tuple[int, int]]) -> None:
+    spans = [Span(start, start + length, "PER") for start, length in stretches]
+    kept = drop_overlaps(spans)
+    assert kept == sorted(kept)
+    assert all(one.end <= other.start for one, other in pairwise(kept))
+    for span in set(spans) - set(kept):
+        rivals = [other for other in kept if other.start < span.end and span.start < other.end]
+        assert any(other.end - other.start >= span.end - span.start for other in rivals)
+
+
+def test_words_get_the_tags_of_the_spans_that_touch_them(tiny_bert: Path) -> None:
+    windower = Windower(load_tokenizer(tiny_bert), 40)
+    text = "Anna Kovács Zürich Oslo"
+    (tokenized,) = windower.tokenize([text])
+    spans = [Span(0, 11, "PER"), Span(12, 18, "LOC"), Span(19, 21, "LOC")]
+    names = [SCHEME.names[tag] for tag in word_tags(tokenized, spans, SCHEME)]
+    assert names == ["B-PER", "I-PER", "B-LOC", "B-LOC"]
+
+
+def test_windows_teach_the_whole_of_a_long_text(tiny_model: Path) -> None:
+    windower = Windower(load_tokenizer(tiny_model), 16)
+    text = "Anna flew . " * 50
+    spans = tuple(Span(match, match + 4, "PER") for match in range(0, len(text), 12))
+    dataset = label_windows([AnnotatedText("1", text, spans)], windower, SCHEME)
+    taught = [label for row in dataset["labels"] for label in row if label != IGNORED]
+    assert len(dataset) > 5
+    assert [SCHEME.names[label] for label in taught] == ["B-PER", "O", "O"] * 50
+    assert all(len(row["input_ids"]) == len(row["labels"]) <= 16 for row in dataset)
+
+
+def test_what_is_left_out_is_counted_in_the_log(tiny_bert: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    spans = (Span(0, 4, "PER"), Span(0, 9, "LOC"), Span(5, 9, "PER"), Span(10, 14, "DATE"))
+    label_windows([AnnotatedText("1", "Anna flew away", spans)], Windower(load_tokenizer(tiny_bert), 40), SCHEME)
+    assert "left out 2 regions that overlap" in caplog.text
+    assert "{'DATE': 1}" in caplog.text

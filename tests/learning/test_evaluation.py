@@ -1,0 +1,34 @@
+import pytest
+
+from huggingface_ner.learning.evaluation import evaluate
+from huggingface_ner.spans import Span
+
+GOLD = [[Span(0, 4, "PER"), Span(10, 14, "LOC")], [], [Span(0, 3, "ORG")]]
+
+
+def test_only_exact_spans_count() -> None:
+    found = [[Span(0, 4, "PER", 0.4), Span(10, 13, "LOC")], [Span(1, 2, "PER")], [Span(0, 3, "LOC")]]
+    scores = evaluate(GOLD, found).as_dict()
+    assert scores["precision"] == pytest.approx(1 / 4)
+    assert scores["recall"] == pytest.approx(1 / 3)
+    assert scores["f1"] == pytest.approx(2 / 7)
+    assert scores["labels"]["PER"] == {
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": pytest.approx(2 / 3),
+        "correct": 1,
+        "predicted": 2,
+        "gold": 1,
+    }
+    assert list(scores["labels"]) == ["LOC", "ORG", "PER"]
+
+
+def test_perfect_and_empty() -> None:
+    assert evaluate(GOLD, GOLD).overall.f1 == 1.0
+    nothing = evaluate([[]], [[]]).overall
+    assert (nothing.precision, nothing.recall, nothing.f1) == (0.0, 0.0, 0.0)
+
+
+def test_texts_and_predictions_have_to_match() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        evaluate(GOLD, [])

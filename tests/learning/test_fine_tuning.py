@@ -1,0 +1,134 @@
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.pretrained import load_model
+from huggingface_ner.learning import fine_tuning
+from huggingface_ner.learning.evaluation import evaluate
+from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
+from huggingface_ner.learning.head import replace_head
+from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.store.model_folder import check_can_save, save_model
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.tagger import Tagger
+from tests.tiny_models import save_tiny_model
+
+NAMES = ["Anna", "Kovács", "Zürich", "Paulo"]
+EXAMPLES = [
+    AnnotatedText(str(n), f"{name} flew .", (Span(0, len(name), "PER" if n % 2 else "LOC"),))
+    for n, name in enumerate(NAMES * 6)
+]
+
+
+def _same(labels: list[str]) -> dict[str, str]:
+    return {label: label for label in labels}
+
+
+@pytest.fixture
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tuning, "LEAST_STEPS", 60)
+
+
+def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)  # nothing is known yet that could be forgotten
+    seen: list[tuple[int, int]] = []
+    model, tokenizer = fine_tune(
+        EXAMPLES,
+        ["PER", "LOC"],
+        tiny_model,
+        Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
+        match_labels=lambda labels: {},
+        progress=lambda step, steps, epoch: seen.append((step, steps)),
+        device="cpu",
+    )
+    tagger = Tagger.of_model(model, tokenizer)
+    scores = evaluate([text.spans for text in EXAMPLES], tagger.tag([text.text for text in EXAMPLES]))
+    assert scores.overall.f1 > 0.9
+    steps = fine_tuning.LEAST_STEPS
+    assert seen == [(step, steps) for step in range(1, steps + 1)]
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_seed_repeats_a_training(tiny_bert: Path) -> None:
+    def weights(seed: int) -> torch.Tensor:
+        model, _ = fine_tune(
+            EXAMPLES, ["PER"], tiny_bert, Hyperparameters(seed=seed), match_labels=_same, device="cpu"
+        )
+        return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+    first = weights(1)
+    assert torch.equal(first, weights(1))
+    assert not torch.equal(first, weights(2))
+
+
+def test_rows_of_the_head_are_copied_where_labels_agree(tmp_path: Path) -> None:
+    model, _ = load_model(save_tiny_model(tmp_path, "bert", ("O", "B-PERSON", "I-PERSON", "B-LOC", "I-LOC")))
+    old = model.classifier.weight.detach().clone()
+    scheme = TagScheme.bio(["ORG", "PER", "LOC"])
+    assert replace_head(model, scheme, lambda labels: {"PERSON": "PER", "LOC": "LOC"}) == "classifier"
+    new = model.classifier.weight.detach()
+    assert new.shape == (7, 32)
+    rows = {name: row for row, name in enumerate(scheme.names)}
+    for name, source in (("O", 0), ("B-PER", 1), ("I-PER", 2), ("B-LOC", 3), ("I-LOC", 4)):
+        assert torch.equal(new[rows[name]], old[source])
+    assert not (new[rows["B-ORG"]] == old[:, None]).all(-1).any()
+    assert model.config.id2label == dict(enumerate(scheme.names))
+
+
+def test_a_bioes_head_gives_its_rows_to_a_bio_one(tmp_path: Path) -> None:
+    model, _ = load_model(save_tiny_model(tmp_path, "bert", ("O", "B-PER", "I-PER", "E-PER", "S-PER")))
+    old = model.classifier.weight.detach().clone()
+    replace_head(model, TagScheme.bio(["PER"]), _same)
+    assert torch.equal(model.classifier.weight.detach(), old[:3])
+
+
+def test_small_encoders_get_a_larger_rate() -> None:
+    rates = [encoder_rate_cap(size) for size in (128, 384, 512, 768, 1024)]
+    assert rates == sorted(rates, reverse=True)
+    assert (rates[1], rates[3]) == (pytest.approx(1e-4), pytest.approx(5e-5))
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_low_learning_rate_is_everybodys(tiny_bert: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    fine_tune(EXAMPLES, ["PER"], tiny_bert, Hyperparameters(2e-5), match_labels=_same, device="cpu")
+    assert "learning rate 2e-05, encoder 2e-05" in caplog.text
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_training_that_cannot_work_says_why(tiny_bert: Path) -> None:
+    with pytest.raises(TrainingError, match="words in it"):
+        fine_tune([AnnotatedText("1", " \n", ())], ["PER"], tiny_bert, Hyperparameters(), match_labels=_same)
+    with pytest.raises(ModelError, match="no such model folder"):
+        fine_tune(EXAMPLES, ["PER"], tiny_bert / "gone", Hyperparameters(), match_labels=_same)
+
+
+def test_saving_replaces_a_model_and_nothing_else(tiny_bert: Path, tmp_path: Path) -> None:
+    tagger_parts = fine_tuning.load_model(tiny_bert)[0], fine_tuning.load_tokenizer(tiny_bert)
+    out = tmp_path / "new" / "model"
+    save_model(*tagger_parts, out)
+    save_model(*tagger_parts, out)
+    assert Tagger.load(out, device="cpu").labels == ("PER", "LOC")
+    assert [path.name for path in out.parent.iterdir()] == ["model"]
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(FileExistsError, match="is no model"):
+        check_can_save(tmp_path)
+
+
+def test_a_save_that_fails_leaves_the_old_model(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = fine_tuning.load_model(tiny_bert)[0], fine_tuning.load_tokenizer(tiny_bert)
+    save_model(model, tokenizer, tmp_path / "model")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tokenizer, "save_pretrained", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_model(model, tokenizer, tmp_path / "model")
+    assert Tagger.load(tmp_path / "model", device="cpu").labels == ("PER", "LOC")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

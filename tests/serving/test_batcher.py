@@ -1,0 +1,321 @@
+"""Which windows go together, and who waits; with an engine that runs when the test says so."""
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from huggingface_ner.engines.engine import TORCH_FP32, Engine
+from huggingface_ner.engines.layouts import Layout, Packed, Padded, Size
+from huggingface_ner.serving import batcher as batcher_module
+from huggingface_ner.serving.batcher import (
+    LEAST_SHARED_BUDGET,
+    TEXTS_PER_GROUP,
+    Batcher,
+    ClientGoneError,
+    OverloadedError,
+)
+from huggingface_ner.tagging.tagger import Tagger
+
+
+class Stepped:
+    """An engine that notes its batches, and runs one each time it is let."""
+
+    kind = TORCH_FP32
+    tokens_per_batch = 96
+
+    def __init__(self, engine: Engine, layout: Layout) -> None:
+        self._engine = engine
+        self.layout = layout
+        self.batches: list[list[tuple[int, ...]]] = []
+        self.let = threading.Semaphore(0)
+        self.fails = False
+
+    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        self.batches.append([tuple(ids) for ids in batch])
+        assert self.let.acquire(timeout=30)
+        if self.fails:
+            raise MemoryError("no room")
+        return self._engine.log_probabilities(batch)
+
+    def tokens(self, batch: list[tuple[int, ...]]) -> int:
+        return self.layout.tokens(Size.of([len(ids) for ids in batch]))
+
+    def are_under_the_budget(self) -> bool:
+        return all(len(batch) == 1 or self.tokens(batch) <= self.tokens_per_batch for batch in self.batches)
+
+
+SMALL = "Anna flew to Zürich."
+OTHER = "Is it at http://example.org?"
+LARGE = [f"Don't they sell {number} e-bikes" for number in range(300)]
+
+
+@pytest.fixture
+def plain(tiny_bert: Path) -> Tagger:
+    return Tagger.load(tiny_bert, device="cpu")
+
+
+@pytest.fixture(params=[Padded(0), Packed(0)], ids=lambda layout: type(layout).__name__)
+def engine(plain: Tagger, request: pytest.FixtureRequest) -> Stepped:
+    return Stepped(plain._serving[0], request.param)
+
+
+@pytest.fixture
+def tagger(plain: Tagger, engine: Stepped) -> Tagger:
+    return plain.with_engine(engine)
+
+
+@pytest.fixture
+def batcher() -> Iterator[Batcher]:
+    made = Batcher(most_waiting=1000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(32) as made:
+        yield made
+
+
+def _until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def _windows(tagger: Tagger, text: str) -> set[tuple[int, ...]]:
+    return {tuple(window.input_ids) for window in tagger.prepare([text])[0].windows}
+
+
+def _release(engine: Stepped) -> None:
+    engine.let.release(100_000)
+
+
+def test_requests_get_what_each_would_alone(
+    batcher: Batcher, plain: Tagger, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    requests = [[SMALL], ["", OTHER, "word " * 300], LARGE, [SMALL] * 3, []]
+    _release(engine)
+    answers = list(threads.map(lambda texts: batcher.tag(tagger, texts, lambda: True), requests * 3))
+    wanted = [plain.tag_scored(texts) for texts in requests] * 3
+    for answer, alone in zip(answers, wanted, strict=True):
+        assert [tagged.spans for tagged in answer] == [tagged.spans for tagged in alone]
+        assert [t.score for t in answer] == pytest.approx([t.score for t in alone], abs=1e-4)
+    assert batcher.waiting == 0
+
+
+def test_a_single_task_goes_before_a_bulk_request(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    _until(lambda: len(batcher._jobs) == 2)
+    engine.let.release(2)
+    single.result(20)
+    assert set(engine.batches[1]) == _windows(tagger, SMALL), "alone, right after the batch that was running"
+    assert not bulk.done()
+    _release(engine)
+    assert len(bulk.result(20)) == len(LARGE)
+
+
+def test_many_single_tasks_do_not_starve_a_bulk_request(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    # more than a batch of them
+    singles = [threads.submit(batcher.tag, tagger, [SMALL], lambda: True) for _ in range(30)]
+    _until(lambda: len(batcher._jobs) == 31)
+    engine.let.release(4)
+    _until(lambda: len(engine.batches) == 5)
+    small = _windows(tagger, SMALL)
+    is_single = [set(batch) == small for batch in engine.batches[:5]]
+    assert is_single == [False, True, False, True, False]
+    _release(engine)
+    assert all(single.result(20) for single in singles)
+    assert len(bulk.result(20)) == len(LARGE)
+
+
+def test_single_tasks_share_a_batch_under_the_budget(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    others = [threads.submit(batcher.tag, tagger, ["Anna"], lambda: True) for _ in range(3)]
+    _until(lambda: len(batcher._jobs) == 3)
+    _release(engine)
+    for each in (first, *others):
+        each.result(20)
+    assert len(engine.batches[1]) == 3
+    assert engine.are_under_the_budget()
+
+
+def test_batches_of_a_bulk_request_are_full_and_hardly_padded(
+    batcher: Batcher, tagger: Tagger, engine: Stepped
+) -> None:
+    _release(engine)
+    batcher.tag(tagger, [*LARGE, *["Anna"] * 50], lambda: True)
+    tokens = sum(len(ids) for batch in engine.batches for ids in batch)
+    assert sum(map(engine.tokens, engine.batches)) < 1.15 * tokens
+    assert len(engine.batches) < 1.3 * tokens / engine.tokens_per_batch
+    assert engine.are_under_the_budget()
+
+
+@pytest.mark.parametrize("engine", [Padded(0)], indirect=True)
+def test_a_long_window_does_not_pad_short_ones(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    long = "Is it at http://example.org? " * 3
+    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    others = [threads.submit(batcher.tag, tagger, [text], lambda: True) for text in ("Anna", long, "Anna", "Anna")]
+    _until(lambda: len(batcher._jobs) == 4)
+    _release(engine)
+    for each in (first, *others):
+        each.result(20)
+    short = _windows(tagger, "Anna")
+    assert [len(batch) for batch in engine.batches if set(batch) & short] == [3]
+    assert all(set(batch) <= short or not set(batch) & short for batch in engine.batches)
+
+
+def test_batches_of_a_bulk_request_are_short_while_others_come(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    time.sleep(0.5)  # a slow engine
+    engine.let.release()
+    _until(lambda: len(engine.batches) == 2)
+    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    _until(lambda: len(batcher._jobs) == 2)
+    engine.let.release(2)
+    single.result(20)
+    _until(lambda: len(engine.batches) == 4)
+    monkeypatch.setattr(batcher, "_others_until", 0.0)  # nobody came for a while
+    engine.let.release()
+    _until(lambda: len(engine.batches) == 5)
+    full, _, _, short, again = map(engine.tokens, engine.batches)
+    assert short <= engine.tokens_per_batch * LEAST_SHARED_BUDGET
+    assert min(full, again) > 2 * short
+    _release(engine)
+    assert len(bulk.result(20)) == len(LARGE)
+
+
+def test_models_do_not_share_batches(
+    batcher: Batcher, plain: Tagger, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    same = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    other = threads.submit(batcher.tag, plain, [SMALL], lambda: True)
+    _until(lambda: len(batcher._jobs) == 2)
+    _release(engine)
+    assert first.result(20)
+    assert same.result(20) == other.result(20)
+    assert all(len(batch) == len(_windows(tagger, OTHER)) or len(batch) == 1 for batch in engine.batches)
+
+
+def test_what_is_too_much_is_refused_but_not_what_comes_alone(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    more_than_may_wait = LARGE * 4
+    bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
+    _until(lambda: engine.batches)
+    with pytest.raises(OverloadedError, match="1200 texts wait already, MAX_WAITING_TEXTS=1000") as error:
+        batcher.tag(tagger, [SMALL], lambda: True)
+    assert 1 <= error.value.retry_after <= 60
+    _release(engine)
+    assert len(bulk.result(30)) == 1200
+    engine.let = threading.Semaphore(0)
+    batches = len(engine.batches)
+    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    _until(lambda: len(engine.batches) > batches)
+    bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
+    _until(lambda: batcher.waiting == 1201)
+    _release(engine)
+    assert single.result(20)
+    assert len(bulk.result(30)) == 1200
+    assert batcher.waiting == 0
+    assert batcher.tag(tagger, [SMALL], lambda: True)
+
+
+def test_who_hung_up_is_not_computed_for(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    there = threading.Event()
+    there.set()
+    bulk = threads.submit(batcher.tag, tagger, LARGE, there.is_set)
+    _until(lambda: engine.batches)
+    there.clear()
+    with pytest.raises(ClientGoneError):
+        bulk.result(20)
+    assert batcher.waiting == 0
+    _release(engine)
+    assert batcher.tag(tagger, [SMALL], lambda: True)
+    assert len(engine.batches) == 2, "the batch that was running, and the next request's"
+    assert len(LARGE) > TEXTS_PER_GROUP
+
+
+def test_who_hangs_up_while_a_batch_gathers_stops_nobody_else(
+    batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batcher_module, "SECONDS_TO_GATHER", 0.3)
+    _release(engine)
+    batcher.tag(tagger, [OTHER], lambda: True)
+    batcher._is_shared = True
+
+    def is_wanted() -> bool:
+        time.sleep(0.1)  # the batch gathers by now
+        return False
+
+    with pytest.raises(ClientGoneError):
+        batcher.tag(tagger, [OTHER], is_wanted)
+    assert not batcher._jobs
+    time.sleep(0.5)
+    assert batcher.tag(tagger, [SMALL], lambda: True)
+
+
+def test_a_model_that_is_gone_is_not_held(
+    batcher: Batcher, plain: Tagger, engine: Stepped, threads: ThreadPoolExecutor
+) -> None:
+    tagger = plain.with_engine(engine)
+    gone = weakref.ref(tagger)
+    _release(engine)
+    assert threads.submit(batcher.tag, tagger, [SMALL], lambda: True).result(20)
+    del tagger
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_fault_is_its_requests_alone(batcher: Batcher, tagger: Tagger, engine: Stepped) -> None:
+    _release(engine)
+    engine.fails = True
+    with pytest.raises(MemoryError):
+        batcher.tag(tagger, LARGE, lambda: True)
+    assert batcher.waiting == 0
+    engine.fails = False
+    assert len(batcher.tag(tagger, LARGE, lambda: True)) == len(LARGE)
+
+
+def test_closing_ends_what_waits(tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor) -> None:
+    batcher = Batcher(500)
+    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    _until(lambda: engine.batches)
+    closing = threads.submit(batcher.close)
+    _until(lambda: batcher._closed)
+    _release(engine)
+    closing.result(20)
+    with pytest.raises(RuntimeError, match="stopping"):
+        bulk.result(20)
+    with pytest.raises(RuntimeError, match="stopping"):
+        batcher.tag(tagger, [SMALL], lambda: True)

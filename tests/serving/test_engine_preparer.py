@@ -1,0 +1,76 @@
+"""Engines for models that came without one."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from huggingface_ner.engines.choice import EngineWish
+from huggingface_ner.serving import engine_preparer
+from huggingface_ner.serving.engine_preparer import EnginePreparer
+from tests.tiny_models import save_tiny_model
+
+ONNX = EngineWish("onnx", "fp32")
+
+
+@pytest.fixture
+def preparers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EnginePreparer]]:
+    monkeypatch.setattr(engine_preparer, "NICENESS", 0)
+    made = [EnginePreparer(tmp_path / "engines", ONNX, "cpu") for _ in range(2)]
+    yield made
+    for preparer in made:
+        preparer.close()
+
+
+def test_torch_serves_until_the_engine_is_there_and_all_processes_take_it(
+    tiny_bert: Path, tmp_path: Path, preparers: list[EnginePreparer]
+) -> None:
+    taggers = [preparer.load(tiny_bert) for preparer in preparers]
+    before = [tagger.tag(["Anna flew to Zürich."]) for tagger in taggers]
+    assert [str(tagger.choice.kind) for tagger in taggers] == ["torch fp32"] * 2
+    end = time.monotonic() + 120
+    while {str(tagger.choice.kind) for tagger in taggers} != {"onnx fp32"}:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert [tagger.tag(["Anna flew to Zürich."]) for tagger in taggers] == before
+    assert not (tiny_bert / "engine").exists(), "the folder is not ours"
+    (kept,) = [path for path in (tmp_path / "engines").iterdir() if path.is_dir()]
+    assert (kept / "engine" / "model.fp32.onnx").is_file()
+    assert str(preparers[0].load(tiny_bert).choice.kind) == "onnx fp32", "at once, the next time"
+
+
+def test_another_model_in_the_same_folder_is_another_engine(
+    tmp_path: Path, preparers: list[EnginePreparer]
+) -> None:
+    folder = save_tiny_model(tmp_path / "model", "bert")
+    before = preparers[0]._place(folder)
+    assert preparers[1]._place(folder) == before
+    save_tiny_model(folder, "bert", ("O", "B-X", "I-X"))
+    assert preparers[0]._place(folder) != before
+    assert preparers[0]._place("no such/name or folder") is None
+
+
+def test_where_nothing_can_be_written_torch_serves(
+    tiny_bert: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    preparer = EnginePreparer(tmp_path / "file" / "engines", ONNX, "cpu")
+    tagger = preparer.load(tiny_bert)
+    end = time.monotonic() + 20
+    while "no engine could be prepared, torch fp32 serves" not in caplog.text:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert str(tagger.choice.kind) == "torch fp32"
+    preparer.close()
+
+
+def test_those_prepared_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_preparer, "MOST_KEPT", 2)
+    preparer = EnginePreparer(tmp_path, ONNX, "cpu")
+    for age, name in enumerate("abc"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    preparer._prune()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -1,0 +1,142 @@
+import errno
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from huggingface_ner.store import versions
+from huggingface_ner.store.versions import SECONDS_TO_LOAD, ModelStore, StoreError
+
+
+def _writes(text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "model").write_text(text)
+
+    return write
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "3", keep=3)
+
+
+def _publish(store: ModelStore, number: int) -> str:
+    return store.publish(_writes(str(number)), {"f1": number}).name
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that follow one another also within a second."""
+    numbers = iter(range(1000))
+    monkeypatch.setattr(versions.secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
+
+
+def test_before_the_first_there_is_nothing(store: ModelStore) -> None:
+    assert (store.versions(), store.current(), store.pointer()) == ([], None, None)
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_last_published_serves_and_the_last_few_are_kept(store: ModelStore, tmp_path: Path) -> None:
+    names = [_publish(store, number) for number in range(5)]
+    assert [version.name for version in store.versions()] == names[2:]
+    assert store.current() == names[4]
+    assert [version.metrics["f1"] for version in store.candidates(names[4])] == [4, 3, 2]
+    assert [version.metrics["f1"] for version in store.candidates(names[3])] == [3, 2]
+    assert (store.versions()[-1].folder / "inner" / "model").read_text() == "4"
+    assert sorted(path.name for path in (tmp_path / "3").iterdir()) == [*names[2:], "current"]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_new_version_serves_once_every_process_has_had_time_to_load_it(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serving() -> str | None:
+        pointer = store.pointer()
+        assert pointer is not None
+        return pointer.serving()
+
+    now = time.time()
+    monkeypatch.setattr(versions.time, "time", lambda: now)
+    first = _publish(store, 1)
+    assert serving() is None
+    now += SECONDS_TO_LOAD
+    assert serving() == first
+    second = _publish(store, 2)
+    third = _publish(store, 3)
+    assert serving() == first, "what serves stays, however many are published meanwhile"
+    now += SECONDS_TO_LOAD
+    assert serving() == third
+    store.remove(second)
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_older_one_serves_when_asked_and_is_not_pruned(store: ModelStore) -> None:
+    names = [_publish(store, number) for number in range(3)]
+    store.use(names[0])
+    assert store.current() == names[0]
+    for name in (names[0], "../x", "20200101-000000-0000"):
+        with pytest.raises(StoreError, match=name):
+            store.remove(name)
+    with pytest.raises(StoreError, match="there are"):
+        store.use("current")
+    store.remove(names[2])
+    assert [version.name for version in store.versions()] == names[:2]
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_full_disk_leaves_the_serving_version(store: ModelStore, tmp_path: Path) -> None:
+    name = _publish(store, 1)
+
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        store.publish(fail, {})
+    assert store.current() == name
+    assert sorted(path.name for path in (tmp_path / "3").iterdir()) == [name, "current"]
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("step", ["rename", "replace"])
+def test_a_stop_at_any_step_leaves_the_serving_version(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    name = _publish(store, 1)
+    with monkeypatch.context() as patch:
+
+        def stop(path: Path, target: Path) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(Path, step, stop)
+        with pytest.raises(KeyboardInterrupt):
+            _publish(store, 2)
+    assert store.current() == name
+    assert store.versions()[0].metrics == {"f1": 1}
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_a_killed_writer_left_goes_in_the_end(store: ModelStore, tmp_path: Path) -> None:
+    _publish(store, 1)
+    old, young = tmp_path / "3" / ".new-old", tmp_path / "3" / ".new-young"
+    old.mkdir()
+    young.mkdir()
+    os.utime(old, (0, 0))
+    _publish(store, 2)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"version": "../../etc", "since": 0}', b"\xff", b"{}", b"[]"])
+def test_a_spoiled_pointer_points_nowhere(store: ModelStore, tmp_path: Path, content: bytes) -> None:
+    _publish(store, 1)
+    (tmp_path / "3" / "current").write_bytes(content)
+    assert store.current() is None
+
+
+def test_a_version_without_readable_metrics_is_a_version(store: ModelStore) -> None:
+    name = _publish(store, 1)
+    (store.versions()[-1].folder / "metrics.json").write_text("{")
+    assert [(version.name, version.metrics) for version in store.versions()] == [(name, {})]
