@@ -127,7 +127,7 @@ def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, flo
     texts = [text.text for text in corpus]
     many = [texts[number % len(texts)] for number in range(BULK)]
     tagger = Tagger.load(model, device="cpu")
-    tagger.tag(texts[:8])
+    tagger.find_spans(texts[:8])
     labels = "".join(f'<Label value="{label}"/>' for label in tagger.labels)
     config = f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$text"/></View>'
     with _server(model, CACHED_SPANS="0") as (client, _):

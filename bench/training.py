@@ -91,7 +91,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    fine_tuning.LEAST_STEPS = 0
+    fine_tuning.MIN_STEPS = 0
 
     examples = read_corpus(options.corpus, "train")
     random.Random(0).shuffle(examples)
@@ -118,7 +118,7 @@ def main() -> None:
                 speeds[name] = (time.perf_counter() - started) / number
                 f1 = ""
                 if number == steps:
-                    found = Tagger.of_model(*trained).tag([text.text for text in scored])
+                    found = Tagger.of_model(*trained).find_spans([text.text for text in scored])
                     f1 = f"{span_f1(found, [text.spans for text in scored]):.4f}"
                 print(f"{name:24} {speeds[name]:8.3f} {f1:>7}", flush=True)
     for name, speed in speeds.items():

@@ -13,7 +13,7 @@ from typing import Any
 from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
-from huggingface_ner.engines.choice import EngineWish, candidates
+from huggingface_ner.engines.choice import EnginePreference, candidates
 from huggingface_ner.engines.engine import TORCH_FP32, EngineKind
 from huggingface_ner.engines.prepared import load_prepared
 from huggingface_ner.spans import Span
@@ -35,13 +35,13 @@ def ways(model: Path, folder: Path) -> Iterator[dict[str, Timed]]:
     folder: for exports and what auto chose.
     """
     prepare_engine(model, device="cpu", into=folder)
-    chosen = load_prepared(model, "cpu", EngineWish(), folder)
+    chosen = load_prepared(model, "cpu", EnginePreference(), folder)
     assert chosen is not None
     makers: dict[str, tuple[Callable[..., Tag], tuple[Any, ...]]] = {
         ONE_BY_ONE: (_pipeline, (model, 1)),
         IN_BATCHES: (_pipeline, (model, 8)),
         str(TORCH_FP32): (_engine, (model, TORCH_FP32, folder)),
-        **{str(kind): (_engine, (model, kind, folder)) for kind in candidates(EngineWish(), "cpu")[0]},
+        **{str(kind): (_engine, (model, kind, folder)) for kind in candidates(EnginePreference(), "cpu")[0]},
         f"{AUTO}: {chosen.choice.kind}": (_auto, (model, folder)),
     }
     with ExitStack() as stack:
@@ -90,6 +90,6 @@ def _engine(model: Path, kind: EngineKind, folder: Path) -> Tag:
 
 
 def _auto(model: Path, folder: Path) -> Tag:
-    tagger = load_prepared(model, "cpu", EngineWish(), folder)
+    tagger = load_prepared(model, "cpu", EnginePreference(), folder)
     assert tagger is not None
     return tagger.tag

@@ -27,7 +27,7 @@ from tests.label_studio_api import LEGACY_TOKEN, serve_label_studio_api
 from tests.server.service import ask, free_port, wait
 
 NEWS = Path("examples/news")
-SECONDS_BETWEEN_QUESTIONS = 0.05
+POLL_INTERVAL = 0.05
 SECONDS_IDLE = 15.0
 SECONDS_AFTER = 10.0  # the new version serves, the old one is given back
 PROJECT = 1
@@ -61,7 +61,7 @@ class Watch:
                 phase, began = self.phase, time.perf_counter()
                 ask(f"{self._url}{route}", body)
                 self.seconds.setdefault((phase, route), []).append(time.perf_counter() - began)
-                time.sleep(SECONDS_BETWEEN_QUESTIONS)
+                time.sleep(POLL_INTERVAL)
 
     def _weigh(self) -> None:
         while not self.ended.is_set():

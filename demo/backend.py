@@ -9,7 +9,7 @@ from pathlib import Path
 from demo.service import Service, started
 from huggingface_ner.processes import END_WITH_PARENT
 
-SECONDS_TO_START = 120.0
+START_TIMEOUT = 120.0
 
 
 @contextmanager
@@ -41,5 +41,5 @@ def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterato
         chosen |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder / "hub")}
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
     with started("the backend", command, {**os.environ, **chosen}, folder / "backend.log") as service:
-        service.wait_until_up(f"http://127.0.0.1:{port}/ready", SECONDS_TO_START)
+        service.wait_until_up(f"http://127.0.0.1:{port}/ready", START_TIMEOUT)
         yield service

@@ -11,7 +11,7 @@ from demo.service import Service, started
 
 COMMAND = ROOT / ".venv-label-studio" / "bin" / "label-studio"
 # The first start makes the database: half a minute, more where the cores are busy.
-SECONDS_TO_START = 180.0
+START_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def label_studio(
     """Run Label Studio on SQLite in a folder, for this machine alone, until the end of the with block.
 
     token: 40 hexadecimal digits. environment: more of its settings. Its log is label_studio.log in the folder.
-    Raises DemoError where it is not installed, or does not answer in SECONDS_TO_START.
+    Raises DemoError where it is not installed, or does not answer in START_TIMEOUT.
     """
     if not COMMAND.exists():
         raise DemoError(f"{COMMAND}: Label Studio is not installed; `make demo` does it")
@@ -63,5 +63,5 @@ def label_studio(
     command = [str(COMMAND), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
     log = folder / "label_studio.log"
     with started("Label Studio", command, {**os.environ, **chosen}, log) as service:
-        service.wait_until_up(f"{url}/health", SECONDS_TO_START)
+        service.wait_until_up(f"{url}/health", START_TIMEOUT)
         yield LabelStudioServer(url, user, password, token, service)

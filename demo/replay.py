@@ -27,10 +27,10 @@ ROUNDS = (20, 40, 80, 120, 160)
 # The two texts of more characters take no part: a training takes three times as long with one.
 LONGEST = 2_000
 TASKS_AT_A_TIME = 200
-SECONDS_BETWEEN_QUESTIONS = 0.5
-SECONDS_TO_ANSWER = 120.0
+POLL_INTERVAL = 0.5
+ANSWER_TIMEOUT = 120.0
 # A published model serves a few seconds later.
-SECONDS_TO_SERVE = 60.0
+SERVE_TIMEOUT = 60.0
 
 HEADER = (
     f"{'annotated':>9}  {'scored on':>9}  {'precision':>9}  {'recall':>6}  {'F1':>6}  {'seconds':>7}  training"
@@ -43,7 +43,7 @@ class Round:
 
     annotated, left: tasks that are annotated, and those that are not, which the scores are on.
     seconds: for annotating, training and until the new model serves.
-    training: how it ended, as huggingface_ner.jobs.runs.Ending says.
+    training: how it ended, as huggingface_ner.jobs.runs.Outcome says.
     """
 
     annotated: int
@@ -75,7 +75,7 @@ class Replay:
     def __init__(self, demo: RunningDemo) -> None:
         self._demo = demo
         self._label_studio = connect(demo.label_studio, demo.api_key)
-        self._backend = httpx.Client(base_url=demo.backend, timeout=SECONDS_TO_ANSWER)
+        self._backend = httpx.Client(base_url=demo.backend, timeout=ANSWER_TIMEOUT)
         self._gold = read_news()
 
     def play(self) -> Iterator[Round]:
@@ -150,16 +150,16 @@ class Replay:
                 if status["state"] == "running":
                     bar.total = status["run"]["steps"] or None
                     bar.update(status["run"]["step"] - bar.n)
-                time.sleep(SECONDS_BETWEEN_QUESTIONS)
+                time.sleep(POLL_INTERVAL)
 
     def _wait_until_served(self, version: str | None) -> None:
         """Wait until a version serves; None: nothing was published."""
-        until = time.monotonic() + SECONDS_TO_SERVE
+        until = time.monotonic() + SERVE_TIMEOUT
         body = {"project": str(self._demo.project), "schema": CONFIG}
         while version is not None and self._ask("/setup", body)["model_version"] != version:
             if time.monotonic() > until:
-                raise DemoError(f"version {version} does not serve after {SECONDS_TO_SERVE:.0f} s")
-            time.sleep(SECONDS_BETWEEN_QUESTIONS)
+                raise DemoError(f"version {version} does not serve after {SERVE_TIMEOUT:.0f} s")
+            time.sleep(POLL_INTERVAL)
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         answer = self._backend.get(path) if body is None else self._backend.post(path, json=body)

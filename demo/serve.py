@@ -26,7 +26,7 @@ from demo.state import RunningDemo, announced, open_folder
 USER = "demo@example.org"
 PASSWORD = "learn-by-example"  # noqa: S105 - of a Label Studio that only this machine can reach
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-SECONDS_BETWEEN_LOOKS = 0.5
+POLL_INTERVAL = 0.5
 
 READY = """
   Label Studio  {label_studio}
@@ -96,7 +96,7 @@ def _run(label_studio_port: int, port: int) -> None:
         while True:
             server.service.check()
             ner.check()
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(POLL_INTERVAL)
 
 
 def _say(message: str) -> None:

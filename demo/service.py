@@ -12,9 +12,9 @@ from pathlib import Path
 from demo import ROOT, DemoError
 
 # The backend stops its server, its worker and its queue one after the other.
-SECONDS_TO_STOP = 60.0
-SECONDS_BETWEEN_QUESTIONS = 0.3
-SECONDS_TO_ANSWER = 5.0
+STOP_TIMEOUT = 60.0
+POLL_INTERVAL = 0.3
+ANSWER_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Service:
         while time.monotonic() < until:
             self.check()
             try:
-                with urllib.request.urlopen(url, timeout=SECONDS_TO_ANSWER):  # noqa: S310 - our own service
+                with urllib.request.urlopen(url, timeout=ANSWER_TIMEOUT):  # noqa: S310 - our own service
                     return
             except OSError:  # HTTP statuses other than success too
-                time.sleep(SECONDS_BETWEEN_QUESTIONS)
+                time.sleep(POLL_INTERVAL)
         raise DemoError(f"{self.name} does not answer at {url} after {seconds:.0f} s: see {self.log}")
 
 
@@ -62,7 +62,7 @@ def started(name: str, command: Sequence[str], environment: Mapping[str, str], l
     finally:
         process.terminate()
         try:
-            process.wait(SECONDS_TO_STOP)
+            process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -168,7 +168,7 @@ def _train_for_project(
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
         for text in gold:
             spool.add(text)
-        ending = train_version(
+        outcome = train_version(
             spool,
             config,
             project_store(settings, options.project),
@@ -178,9 +178,9 @@ def _train_for_project(
             held_out_share=options.held_out,
             seed=options.seed,
         )
-    version = f"{ending.version}: " if ending.version else ""
-    scores = [f"{score:.3f}" for score in (ending.f1, ending.f1_before) if score is not None]
-    return f"{version}{ending.status}: {ending.reason}" + (f" (F1 {', before '.join(scores)})" if scores else "")
+    version = f"{outcome.version}: " if outcome.version else ""
+    scores = [f"{score:.3f}" for score in (outcome.f1, outcome.f1_before) if score is not None]
+    return f"{version}{outcome.status}: {outcome.reason}" + (f" (F1 {', before '.join(scores)})" if scores else "")
 
 
 def predict(options: argparse.Namespace, settings: Settings) -> None:
@@ -191,7 +191,7 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
 
     config = _read_config(options.config)
     tasks = _read_tasks(options.tasks)
-    tagger = Tagger.load(options.model, device=settings.device, wish=settings.engine_wish)
+    tagger = Tagger.load(options.model, device=settings.device, preference=settings.engine_preference)
     reader = task_reader(settings)
     names = config.match_labels(tagger.labels)
     version = "_".join(options.model.resolve().name.split())
@@ -199,7 +199,7 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
     with tqdm(desc="predicting", unit="task", total=len(tasks), disable=None) as bar:
         for start in range(0, len(tasks), TEXTS_AT_A_TIME):
             some = tasks[start : start + TEXTS_AT_A_TIME]
-            predictions = predict_tasks(some, config, names, reader, tagger.tag_scored)
+            predictions = predict_tasks(some, config, names, reader, tagger.tag)
             for task, prediction in zip(some, predictions, strict=True):
                 kept: dict[str, Any] = {key: task[key] for key in ("id", "data", "meta") if key in task}
                 imported.append({**kept, "predictions": [{**prediction, "model_version": version}]})
@@ -215,7 +215,9 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
 
     config = _read_config(options.config)
     gold = _read_gold(options.tasks, config, settings)
-    scores = _evaluate(Tagger.load(options.model, device=settings.device, wish=settings.engine_wish), config, gold)
+    scores = _evaluate(
+        Tagger.load(options.model, device=settings.device, preference=settings.engine_preference), config, gold
+    )
     if options.json:
         print(json.dumps(scores.as_dict(), ensure_ascii=False))
     else:

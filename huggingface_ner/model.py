@@ -17,7 +17,7 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfigError, pa
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.serving.served_models import TaggerPool, shared_pool
+from huggingface_ner.serving.served_models import ServedModels, shared_models
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.store.versions import project_store
 
@@ -33,24 +33,24 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         label_config: str | None = None,
         *,
         settings: Settings | None = None,
-        pool: TaggerPool | None = None,
+        models: ServedModels | None = None,
         queue: TrainingQueue | None = None,
-        is_wanted: Callable[[], bool] = lambda: True,
+        is_connected: Callable[[], bool] = lambda: True,
         **kwargs: Any,
     ) -> None:
         """Make a model for one project.
 
         project_id: as Label Studio sends it, "<id>.<created at>".
-        pool, queue: what serves and what trains; without a pool both are this process's own.
-        is_wanted: whether somebody still waits for the answer; asked now and then.
+        models, queue: what serves and what trains; without models, both are this process's own.
+        is_connected: whether somebody still waits for the answer; asked now and then.
         label_config: the project's labelling config, XML; raises LabelingConfigError where it labels no text.
         """
         self._labeling_config = parse_labeling_config(label_config) if label_config else None
         self._project = parse_project_id(project_id)
         self._settings = settings or shared_settings()
-        self._is_wanted = is_wanted
-        self._pool = pool or shared_pool()
-        self._queue = shared_queue() if pool is None else queue
+        self._is_wanted = is_connected
+        self._models = models or shared_models()
+        self._queue = shared_queue() if models is None else queue
         super().__init__(project_id=project_id, label_config=None, **kwargs)
         self.label_config = label_config
 
@@ -65,9 +65,9 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         config = self._labeling_config
         if config is None:
             raise ValueError("label_config: predicting needs the project's labelling config")
-        served = self._pool.serving(self._project)
+        served = self._models.model_for(self._project)
         names = config.match_labels(served.labels)
-        tag = partial(served.tag, is_wanted=self._is_wanted)
+        tag = partial(served.tag, is_connected=self._is_wanted)
         predictions = predict_tasks(tasks, config, names, task_reader(self._settings), tag)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 # The number of the process that a child is to end with.
 END_WITH_PARENT = "HUGGINGFACE_NER_END_WITH_PARENT"
-SECONDS_BETWEEN_LOOKS = 0.5
+POLL_INTERVAL = 0.5
 
 
 def end_with_parent(end: Callable[[], object], parent: int) -> None:
@@ -16,7 +16,7 @@ def end_with_parent(end: Callable[[], object], parent: int) -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(POLL_INTERVAL)
         end()
 
     threading.Thread(target=watch, name="watch-parent", daemon=True).start()

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from huggingface_ner.engines.choice import EngineSetting, EngineWish, PrecisionSetting
+from huggingface_ner.engines.choice import EnginePreference, EngineSetting, PrecisionSetting
 
 
 class SettingsError(ValueError):
@@ -162,9 +162,9 @@ class Settings(BaseSettings):
         return self
 
     @cached_property
-    def engine_wish(self) -> EngineWish:
+    def engine_preference(self) -> EnginePreference:
         """Which engine models are to be served by."""
-        return EngineWish(self.inference_engine, self.inference_precision, self.inference_agreement)
+        return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
     def baseline_is_set(self) -> bool:

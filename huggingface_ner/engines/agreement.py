@@ -7,7 +7,7 @@ from huggingface_ner.engines.engine import EngineKind
 from huggingface_ner.spans import Span
 
 # With gold spans, an engine may cost so much of the F1 that float32 has.
-MOST_F1_LOST = 0.005
+MAX_F1_LOST = 0.005
 
 Spans = Sequence[Sequence[Span]]
 
@@ -27,11 +27,11 @@ class Trial:
     fp32_f1: float | None = None
     error: str | None = None
 
-    def passes(self, least_agreement: float) -> bool:
+    def passes(self, min_agreement: float) -> bool:
         """Whether it may be used."""
-        if self.error is not None or self.agreement < least_agreement:
+        if self.error is not None or self.agreement < min_agreement:
             return False
-        return self.f1 is None or self.fp32_f1 is None or self.fp32_f1 - self.f1 <= MOST_F1_LOST
+        return self.f1 is None or self.fp32_f1 is None or self.fp32_f1 - self.f1 <= MAX_F1_LOST
 
     def as_dict(self) -> dict[str, object]:
         """Return what was found, for metrics.json."""

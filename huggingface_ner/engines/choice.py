@@ -13,12 +13,12 @@ PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]
 
 
 @dataclass(frozen=True, slots=True)
-class EngineWish:
+class EnginePreference:
     """What is asked for: the settings INFERENCE_ENGINE, INFERENCE_PRECISION and INFERENCE_AGREEMENT."""
 
     engine: EngineSetting = "auto"
     precision: PrecisionSetting = "auto"
-    least_agreement: float = 0.95
+    min_agreement: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class EngineChoice:
     reason: str
 
 
-def candidates(wish: EngineWish, device: str) -> tuple[list[EngineKind], str]:
+def candidates(preference: EnginePreference, device: str) -> tuple[list[EngineKind], str]:
     """Return the engines to try before torch in float32, the fastest first, and why there are no others.
 
     device: "cpu" or "cuda"; ONNX Runtime is used on the CPU alone.
     """
     if device == "cuda":
         bf16 = EngineKind("torch", "bf16")
-        offered = [bf16] if wish.precision == "bf16" else [EngineKind("torch", "fp16")]
+        offered = [bf16] if preference.precision == "bf16" else [EngineKind("torch", "fp16")]
         what = "CUDA runs torch only, in fp16 or bf16"
     else:
         offered = [EngineKind("onnx", "fp32")]
@@ -48,24 +48,27 @@ def candidates(wish: EngineWish, device: str) -> tuple[list[EngineKind], str]:
     asked = [
         kind
         for kind in offered
-        if wish.engine in ("auto", kind.engine)
-        and wish.precision in ("auto", "int8" if kind.precision == "mixed" else kind.precision)
+        if preference.engine in ("auto", kind.engine)
+        and preference.precision in ("auto", "int8" if kind.precision == "mixed" else kind.precision)
     ]
-    if asked or (wish.engine != "onnx" and wish.precision in ("auto", "fp32")):
+    if asked or (preference.engine != "onnx" and preference.precision in ("auto", "fp32")):
         return asked, what
-    return [], f"INFERENCE_ENGINE={wish.engine}, INFERENCE_PRECISION={wish.precision} is not used: {what}"
+    return (
+        [],
+        f"INFERENCE_ENGINE={preference.engine}, INFERENCE_PRECISION={preference.precision} is not used: {what}",
+    )
 
 
-def choose(wish: EngineWish, device: str, trials: Sequence[Trial]) -> EngineChoice | None:
+def choose(preference: EnginePreference, device: str, trials: Sequence[Trial]) -> EngineChoice | None:
     """Return the first candidate that agreed, else torch in float32; None where one has yet to be tried."""
-    asked, why = candidates(wish, device)
+    asked, why = candidates(preference, device)
     tried = {trial.kind: trial for trial in trials}
     failed: list[str] = []
     for kind in asked:
         trial = tried.get(kind)
         if trial is None:
             return None
-        if trial.passes(wish.least_agreement):
+        if trial.passes(preference.min_agreement):
             return EngineChoice(kind, "; ".join([*failed, str(trial), why]))
         failed.append(f"{trial}, which is not enough")
     return EngineChoice(TORCH_FP32, "; ".join([*failed, why]))

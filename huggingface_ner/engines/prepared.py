@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from tokenizers import Tokenizer
 
 from huggingface_ner.engines.agreement import Trial
-from huggingface_ner.engines.choice import EngineWish, choose
+from huggingface_ner.engines.choice import EnginePreference, choose
 from huggingface_ner.engines.engine import EngineKind
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.onnx_engine import OnnxEngine
@@ -49,9 +49,9 @@ def write_record(record: Record, tagger: Tagger, folder: Path) -> None:
 
 
 def load_prepared(
-    name_or_path: str | Path, device: str, wish: EngineWish, prepared: Path | None = None
+    name_or_path: str | Path, device: str, preference: EnginePreference, prepared: Path | None = None
 ) -> Tagger | None:
-    """Return a tagger with the engine that was prepared for this wish and this machine; None where none was.
+    """Return a tagger with the engine that was prepared for this preference and this machine; None where none was.
 
     prepared: the folder that ``engine`` is in; the model's unless given. Raises ModelError.
     """
@@ -60,7 +60,7 @@ def load_prepared(
         record = Record.model_validate_json((place / _RECORD).read_bytes())
     except (OSError, ValidationError):
         return None
-    choice = choose(wish, resolve_device(device), record.trials)
+    choice = choose(preference, resolve_device(device), record.trials)
     if choice is None:
         return None
     if choice.kind.engine == "torch":

@@ -24,7 +24,7 @@ LONGEST_WINDOW = 512
 logger = logging.getLogger(__name__)
 
 # The Hub answers in a fraction of one, or not at all.
-SECONDS_FOR_HUB = 5.0
+HUB_TIMEOUT = 5.0
 
 
 def packaged_encoder() -> Path:
@@ -115,7 +115,7 @@ def _hub_is_away(name_or_path: str | Path) -> bool:
     if Path(name_or_path).is_dir() or constants.is_offline_mode():
         return True
     try:
-        get_session().head(constants.ENDPOINT, timeout=SECONDS_FOR_HUB)
+        get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
     except Exception:  # of whichever HTTP library its client is built on
         logger.info("%s does not answer; taking %s from the local cache", constants.ENDPOINT, name_or_path)
         return True

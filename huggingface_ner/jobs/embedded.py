@@ -25,14 +25,14 @@ from huggingface_ner.jobs.redis_connection import QueueError, connect, embedded_
 from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
 
-SECONDS_BETWEEN_LOOKS = 0.2
+POLL_INTERVAL = 0.2
 # A child that ends by itself is started again, but not faster than this.
-SECONDS_BETWEEN_STARTS = 5.0
-SECONDS_TO_STOP = 30.0
+RESTART_INTERVAL = 5.0
+STOP_TIMEOUT = 30.0
 # Looks in a row that the queue may miss: it is slow where all cores are busy.
-MOST_MISSES = 20
+MAX_FAILED_CHECKS = 20
 # What a server that was killed holds on to for a moment.
-SECONDS_TO_LOCK = 5.0
+LOCK_TIMEOUT = 5.0
 
 # So a Redis loses nothing that it has answered, however it ends: at its default a kill may cost it two seconds.
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
@@ -70,14 +70,14 @@ def serve_with_training(settings: Settings) -> None:
         misses = 0
         while server.is_running():
             misses = 0 if valkey.is_running() else misses + 1
-            if misses > MOST_MISSES:
+            if misses > MAX_FAILED_CHECKS:
                 logger.error("the training queue does not answer; starting it again: see %s", valkey.log_path)
                 misses = 0
                 valkey.terminate()
                 with suppress(QueueError):  # predictions go on; it is tried again
                     _start(valkey)
             worker.start_again_if_ended()
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(POLL_INTERVAL)
         raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
 
 
@@ -99,7 +99,7 @@ class _Child:
             return
         self._process.terminate()
         try:
-            self._process.wait(SECONDS_TO_STOP)
+            self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -112,7 +112,7 @@ class _Child:
         return self._process is not None and self._process.poll() is None
 
     def start_again_if_ended(self) -> None:
-        if not self.is_running() and time.monotonic() - self._started > SECONDS_BETWEEN_STARTS:
+        if not self.is_running() and time.monotonic() - self._started > RESTART_INTERVAL:
             logger.error("%s has ended with status %s; starting it again", self._arguments[0], self.returncode)
             self._start()
 
@@ -153,7 +153,7 @@ def _start(server: ValkeyServer) -> None:
 
 def _shut_down(url: str) -> bool:
     """Ask a Valkey to end, and wait for it; False where there is none."""
-    connection = connect(url, timeout=SECONDS_TO_STOP)
+    connection = connect(url, timeout=STOP_TIMEOUT)
     try:
         connection.ping()
     except RedisError:
@@ -166,7 +166,7 @@ def _shut_down(url: str) -> bool:
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock as long as this process lives; raises QueueError where another does."""
     with path.open("a") as file:
-        until = time.monotonic() + SECONDS_TO_LOCK
+        until = time.monotonic() + LOCK_TIMEOUT
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,7 +177,7 @@ def _locked(path: Path) -> Iterator[None]:
                         f"another server runs the training queue in {path.parent}: stop it, or give this one "
                         "another MODEL_DIR, or let both share a Redis by REDIS_URL"
                     ) from None
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(POLL_INTERVAL)
         yield
 
 

@@ -8,7 +8,7 @@ from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
 from huggingface_ner.logs import configure_logging
 from huggingface_ner.settings import Settings, shared_settings
 
-SECONDS_FOR_REDIS = 5.0
+REDIS_TIMEOUT = 5.0
 # The service goes first where the two share cores.
 NICENESS = 10
 
@@ -22,4 +22,4 @@ def begin_job() -> tuple[Settings, TrainingQueue]:
     url = queue_url(settings)
     if url is None:
         raise QueueError("REDIS_URL is not set")
-    return settings, TrainingQueue(connect(url, timeout=SECONDS_FOR_REDIS), settings)
+    return settings, TrainingQueue(connect(url, timeout=REDIS_TIMEOUT), settings)

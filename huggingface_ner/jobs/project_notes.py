@@ -4,18 +4,18 @@ import time
 
 from redis import Redis
 
-from huggingface_ner.jobs.redis_connection import SECONDS_TO_REMEMBER, Breaker, as_text
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text
 
 # Label Studio sends its token again and again; so often it is written down.
-SECONDS_BETWEEN_WRITES = 600.0
+WRITE_INTERVAL = 600.0
 # Of so many projects it is known here that their token was just written.
-MOST_KNOWN = 1000
+MAX_KNOWN = 1000
 
 
 class OfferedTokens:
     """A token for each project, in Redis; methods raise RedisError where it is away."""
 
-    def __init__(self, connection: Redis, prefix: str, breaker: Breaker) -> None:
+    def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker) -> None:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
@@ -24,11 +24,11 @@ class OfferedTokens:
     def put(self, project_id: int, token: str) -> None:
         """Keep a project's token; one that was just written costs nothing."""
         known, written = self._known.get(project_id, ("", 0.0))
-        if known == token and time.monotonic() - written < SECONDS_BETWEEN_WRITES:
+        if known == token and time.monotonic() - written < WRITE_INTERVAL:
             return
         with self._breaker:
-            self._redis.set(self._key(project_id), token, ex=SECONDS_TO_REMEMBER)
-        if len(self._known) >= MOST_KNOWN:
+            self._redis.set(self._key(project_id), token, ex=STATE_TTL)
+        if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._known[project_id] = token, time.monotonic()
 

@@ -32,18 +32,18 @@ from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.project_notes import OfferedTokens
 from huggingface_ner.jobs.redis_connection import (
-    SECONDS_TO_REMEMBER,
-    Breaker,
+    STATE_TTL,
+    CircuitBreaker,
     as_text,
     connect,
     decoded,
     queue_url,
 )
 from huggingface_ner.jobs.runs import (
-    MOST_ATTEMPTS,
-    SECONDS_BETWEEN_ATTEMPTS,
-    SECONDS_TO_HOLD,
-    Ending,
+    LEASE_SECONDS,
+    MAX_ATTEMPTS,
+    RETRY_DELAYS,
+    Outcome,
     Run,
     RunProgress,
 )
@@ -52,8 +52,8 @@ from huggingface_ner.settings import Settings, shared_settings
 
 # A training that is asked for before the annotation is saved that it is about still sees it; requests that go on
 # and on do not put it off for longer than the second.
-SECONDS_TO_SETTLE = 2.0
-MOST_SECONDS_TO_SETTLE = 10.0
+DEBOUNCE_SECONDS = 2.0
+MAX_DEBOUNCE_SECONDS = 10.0
 TRAIN = "huggingface_ner.jobs.train.train_project"
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class TrainingQueue:
         self._each = settings.start_training_each_n_updates
         self._timeout = settings.training_timeout
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
-        self._breaker = Breaker()
+        self._breaker = CircuitBreaker()
         self.tokens = OfferedTokens(connection, self._prefix, self._breaker)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
@@ -93,7 +93,7 @@ class TrainingQueue:
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hincrby(key, "updates", count)
             pipeline.hexists(key, "parked")
-            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.expire(key, STATE_TTL)
             updates, parked, _ = pipeline.execute()
         if not self._each or not (parked or updates // self._each > (updates - count) // self._each):
             return None
@@ -108,7 +108,7 @@ class TrainingQueue:
             pipeline.hsetnx(key, "asked_first", str(time.time()))
             pipeline.hset(key, "asked_last", str(time.time()))
             pipeline.sadd(self._wanting, project_id)
-            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.expire(key, STATE_TTL)
             pipeline.hget(key, "runs")
             runs = pipeline.execute()[-1]
         return _run_id(project_id, int(runs or 0) + 1)
@@ -128,7 +128,7 @@ class TrainingQueue:
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
-            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.expire(key, STATE_TTL)
             pipeline.execute()
 
     def webhook_note(self, project_id: int) -> tuple[str | None, float]:
@@ -147,7 +147,7 @@ class TrainingQueue:
             state = self._state(project_id)
             run = _run(state)
             if run is not None:
-                if self.end(run, Ending.failed("the worker was killed while it trained", again=True)):
+                if self.end(run, Outcome.failed("the worker was killed while it trained", again=True)):
                     logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
             elif _wants(state) and "parked" not in state and time.time() >= _due(state):
                 job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
@@ -181,25 +181,25 @@ class TrainingQueue:
             )
             pipeline.hset(key, mapping={"runs": number, "run": run.model_dump_json()})
             pipeline.hdel(key, "progress", "asked_first")
-            pipeline.set(lock, run.id, ex=SECONDS_TO_HOLD)
+            pipeline.set(lock, run.id, ex=LEASE_SECONDS)
             return run
 
         begun: Run | None = self._change(take, key, lock)
         return begun
 
-    def keep(self, run: Run) -> bool:
+    def renew(self, run: Run) -> bool:
         """Say that a run is alive; False where it has ended or another has taken its place."""
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
-        def prolong(pipeline: Pipeline) -> bool:
+        def extend(pipeline: Pipeline) -> bool:
             current = _run(decoded(pipeline.hgetall(key)))
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
-            pipeline.set(lock, run.id, ex=SECONDS_TO_HOLD)
+            pipeline.set(lock, run.id, ex=LEASE_SECONDS)
             return True
 
-        return bool(self._change(prolong, key, lock))
+        return bool(self._change(extend, key, lock))
 
     def running(self, project_id: int) -> Run | None:
         """Return the run that holds a project."""
@@ -219,18 +219,18 @@ class TrainingQueue:
 
         return bool(self._change(tell, key))
 
-    def end(self, run: Run, ending: Ending) -> bool:
+    def end(self, run: Run, outcome: Outcome) -> bool:
         """Say how a run ended and let go of its project; False, and nothing is done, where it has ended already.
 
         Whatever was asked for before it began is answered, unless it failed: then it is tried again, at most
-        MOST_ATTEMPTS times in a row, and parked until something new is asked for.
+        MAX_ATTEMPTS times in a row, and parked until something new is asked for.
         """
         now = time.time()
-        ending = ending.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
+        outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
 
         def settle(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
-            pipeline.hset(key, "last", ending.model_dump_json(exclude={"again"}))
-            if ending.status != "failed":
+            pipeline.hset(key, "last", outcome.model_dump_json(exclude={"again"}))
+            if outcome.status != "failed":
                 pipeline.hset(key, "answered", run.answers)
                 pipeline.hdel(key, "attempts", "not_before")
                 if int(state["asked"]) <= run.answers:
@@ -238,19 +238,19 @@ class TrainingQueue:
                 return
             attempts = int(state.get("attempts", 0)) + 1
             # what was asked for meanwhile is a reason to try once more
-            if int(state["asked"]) <= run.answers and (not ending.again or attempts >= MOST_ATTEMPTS):
-                pipeline.hset(key, "parked", ending.reason)
+            if int(state["asked"]) <= run.answers and (not outcome.again or attempts >= MAX_ATTEMPTS):
+                pipeline.hset(key, "parked", outcome.reason)
                 pipeline.hdel(key, "attempts", "not_before")
                 pipeline.srem(self._wanting, run.project_id)
             else:
-                later = now + SECONDS_BETWEEN_ATTEMPTS[min(attempts, len(SECONDS_BETWEEN_ATTEMPTS)) - 1]
+                later = now + RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
                 pipeline.hset(key, mapping={"attempts": attempts, "not_before": later})
 
-        return self._let_go(run, settle)
+        return self._end_lease(run, settle)
 
     def release(self, run: Run) -> None:
         """Let go of a run's project as if it had not begun: its worker is stopping."""
-        self._let_go(run, lambda pipeline, key, state: None)
+        self._end_lease(run, lambda pipeline, key, state: None)
 
     def status(self, project_id: int) -> dict[str, Any]:
         """Return what is going on in a project, for people; see the README."""
@@ -287,7 +287,7 @@ class TrainingQueue:
         prefix = self._key("")
         return sorted(int(as_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
 
-    def _let_go(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
+    def _end_lease(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def leave(pipeline: Pipeline) -> bool:
@@ -331,8 +331,8 @@ def _wants(state: Mapping[str, str]) -> bool:
 
 def _due(state: Mapping[str, str]) -> float:
     """Return when a project that wants a training may have it; seconds since 1970."""
-    last = float(state.get("asked_last", 0)) + SECONDS_TO_SETTLE
-    first = float(state.get("asked_first", 0)) + MOST_SECONDS_TO_SETTLE
+    last = float(state.get("asked_last", 0)) + DEBOUNCE_SECONDS
+    first = float(state.get("asked_first", 0)) + MAX_DEBOUNCE_SECONDS
     return max(min(last, first), float(state.get("not_before", 0)))
 
 

@@ -13,14 +13,14 @@ from redis.retry import Retry
 from huggingface_ner.settings import Settings
 
 # What a webhook may wait for Redis, several times over: Label Studio gives it one second in all.
-SECONDS_FOR_REDIS = 0.3
+REDIS_TIMEOUT = 0.3
 # A Redis that did not answer a webhook is not asked by the next ones for so long: they would wait in vain.
-SECONDS_TO_REST = 1.0
+COOLDOWN_SECONDS = 1.0
 # What is known of a project that nobody has touched for so long is forgotten.
-SECONDS_TO_REMEMBER = 90 * 24 * 3600
+STATE_TTL = 90 * 24 * 3600
 
 
-class Breaker:
+class CircuitBreaker:
     """Around a question to Redis: raises RedisError at once where one has just gone unanswered."""
 
     def __init__(self) -> None:
@@ -34,14 +34,14 @@ class Breaker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, RedisError):
-            self._rests_until = time.monotonic() + SECONDS_TO_REST
+            self._rests_until = time.monotonic() + COOLDOWN_SECONDS
 
 
 class QueueError(ValueError):
     """A training queue that cannot be used; the message says what to do."""
 
 
-def connect(url: str, *, timeout: float = SECONDS_FOR_REDIS) -> Redis:
+def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
     """Return a client that gives up after so many seconds a call; a connection that broke is made again once."""
     return Redis.from_url(
         url,

@@ -6,10 +6,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel
 
 # Without a sign of life for so long, what holds a project was killed.
-SECONDS_TO_HOLD = 10
-MOST_ATTEMPTS = 3
+LEASE_SECONDS = 10
+MAX_ATTEMPTS = 3
 # After the first that failed, after the second.
-SECONDS_BETWEEN_ATTEMPTS = (10.0, 300.0)
+RETRY_DELAYS = (10.0, 300.0)
 
 
 class Run(BaseModel, frozen=True):
@@ -45,7 +45,7 @@ class RunProgress:
         return {**asdict(self), "percent": self.percent}
 
 
-class Ending(BaseModel, frozen=True):
+class Outcome(BaseModel, frozen=True):
     """How a run ended.
 
     status: published; refused, where the serving model is better; unchanged, where data and settings are those of
@@ -65,5 +65,5 @@ class Ending(BaseModel, frozen=True):
 
     @classmethod
     def failed(cls, reason: str, *, again: bool) -> Self:
-        """Return the ending of a run that failed for a reason."""
+        """Return the outcome of a run that failed for a reason."""
         return cls(status="failed", reason=reason, again=again)

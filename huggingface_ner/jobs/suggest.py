@@ -24,7 +24,7 @@ from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.tagger import Tagger
 
 # What is killed is done again, and trainings of any project come between: so long at a time.
-SECONDS_AT_A_TIME = 60.0
+TIME_SLICE = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ def suggest_project(project_id: int, version: str) -> None:
     settings, queue = begin_job()
     store = project_store(settings, project_id)
     suggestions = queue.suggestions.due(project_id, version)
-    if suggestions is None or store.serving() != version:
+    if suggestions is None or store.serving_version() != version:
         return
 
     def put(current: Suggestions) -> None:
-        if not queue.suggestions.keep(project_id, os.environ[HOLDER]):
+        if not queue.suggestions.renew(project_id, os.environ[HOLDER]):
             raise LostError("another process does it")
         queue.suggestions.put(project_id, current)
 
@@ -89,22 +89,22 @@ class _Pusher:
         except LabelingConfigError as error:
             raise ClientError(f"the labelling config is not for this: {error}", again=False) from error
         folder = self._store.folder(self._version)
-        tagger = Tagger.load(folder, device=self._settings.device, wish=self._settings.engine_wish)
+        tagger = Tagger.load(folder, device=self._settings.device, preference=self._settings.engine_preference)
         predict = partial(
             predict_tasks,
             config=config,
             names=config.match_labels(tagger.labels),
             reader=task_reader(self._settings),
-            tag=tagger.tag_scored,
+            tag=tagger.tag,
         )
-        until = time.monotonic() + SECONDS_AT_A_TIME
+        until = time.monotonic() + TIME_SLICE
         self._put(suggestions)
         while time.monotonic() < until:
             tasks = self._client.tasks_to_predict(self._project_id, self._version, after=suggestions.last_task)
             given = predict(tasks)
             # nothing is given any more that another gives as well, or of a version that serves no more
             self._put(suggestions)
-            if self._store.serving() != self._version:
+            if self._store.serving_version() != self._version:
                 logger.info("project %d: %s serves no more", self._project_id, self._version)
                 return
             if not tasks:

@@ -16,12 +16,12 @@ from redis.lock import Lock
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.redis_connection import SECONDS_TO_REMEMBER, Breaker, decoded
-from huggingface_ner.jobs.runs import MOST_ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS, SECONDS_TO_HOLD
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
+from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, RETRY_DELAYS
 
 SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
 # A job goes on for a minute; this is for one that hangs.
-SECONDS_TO_SUGGEST = 1800
+SUGGEST_TIMEOUT = 1800
 
 
 class Suggestions(BaseModel, frozen=True):
@@ -53,16 +53,16 @@ class Suggestions(BaseModel, frozen=True):
     def failed(self, reason: str, *, again: bool) -> Self:
         """Return the state after an attempt that failed."""
         attempts = self.attempts + 1
-        if not again or attempts >= MOST_ATTEMPTS:
+        if not again or attempts >= MAX_ATTEMPTS:
             return self.model_copy(update={"state": "failed", "reason": reason, "attempts": attempts})
-        not_before = time.time() + SECONDS_BETWEEN_ATTEMPTS[attempts - 1]
+        not_before = time.time() + RETRY_DELAYS[attempts - 1]
         return self.model_copy(update={"reason": reason, "attempts": attempts, "not_before": not_before})
 
 
 class SuggestionMarks:
     """The suggestions of each project, in Redis; methods raise RedisError where it is away."""
 
-    def __init__(self, connection: Redis, prefix: str, breaker: Breaker) -> None:
+    def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker) -> None:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
@@ -73,13 +73,13 @@ class SuggestionMarks:
         """Give RQ a job for each project whose serving version has suggestions to give."""
         for project_id, version in versions.items():
             job_id = f"suggest-{project_id}"
-            if self.is_held(project_id) or self.due(project_id, version) is None:
+            if self.is_leased(project_id) or self.due(project_id, version) is None:
                 continue
             if self.rq.get_job_position(job_id) is None:
                 self.rq.enqueue_call(
                     SUGGEST,
                     args=(project_id, version),
-                    timeout=SECONDS_TO_SUGGEST,
+                    timeout=SUGGEST_TIMEOUT,
                     job_id=job_id,
                     result_ttl=0,
                     failure_ttl=3600,
@@ -94,7 +94,7 @@ class SuggestionMarks:
         """Say that a project has tasks that it had not."""
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hincrby(self._key(project_id), "added", 1)
-            pipeline.expire(self._key(project_id), SECONDS_TO_REMEMBER)
+            pipeline.expire(self._key(project_id), STATE_TTL)
             pipeline.execute()
 
     def due(self, project_id: int, version: str) -> Suggestions | None:
@@ -113,25 +113,25 @@ class SuggestionMarks:
         key = self._key(project_id)
         with self._redis.pipeline() as pipeline:
             pipeline.hset(key, "state", suggestions.model_dump_json())
-            pipeline.expire(key, SECONDS_TO_REMEMBER)
+            pipeline.expire(key, STATE_TTL)
             pipeline.execute()
 
-    def is_held(self, project_id: int) -> bool:
+    def is_leased(self, project_id: int) -> bool:
         """Return whether somebody gives suggestions to a project now."""
         return bool(self._lock(project_id).locked())
 
-    def hold(self, project_id: int, holder: str) -> bool:
+    def acquire(self, project_id: int, holder: str) -> bool:
         """Take hold of a project; False where another has."""
         return bool(self._lock(project_id).acquire(blocking=False, token=holder))
 
-    def keep(self, project_id: int, holder: str) -> bool:
+    def renew(self, project_id: int, holder: str) -> bool:
         """Say that the holder is alive; False where it has lost its project."""
         try:
             return bool(self._lock(project_id, holder).reacquire())
         except LockError:
             return False
 
-    def let_go(self, project_id: int, holder: str) -> None:
+    def release(self, project_id: int, holder: str) -> None:
         """Let go of a project, if it is the holder's."""
         with suppress(LockError):
             self._lock(project_id, holder).release()
@@ -140,7 +140,7 @@ class SuggestionMarks:
         return f"{self._prefix}:suggestions:{project_id}"
 
     def _lock(self, project_id: int, holder: str | None = None) -> Lock:
-        lock = Lock(self._redis, f"{self._prefix}:suggesting:{project_id}", timeout=SECONDS_TO_HOLD)
+        lock = Lock(self._redis, f"{self._prefix}:suggesting:{project_id}", timeout=LEASE_SECONDS)
         # it may have been taken in another process
         lock.local.token = holder.encode() if holder else None
         return lock

@@ -13,7 +13,7 @@ from rq.timeouts import JobTimeoutException
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.jobs.process import begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.runs import Ending, Run, RunProgress
+from huggingface_ner.jobs.runs import Outcome, Run, RunProgress
 from huggingface_ner.jobs.worker import RUN_ID
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
@@ -26,9 +26,9 @@ from huggingface_ner.learning.version import Report, train_version
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 
-SECONDS_BETWEEN_REPORTS = 1.0
+REPORT_INTERVAL = 1.0
 # How long the news of a run's end waits for a Redis that is away.
-SECONDS_TO_SAY = 120.0
+OUTCOME_TIMEOUT = 120.0
 
 logger = logging.getLogger(__name__)
 
@@ -44,45 +44,45 @@ def train_project(project_id: int) -> None:
     if run is None or run.id != os.environ.get(RUN_ID):
         return
     try:
-        ending = _ending(project_id, settings, queue.tokens.get(project_id), _reporter(queue, run))
+        outcome = _outcome(project_id, settings, queue.tokens.get(project_id), _reporter(queue, run))
     except ReplacedError:
         logger.warning("project %d: run %s is given up: another has taken its place", project_id, run.id)
         return
-    log = logger.error if ending.status == "failed" else logger.info
-    log("project %d: %s: %s", project_id, ending.status, ending.reason)
-    _say(queue, run, ending)
+    log = logger.error if outcome.status == "failed" else logger.info
+    log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
+    _say(queue, run, outcome)
 
 
-def _ending(project_id: int, settings: Settings, offered_token: str | None, report: Report) -> Ending:
+def _outcome(project_id: int, settings: Settings, offered_token: str | None, report: Report) -> Outcome:
     try:
         return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report)
     except ReplacedError:
         raise
     except ClientError as error:
-        return Ending.failed(str(error), again=error.again)
+        return Outcome.failed(str(error), again=error.again)
     except (ModelError, TrainingError) as error:
-        return Ending.failed(str(error), again=False)
+        return Outcome.failed(str(error), again=False)
     except JobTimeoutException:
-        return Ending.failed(f"it took longer than TRAINING_TIMEOUT={settings.training_timeout} s", again=False)
+        return Outcome.failed(f"it took longer than TRAINING_TIMEOUT={settings.training_timeout} s", again=False)
     except OSError as error:
-        return Ending.failed(f"{error}: the model that serves stays", again=True)
+        return Outcome.failed(f"{error}: the model that serves stays", again=True)
     except Exception as error:
         logger.exception("project %d: the training failed", project_id)
-        return Ending.failed(f"{type(error).__name__}: {error}: the model that serves stays", again=True)
+        return Outcome.failed(f"{type(error).__name__}: {error}: the model that serves stays", again=True)
 
 
-def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Ending:
+def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Outcome:
     """Train a project's model on what Label Studio has; see train_version. Raises ClientError too."""
     report(RunProgress("downloading"))
     try:
         config = parse_labeling_config(client.labeling_config(project_id))
     except LabelingConfigError as error:
-        return Ending(status="skipped", reason=f"the labelling config is not for this: {error}")
+        return Outcome(status="skipped", reason=f"the labelling config is not for this: {error}")
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
         for text in read_gold(client.annotated_tasks(project_id), config, task_reader(settings)):
             spool.add(text)
         if not spool.task_ids:
-            return Ending(
+            return Outcome(
                 status="skipped",
                 reason="no task has an annotation that is not cancelled and a text that can be read: nothing to "
                 "learn from yet",
@@ -100,7 +100,7 @@ def _reporter(queue: TrainingQueue, run: Run) -> Report:
 
     def report(progress: RunProgress) -> None:
         now = time.monotonic()
-        if progress.phase == last["phase"] and now - last["at"] < SECONDS_BETWEEN_REPORTS:
+        if progress.phase == last["phase"] and now - last["at"] < REPORT_INTERVAL:
             return
         last.update(phase=progress.phase, at=now)
         try:
@@ -114,15 +114,15 @@ def _reporter(queue: TrainingQueue, run: Run) -> Report:
     return report
 
 
-def _say(queue: TrainingQueue, run: Run, ending: Ending) -> None:
+def _say(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:
     """Tell how a run ended, waiting for a Redis that is away; unsaid, it is done again and finds no change."""
-    until = time.monotonic() + SECONDS_TO_SAY
+    until = time.monotonic() + OUTCOME_TIMEOUT
     while True:
         try:
-            queue.end(run, ending)
+            queue.end(run, outcome)
         except RedisError:
             if time.monotonic() > until:
                 raise
-            time.sleep(SECONDS_BETWEEN_REPORTS)
+            time.sleep(REPORT_INTERVAL)
         else:
             return

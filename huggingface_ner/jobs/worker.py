@@ -26,14 +26,14 @@ from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
-from huggingface_ner.jobs.runs import SECONDS_TO_HOLD, Ending
+from huggingface_ner.jobs.runs import LEASE_SECONDS, Outcome
 from huggingface_ner.jobs.suggestion_marks import SUGGEST
 from huggingface_ner.processes import end_with_parent, is_running
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import serving_versions
 
-SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_BETWEEN_SIGNS_OF_LIFE = 2.0
+POLL_INTERVAL = 1.0
+HEARTBEAT_INTERVAL = 2.0
 # In the environment of a job's process: its run, or the name that it holds its project by, and the worker that it
 # ends with.
 RUN_ID = "HUGGINGFACE_NER_RUN_ID"
@@ -41,11 +41,11 @@ HOLDER = "HUGGINGFACE_NER_HOLDER"
 WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
 RUN_FOLDER = "huggingface-ner-run-"
 # A command that a worker gives up on after so long.
-SECONDS_FOR_REDIS = 5.0
+REDIS_TIMEOUT = 5.0
 # Without a sign of life for so long, RQ takes a worker for dead; it also blocks on the queue for about as long.
-SECONDS_TO_LIVE = 60
+WORKER_TTL = 60
 # ... and so does the health check: the loop gives a sign each 45 seconds at least, and cores may be short.
-SECONDS_TO_BE_HEALTHY = 90
+HEALTH_TTL = 90
 
 logger = logging.getLogger(__name__)
 
@@ -70,18 +70,18 @@ class TrainingWorker(SpawnWorker):
 
     def _suggest(self, project_id: int, job: Job, queue: Queue) -> None:
         marks, holder = self.training.suggestions, f"{self.name}:{job.id}"
-        if not marks.hold(project_id, holder):
+        if not marks.acquire(project_id, holder):
             self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
             job.delete()
             return
         os.environ[HOLDER] = holder
         before = marks.get(project_id)
-        self._run_process(job, queue, lambda: marks.keep(project_id, holder))
+        self._run_process(job, queue, lambda: marks.renew(project_id, holder))
         # a process that could still speak has said how far it is
         due = marks.due(project_id, job.args[1]) if marks.get(project_id) == before else None
-        if due is not None and not self.is_asked_to_stop and marks.keep(project_id, holder):
+        if due is not None and not self.is_asked_to_stop and marks.renew(project_id, holder):
             marks.put(project_id, due.failed("the process was killed; is memory short?", again=True))
-        marks.let_go(project_id, holder)
+        marks.release(project_id, holder)
 
     def _train(self, project_id: int, job: Job, queue: Queue) -> None:
         run = self.training.begin(project_id)
@@ -93,11 +93,11 @@ class TrainingWorker(SpawnWorker):
             return
         os.environ[RUN_ID] = run.id
         # where no run holds the project, this one has just said how it ended
-        self._run_process(job, queue, lambda: self.training.keep(run) or not self.training.running(project_id))
+        self._run_process(job, queue, lambda: self.training.renew(run) or not self.training.running(project_id))
         if self.is_asked_to_stop:
             self.training.release(run)
         else:  # a run that could still speak has said how it ended
-            self.training.end(run, Ending.failed("the training process was killed; is memory short?", again=True))
+            self.training.end(run, Outcome.failed("the training process was killed; is memory short?", again=True))
 
     def _run_process(self, job: Job, queue: Queue, is_kept: Callable[[], bool]) -> None:
         try:
@@ -130,7 +130,7 @@ class TrainingWorker(SpawnWorker):
         """Tell RQ and the health check that the loop goes on; RQ's own word is lost if Redis is away for long."""
         super().heartbeat(timeout, pipeline)
         key = _health_key(self.hostname, self.pid)
-        (self.connection if pipeline is None else pipeline).set(key, "", ex=SECONDS_TO_BE_HEALTHY)
+        (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Tell RQ that the job is alive; a Redis that is away for a while is no reason to stop."""
@@ -145,7 +145,7 @@ class TrainingWorker(SpawnWorker):
         ended = threading.Event()
 
         def keep() -> None:
-            while not ended.wait(SECONDS_BETWEEN_SIGNS_OF_LIFE):
+            while not ended.wait(HEARTBEAT_INTERVAL):
                 try:
                     if not is_kept() and self.horse_pid:
                         logger.warning("%s: another has taken its place", what)
@@ -192,7 +192,7 @@ def run_worker(settings: Settings) -> None:
     url = queue_url(settings)
     if url is None:
         raise QueueError("REDIS_URL is not set: a worker needs the Redis that holds the training queue")
-    training = TrainingQueue(connect(url, timeout=SECONDS_FOR_REDIS), settings)
+    training = TrainingQueue(connect(url, timeout=REDIS_TIMEOUT), settings)
     try:
         training.enqueue_due()
     except RedisError as error:
@@ -209,7 +209,7 @@ def run_worker(settings: Settings) -> None:
                 worker.work()
             except RedisError as error:
                 logger.warning("the queue does not answer: %s", error)
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+            time.sleep(POLL_INTERVAL)
 
 
 def ask_worker_health(settings: Settings) -> str:
@@ -218,13 +218,13 @@ def ask_worker_health(settings: Settings) -> str:
     if url is None:
         raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
     try:
-        keys = list(connect(url, timeout=SECONDS_FOR_REDIS).scan_iter(_health_key(socket.gethostname(), "*")))
+        keys = list(connect(url, timeout=REDIS_TIMEOUT).scan_iter(_health_key(socket.gethostname(), "*")))
     except RedisError as error:
         raise QueueError(f"the training queue does not answer: {error}") from error
     for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
         if is_running(pid):
             return f"worker {pid} is up"
-    raise QueueError(f"no worker on this machine has given a sign of life for {SECONDS_TO_BE_HEALTHY} s")
+    raise QueueError(f"no worker on this machine has given a sign of life for {HEALTH_TTL} s")
 
 
 def _health_key(hostname: str | None, pid: int | str | None) -> str:
@@ -261,7 +261,7 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
         ],
         connection=connection,
         serializer=JSONSerializer,
-        worker_ttl=SECONDS_TO_LIVE,
+        worker_ttl=WORKER_TTL,
     )
     worker.training = training
     return worker
@@ -269,14 +269,14 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
 
 def _look(training: TrainingQueue, settings: Settings) -> None:
     while True:
-        seconds = SECONDS_BETWEEN_LOOKS
+        seconds = POLL_INTERVAL
         try:
             training.enqueue_due()
             if settings.predict_after_training:
                 training.suggestions.enqueue_due(serving_versions(settings))
         except RedisError as error:
             logger.debug("the queue does not answer: %s", error)
-            seconds = SECONDS_TO_HOLD  # once it does, runs that are alive say so before they are taken for dead
+            seconds = LEASE_SECONDS  # once it does, runs that are alive say so before they are taken for dead
         except Exception:  # a volume that is away for a moment must not end the watch
             logger.exception("looking for work failed")
         time.sleep(seconds)

@@ -14,7 +14,7 @@ from label_studio_sdk.core.api_error import ApiError
 from huggingface_ner.settings import Settings
 
 # Label Studio takes some seconds for a page of long texts with many annotations.
-SECONDS_TO_ANSWER = 120.0
+ANSWER_TIMEOUT = 120.0
 TASKS_AT_A_TIME = 200
 # It stores predictions one by one.
 PREDICTIONS_AT_A_TIME = 100
@@ -137,7 +137,7 @@ class LabelStudioClient:
     @cached_property
     def _sdk(self) -> LabelStudio:
         return LabelStudio(  # type: ignore[no-untyped-call]
-            base_url=self._host, api_key=self._key, timeout=SECONDS_TO_ANSWER
+            base_url=self._host, api_key=self._key, timeout=ANSWER_TIMEOUT
         )
 
     @contextmanager

@@ -17,9 +17,9 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 
-MOST_REDIRECTS = 5
+MAX_REDIRECTS = 5
 ANY_PUBLIC_HOST = "*"
-SECONDS_OF_ACCESS_TOKEN = 240.0  # Label Studio's live 5 minutes
+ACCESS_TOKEN_SECONDS = 240.0  # Label Studio's live 5 minutes
 _CHUNK = 65_536
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 
@@ -56,7 +56,7 @@ class UrlFetcher:
     def __call__(self, url: str) -> str:
         """Return the text behind a URL, line ends as they are; raises FetchError."""
         deadline = time.monotonic() + self._timeout
-        for _ in range(MOST_REDIRECTS + 1):
+        for _ in range(MAX_REDIRECTS + 1):
             headers = self._credentials(url, deadline)
             response = self._request("GET", url, headers, deadline)
             try:
@@ -65,7 +65,7 @@ class UrlFetcher:
                 url = urljoin(url, response.headers.get("Location", ""))
             finally:
                 response.close()
-        raise FetchError(f"{_host(url)}: it redirects more than {MOST_REDIRECTS} times")
+        raise FetchError(f"{_host(url)}: it redirects more than {MAX_REDIRECTS} times")
 
     def _request(
         self, method: str, url: str, headers: dict[str, str], deadline: float, body: bytes | None = None
@@ -145,7 +145,7 @@ class UrlFetcher:
             return {"Authorization": f"Token {self._api_key}"}
         with self._token_lock:
             if self._token is None or self._token[0] < time.monotonic():
-                self._token = (time.monotonic() + SECONDS_OF_ACCESS_TOKEN, self._access_token(deadline))
+                self._token = (time.monotonic() + ACCESS_TOKEN_SECONDS, self._access_token(deadline))
             return {"Authorization": f"Bearer {self._token[1]}"}
 
     def _access_token(self, deadline: float) -> str:

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-MOST_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 1_000_000
 # Control tag -> its regions' type, which is also where their labels are.
 REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
 OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
@@ -131,7 +131,7 @@ class LabelingConfig:
 def parse_labeling_config(xml: str) -> LabelingConfig:
     """Read a labelling config; controls that label no text are passed over.
 
-    Raises LabelingConfigError for what is no XML, declares entities, is longer than MOST_CHARACTERS, or has no
+    Raises LabelingConfigError for what is no XML, declares entities, is longer than MAX_CHARACTERS, or has no
     control with labels over a Text, HyperText or Paragraphs object.
     """
     root = _parse(xml)
@@ -159,8 +159,8 @@ def parse_labeling_config(xml: str) -> LabelingConfig:
 def _parse(xml: str) -> Element:
     if not xml.strip():
         raise LabelingConfigError("it is empty")
-    if len(xml) > MOST_CHARACTERS:
-        raise LabelingConfigError(f"it is longer than {MOST_CHARACTERS} characters")
+    if len(xml) > MAX_CHARACTERS:
+        raise LabelingConfigError(f"it is longer than {MAX_CHARACTERS} characters")
     try:
         # as bytes, in the encoding that a declaration is made to name: the text itself is Unicode already
         root: Element = fromstring(_without_declaration(xml).encode(), forbid_dtd=True)

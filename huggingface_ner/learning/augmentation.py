@@ -9,7 +9,7 @@ from huggingface_ner.learning.dataset import IGNORED
 from huggingface_ner.tagging.decoding import TagScheme
 
 # Of each label; more would take memory and teach little.
-MOST_MENTIONS = 20_000
+MAX_MENTIONS = 20_000
 
 Feature = Mapping[str, Sequence[int]]
 
@@ -34,7 +34,7 @@ class MentionReplacement:
             ids, labels = feature["input_ids"], feature["labels"]
             for start, end in self._find(labels):
                 mentions = self._mentions[labels[start]]
-                if len(mentions) < MOST_MENTIONS:
+                if len(mentions) < MAX_MENTIONS:
                     mentions.append((list(ids[start:end]), list(labels[start:end])))
 
     def __call__(self, feature: Feature) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from huggingface_ner.tagging.windows import TokenizedText, Windower
 # What torch's cross-entropy leaves out: tokens that are not the first of a word that the window decides.
 IGNORED = -100
 # Fewer tasks than this are all needed for learning.
-LEAST_FOR_HELD_OUT = 20
-MOST_HELD_OUT = 200
+MIN_TASKS_FOR_HELD_OUT = 20
+MAX_HELD_OUT = 200
 # Texts that are in memory while they are made into windows.
 TEXTS_AT_A_TIME = 1000
 _FEATURES = Features({"input_ids": List(Value("int32")), "labels": List(Value("int32")), "length": Value("int32")})
@@ -36,11 +36,11 @@ def split_held_out(
     )
 
 
-def held_out_tasks(task_ids: Iterable[str], share: float, least: int = LEAST_FOR_HELD_OUT) -> set[str]:
+def held_out_tasks(task_ids: Iterable[str], share: float, least: int = MIN_TASKS_FOR_HELD_OUT) -> set[str]:
     """Return the tasks to hold out.
 
     share: which part of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
-    choice is the same in every run and does not change as tasks are added; at most MOST_HELD_OUT are, and none
+    choice is the same in every run and does not change as tasks are added; at most MAX_HELD_OUT are, and none
     when there are fewer than ``least`` tasks.
     """
     tasks = set(task_ids)
@@ -48,7 +48,7 @@ def held_out_tasks(task_ids: Iterable[str], share: float, least: int = LEAST_FOR
         return set()
     by_hash = sorted(tasks, key=_hash_fraction)
     chosen = sum(_hash_fraction(task) < share for task in tasks)
-    return set(by_hash[: min(max(chosen, 1), MOST_HELD_OUT)])
+    return set(by_hash[: min(max(chosen, 1), MAX_HELD_OUT)])
 
 
 def _hash_fraction(task_id: str) -> float:

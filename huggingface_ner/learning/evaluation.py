@@ -83,7 +83,7 @@ def evaluate_tagger(
     for start in range(0, len(gold), TEXTS_AT_A_TIME):
         some = gold[start : start + TEXTS_AT_A_TIME]
         wanted += [drop_overlaps(text.spans) for text in some]
-        for spans in tagger.tag([text.text for text in some]):
+        for spans in tagger.find_spans([text.text for text in some]):
             predicted.append(
                 [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
             )

@@ -39,7 +39,7 @@ from huggingface_ner.tagging.windows import Windower
 
 # Chosen by measuring: see bench/README.md.
 WINDOWS_PER_BATCH = 8
-LEAST_STEPS = 375
+MIN_STEPS = 375
 WARMUP_SHARE = 0.1
 REPLACED_SHARE = 0.5
 # The encoder's highest rate for a hidden size; in between, it falls with the logarithm of the size.
@@ -60,7 +60,7 @@ class TrainingError(ValueError):
 class Hyperparameters:
     """learning_rate: of the new head; the encoder's is the lower of it and ``encoder_rate_cap``.
 
-    num_train_epochs: passes over the windows; more are made where these are less than LEAST_STEPS steps.
+    num_train_epochs: passes over the windows; more are made where these are less than MIN_STEPS steps.
     """
 
     learning_rate: float = 1e-3
@@ -109,7 +109,7 @@ def fine_tune(
         )
         pad = DataCollatorForTokenClassification(tokenizer)
         steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
-        max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), LEAST_STEPS)
+        max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), MIN_STEPS)
         encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
         logger.info(
             "training on %d windows of %d texts: %d steps of up to %d windows, learning rate %g, encoder %g",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import packaged_encoder
-from huggingface_ner.jobs.runs import Ending, RunProgress
+from huggingface_ner.jobs.runs import Outcome, RunProgress
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
-from huggingface_ner.learning.dataset import LEAST_FOR_HELD_OUT, held_out_tasks
+from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
 from huggingface_ner.learning.evaluation import Evaluation, evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.spool import Spool, SpooledTexts
@@ -24,7 +24,7 @@ from huggingface_ner.tagging.tagger import Tagger
 
 HELD_OUT_SHARE = 0.2
 # Held-out texts that engines are tried on.
-MOST_SAMPLES = 100
+MAX_SAMPLES = 100
 
 Report = Callable[[RunProgress], None]
 
@@ -41,7 +41,7 @@ def train_version(
     report: Report,
     held_out_share: float = HELD_OUT_SHARE,
     seed: int = 0,
-) -> Ending:
+) -> Outcome:
     """Train on a spool's texts, compare with the model that serves on those held out, and publish.
 
     Nothing is done where the serving version was trained on the same with the same settings. Raises ModelError,
@@ -56,7 +56,7 @@ def train_version(
     data_hash = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     serving = store.current_version()
     if serving is not None and serving.metrics.get("data_hash") == data_hash and _load(serving, settings):
-        return Ending(
+        return Outcome(
             status="unchanged",
             reason="annotations, labels and settings are those that the serving version was trained with",
             version=serving.name,
@@ -66,7 +66,7 @@ def train_version(
     # what a project once held out it goes on holding out, however few tasks are left: the serving model is
     # measured by them
     held_before = bool(serving is not None and serving.metrics.get("held_out"))
-    ids = held_out_tasks(spool.task_ids, held_out_share, least=2 if held_before else LEAST_FOR_HELD_OUT)
+    ids = held_out_tasks(spool.task_ids, held_out_share, least=2 if held_before else MIN_TASKS_FOR_HELD_OUT)
     learned, held_out = spool.split(ids)
 
     report(RunProgress("training"))
@@ -84,12 +84,12 @@ def train_version(
     scores = evaluate_tagger(tagger, held_out, config.match_labels) if held_out else None
     # a version that was trained on all tasks, as one of a small project is, knows the texts by heart
     comparable = serving is None or held_before
-    rivals = [*(store.candidates(serving.name) if serving is not None else []), baseline]
+    rivals = [*(store.fallbacks(serving.name) if serving is not None else []), baseline]
     before = _first_scores(rivals, held_out, config, settings) if scores and comparable else None
     f1 = scores.overall.f1 if scores else None
     f1_before = before.overall.f1 if before else None
     if f1 is not None and f1_before is not None and f1 < f1_before - settings.f1_tolerance:
-        return Ending(
+        return Outcome(
             status="refused",
             reason=f"the serving model stays: the new one's F1 on {len(held_out)} held-out texts is {f1:.3f}, "
             f"lower than its {f1_before:.3f} by more than F1_TOLERANCE={settings.f1_tolerance:g}",
@@ -112,7 +112,7 @@ def train_version(
     def write(aside: Path) -> None:
         write_model(model, tokenizer, aside)
         metrics["engine"] = prepare_engine(
-            aside, held_out[:MOST_SAMPLES], wish=settings.engine_wish, device=settings.device
+            aside, held_out[:MAX_SAMPLES], preference=settings.engine_preference, device=settings.device
         )
         metrics["seconds"] = round(time.time() - started, 1)
         report(RunProgress("publishing"))
@@ -120,7 +120,7 @@ def train_version(
     report(RunProgress("saving"))
     version = store.publish(write, metrics)
     compared = "" if comparable else ", and not compared: the model before was trained on all tasks"
-    return Ending(
+    return Outcome(
         status="published",
         reason=f"learned from {len(learned)} texts, scored on {len(held_out)}{compared}",
         version=version.name,

@@ -20,18 +20,18 @@ from huggingface_ner.server.client_connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.server.webhook_credentials import WebhookCredentials
-from huggingface_ner.serving.served_models import TaggerPool
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
 # Label Studio waits 3 s for /setup; a model that is about to be ready is worth most of them.
-SECONDS_TO_WAIT_FOR_MODEL = 2.0
-MOST_TOKEN_CHARACTERS = 10_000
+MODEL_WAIT_TIMEOUT = 2.0
+MAX_TOKEN_CHARACTERS = 10_000
 
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None = None) -> Flask:
-    """Make the app; the pool is somebody else's to start and close.
+def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | None = None) -> Flask:
+    """Make the app; the models are somebody else's to start and close.
 
     queue: where trainings are asked for; None where there is none, which webhooks are told.
     """
@@ -52,7 +52,7 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
     metrics.install(app)
     auth.install(app, settings)
     errors.install(app, settings)
-    monitoring.install(app, pool, queue, metrics)
+    monitoring.install(app, models, queue, metrics)
 
     @app.post("/setup")
     def setup() -> ResponseReturnValue:
@@ -63,7 +63,7 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
         project = parse_project_id(body.get("project"))
         _remember_token(settings, queue, project, body.get("access_token"))
         credentials.look_after(project, request.host)
-        return jsonify(model_version=pool.model_version(project, SECONDS_TO_WAIT_FOR_MODEL))
+        return jsonify(model_version=models.model_version(project, MODEL_WAIT_TIMEOUT))
 
     @app.post("/predict")
     def predict() -> ResponseReturnValue:
@@ -77,9 +77,9 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
         _check_config("label_config", config)
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
-        pool.wait(SECONDS_TO_WAIT_FOR_MODEL)
-        is_wanted = connection_check(request.environ)
-        model = _model(settings, pool, queue, body.get("project"), config, is_wanted=is_wanted)
+        models.wait(MODEL_WAIT_TIMEOUT)
+        is_connected = connection_check(request.environ)
+        model = _model(settings, models, queue, body.get("project"), config, is_connected=is_connected)
         results = model.predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
@@ -91,7 +91,7 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
         action = body.get("action")
         if not isinstance(action, str) or not action:
             raise BadRequestError("action: the name of a webhook event is needed")
-        answer = _model(settings, pool, queue).fit(action, body)
+        answer = _model(settings, models, queue).fit(action, body)
         if action != START_TRAINING:  # which Label Studio sends as it asks for predictions: with credentials
             credentials.arrived(read_event(action, body).project_id)
         metrics.webhooks.labels(action if action in KNOWN_ACTIONS else "other").inc()
@@ -99,27 +99,27 @@ def create_app(settings: Settings, pool: TaggerPool, queue: TrainingQueue | None
 
     @app.get("/versions")
     def versions() -> ResponseReturnValue:
-        return jsonify(versions=pool.versions())
+        return jsonify(versions=models.versions())
 
     return app
 
 
 def _model(
     settings: Settings,
-    pool: TaggerPool,
+    models: ServedModels,
     queue: TrainingQueue | None,
     project_id: object = None,
     label_config: str | None = None,
     *,
-    is_wanted: Callable[[], bool] = lambda: True,
+    is_connected: Callable[[], bool] = lambda: True,
 ) -> HuggingFaceNER:
     return HuggingFaceNER(
         project_id=None if project_id is None else str(project_id),
         label_config=label_config,
         settings=settings,
-        pool=pool,
+        models=models,
         queue=queue,
-        is_wanted=is_wanted,
+        is_connected=is_connected,
     )
 
 
@@ -127,7 +127,7 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
     """Keep the token that Label Studio offers, for want of a key of our own."""
     if settings.label_studio_api_key is not None or queue is None or project is None:
         return
-    if isinstance(token, str) and 0 < len(token) <= MOST_TOKEN_CHARACTERS:
+    if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_CHARACTERS:
         try:
             queue.tokens.put(project, token)
         except RedisError as error:

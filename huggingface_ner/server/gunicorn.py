@@ -10,10 +10,10 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from huggingface_ner.jobs.queue import open_queue
-from huggingface_ner.serving.served_models import TaggerPool
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
-SECONDS_FOR_A_REQUEST = 120  # Label Studio hangs up after 100
+REQUEST_TIMEOUT = 120  # Label Studio hangs up after 100
 
 
 def make_app(settings: Settings) -> Flask:
@@ -21,11 +21,11 @@ def make_app(settings: Settings) -> Flask:
     # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported; and base_class must be before torch
     from huggingface_ner.server.app import create_app  # noqa: PLC0415
 
-    pool = TaggerPool(settings)
-    pool.start()
+    models = ServedModels(settings)
+    models.start()
     # a thread that is still inside an engine when the interpreter ends would abort the process
-    atexit.register(pool.stop_engines)
-    return create_app(settings, pool, open_queue(settings))
+    atexit.register(models.stop_engines)
+    return create_app(settings, models, open_queue(settings))
 
 
 def serve(settings: Settings) -> None:
@@ -49,7 +49,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "workers": settings.workers,
             "threads": settings.threads,
             "worker_class": "gthread",
-            "timeout": SECONDS_FOR_A_REQUEST,
+            "timeout": REQUEST_TIMEOUT,
             "control_socket_disable": True,
             "proc_name": "huggingface-ner",
             "loglevel": settings.log_level.lower(),

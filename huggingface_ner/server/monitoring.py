@@ -8,28 +8,28 @@ from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
-from huggingface_ner.serving.served_models import SECONDS_TO_RETRY, NotReadyError, PoolState, TaggerPool
+from huggingface_ner.serving.served_models import RETRY_INTERVAL, BaselineState, NotReadyError, ServedModels
 
 
-def install(app: Flask, pool: TaggerPool, queue: TrainingQueue | None, metrics: Metrics) -> None:
+def install(app: Flask, models: ServedModels, queue: TrainingQueue | None, metrics: Metrics) -> None:
     """Add the routes."""
 
     @app.get("/")
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        more = {"engines": pool.engines(), "passed_over": pool.passed_over()}
-        return jsonify(status="UP", **_shown(pool.state), **{name: told for name, told in more.items() if told})
+        more = {"engines": models.engines(), "passed_over": models.passed_over()}
+        return jsonify(status="UP", **_shown(models.state), **{name: told for name, told in more.items() if told})
 
     @app.get("/ready")
     def ready() -> ResponseReturnValue:
-        state = pool.state
+        state = models.state
         is_ready = state.state == "ready"
         return jsonify(ready=is_ready, **_shown(state)), 200 if is_ready else 503
 
     @app.get("/training")
     def training() -> ResponseReturnValue:
         if queue is None:
-            raise NotReadyError("there is no training queue: set REDIS_URL", SECONDS_TO_RETRY)
+            raise NotReadyError("there is no training queue: set REDIS_URL", RETRY_INTERVAL)
         asked = request.args.get("project")
         project = parse_project_id(asked)
         if asked is not None and project is None:
@@ -39,15 +39,15 @@ def install(app: Flask, pool: TaggerPool, queue: TrainingQueue | None, metrics: 
                 return jsonify(queue.status(project))
             return jsonify(projects=[queue.status(known) for known in queue.projects()])
         except RedisError as error:
-            raise NotReadyError(f"the training queue does not answer: {error}", SECONDS_TO_RETRY) from error
+            raise NotReadyError(f"the training queue does not answer: {error}", RETRY_INTERVAL) from error
 
     @app.get("/metrics")
     def show_metrics() -> ResponseReturnValue:
-        metrics.ready.set(pool.state.state == "ready")
-        metrics.waiting.set(pool.waiting_texts)
+        metrics.ready.set(models.state.state == "ready")
+        metrics.waiting.set(models.waiting_texts)
         return metrics.render()
 
 
-def _shown(state: PoolState) -> dict[str, str]:
+def _shown(state: BaselineState) -> dict[str, str]:
     shown = {"model": state.state, "model_version": state.model_version, "reason": state.reason}
     return {name: value for name, value in shown.items() if value is not None}

@@ -5,7 +5,7 @@ import urllib.request
 
 from huggingface_ner.settings import Settings
 
-SECONDS_TO_ANSWER = 3.0
+ANSWER_TIMEOUT = 3.0
 
 
 def ask_health(settings: Settings) -> str:
@@ -15,5 +15,5 @@ def ask_health(settings: Settings) -> str:
     if settings.basic_auth_user is not None and settings.basic_auth_pass is not None:
         credentials = f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
-    with urllib.request.urlopen(request, timeout=SECONDS_TO_ANSWER) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT) as answer:  # noqa: S310
         return str(answer.read().decode()).strip()

@@ -19,14 +19,14 @@ from huggingface_ner.server import auth
 from huggingface_ner.settings import Settings
 
 # Label Studio asks for /setup, then registers the webhook, then asks again.
-SECONDS_TO_REGISTER = 2.0
+REGISTRATION_DELAY = 2.0
 # A webhook that is not there yet, or a Label Studio that did not answer, is looked for again.
-SECONDS_BETWEEN_ATTEMPTS = (5.0, 20.0, 60.0)
+RETRY_DELAYS = (5.0, 20.0, 60.0)
 # One that carries them may be replaced by one that does not: where the backend is connected anew.
-SECONDS_TO_TRUST = 60.0
+TRUST_SECONDS = 60.0
 # A person may have done something about it.
-SECONDS_TO_REST = 15.0
-MOST_PROJECTS = 1000
+COOLDOWN_SECONDS = 15.0
+MAX_PROJECTS = 1000
 
 ARRIVED = "its events arrive with the credentials"
 GIVEN = "it carries the credentials"
@@ -81,9 +81,9 @@ class WebhookCredentials:
             now = time.monotonic()
             check = self._checks.get(project_id)
             if check is None or check.host != host:
-                if len(self._checks) >= MOST_PROJECTS:
+                if len(self._checks) >= MAX_PROJECTS:
                     self._checks.clear()
-                self._checks[project_id] = _Check(host, now + SECONDS_TO_REGISTER)
+                self._checks[project_id] = _Check(host, now + REGISTRATION_DELAY)
                 self._changed.notify_all()
             elif math.isinf(check.due):
                 check.due = max(now, check.rests_until)
@@ -98,7 +98,7 @@ class WebhookCredentials:
         """Note that an event of a project's webhook came with the credentials."""
         if self._queue is None or project_id is None or project_id in self._arrived:
             return
-        if len(self._arrived) >= MOST_PROJECTS:
+        if len(self._arrived) >= MAX_PROJECTS:
             self._arrived.clear()
         if self._note(self._queue, project_id, ARRIVED):
             self._arrived.add(project_id)
@@ -136,12 +136,12 @@ class WebhookCredentials:
     @staticmethod
     def _is_settled(check: _Check, trouble: str | None) -> bool:
         """Say when a webhook is looked at again; returns whether what is known of it is worth telling."""
-        if trouble is not None and check.attempts < len(SECONDS_BETWEEN_ATTEMPTS):
-            check.due = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS[check.attempts]
+        if trouble is not None and check.attempts < len(RETRY_DELAYS):
+            check.due = time.monotonic() + RETRY_DELAYS[check.attempts]
             check.attempts += 1
             return False
         check.attempts, check.due = 0, math.inf
-        check.rests_until = time.monotonic() + (SECONDS_TO_TRUST if trouble is None else SECONDS_TO_REST)
+        check.rests_until = time.monotonic() + (TRUST_SECONDS if trouble is None else COOLDOWN_SECONDS)
         return True
 
     def _note(self, queue: TrainingQueue, project_id: int, note: str) -> bool:

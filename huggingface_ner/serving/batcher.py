@@ -22,20 +22,20 @@ TEXTS_PER_GROUP = 256
 CHARACTERS_PER_GROUP = 200_000
 GROUPS_AHEAD = 2
 # So long the engine waits for more, where the last batch had several requests in it.
-SECONDS_TO_GATHER = 0.002
+GATHER_SECONDS = 0.002
 # Where windows are padded, a batch of its own costs about as much as so many more tokens: a request whose windows
 # would be padded by more, or pad the others by more, does not join. Measured, see bench/README.md.
 TOKENS_TO_JOIN = 8
 # While others come and go, a large request's batches take no longer: the others wait for the one that runs.
-SECONDS_PER_SHARED_BATCH = 0.04
-SECONDS_TO_EXPECT_OTHERS = 5.0
+SHARED_BATCH_SECONDS = 0.04
+EXPECT_OTHERS_SECONDS = 5.0
 # ... but have this share of the engine's budget at least: whatever stalls a batch once must not make all tiny.
-LEAST_SHARED_BUDGET = 0.25
+MIN_SHARED_BUDGET = 0.25
 # How often a request looks whether somebody still waits for its answer.
-SECONDS_BETWEEN_LOOKS = 0.25
-# While no more of most_waiting is taken, a request of any size gets in: it would fit no better later.
+POLL_INTERVAL = 0.25
+# While no more of max_waiting is taken, a request of any size gets in: it would fit no better later.
 IDLE_SHARE = 0.1
-MOST_SECONDS_TO_RETRY = 60.0
+MAX_RETRY_AFTER = 60.0
 STOPPING = "the service is stopping"
 
 logger = logging.getLogger(__name__)
@@ -92,11 +92,11 @@ class _Job:
 class Batcher:
     """Tags the texts of several threads at once.
 
-    most_waiting: texts that may wait; more are refused, but a request of any size gets in while few others wait.
+    max_waiting: texts that may wait; more are refused, but a request of any size gets in while few others wait.
     """
 
-    def __init__(self, most_waiting: int) -> None:
-        self._most_waiting = most_waiting
+    def __init__(self, max_waiting: int) -> None:
+        self._max_waiting = max_waiting
         self._changed = threading.Condition()
         self._jobs: list[_Job] = []  # those with windows that wait, oldest first
         self._texts = 0
@@ -122,10 +122,10 @@ class Batcher:
         if self._thread is not None:
             self._thread.join()
 
-    def tag(self, tagger: Tagger, texts: Sequence[str], is_wanted: Callable[[], bool]) -> list[TaggedText]:
+    def submit(self, tagger: Tagger, texts: Sequence[str], is_connected: Callable[[], bool]) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 
-        is_wanted: whether somebody still waits for the answer; asked now and then.
+        is_connected: whether somebody still waits for the answer; asked now and then.
         Raises OverloadedError, ClientGoneError, RuntimeError after ``close``, and whatever the engine does.
         """
         self._enter(len(texts))
@@ -136,9 +136,9 @@ class Batcher:
             for some in groups(texts, TEXTS_PER_GROUP, CHARACTERS_PER_GROUP):
                 ahead.append(self._add(job, tagger.prepare(some)))
                 if len(ahead) > GROUPS_AHEAD:
-                    tagged += self._collect(tagger, ahead.popleft(), is_wanted)
+                    tagged += self._collect(tagger, ahead.popleft(), is_connected)
             while ahead:
-                tagged += self._collect(tagger, ahead.popleft(), is_wanted)
+                tagged += self._collect(tagger, ahead.popleft(), is_connected)
             return tagged
         finally:
             self._leave(job, len(texts))
@@ -146,11 +146,11 @@ class Batcher:
     def _enter(self, texts: int) -> None:
         with self._changed:
             self._check_open()
-            if self._texts + texts > self._most_waiting and self._texts > IDLE_SHARE * self._most_waiting:
+            if self._texts + texts > self._max_waiting and self._texts > IDLE_SHARE * self._max_waiting:
                 seconds = self._texts * self._seconds_per_window
                 raise OverloadedError(
-                    f"{self._texts} texts wait already, MAX_WAITING_TEXTS={self._most_waiting}; try again later",
-                    float(math.ceil(min(max(seconds, 1.0), MOST_SECONDS_TO_RETRY))),
+                    f"{self._texts} texts wait already, MAX_WAITING_TEXTS={self._max_waiting}; try again later",
+                    float(math.ceil(min(max(seconds, 1.0), MAX_RETRY_AFTER))),
                 )
             self._texts += texts
             if self._thread is None:
@@ -182,11 +182,11 @@ class Batcher:
         if self._closed:
             raise RuntimeError(STOPPING)
 
-    def _collect(self, tagger: Tagger, group: _Group, is_wanted: Callable[[], bool]) -> list[TaggedText]:
+    def _collect(self, tagger: Tagger, group: _Group, is_connected: Callable[[], bool]) -> list[TaggedText]:
         while True:
-            if not is_wanted():
+            if not is_connected():
                 raise ClientGoneError("the client has hung up")
-            if group.done.wait(SECONDS_BETWEEN_LOOKS):
+            if group.done.wait(POLL_INTERVAL):
                 break
         if group.error is not None:
             raise group.error
@@ -204,7 +204,7 @@ class Batcher:
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._closed)
             if self._is_shared and len(self._jobs) == 1:
-                self._changed.wait(SECONDS_TO_GATHER)
+                self._changed.wait(GATHER_SECONDS)
             return not self._closed
 
     def _run_batch(self) -> None:
@@ -239,7 +239,7 @@ class Batcher:
         """
         first, *others = self._jobs
         if others:
-            self._others_until = time.monotonic() + SECONDS_TO_EXPECT_OTHERS
+            self._others_until = time.monotonic() + EXPECT_OTHERS_SECONDS
             if self._led is not None and self._led() is first:
                 first = min(others, key=len)
         self._led, tagger, group = weakref.ref(first), first.tagger, first.groups[0]
@@ -269,8 +269,8 @@ class Batcher:
         most = tagger.tokens_per_batch
         if time.monotonic() > self._others_until or not self._seconds_per_token:
             return most
-        shared = int(SECONDS_PER_SHARED_BATCH / self._seconds_per_token)
-        return min(max(shared, int(LEAST_SHARED_BUDGET * most)), most)
+        shared = int(SHARED_BATCH_SECONDS / self._seconds_per_token)
+        return min(max(shared, int(MIN_SHARED_BUDGET * most)), most)
 
 
 def _size(items: Sequence[_Item]) -> Size:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import try_to_load_from_cache
 
-from huggingface_ner.engines.choice import EngineWish, choose
+from huggingface_ner.engines.choice import EnginePreference, choose
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import engine_folder, load_prepared
 from huggingface_ner.tagging.tagger import Tagger
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What was prepared for models that are no longer asked for gives way.
-MOST_KEPT = 5
-SECONDS_BETWEEN_LOOKS = 0.5
+MAX_KEPT = 5
+POLL_INTERVAL = 0.5
 # Of the process that tries engines: requests come first.
 NICENESS = 10
 
@@ -41,9 +41,9 @@ class EnginePreparer:
     The trials are a process of their own, at a low priority: exporting takes memory and every core.
     """
 
-    def __init__(self, folder: Path, wish: EngineWish, device: str) -> None:
+    def __init__(self, folder: Path, preference: EnginePreference, device: str) -> None:
         self._folder = folder
-        self._wish = wish
+        self._preference = preference
         self._device = device
         self._asked: queue.SimpleQueue[tuple[Tagger, str | Path, Path] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -52,17 +52,17 @@ class EnginePreparer:
 
     def load(self, name_or_path: str | Path) -> Tagger:
         """Return a tagger that can serve at once; raises ModelError."""
-        prepared = load_prepared(name_or_path, self._device, self._wish)
+        prepared = load_prepared(name_or_path, self._device, self._preference)
         if prepared is not None:
             return prepared
         place = self._place(name_or_path)
         if place is not None:
-            prepared = load_prepared(name_or_path, self._device, self._wish, place)
+            prepared = load_prepared(name_or_path, self._device, self._preference, place)
         if prepared is not None:
             return prepared
-        tagger = Tagger.load(name_or_path, device=self._device, wish=self._wish)
+        tagger = Tagger.load(name_or_path, device=self._device, preference=self._preference)
         place = place or self._place(name_or_path)  # loading may have fetched it
-        if place is not None and choose(self._wish, resolve_device(self._device), ()) is None:
+        if place is not None and choose(self._preference, resolve_device(self._device), ()) is None:
             self._ask(tagger, name_or_path, place)
         return tagger
 
@@ -85,7 +85,7 @@ class EnginePreparer:
             tagger, name_or_path, place = asked
             try:
                 self._prepare(name_or_path, place)
-                prepared = load_prepared(name_or_path, self._device, self._wish, place)
+                prepared = load_prepared(name_or_path, self._device, self._preference, place)
             except Exception as error:  # a full disk, a volume that is read-only: PyTorch serves on
                 logger.warning(
                     "%s: no engine could be prepared, %s serves: %s", name_or_path, tagger.choice.kind, error
@@ -99,7 +99,9 @@ class EnginePreparer:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one server process does it for all
-            if engine_folder(place).is_dir() and load_prepared(name_or_path, self._device, self._wish, place):
+            if engine_folder(place).is_dir() and load_prepared(
+                name_or_path, self._device, self._preference, place
+            ):
                 return
             aside = Path(mkdtemp(prefix=".aside-", dir=self._folder))
             try:
@@ -117,9 +119,9 @@ class EnginePreparer:
                 "into": str(into),
                 "device": self._device,
                 "niceness": NICENESS,
-                "engine": self._wish.engine,
-                "precision": self._wish.precision,
-                "least_agreement": self._wish.least_agreement,
+                "engine": self._preference.engine,
+                "precision": self._preference.precision,
+                "min_agreement": self._preference.min_agreement,
             }
         )
         command = [sys.executable, "-m", "huggingface_ner.tagging.engine_trials", arguments]
@@ -131,7 +133,7 @@ class EnginePreparer:
             try:
                 while True:
                     try:
-                        _, errors = process.communicate(timeout=SECONDS_BETWEEN_LOOKS)
+                        _, errors = process.communicate(timeout=POLL_INTERVAL)
                         break
                     except subprocess.TimeoutExpired:
                         if self._stop.is_set():
@@ -159,5 +161,5 @@ class EnginePreparer:
 
     def _prune(self) -> None:
         kept = [path for path in self._folder.iterdir() if path.is_dir()]
-        for path in sorted(kept, key=lambda path: path.stat().st_mtime)[:-MOST_KEPT]:
+        for path in sorted(kept, key=lambda path: path.stat().st_mtime)[:-MAX_KEPT]:
             shutil.rmtree(path, ignore_errors=True)

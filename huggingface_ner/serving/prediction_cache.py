@@ -26,7 +26,7 @@ class PredictionCache:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def tag(
+    def get_or_tag(
         self, version: str, texts: Sequence[str], tag: Callable[[list[str]], list[TaggedText]]
     ) -> list[TaggedText]:
         """Return each text's spans and score, in order; ``tag`` is asked once for those that are not kept."""

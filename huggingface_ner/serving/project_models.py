@@ -14,12 +14,12 @@ from huggingface_ner.store.versions import ModelStore, Version
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
 
-# How often a process looks for new versions; well under model_store.SECONDS_TO_LOAD.
-SECONDS_BETWEEN_LOOKS = 0.5
+# How often a process looks for new versions; well under store.versions.ACTIVATION_DELAY.
+POLL_INTERVAL = 0.5
 # So many are looked after that have no model in memory, for the moment when they get one.
-MOST_WITHOUT_MODEL = 1000
+MAX_WITHOUT_MODEL = 1000
 
-SECONDS_TO_RETRY = 60.0
+RETRY_INTERVAL = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +73,12 @@ class ProjectModels:
             self._changed.notify_all()
         self._thread.join()
 
-    def serving(self, project_id: int, timeout: float) -> Loaded | None:
+    def model_for(self, project_id: int, timeout: float) -> Loaded | None:
         """Return what serves a project now; None where it has no version yet, and the baseline serves.
 
         Raises TimeoutError where its model is not in memory and is not loaded in so many seconds.
         """
-        name = self._open_store(project_id).serving()
+        name = self._open_store(project_id).serving_version()
         with self._changed:
             project = self._projects.pop(project_id, None) or _Project(self._open_store(project_id))
             self._projects[project_id] = project
@@ -117,12 +117,12 @@ class ProjectModels:
                 logger.exception("looking for new versions failed")
             with self._changed:
                 if not self._closed:
-                    self._changed.wait(SECONDS_BETWEEN_LOOKS)
+                    self._changed.wait(POLL_INTERVAL)
 
     def _look(self) -> None:
         with self._changed:
             without = [project_id for project_id, project in self._projects.items() if not project.loaded]
-            for project_id in without[:-MOST_WITHOUT_MODEL]:
+            for project_id in without[:-MAX_WITHOUT_MODEL]:
                 del self._projects[project_id]
             projects = list(self._projects.items())
         for project_id, project in projects:
@@ -130,7 +130,7 @@ class ProjectModels:
             if pointer is None:
                 continue
             # what serves now comes first: somebody may be waiting for it
-            needed = [name for name in (pointer.serving(), pointer.version) if name is not None]
+            needed = [name for name in (pointer.serving_version(), pointer.version) if name is not None]
             for name in needed:
                 known = project.loaded.get(name)
                 if known is None or time.monotonic() > known.try_again_at:
@@ -162,9 +162,9 @@ class ProjectModels:
     def _first_that_loads(self, project_id: int, project: _Project, name: str) -> Loaded:
         passed_over: dict[str, str] = {}
         in_memory = {loaded.version: loaded.tagger for loaded in project.loaded.values()}
-        for version in project.store.candidates(name):
+        for version in project.store.fallbacks(name):
             # a volume that is away for a moment, memory that is short: it may be had later
-            try_again_at = math.inf if version.name == name else time.monotonic() + SECONDS_TO_RETRY
+            try_again_at = math.inf if version.name == name else time.monotonic() + RETRY_INTERVAL
             if version.name in in_memory:
                 return Loaded(version.name, in_memory[version.name], try_again_at, passed_over)
             try:
@@ -175,4 +175,4 @@ class ProjectModels:
             else:
                 logger.info("project %d: version %s is loaded", project_id, version.name)
                 return Loaded(version.name, tagger, try_again_at, passed_over)
-        return Loaded(None, None, time.monotonic() + SECONDS_TO_RETRY, passed_over)
+        return Loaded(None, None, time.monotonic() + RETRY_INTERVAL, passed_over)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 # Engines of models that came without one, under MODEL_DIR.
 ENGINES = ".engines"
 PACKAGED_ENCODER = "all-MiniLM-L6-v2"
-SECONDS_TO_RETRY = 30.0
+RETRY_INTERVAL = 30.0
 # What a request waits for a project's model that is not in memory; Label Studio waits 100 s.
-SECONDS_TO_LOAD = 30.0
+LOAD_TIMEOUT = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class NotReadyError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class PoolState:
+class BaselineState:
     """What ``/health`` shows: ``state``, the version that answers, and a ``reason`` where something is amiss."""
 
     state: Literal["loading", "ready", "failed"]
@@ -68,27 +68,29 @@ class ServedModel:
         """The model's entity types."""
         return self.tagger.labels if self.tagger else ()
 
-    def tag(self, texts: list[str], is_wanted: Callable[[], bool] = lambda: True) -> list[TaggedText]:
+    def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 
-        is_wanted: whether somebody still waits for them. Raises OverloadedError, ClientGoneError.
+        is_connected: whether somebody still waits for them. Raises OverloadedError, ClientGoneError.
         """
         tagger = self.tagger
         if tagger is None:
             return [TaggedText([], 0.0) for _ in texts]
-        return self._cache.tag(self.version, texts, lambda some: self._batcher.tag(tagger, some, is_wanted))
+        return self._cache.get_or_tag(
+            self.version, texts, lambda some: self._batcher.submit(tagger, some, is_connected)
+        )
 
 
-class TaggerPool:
+class ServedModels:
     """Serves each project's own model, else the baseline; both are loaded in the background.
 
-    A baseline that a person has set is tried again every SECONDS_TO_RETRY; the default one gives way to the
+    A baseline that a person has set is tried again every RETRY_INTERVAL; the default one gives way to the
     packaged encoder, which predicts nothing until it is trained.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._state = PoolState("loading", _version(settings.baseline_model_name))
+        self._state = BaselineState("loading", _version(settings.baseline_model_name))
         self._tagger: Tagger | None = None
         self._settled = threading.Event()
         self._stop = threading.Event()
@@ -124,7 +126,7 @@ class TaggerPool:
             self._projects.close()
 
     @property
-    def state(self) -> PoolState:
+    def state(self) -> BaselineState:
         """What is served now."""
         return self._state
 
@@ -133,19 +135,19 @@ class TaggerPool:
         """How many texts are being tagged or wait for it."""
         return self._batcher.waiting
 
-    def wait(self, timeout: float) -> PoolState:
+    def wait(self, timeout: float) -> BaselineState:
         """Wait, at most so many seconds, until the first attempt to load has ended."""
         self._settled.wait(timeout)
         return self._state
 
-    def serving(self, project_id: int | None, timeout: float = SECONDS_TO_LOAD) -> ServedModel:
+    def model_for(self, project_id: int | None, timeout: float = LOAD_TIMEOUT) -> ServedModel:
         """Return what answers for a project now; without a version of its own that is the baseline.
 
         Raises NotReadyError where it is not in memory and is not loaded in so many seconds.
         """
         if project_id is not None:
             try:
-                own = self._projects.serving(project_id, timeout)
+                own = self._projects.model_for(project_id, timeout)
             except TimeoutError as error:
                 raise NotReadyError(f"{error}; try again in a few seconds", 5.0) from error
             if own is not None and own.version is not None:
@@ -154,7 +156,7 @@ class TaggerPool:
         if state.state == "loading":
             raise NotReadyError("the model is still loading; try again in a few seconds", 5.0)
         if state.state == "failed":
-            raise NotReadyError(f"no model: {state.reason}", SECONDS_TO_RETRY)
+            raise NotReadyError(f"no model: {state.reason}", RETRY_INTERVAL)
         return ServedModel(state.model_version, self._tagger, self._cache, self._batcher)
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
@@ -162,9 +164,9 @@ class TaggerPool:
         until = time.monotonic() + timeout
         if project_id is not None:
             try:
-                own = self._projects.serving(project_id, timeout)
+                own = self._projects.model_for(project_id, timeout)
             except TimeoutError:
-                own_version = project_store(self._settings, project_id).serving()
+                own_version = project_store(self._settings, project_id).serving_version()
             else:
                 own_version = own.version if own else None
             if own_version is not None:
@@ -202,7 +204,7 @@ class TaggerPool:
             if self._preparer is None:
                 settings = self._settings
                 self._preparer = EnginePreparer(
-                    settings.model_dir / ENGINES, settings.engine_wish, settings.device
+                    settings.model_dir / ENGINES, settings.engine_preference, settings.device
                 )
             return self._preparer
 
@@ -212,19 +214,19 @@ class TaggerPool:
             self._settled.set()
             if self._state.state == "ready":
                 break
-            self._stop.wait(SECONDS_TO_RETRY)
+            self._stop.wait(RETRY_INTERVAL)
 
     def _load(self) -> None:
         name = self._settings.baseline_model_name
         try:
             cores.share_cores(self._settings.workers)
             self._tagger = self._engines().load(name)
-            self._state = PoolState("ready", _version(name))
+            self._state = BaselineState("ready", _version(name))
             logger.info("serving %s: %s", name, ", ".join(self._tagger.labels))
         except Exception as error:  # whatever it is, the server stays up and says so
             if self._settings.baseline_is_set:
                 logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", name, error)
-                self._state = PoolState("failed", _version(name), str(error))
+                self._state = BaselineState("failed", _version(name), str(error))
             else:
                 reason = (
                     f"the default baseline cannot be loaded ({error}): predictions stay empty until a model is "
@@ -232,15 +234,15 @@ class TaggerPool:
                     "BASELINE_MODEL_NAME to the folder of a fine-tuned model"
                 )
                 logger.warning("%s", reason)
-                self._state = PoolState("ready", PACKAGED_ENCODER, reason)
+                self._state = BaselineState("ready", PACKAGED_ENCODER, reason)
 
 
 @lru_cache(maxsize=1)
-def shared_pool() -> TaggerPool:
-    """Return this process's pool, loading."""
-    pool = TaggerPool(shared_settings())
-    pool.start()
-    return pool
+def shared_models() -> ServedModels:
+    """Return this process's models, loading."""
+    models = ServedModels(shared_settings())
+    models.start()
+    return models
 
 
 def _version(name: str) -> str:

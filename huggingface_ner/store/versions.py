@@ -30,10 +30,10 @@ _PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
 _VERSION = re.compile(_PATTERN)
 _ASIDE = ".new-"
 # A writer that has been at it for so long was killed.
-SECONDS_TO_WRITE = 24 * 3600.0
+STALE_AFTER = 24 * 3600.0
 
 # From publishing to serving: what loading takes several times over.
-SECONDS_TO_LOAD = 5.0
+ACTIVATION_DELAY = 5.0
 
 
 class StoreError(ValueError):
@@ -59,7 +59,7 @@ class Pointer(BaseModel, frozen=True):
     before: str | None = Field(None, pattern=f"^{_PATTERN}$")
     since: float
 
-    def serving(self) -> str | None:
+    def serving_version(self) -> str | None:
         """Return the version that serves now."""
         return self.version if time.time() >= self.since else self.before
 
@@ -99,17 +99,17 @@ class ModelStore:
         pointer = self.pointer()
         return pointer.version if pointer else None
 
-    def serving(self) -> str | None:
+    def serving_version(self) -> str | None:
         """Return the name of the version that serves now; None before the first. As cheap as pointer."""
         pointer = self.pointer()
-        return pointer.serving() if pointer else None
+        return pointer.serving_version() if pointer else None
 
     def current_version(self) -> Version | None:
         """Return the version of the newest choice; None before the first, or where it is gone."""
         name = self.current()
         return next((version for version in self.versions() if version.name == name), None)
 
-    def candidates(self, name: str) -> list[Version]:
+    def fallbacks(self, name: str) -> list[Version]:
         """Return a version and, for when it cannot be loaded, the ones before it, newest first."""
         return [version for version in reversed(self.versions()) if version.name <= name]
 
@@ -146,7 +146,7 @@ class ModelStore:
         """Delete a version; raises StoreError where there is none of that name or where it serves."""
         self._check(name)
         pointer = self.pointer()
-        if pointer and name in (pointer.version, pointer.serving()):
+        if pointer and name in (pointer.version, pointer.serving_version()):
             raise StoreError(f"{name}: it is the one that serves; let another serve first, with `use`")
         self._delete(name)
 
@@ -164,7 +164,7 @@ class ModelStore:
             raise StoreError(f"{name}: there is no such version in {self._folder}; there are: {names}")
 
     def _point_to(self, name: str) -> None:
-        chosen = Pointer(version=name, before=self.serving(), since=time.time() + SECONDS_TO_LOAD)
+        chosen = Pointer(version=name, before=self.serving_version(), since=time.time() + ACTIVATION_DELAY)
         with _replaced(self._folder / CURRENT) as file:
             file.write_text(chosen.model_dump_json(), encoding="ascii")
         _sync(self._folder)
@@ -177,7 +177,7 @@ class ModelStore:
         for name in spare[: max(len(names) - self._keep, 0)]:
             self._delete(name)
         for left in self._folder.glob(f"{_ASIDE}*"):
-            if time.time() - left.stat().st_mtime > SECONDS_TO_WRITE:
+            if time.time() - left.stat().st_mtime > STALE_AFTER:
                 shutil.rmtree(left, ignore_errors=True)
 
     def _delete(self, name: str) -> None:
@@ -200,7 +200,7 @@ def project_stores(settings: Settings) -> dict[int, ModelStore]:
 
 def serving_versions(settings: Settings) -> dict[int, str]:
     """Return the version that serves each project now."""
-    serving = {project_id: store.serving() for project_id, store in project_stores(settings).items()}
+    serving = {project_id: store.serving_version() for project_id, store in project_stores(settings).items()}
     return {project_id: name for project_id, name in serving.items() if name is not None}
 
 

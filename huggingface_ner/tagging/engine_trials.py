@@ -14,7 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from huggingface_ner.engines.agreement import Trial, compare
-from huggingface_ner.engines.choice import EngineWish, candidates, choose
+from huggingface_ner.engines.choice import EnginePreference, candidates, choose
 from huggingface_ner.engines.engine import Engine, EngineKind, TorchEngine
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
@@ -25,8 +25,8 @@ from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 from huggingface_ner.tagging.tagger import Tagger
 
 # So many annotated texts are enough to judge by; fewer are joined by those of sample_texts.
-ENOUGH_SAMPLES = 50
-MOST_CHARACTERS_OF_ERROR = 300
+MIN_SAMPLES = 50
+MAX_ERROR_CHARACTERS = 300
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def prepare_engine(
     model_folder: str | Path,
     samples: Sequence[AnnotatedText] = (),
     *,
-    wish: EngineWish | None = None,
+    preference: EnginePreference | None = None,
     device: str = "auto",
     into: Path | None = None,
 ) -> dict[str, object]:
@@ -48,30 +48,32 @@ def prepare_engine(
     ``trials``; an engine that cannot run the model is one of the trials. Raises ModelError for what is no
     fine-tuned model, OSError.
     """
-    wish, device = wish or EngineWish(), resolve_device(device)
+    preference, device = preference or EnginePreference(), resolve_device(device)
     started = time.perf_counter()
     folder = Path(model_folder) if into is None else into
     place = engine_folder(folder)
     place.mkdir(parents=True, exist_ok=True)
     texts = [sample.text for sample in samples]
-    if len(texts) < ENOUGH_SAMPLES:
+    if len(texts) < MIN_SAMPLES:
         texts += SAMPLE_TEXTS
     gold = [sample.spans for sample in samples]
 
     reference = Tagger.load_torch(model_folder, device)
-    fp32_spans = reference.tag(texts)
+    fp32_spans = reference.find_spans(texts)
     trials: list[Trial] = []
     with TemporaryDirectory(prefix=".exports-", dir=place) as exports:
-        while (choice := choose(wish, device, trials)) is None:
+        while (choice := choose(preference, device, trials)) is None:
             tried = [trial.kind for trial in trials]
-            kind = next(kind for kind in candidates(wish, device)[0] if kind not in tried)
+            kind = next(kind for kind in candidates(preference, device)[0] if kind not in tried)
             try:
-                spans = reference.with_engine(make_engine(kind, model_folder, device, Path(exports))).tag(texts)
+                spans = reference.with_engine(make_engine(kind, model_folder, device, Path(exports))).find_spans(
+                    texts
+                )
                 trials.append(compare(kind, spans, fp32_spans, gold))
             except Exception as error:  # exporters raise whatever they meet in a model's code
                 logger.debug("%s of %s failed", kind, model_folder, exc_info=True)
                 lines = str(error).strip().splitlines() or [type(error).__name__]
-                trials.append(Trial(kind, error=lines[0][:MOST_CHARACTERS_OF_ERROR]))
+                trials.append(Trial(kind, error=lines[0][:MAX_ERROR_CHARACTERS]))
             logger.info("%s: %s", model_folder, trials[-1])
         if choice.kind.engine == "onnx":
             (Path(exports) / export_name(choice.kind)).replace(place / export_name(choice.kind))
@@ -115,9 +117,9 @@ def main() -> None:
     """Prepare an engine as the one argument says, a JSON object; in a process that yields to all others."""
     arguments = json.loads(sys.argv[1])
     os.nice(arguments["niceness"])
-    wish = EngineWish(*(arguments.pop(name) for name in ("engine", "precision", "least_agreement")))
+    preference = EnginePreference(*(arguments.pop(name) for name in ("engine", "precision", "min_agreement")))
     into = Path(arguments.pop("into"))
-    prepare_engine(arguments["model_folder"], wish=wish, device=arguments["device"], into=into)
+    prepare_engine(arguments["model_folder"], preference=preference, device=arguments["device"], into=into)
 
 
 if __name__ == "__main__":

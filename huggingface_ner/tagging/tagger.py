@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from huggingface_ner.engines.choice import EngineChoice, EngineWish, choose
+from huggingface_ner.engines.choice import EngineChoice, EnginePreference, choose
 from huggingface_ner.engines.engine import Engine, Precision, TorchEngine
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.hardware import resolve_device
@@ -46,7 +46,7 @@ class Tagger:
     def __init__(self, scheme: TagScheme, windower: Windower, engine: Engine, choice: EngineChoice) -> None:
         self._scheme = scheme
         self._windower = windower
-        self._serving = engine, choice
+        self._current = engine, choice
 
     @classmethod
     def of_model(
@@ -65,20 +65,22 @@ class Tagger:
         return cls(scheme, windower, engine, EngineChoice(engine.kind, reason))
 
     @classmethod
-    def load(cls, name_or_path: str | Path, *, device: str = "auto", wish: EngineWish | None = None) -> "Tagger":
+    def load(
+        cls, name_or_path: str | Path, *, device: str = "auto", preference: EnginePreference | None = None
+    ) -> "Tagger":
         """Load a fine-tuned model from a folder or, by name, from the Hub or its local cache.
 
         device: "cpu", "cuda", or "auto" for CUDA where there is one.
-        wish: which engine; of those that ``prepare_engine`` tried, else torch in float32.
+        preference: which engine; of those that ``prepare_engine`` tried, else torch in float32.
         Raises ModelError for what is no model, has no token-classification head or only a slow tokenizer.
         """
         from huggingface_ner.engines.prepared import load_prepared  # noqa: PLC0415 - it makes taggers
 
-        wish = wish or EngineWish()
-        prepared = load_prepared(name_or_path, device, wish)
+        preference = preference or EnginePreference()
+        prepared = load_prepared(name_or_path, device, preference)
         if prepared is not None:
             return prepared
-        choice = choose(wish, resolve_device(device), ())
+        choice = choose(preference, resolve_device(device), ())
         reason = "no other engine has been tried" if choice is None else choice.reason
         return cls.load_torch(name_or_path, device, reason=reason)
 
@@ -114,7 +116,7 @@ class Tagger:
     @property
     def choice(self) -> EngineChoice:
         """The engine that runs the model, and why."""
-        return self._serving[1]
+        return self._current[1]
 
     def with_engine(self, engine: Engine) -> "Tagger":
         """Return a tagger that runs the same model by another engine."""
@@ -122,24 +124,22 @@ class Tagger:
 
     def take_engine_of(self, other: "Tagger") -> None:
         """Go on with another tagger's engine, of the same model; batches that run already end with the old one."""
-        self._serving = other._serving
+        self._current = other._current
 
     @property
     def tokens_per_batch(self) -> int:
         """How many tokens, padding included, the engine gets at once."""
-        return self._serving[0].tokens_per_batch
+        return self._current[0].tokens_per_batch
 
     def tokens(self, size: Size) -> int:
         """Return how many of those a batch takes."""
-        return self._serving[0].layout.tokens(size)
+        return self._current[0].layout.tokens(size)
 
-    def tag(self, texts: Sequence[str]) -> list[list[Span]]:
+    def find_spans(self, texts: Sequence[str]) -> list[list[Span]]:
         """Return each text's spans, in order and not overlapping. Any string is a text; none is cut."""
-        return [tagged.spans for tagged in self.tag_scored(texts)]
+        return [tagged.spans for tagged in self.tag(texts)]
 
-    def tag_scored(
-        self, texts: Sequence[str], progress: Callable[[int], object] | None = None
-    ) -> list[TaggedText]:
+    def tag(self, texts: Sequence[str], progress: Callable[[int], object] | None = None) -> list[TaggedText]:
         """Return each text's spans and score; ``progress`` is called with the number of texts done since."""
         tagged: list[TaggedText] = []
         for group in groups(texts, len(texts), CHARACTERS_PER_GROUP):
@@ -166,7 +166,7 @@ class Tagger:
 
     def run(self, windows: Sequence[Window]) -> list[LogProbabilities]:
         """Return what the engine says of each window, [its tokens, tags]; one call at a time."""
-        return self._serving[0].log_probabilities([window.input_ids for window in windows])
+        return self._current[0].log_probabilities([window.input_ids for window in windows])
 
     def finish(self, prepared: PreparedText) -> TaggedText:
         """Decode a text whose windows have all been run."""

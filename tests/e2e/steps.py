@@ -8,7 +8,7 @@ import requests
 
 from tests.e2e.studio import Project
 
-SECONDS_TO_TRAIN = 120.0
+TRAIN_TIMEOUT = 120.0
 
 LESSON = "😀 Grace Hopper flew to Zürich for Acme {}"
 LESSON_LEARNED = [("Grace Hopper", "PER"), ("Zürich", "LOC")]
@@ -44,7 +44,7 @@ def training(url: str, project: Project, auth: tuple[str, str] | None = None) ->
 
 def published(url: str, project: Project, before: str, auth: tuple[str, str] | None = None) -> Any:
     """Wait until a training has published another version and Label Studio hears of it; returns how it ended."""
-    end = time.monotonic() + SECONDS_TO_TRAIN
+    end = time.monotonic() + TRAIN_TIMEOUT
     while project.backend()["model_version"] == before:
         status = training(url, project, auth)
         assert time.monotonic() < end, status
@@ -59,7 +59,7 @@ def published(url: str, project: Project, before: str, auth: tuple[str, str] | N
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS_TO_TRAIN
+    end = time.monotonic() + TRAIN_TIMEOUT
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.3)

@@ -24,7 +24,7 @@ SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 FLAGS += ("--disable-component-update", "--disable-sync")
 MILLISECONDS_TO_LOAD = 40_000
-SECONDS_TO_DRAW = 20.0
+DRAW_TIMEOUT = 20.0
 
 COLOURS = {"PER": "#cc0000", "LOC": "#0000cc"}
 # What each kind's characters are counted from: the whole text, or the utterance.
@@ -109,7 +109,7 @@ def drawn(page: Page, name: str, awaited: list[tuple[str, str, str]]) -> list[tu
     inside: Page | FrameLocator = page.frame_locator("iframe.lsf-htx-richtext") if name == "HyperText" else page
     highlights = inside.locator(".htx-highlight")
     expect(highlights.first).to_be_visible(timeout=MILLISECONDS_TO_LOAD)
-    until = time.monotonic() + SECONDS_TO_DRAW
+    until = time.monotonic() + DRAW_TIMEOUT
     while True:
         now = [
             (without_line_ends(before), characters, colour)

@@ -61,8 +61,8 @@ def test_a_model_that_is_packed_finds_what_it_finds_padded(
     monkeypatch.setattr("huggingface_ner.engines.packed_model.packed_model", lambda _: None)
     engine = TorchEngine(load_model(news_model)[0])
     assert isinstance(engine.layout, Padded)
-    wanted = packed.with_engine(engine).tag_scored(SAMPLE_TEXTS)
-    found = packed.tag_scored(SAMPLE_TEXTS)
+    wanted = packed.with_engine(engine).tag(SAMPLE_TEXTS)
+    found = packed.tag(SAMPLE_TEXTS)
     assert [one.spans for one in found] == [one.spans for one in wanted]
     np.testing.assert_allclose([one.score for one in found], [one.score for one in wanted], atol=1e-5)
 

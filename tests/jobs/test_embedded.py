@@ -82,18 +82,18 @@ def test_ten_annotations_make_a_better_model_serve(
         before = ask(f"{url}/setup", {**setup, "schema": news_config})[1]["model_version"]
         assert right(url) == 0
         assert [answer.get("job") for answer in _webhooks(url, project, 10)] == [None] * 9 + [f"train-{project}-1"]
-        ending = _ended(url, project)
-        assert ending["status"] == "published"
+        outcome = _ended(url, project)
+        assert outcome["status"] == "published"
         until = time.monotonic() + 30
         while ask(f"{url}/setup", {**setup, "schema": news_config})[1]["model_version"] == before:
             assert time.monotonic() < until
-        assert ask(f"{url}/setup", {**setup, "schema": news_config})[1]["model_version"] == ending["version"]
+        assert ask(f"{url}/setup", {**setup, "schema": news_config})[1]["model_version"] == outcome["version"]
         assert right(url) > len(wanted) / 2
         monkeypatch.setenv("MODEL_DIR", environment["MODEL_DIR"])
         assert main(["status"]) == 0
         assert f"project {project}: idle; last: published" in capsys.readouterr().out
         assert main(["status", "--project", str(project), "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["projects"][0]["last"]["version"] == ending["version"]
+        assert json.loads(capsys.readouterr().out)["projects"][0]["last"]["version"] == outcome["version"]
     assert main(["status"]) == 1
     assert "REDIS_URL is not set" in capsys.readouterr().err
 

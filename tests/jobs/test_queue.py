@@ -12,17 +12,17 @@ from huggingface_ner.jobs import queue as queue_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.queue import TrainingQueue, open_queue
 from huggingface_ner.jobs.redis_connection import connect, queue_url
-from huggingface_ner.jobs.runs import MOST_ATTEMPTS, Ending, Run, RunProgress
+from huggingface_ner.jobs.runs import MAX_ATTEMPTS, Outcome, Run, RunProgress
 from huggingface_ner.settings import Settings
 from tests.server.service import free_port
 
-PUBLISHED = Ending(status="published", reason="it is better", version="v", f1=0.7, f1_before=0.6)
+PUBLISHED = Outcome(status="published", reason="it is better", version="v", f1=0.7, f1_before=0.6)
 
 
 @pytest.fixture
 def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
-    monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.0)
-    monkeypatch.setattr(queue_module, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 0.0))
+    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
+    monkeypatch.setattr(queue_module, "RETRY_DELAYS", (0.0, 0.0))
     return _queue(redis_url)
 
 
@@ -95,8 +95,8 @@ def test_projects_do_not_wait_for_each_other(queue: TrainingQueue) -> None:
 
 
 def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.5)
-    monkeypatch.setattr(queue_module, "MOST_SECONDS_TO_SETTLE", 1.0)
+    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.5)
+    monkeypatch.setattr(queue_module, "MAX_DEBOUNCE_SECONDS", 1.0)
     queue = _queue(redis_url)
     queue.ask(7)
     assert _jobs(queue) == []
@@ -118,11 +118,11 @@ def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypa
 def test_a_run_whose_worker_was_killed_is_done_again(queue: TrainingQueue, redis_url: str) -> None:
     queue.ask(7)
     first = _take(queue)
-    assert queue.keep(first)
+    assert queue.renew(first)
     assert _jobs(queue) == [], "it lives"
     _die(queue, redis_url)
     assert _jobs(queue) == [], "its end is noted first"
-    assert not queue.keep(first)
+    assert not queue.renew(first)
     second = _take(queue)
     queue.end(first, PUBLISHED)
     assert queue.running(7) == second, "the first has no say any more"
@@ -140,40 +140,40 @@ def test_a_job_that_got_lost_is_made_again(queue: TrainingQueue) -> None:
 
 def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue: TrainingQueue) -> None:
     queue.ask(7)
-    for attempt in range(MOST_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         assert queue.status(7)["state"] == "waiting", attempt
-        queue.end(_take(queue), Ending.failed("no room on the disk", again=True))
+        queue.end(_take(queue), Outcome.failed("no room on the disk", again=True))
     assert _jobs(queue) == []
     status = queue.status(7)
     assert (status["state"], status["reason"]) == ("parked", "no room on the disk")
     assert status["last"]["status"] == "failed"
-    assert queue.count_updates(7, 1) == f"train-7-{MOST_ATTEMPTS + 1}", "the next annotation, not the tenth"
+    assert queue.count_updates(7, 1) == f"train-7-{MAX_ATTEMPTS + 1}", "the next annotation, not the tenth"
     queue.end(_take(queue), PUBLISHED)
     assert queue.status(7)["state"] == "idle"
     queue.ask(7)
-    queue.end(_take(queue), Ending.failed("again", again=True))
+    queue.end(_take(queue), Outcome.failed("again", again=True))
     assert queue.status(7)["state"] == "waiting", "the count began anew"
 
 
 def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None:
     queue.ask(7)
     run = _take(queue)
-    queue.end(run, Ending.failed("wrong key", again=False))
+    queue.end(run, Outcome.failed("wrong key", again=False))
     assert queue.status(7)["state"] == "parked"
     queue.ask(7)
     run = _take(queue)
     queue.ask(7)
-    queue.end(run, Ending.failed("wrong key", again=False))
+    queue.end(run, Outcome.failed("wrong key", again=False))
     assert queue.status(7)["state"] == "waiting", "something new has come meanwhile"
 
 
 def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "SECONDS_TO_SETTLE", 0.0)
-    monkeypatch.setattr(queue_module, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 60.0))
+    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
+    monkeypatch.setattr(queue_module, "RETRY_DELAYS", (0.0, 60.0))
     queue = _queue(redis_url)
     queue.ask(7)
-    queue.end(_take(queue), Ending.failed("away", again=True))
-    queue.end(_take(queue), Ending.failed("away", again=True))
+    queue.end(_take(queue), Outcome.failed("away", again=True))
+    queue.end(_take(queue), Outcome.failed("away", again=True))
     assert _jobs(queue) == []
     assert queue.status(7)["state"] == "waiting"
 
@@ -211,7 +211,7 @@ def test_tokens_are_written_down_again_now_and_then(
     Redis.from_url(redis_url).flushall()
     queue.tokens.put(7, "t")
     assert queue.tokens.get(7) is None, "it was just written"
-    monkeypatch.setattr(project_notes, "SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr(project_notes, "WRITE_INTERVAL", 0.0)
     queue.tokens.put(7, "t")
     assert queue.tokens.get(7) == "t"
 

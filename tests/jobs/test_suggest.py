@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from huggingface_ner.jobs.runs import MOST_ATTEMPTS
+from huggingface_ner.jobs.runs import MAX_ATTEMPTS
 from huggingface_ner.label_studio.client import PREDICTIONS_AT_A_TIME
 from huggingface_ner.settings import SettingsError, read_settings
 from huggingface_ner.store import versions
@@ -34,7 +34,7 @@ def _unannotated(number: int) -> dict[str, Any]:
 
 def _publish(trainings: Trainings, model: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let a model serve the project at once."""
-    monkeypatch.setattr(versions, "SECONDS_TO_LOAD", 0.0)
+    monkeypatch.setattr(versions, "ACTIVATION_DELAY", 0.0)
 
     def write(aside: Path) -> None:
         shutil.copytree(model, aside, dirs_exist_ok=True)
@@ -105,7 +105,7 @@ def test_a_process_that_is_killed_again_and_again_is_given_up(
                 killed |= {horse.pid for horse in horses}
                 kill(horses)
             time.sleep(0.05)
-    assert MOST_ATTEMPTS <= len(killed) <= MOST_ATTEMPTS + 1
+    assert MAX_ATTEMPTS <= len(killed) <= MAX_ATTEMPTS + 1
     assert "was killed" in suggesting.queue.status(7)["suggestions"]["reason"]
     assert label_studio_api.predictions == []
 

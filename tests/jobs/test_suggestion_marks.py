@@ -8,7 +8,7 @@ from redis import Redis
 from huggingface_ner.jobs import suggestion_marks
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.jobs.runs import MOST_ATTEMPTS, SECONDS_TO_HOLD
+from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, Suggestions
 from huggingface_ner.settings import Settings
 
@@ -58,12 +58,12 @@ def test_one_that_fails_is_tried_again_and_then_left(
     marks.put(7, first)
     assert first.not_before > time.time()
     assert marks.due(7, "v1") is None, "not yet"
-    monkeypatch.setattr(suggestion_marks, "SECONDS_BETWEEN_ATTEMPTS", (0.0, 0.0))
+    monkeypatch.setattr(suggestion_marks, "RETRY_DELAYS", (0.0, 0.0))
     current = Suggestions(version="v1")
-    for attempt in range(1, MOST_ATTEMPTS + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         current = current.failed("away", again=True)
         marks.put(7, current)
-        assert (marks.due(7, "v1") is None) == (attempt == MOST_ATTEMPTS)
+        assert (marks.due(7, "v1") is None) == (attempt == MAX_ATTEMPTS)
     assert (current.state, current.reason) == ("failed", "away")
     marks.tasks_added(7)
     assert marks.due(7, "v1") is not None
@@ -71,20 +71,20 @@ def test_one_that_fails_is_tried_again_and_then_left(
 
 
 def test_one_holds_a_project_at_a_time(marks: SuggestionMarks, redis_url: str) -> None:
-    assert marks.hold(7, "a")
-    assert not marks.hold(7, "b")
-    assert marks.keep(7, "a")
-    assert not marks.keep(7, "b")
-    marks.let_go(7, "b")
-    assert marks.is_held(7)
-    assert 0 < Redis.from_url(redis_url).ttl(marks._lock(7).name) <= SECONDS_TO_HOLD
-    marks.let_go(7, "a")
-    assert not marks.is_held(7)
+    assert marks.acquire(7, "a")
+    assert not marks.acquire(7, "b")
+    assert marks.renew(7, "a")
+    assert not marks.renew(7, "b")
+    marks.release(7, "b")
+    assert marks.is_leased(7)
+    assert 0 < Redis.from_url(redis_url).ttl(marks._lock(7).name) <= LEASE_SECONDS
+    marks.release(7, "a")
+    assert not marks.is_leased(7)
 
 
 def test_jobs_are_made_once_for_what_is_due_and_not_held(marks: SuggestionMarks) -> None:
     _complete(marks, "v1")
-    marks.hold(9, "a")
+    marks.acquire(9, "a")
     for _ in range(3):
         marks.enqueue_due({7: "v1", 8: "v1", 9: "v1"})
     assert marks.rq.job_ids == ["suggest-8"]

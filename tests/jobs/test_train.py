@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from huggingface_ner.jobs import train
-from huggingface_ner.jobs.runs import Ending, RunProgress
+from huggingface_ner.jobs.runs import Outcome, RunProgress
 from huggingface_ner.jobs.train import run_training
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.learning import fine_tuning
@@ -41,7 +41,7 @@ def training(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
     """Settings for a training of seconds."""
-    monkeypatch.setattr(fine_tuning, "LEAST_STEPS", 150)
+    monkeypatch.setattr(fine_tuning, "MIN_STEPS", 150)
     monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
     return Settings(
         model_dir=tmp_path / "models",
@@ -54,7 +54,7 @@ def training(
     )
 
 
-def _run(settings: Settings) -> Ending:
+def _run(settings: Settings) -> Outcome:
     return run_training(7, settings, LabelStudioClient(settings), lambda progress: None)
 
 
@@ -65,14 +65,14 @@ def _store(settings: Settings) -> ModelStore:
 def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudioApi, training: Settings) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(40))
     seen: list[RunProgress] = []
-    ending = run_training(7, training, LabelStudioClient(training), seen.append)
-    assert ending.status == "published"
+    outcome = run_training(7, training, LabelStudioClient(training), seen.append)
+    assert outcome.status == "published"
     version = _store(training).current_version()
     assert version is not None
-    assert version.name == ending.version
+    assert version.name == outcome.version
     metrics = version.metrics
-    assert metrics["f1"] == ending.f1 > 0.9
-    assert metrics["f1_before"] == ending.f1_before < ending.f1, "the random baseline has a head"
+    assert metrics["f1"] == outcome.f1 > 0.9
+    assert metrics["f1_before"] == outcome.f1_before < outcome.f1, "the random baseline has a head"
     assert (metrics["tasks"], metrics["spans"], metrics["trained"] + metrics["held_out"]) == (40, 40, 40)
     assert metrics["label_names"] == ["PER", "LOC"]
     assert set(metrics["labels"]) <= {"PER", "LOC"}
@@ -85,7 +85,7 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert phases == ["downloading", "training", "evaluating", "saving", "publishing"]
     last = [progress for progress in seen if progress.phase == "training"][-1]
     assert (last.step, last.steps, last.percent, last.seconds_left) == (150, 150, 100.0, 0.0)
-    assert Tagger.load(version.folder, device="cpu").tag(["Anna flew ."])[0][0].label == "PER"
+    assert Tagger.load(version.folder, device="cpu").find_spans(["Anna flew ."])[0][0].label == "PER"
 
 
 def test_the_same_data_is_not_trained_again(label_studio_api: LabelStudioApi, training: Settings) -> None:
@@ -168,9 +168,9 @@ def test_where_there_is_nothing_to_learn_it_says_so(
     label_studio_api: LabelStudioApi, training: Settings, xml: str, annotated: list[dict[str, Any]], reason: str
 ) -> None:
     label_studio_api.add(7, xml, annotated)
-    ending = _run(training)
-    assert ending.status == "skipped"
-    assert reason in ending.reason
+    outcome = _run(training)
+    assert outcome.status == "skipped"
+    assert reason in outcome.reason
     assert _store(training).versions() == []
 
 
@@ -207,9 +207,9 @@ def test_a_full_disk_leaves_the_serving_version(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(version_module, "write_model", full)
-    ending = train._ending(7, training, None, lambda progress: None)
-    assert (ending.status, ending.again) == ("failed", True)
-    assert "No space left on device" in ending.reason
+    outcome = train._outcome(7, training, None, lambda progress: None)
+    assert (outcome.status, outcome.again) == ("failed", True)
+    assert "No space left on device" in outcome.reason
     assert _store(training).current() == served
     assert [path.name for path in (training.model_dir / "finetuned_model" / "7").iterdir() if path.is_dir()] == [
         served
@@ -229,13 +229,13 @@ def test_a_failed_run_says_what_to_do(
 ) -> None:
     label_studio_api.add(7, config("PER"), tasks(5))
     values = {name: getattr(training, name) for name in training.model_fields_set}
-    ending = train._ending(7, Settings(**{**values, **change}), None, lambda progress: None)
-    assert (ending.status, ending.again) == ("failed", again)
-    assert reason in ending.reason
+    outcome = train._outcome(7, Settings(**{**values, **change}), None, lambda progress: None)
+    assert (outcome.status, outcome.again) == ("failed", again)
+    assert reason in outcome.reason
 
 
 def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "run_training", lambda *_: 1 / 0)
-    ending = train._ending(7, training, None, lambda progress: None)
-    assert (ending.status, ending.again) == ("failed", True)
-    assert ending.reason == "ZeroDivisionError: division by zero: the model that serves stays"
+    outcome = train._outcome(7, training, None, lambda progress: None)
+    assert (outcome.status, outcome.again) == ("failed", True)
+    assert outcome.reason == "ZeroDivisionError: division by zero: the model that serves stays"

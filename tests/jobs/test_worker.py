@@ -13,10 +13,10 @@ from huggingface_ner.cli import main
 from huggingface_ner.jobs import worker as worker_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.redis_connection import QueueError
-from huggingface_ner.jobs.runs import MOST_ATTEMPTS, SECONDS_TO_HOLD
-from huggingface_ner.jobs.worker import SECONDS_TO_BE_HEALTHY, run_worker
+from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS
+from huggingface_ner.jobs.worker import HEALTH_TTL, run_worker
 from huggingface_ner.server.app import create_app
-from huggingface_ner.serving.served_models import TaggerPool
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from tests import recorded
 from tests.jobs.test_train import config, tasks
@@ -52,9 +52,9 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
         assert not alive, "it ends with its worker"
     label_studio_api.answering.set()
     with trainings.worker():
-        ending = trainings.ended()
-    assert ending["status"] == "published"
-    assert trainings.store().current() == ending["version"]
+        outcome = trainings.ended()
+    assert outcome["status"] == "published"
+    assert trainings.store().current() == outcome["version"]
     assert not list(trainings.temporary.iterdir()), "no texts are left behind"
 
 
@@ -68,7 +68,7 @@ def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_en
                 killed += [horse.pid for horse in horses]
                 kill(horses)
             time.sleep(0.05)
-        assert len(killed) == MOST_ATTEMPTS
+        assert len(killed) == MAX_ATTEMPTS
         assert "was killed" in trainings.queue.status(7)["reason"]
         assert trainings.queue.count_updates(7, 1) is not None
         assert trainings.ended()["status"] == "published"
@@ -76,7 +76,7 @@ def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_en
 
 def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_studio_api: LabelStudioApi) -> None:
     settings = trainings.settings
-    client = create_app(settings, TaggerPool(settings), trainings.queue).test_client()
+    client = create_app(settings, ServedModels(settings), trainings.queue).test_client()
     body = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]
     body["project"]["id"] = 7
     with trainings.worker():
@@ -131,7 +131,7 @@ def test_two_workers_share_the_projects_and_never_one_project(
         assert len(trainings.store(project_id).versions()) == 1
 
 
-@pytest.mark.parametrize("away", [2, SECONDS_TO_HOLD + 3])
+@pytest.mark.parametrize("away", [2, LEASE_SECONDS + 3])
 def test_a_training_outlives_a_redis_that_is_away(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, away: int
 ) -> None:
@@ -185,7 +185,7 @@ def test_a_fault_while_it_looks_for_work_does_not_end_the_search(
     def away(_: Settings) -> None:
         raise OSError("the volume is away")
 
-    monkeypatch.setattr(worker_module, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(worker_module, "POLL_INTERVAL", 0.0)
     monkeypatch.setattr(worker_module, "serving_versions", away)
     monkeypatch.setattr(trainings.queue, "enqueue_due", look)
     with pytest.raises(KeyboardInterrupt):
@@ -223,7 +223,7 @@ def test_the_health_check_passes_only_while_a_workers_loop_goes_on(
         trainings.until(is_healthy)
         redis = trainings.queue.rq.connection
         for key in redis.scan_iter("huggingface-ner:worker:*"):
-            assert 0 < redis.ttl(key) <= SECONDS_TO_BE_HEALTHY
+            assert 0 < redis.ttl(key) <= HEALTH_TTL
             redis.delete(key)  # as if the loop stood still
         assert not is_healthy()
 

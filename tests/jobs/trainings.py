@@ -17,7 +17,7 @@ from huggingface_ner.store.versions import ModelStore, project_store
 from tests import ROOT
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
-SECONDS_TO_END = 120.0
+END_TIMEOUT = 120.0
 # Run by every process: stands still for a while at a step, so that it can be killed there.
 STANDS_STILL = """
 import os, time
@@ -34,7 +34,7 @@ if os.environ.get("STANDS_STILL_AT") == "starting" and "HUGGINGFACE_NER_RUN_ID" 
     time.sleep(5)
 if os.environ.get("STANDS_STILL_AT") == "attempts":
     from huggingface_ner.jobs import queue, suggestion_marks
-    queue.SECONDS_BETWEEN_ATTEMPTS = suggestion_marks.SECONDS_BETWEEN_ATTEMPTS = (0.0, 0.0)
+    queue.RETRY_DELAYS = suggestion_marks.RETRY_DELAYS = (0.0, 0.0)
 if os.environ.get("STANDS_STILL_AT") == "saving":
     wait_before(os, "fsync")
 if os.environ.get("STANDS_STILL_AT") == "publishing":
@@ -95,7 +95,7 @@ class Trainings:
         return dict(self.queue.status(project_id)["last"])
 
     def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + SECONDS_TO_END
+        end = time.monotonic() + END_TIMEOUT
         while not condition():
             assert time.monotonic() < end, self.log.read_text() if self.log.exists() else "no log"
             time.sleep(0.05)

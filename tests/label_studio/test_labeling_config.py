@@ -1,7 +1,7 @@
 import pytest
 
 from huggingface_ner.label_studio.labeling_config import (
-    MOST_CHARACTERS,
+    MAX_CHARACTERS,
     LabelingConfigError,
     parse_labeling_config,
 )
@@ -80,7 +80,7 @@ def test_the_surest_rule_wins() -> None:
         ),
         ('<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><View>&b;</View>', "entities"),
         ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><View/>', "document type"),
-        ("<View>" + "x" * MOST_CHARACTERS + "</View>", "longer than"),
+        ("<View>" + "x" * MAX_CHARACTERS + "</View>", "longer than"),
     ],
 )
 def test_a_config_that_cannot_be_used_says_why(xml: str, message: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from huggingface_ner.engines.pretrained import load_tokenizer
 from huggingface_ner.learning.dataset import (
     IGNORED,
-    MOST_HELD_OUT,
+    MAX_HELD_OUT,
     label_windows,
     split_held_out,
     word_tags,
@@ -28,7 +28,7 @@ def _texts(count: int) -> list[AnnotatedText]:
 @pytest.mark.parametrize(("tasks", "least", "most"), [(19, 0, 0), (20, 1, 9), (1000, 150, 200), (5000, 200, 200)])
 def test_a_share_of_the_tasks_is_held_out(tasks: int, least: int, most: int) -> None:
     learned, held_out = split_held_out(_texts(tasks), 0.2)
-    assert least <= len(held_out) <= most <= MOST_HELD_OUT
+    assert least <= len(held_out) <= most <= MAX_HELD_OUT
     assert sorted([*learned, *held_out], key=lambda text: int(text.task_id)) == _texts(tasks)
 
 

@@ -29,7 +29,7 @@ def _same(labels: list[str]) -> dict[str, str]:
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fine_tuning, "LEAST_STEPS", 60)
+    monkeypatch.setattr(fine_tuning, "MIN_STEPS", 60)
 
 
 def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,9 +45,9 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
         device="cpu",
     )
     tagger = Tagger.of_model(model, tokenizer)
-    scores = evaluate([text.spans for text in EXAMPLES], tagger.tag([text.text for text in EXAMPLES]))
+    scores = evaluate([text.spans for text in EXAMPLES], tagger.find_spans([text.text for text in EXAMPLES]))
     assert scores.overall.f1 > 0.9
-    steps = fine_tuning.LEAST_STEPS
+    steps = fine_tuning.MIN_STEPS
     assert seen == [(step, steps) for step in range(1, steps + 1)]
 
 

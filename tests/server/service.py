@@ -15,7 +15,7 @@ from typing import Any
 
 from tests import ROOT
 
-SECONDS_TO_START = 60.0
+START_TIMEOUT = 60.0
 
 
 def free_port() -> int:
@@ -65,7 +65,7 @@ def ask(url: str, body: Any = None, timeout: float = 10.0) -> tuple[int, Any]:
 
 
 def wait(url: str, status: int = 200) -> Any:
-    until = time.monotonic() + SECONDS_TO_START
+    until = time.monotonic() + START_TIMEOUT
     while time.monotonic() < until:
         try:
             answered, body = ask(url)

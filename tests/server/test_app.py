@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving import served_models
-from huggingface_ner.serving.served_models import PACKAGED_ENCODER, TaggerPool
+from huggingface_ner.serving.served_models import PACKAGED_ENCODER, ServedModels
 from huggingface_ner.settings import Settings
 from tests import recorded, recorded_names
 
@@ -24,8 +24,8 @@ JSON = st.recursive(
 
 
 @pytest.fixture
-def client(news_pool: TaggerPool) -> FlaskClient:
-    return create_app(Settings(max_request_bytes=2_000_000), news_pool).test_client()
+def client(news_models: ServedModels) -> FlaskClient:
+    return create_app(Settings(max_request_bytes=2_000_000), news_models).test_client()
 
 
 def _predict(client: FlaskClient, config: str, *data: Any) -> list[dict[str, Any]]:
@@ -41,20 +41,20 @@ def _found(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", recorded_names())
-def test_every_recorded_request_is_answered(client: FlaskClient, news_pool: TaggerPool, name: str) -> None:
+def test_every_recorded_request_is_answered(client: FlaskClient, news_models: ServedModels, name: str) -> None:
     request = recorded(name)["request"]
     answer = client.open(request["path"], method=request["method"], json=request["body"])
     assert answer.status_code == 200
     assert isinstance(answer.json, dict)
     if request["path"] == "/setup":
-        assert answer.json["model_version"] == news_pool.state.model_version
+        assert answer.json["model_version"] == news_models.state.model_version
     if request["path"] == "/versions":
-        assert answer.json == {"versions": [news_pool.state.model_version]}
+        assert answer.json == {"versions": [news_models.state.model_version]}
     if request["path"] == "/predict":
         config = parse_labeling_config(request["body"]["label_config"])
         assert len(answer.json["results"]) == len(request["body"]["tasks"])
         for result in answer.json["results"]:
-            assert result["model_version"] == news_pool.state.model_version
+            assert result["model_version"] == news_models.state.model_version
             assert 0 <= result["score"] <= 1
             for region in result["result"]:
                 control = next(c for c in config.controls if c.name == region["from_name"])
@@ -96,13 +96,13 @@ def test_odd_texts_are_texts(client: FlaskClient, news_config: str, text: str) -
 
 
 def test_a_megabyte_is_labelled_to_its_end(tiny_bert: Path, news_config: str) -> None:
-    pool = TaggerPool(Settings(baseline_model_name=str(tiny_bert)))
-    pool.start()
-    assert pool.wait(60).state == "ready"
+    models = ServedModels(Settings(baseline_model_name=str(tiny_bert)))
+    models.start()
+    assert models.wait(60).state == "ready"
     text = "Anna flew to Zürich. " * 48_000
-    (result,) = _predict(create_app(Settings(), pool).test_client(), news_config, {"text": text})
+    (result,) = _predict(create_app(Settings(), models).test_client(), news_config, {"text": text})
     assert result["result"][-1]["value"]["end"] > len(text) - 100
-    pool.close()
+    models.close()
 
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
@@ -183,14 +183,14 @@ def test_other_routes_answer_in_json(client: FlaskClient, method: str, path: str
 
 
 def test_a_fault_is_logged_under_its_id_and_not_shown(
-    news_pool: TaggerPool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    news_models: ServedModels, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(project_id: int | None) -> None:
         raise RuntimeError("a secret of the house")
 
-    monkeypatch.setattr(news_pool, "serving", fail)
+    monkeypatch.setattr(news_models, "model_for", fail)
     answer = (
-        create_app(Settings(), news_pool)
+        create_app(Settings(), news_models)
         .test_client()
         .post("/predict", json={"tasks": [{"data": {"t": "x"}}], "label_config": CONFIG})
     )
@@ -205,8 +205,8 @@ def _basic(credentials: bytes) -> str:
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/versions", "/metrics", "/nothing"])
-def test_credentials_are_asked_for_everywhere(news_pool: TaggerPool, path: str) -> None:
-    app = create_app(Settings(basic_auth_user="u", basic_auth_pass="s3cret:x"), news_pool)
+def test_credentials_are_asked_for_everywhere(news_models: ServedModels, path: str) -> None:
+    app = create_app(Settings(basic_auth_user="u", basic_auth_pass="s3cret:x"), news_models)
     answer = app.test_client().get(path)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic")
@@ -229,32 +229,34 @@ def test_credentials_are_asked_for_everywhere(news_pool: TaggerPool, path: str) 
         _basic("ü:ü".encode("utf-16")),
     ],
 )
-def test_wrong_credentials_get_401(news_pool: TaggerPool, header: str, caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(Settings(basic_auth_user="ü", basic_auth_pass="ü"), news_pool)
+def test_wrong_credentials_get_401(
+    news_models: ServedModels, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(Settings(basic_auth_user="ü", basic_auth_pass="ü"), news_models)
     environ = {"HTTP_AUTHORIZATION": header.encode().decode("latin-1")}
     assert app.test_client().get("/health", environ_base=environ).status_code == 401
     assert "GET /health: credentials are missing or wrong" in caplog.text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_credentials_may_have_any_letters(news_pool: TaggerPool, encoding: str) -> None:
+def test_credentials_may_have_any_letters(news_models: ServedModels, encoding: str) -> None:
     """Label Studio sends them in Latin-1, other clients in UTF-8."""
-    app = create_app(Settings(basic_auth_user="ü", basic_auth_pass="paßwort"), news_pool)
+    app = create_app(Settings(basic_auth_user="ü", basic_auth_pass="paßwort"), news_models)
     headers = {"Authorization": _basic("ü:paßwort".encode(encoding))}
     assert app.test_client().get("/health", headers=headers).status_code == 200
 
 
-def test_letters_that_latin_1_lacks_are_not_replaced(news_pool: TaggerPool) -> None:
-    app = create_app(Settings(basic_auth_user="ő", basic_auth_pass="ő"), news_pool)
+def test_letters_that_latin_1_lacks_are_not_replaced(news_models: ServedModels) -> None:
+    app = create_app(Settings(basic_auth_user="ő", basic_auth_pass="ő"), news_models)
     for credentials, status in (("ő:ő", 200), ("?:?", 401), ("o:o", 401)):
         headers = {"Authorization": _basic(credentials.encode())}
         assert app.test_client().get("/health", headers=headers).status_code == status
 
 
 @pytest.mark.parametrize("name", [name for name in recorded_names() if name.endswith("_basic_auth")])
-def test_recorded_credentials_are_taken(news_pool: TaggerPool, name: str) -> None:
+def test_recorded_credentials_are_taken(news_models: ServedModels, name: str) -> None:
     request = recorded(name)["request"]
-    app = create_app(Settings(basic_auth_user="u", basic_auth_pass="s3cret:x"), news_pool)
+    app = create_app(Settings(basic_auth_user="u", basic_auth_pass="s3cret:x"), news_models)
     headers = {"Authorization": request["headers"]["Authorization"]}
     answer = app.test_client().open(
         request["path"], method=request["method"], json=request["body"], headers=headers
@@ -263,26 +265,26 @@ def test_recorded_credentials_are_taken(news_pool: TaggerPool, name: str) -> Non
 
 
 def test_health_answers_while_a_model_loads(tiny_bert: Path) -> None:
-    pool = TaggerPool(Settings(baseline_model_name=str(tiny_bert)))
-    client = create_app(Settings(), pool).test_client()
+    models = ServedModels(Settings(baseline_model_name=str(tiny_bert)))
+    client = create_app(Settings(), models).test_client()
     assert client.get("/health").json == {
         "status": "UP",
         "model": "loading",
         "model_version": str(tiny_bert),
     }
     assert client.get("/ready").status_code == 503
-    pool.start()
-    assert pool.wait(60).state == "ready"
+    models.start()
+    assert models.wait(60).state == "ready"
     assert client.get("/ready").status_code == 200
     assert client.get("/").json["model"] == "ready"
-    pool.close()
+    models.close()
 
 
 def test_a_chosen_baseline_is_never_replaced(tmp_path: Path) -> None:
-    pool = TaggerPool(Settings(baseline_model_name=str(tmp_path / "gone")))
-    pool.start()
-    assert pool.wait(60).state == "failed"
-    client = create_app(Settings(), pool).test_client()
+    models = ServedModels(Settings(baseline_model_name=str(tmp_path / "gone")))
+    models.start()
+    assert models.wait(60).state == "failed"
+    client = create_app(Settings(), models).test_client()
     health = client.get("/health")
     assert (health.status_code, health.json["status"]) == (200, "UP")
     assert "no such model folder" in health.json["reason"]
@@ -291,37 +293,37 @@ def test_a_chosen_baseline_is_never_replaced(tmp_path: Path) -> None:
     assert "no such model folder" in answer.json["error"]
     assert int(answer.headers["Retry-After"]) > 0
     assert client.post("/setup", json={"schema": CONFIG}).status_code == 200
-    pool.close()
+    models.close()
 
 
 def test_a_baseline_that_comes_later_is_taken(
     tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served_models, "SECONDS_TO_RETRY", 0.05)
-    pool = TaggerPool(Settings(baseline_model_name=str(tmp_path / "model")))
-    pool.start()
-    assert pool.wait(60).state == "failed"
+    monkeypatch.setattr(served_models, "RETRY_INTERVAL", 0.05)
+    models = ServedModels(Settings(baseline_model_name=str(tmp_path / "model")))
+    models.start()
+    assert models.wait(60).state == "failed"
     (tmp_path / "model").symlink_to(tiny_bert)
     for _ in range(200):
-        if pool.state.state == "ready":
+        if models.state.state == "ready":
             break
-        pool._stop.wait(0.05)
-    assert pool.state.state == "ready"
-    pool.close()
+        models._stop.wait(0.05)
+    assert models.state.state == "ready"
+    models.close()
 
 
 def test_without_the_hub_the_default_gives_way_to_the_packaged_encoder(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    pool = TaggerPool(Settings())
-    pool.start()
-    assert pool.wait(60).state == "ready"
-    client = create_app(Settings(), pool).test_client()
+    models = ServedModels(Settings())
+    models.start()
+    assert models.wait(60).state == "ready"
+    client = create_app(Settings(), models).test_client()
     assert client.get("/health").json["model_version"] == PACKAGED_ENCODER
     assert "dslim/bert-base-NER" in client.get("/health").json["reason"]
     assert "dslim/bert-base-NER" in caplog.text
     (result,) = _predict(client, CONFIG, {"t": "Anna"})
     assert result == {"result": [], "score": 0.0, "model_version": PACKAGED_ENCODER}
-    pool.close()
+    models.close()
 
 
 def test_metrics_count_what_was_done(client: FlaskClient, news_config: str) -> None:

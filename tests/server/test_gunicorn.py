@@ -18,7 +18,7 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 from tests import recorded, recorded_names
-from tests.server.service import SECONDS_TO_START, ask, free_port, running, wait
+from tests.server.service import START_TIMEOUT, ask, free_port, running, wait
 
 
 @pytest.mark.parametrize("command", [["-m", "huggingface_ner", "serve"], ["huggingface_ner/_wsgi.py"]])
@@ -81,7 +81,7 @@ def test_a_published_version_is_served_by_all_processes_without_a_restart(tiny_b
             shutil.copytree(tiny_bert, folder, dirs_exist_ok=True)
 
         version = project_store(settings, project).publish(copy, {}).name
-        until = time.monotonic() + SECONDS_TO_START
+        until = time.monotonic() + START_TIMEOUT
         while seen() != {version}:
             assert time.monotonic() < until
         assert [seen() for _ in range(10)] == [{version}] * 10
@@ -127,7 +127,7 @@ def test_what_is_too_much_is_refused_and_who_hung_up_is_let_go(tiny_bert: Path, 
         wait(f"{url}/ready")
         connection = HTTPConnection(url.removeprefix("http://"), timeout=60)
         connection.request("POST", "/predict", json.dumps(body(500)), {"Content-Type": "application/json"})
-        until = time.monotonic() + SECONDS_TO_START
+        until = time.monotonic() + START_TIMEOUT
         while (answer := ask(f"{url}/predict", body(1)))[0] != 503:
             assert time.monotonic() < until
         assert "MAX_WAITING_TEXTS=100" in answer[1]["error"]

@@ -13,10 +13,10 @@ from pydantic import SecretStr
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.jobs.runs import Ending
+from huggingface_ner.jobs.runs import Outcome
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.server.app import create_app
-from huggingface_ner.serving.served_models import TaggerPool
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 from tests import recorded, recorded_names
@@ -34,7 +34,7 @@ def queue(redis_url: str, settings: Settings) -> TrainingQueue:
 
 @pytest.fixture
 def client(settings: Settings, queue: TrainingQueue) -> FlaskClient:
-    return create_app(settings, TaggerPool(settings), queue).test_client()
+    return create_app(settings, ServedModels(settings), queue).test_client()
 
 
 @pytest.mark.parametrize("name", recorded_names("webhook_"))
@@ -98,7 +98,7 @@ def test_the_token_of_setup_is_kept_for_want_of_a_key(
         assert client.post("/setup", json={**body, "access_token": token}).status_code == 200
     assert queue.tokens.get(project) == body["access_token"]
     with_key = settings.model_copy(update={"label_studio_api_key": SecretStr("ours")})
-    other = create_app(with_key, TaggerPool(with_key), queue).test_client()
+    other = create_app(with_key, ServedModels(with_key), queue).test_client()
     other.post("/setup", json={**body, "project": "99.1"})
     assert queue.tokens.get(99) is None
 
@@ -110,7 +110,7 @@ def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueu
     assert client.get("/training?project=7.1795471223").json["project"] == 7
     run = queue.begin(7)
     assert run is not None
-    queue.end(run, Ending(status="published", reason="", version="v", f1=0.8, f1_before=0.7))
+    queue.end(run, Outcome(status="published", reason="", version="v", f1=0.8, f1_before=0.7))
     assert [project["project"] for project in client.get("/training").json["projects"]] == [7]
     assert client.get("/training?project=7").json["last"]["f1"] == 0.8
     answer = client.get("/training?project=../x")
@@ -130,7 +130,7 @@ def test_a_redis_that_is_away_or_slow_costs_an_honest_answer_and_no_more(
     settings: Settings, deaf_port: int, away: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = TrainingQueue(connect(f"redis://127.0.0.1:{1 if away else deaf_port}/0"), settings)
-    create_client = create_app(settings, TaggerPool(settings), queue).test_client
+    create_client = create_app(settings, ServedModels(settings), queue).test_client
     client = create_client()
     for name in ("webhook_ANNOTATION_CREATED", "webhook_START_TRAINING"):
         began = time.monotonic()
@@ -158,7 +158,7 @@ def test_a_body_that_is_nested_too_deeply_is_named(client: FlaskClient) -> None:
 
 
 def test_without_a_queue_it_says_so(settings: Settings) -> None:
-    client = create_app(settings, TaggerPool(settings)).test_client()
+    client = create_app(settings, ServedModels(settings)).test_client()
     answer = client.post("/webhook", json={"action": "START_TRAINING", "project": 7})
     assert answer.json["error"] == "there is no training queue: set REDIS_URL"
     assert client.get("/training").status_code == 503

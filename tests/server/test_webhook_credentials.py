@@ -19,8 +19,8 @@ HOST = "backend:9090"
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook_credentials, "SECONDS_TO_REGISTER", 0.0)
-    monkeypatch.setattr(webhook_credentials, "SECONDS_BETWEEN_ATTEMPTS", (0.1, 0.1))
+    monkeypatch.setattr(webhook_credentials, "REGISTRATION_DELAY", 0.0)
+    monkeypatch.setattr(webhook_credentials, "RETRY_DELAYS", (0.1, 0.1))
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_backend_that_is_connected_again_is_looked_at_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As when Label Studio was started without what it needs for webhooks: it asks for /setup only once."""
-    monkeypatch.setattr(webhook_credentials, "SECONDS_TO_REST", 0.5)
+    monkeypatch.setattr(webhook_credentials, "COOLDOWN_SECONDS", 0.5)
     label_studio_api.add_backend(7, f"http://{HOST}", "ann")
     credentials.look_after(7, HOST)
     assert _noted(queue) == NO_WEBHOOK

@@ -16,7 +16,7 @@ from huggingface_ner.engines.engine import TORCH_FP32, Engine
 from huggingface_ner.engines.layouts import Layout, Packed, Padded, Size
 from huggingface_ner.serving import batcher as batcher_module
 from huggingface_ner.serving.batcher import (
-    LEAST_SHARED_BUDGET,
+    MIN_SHARED_BUDGET,
     TEXTS_PER_GROUP,
     Batcher,
     ClientGoneError,
@@ -64,7 +64,7 @@ def plain(tiny_bert: Path) -> Tagger:
 
 @pytest.fixture(params=[Padded(0), Packed(0)], ids=lambda layout: type(layout).__name__)
 def engine(plain: Tagger, request: pytest.FixtureRequest) -> Stepped:
-    return Stepped(plain._serving[0], request.param)
+    return Stepped(plain._current[0], request.param)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def tagger(plain: Tagger, engine: Stepped) -> Tagger:
 
 @pytest.fixture
 def batcher() -> Iterator[Batcher]:
-    made = Batcher(most_waiting=1000)
+    made = Batcher(max_waiting=1000)
     yield made
     made.close()
 
@@ -105,8 +105,8 @@ def test_requests_get_what_each_would_alone(
 ) -> None:
     requests = [[SMALL], ["", OTHER, "word " * 300], LARGE, [SMALL] * 3, []]
     _release(engine)
-    answers = list(threads.map(lambda texts: batcher.tag(tagger, texts, lambda: True), requests * 3))
-    wanted = [plain.tag_scored(texts) for texts in requests] * 3
+    answers = list(threads.map(lambda texts: batcher.submit(tagger, texts, lambda: True), requests * 3))
+    wanted = [plain.tag(texts) for texts in requests] * 3
     for answer, alone in zip(answers, wanted, strict=True):
         assert [tagged.spans for tagged in answer] == [tagged.spans for tagged in alone]
         assert [t.score for t in answer] == pytest.approx([t.score for t in alone], abs=1e-4)
@@ -116,9 +116,9 @@ def test_requests_get_what_each_would_alone(
 def test_a_single_task_goes_before_a_bulk_request(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
-    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    bulk = threads.submit(batcher.submit, tagger, LARGE, lambda: True)
     _until(lambda: len(engine.batches) == 1)
-    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    single = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
     _until(lambda: len(batcher._jobs) == 2)
     engine.let.release(2)
     single.result(20)
@@ -131,10 +131,10 @@ def test_a_single_task_goes_before_a_bulk_request(
 def test_many_single_tasks_do_not_starve_a_bulk_request(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
-    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    bulk = threads.submit(batcher.submit, tagger, LARGE, lambda: True)
     _until(lambda: len(engine.batches) == 1)
     # more than a batch of them
-    singles = [threads.submit(batcher.tag, tagger, [SMALL], lambda: True) for _ in range(30)]
+    singles = [threads.submit(batcher.submit, tagger, [SMALL], lambda: True) for _ in range(30)]
     _until(lambda: len(batcher._jobs) == 31)
     engine.let.release(4)
     _until(lambda: len(engine.batches) == 5)
@@ -149,9 +149,9 @@ def test_many_single_tasks_do_not_starve_a_bulk_request(
 def test_single_tasks_share_a_batch_under_the_budget(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
-    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    first = threads.submit(batcher.submit, tagger, [OTHER], lambda: True)
     _until(lambda: len(engine.batches) == 1)
-    others = [threads.submit(batcher.tag, tagger, ["Anna"], lambda: True) for _ in range(3)]
+    others = [threads.submit(batcher.submit, tagger, ["Anna"], lambda: True) for _ in range(3)]
     _until(lambda: len(batcher._jobs) == 3)
     _release(engine)
     for each in (first, *others):
@@ -164,7 +164,7 @@ def test_batches_of_a_bulk_request_are_full_and_hardly_padded(
     batcher: Batcher, tagger: Tagger, engine: Stepped
 ) -> None:
     _release(engine)
-    batcher.tag(tagger, [*LARGE, *["Anna"] * 50], lambda: True)
+    batcher.submit(tagger, [*LARGE, *["Anna"] * 50], lambda: True)
     tokens = sum(len(ids) for batch in engine.batches for ids in batch)
     assert sum(map(engine.tokens, engine.batches)) < 1.15 * tokens
     assert len(engine.batches) < 1.3 * tokens / engine.tokens_per_batch
@@ -176,9 +176,11 @@ def test_a_long_window_does_not_pad_short_ones(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
     long = "Is it at http://example.org? " * 3
-    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    first = threads.submit(batcher.submit, tagger, [OTHER], lambda: True)
     _until(lambda: len(engine.batches) == 1)
-    others = [threads.submit(batcher.tag, tagger, [text], lambda: True) for text in ("Anna", long, "Anna", "Anna")]
+    others = [
+        threads.submit(batcher.submit, tagger, [text], lambda: True) for text in ("Anna", long, "Anna", "Anna")
+    ]
     _until(lambda: len(batcher._jobs) == 4)
     _release(engine)
     for each in (first, *others):
@@ -191,12 +193,12 @@ def test_a_long_window_does_not_pad_short_ones(
 def test_batches_of_a_bulk_request_are_short_while_others_come(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    bulk = threads.submit(batcher.submit, tagger, LARGE, lambda: True)
     _until(lambda: len(engine.batches) == 1)
     time.sleep(0.5)  # a slow engine
     engine.let.release()
     _until(lambda: len(engine.batches) == 2)
-    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    single = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
     _until(lambda: len(batcher._jobs) == 2)
     engine.let.release(2)
     single.result(20)
@@ -205,7 +207,7 @@ def test_batches_of_a_bulk_request_are_short_while_others_come(
     engine.let.release()
     _until(lambda: len(engine.batches) == 5)
     full, _, _, short, again = map(engine.tokens, engine.batches)
-    assert short <= engine.tokens_per_batch * LEAST_SHARED_BUDGET
+    assert short <= engine.tokens_per_batch * MIN_SHARED_BUDGET
     assert min(full, again) > 2 * short
     _release(engine)
     assert len(bulk.result(20)) == len(LARGE)
@@ -214,10 +216,10 @@ def test_batches_of_a_bulk_request_are_short_while_others_come(
 def test_models_do_not_share_batches(
     batcher: Batcher, plain: Tagger, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
-    first = threads.submit(batcher.tag, tagger, [OTHER], lambda: True)
+    first = threads.submit(batcher.submit, tagger, [OTHER], lambda: True)
     _until(lambda: len(engine.batches) == 1)
-    same = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
-    other = threads.submit(batcher.tag, plain, [SMALL], lambda: True)
+    same = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
+    other = threads.submit(batcher.submit, plain, [SMALL], lambda: True)
     _until(lambda: len(batcher._jobs) == 2)
     _release(engine)
     assert first.result(20)
@@ -229,24 +231,24 @@ def test_what_is_too_much_is_refused_but_not_what_comes_alone(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
     more_than_may_wait = LARGE * 4
-    bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
+    bulk = threads.submit(batcher.submit, tagger, more_than_may_wait, lambda: True)
     _until(lambda: engine.batches)
     with pytest.raises(OverloadedError, match="1200 texts wait already, MAX_WAITING_TEXTS=1000") as error:
-        batcher.tag(tagger, [SMALL], lambda: True)
+        batcher.submit(tagger, [SMALL], lambda: True)
     assert 1 <= error.value.retry_after <= 60
     _release(engine)
     assert len(bulk.result(30)) == 1200
     engine.let = threading.Semaphore(0)
     batches = len(engine.batches)
-    single = threads.submit(batcher.tag, tagger, [SMALL], lambda: True)
+    single = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
     _until(lambda: len(engine.batches) > batches)
-    bulk = threads.submit(batcher.tag, tagger, more_than_may_wait, lambda: True)
+    bulk = threads.submit(batcher.submit, tagger, more_than_may_wait, lambda: True)
     _until(lambda: batcher.waiting == 1201)
     _release(engine)
     assert single.result(20)
     assert len(bulk.result(30)) == 1200
     assert batcher.waiting == 0
-    assert batcher.tag(tagger, [SMALL], lambda: True)
+    assert batcher.submit(tagger, [SMALL], lambda: True)
 
 
 def test_who_hung_up_is_not_computed_for(
@@ -254,14 +256,14 @@ def test_who_hung_up_is_not_computed_for(
 ) -> None:
     there = threading.Event()
     there.set()
-    bulk = threads.submit(batcher.tag, tagger, LARGE, there.is_set)
+    bulk = threads.submit(batcher.submit, tagger, LARGE, there.is_set)
     _until(lambda: engine.batches)
     there.clear()
     with pytest.raises(ClientGoneError):
         bulk.result(20)
     assert batcher.waiting == 0
     _release(engine)
-    assert batcher.tag(tagger, [SMALL], lambda: True)
+    assert batcher.submit(tagger, [SMALL], lambda: True)
     assert len(engine.batches) == 2, "the batch that was running, and the next request's"
     assert len(LARGE) > TEXTS_PER_GROUP
 
@@ -269,20 +271,20 @@ def test_who_hung_up_is_not_computed_for(
 def test_who_hangs_up_while_a_batch_gathers_stops_nobody_else(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batcher_module, "SECONDS_TO_GATHER", 0.3)
+    monkeypatch.setattr(batcher_module, "GATHER_SECONDS", 0.3)
     _release(engine)
-    batcher.tag(tagger, [OTHER], lambda: True)
+    batcher.submit(tagger, [OTHER], lambda: True)
     batcher._is_shared = True
 
-    def is_wanted() -> bool:
+    def is_connected() -> bool:
         time.sleep(0.1)  # the batch gathers by now
         return False
 
     with pytest.raises(ClientGoneError):
-        batcher.tag(tagger, [OTHER], is_wanted)
+        batcher.submit(tagger, [OTHER], is_connected)
     assert not batcher._jobs
     time.sleep(0.5)
-    assert batcher.tag(tagger, [SMALL], lambda: True)
+    assert batcher.submit(tagger, [SMALL], lambda: True)
 
 
 def test_a_model_that_is_gone_is_not_held(
@@ -291,7 +293,7 @@ def test_a_model_that_is_gone_is_not_held(
     tagger = plain.with_engine(engine)
     gone = weakref.ref(tagger)
     _release(engine)
-    assert threads.submit(batcher.tag, tagger, [SMALL], lambda: True).result(20)
+    assert threads.submit(batcher.submit, tagger, [SMALL], lambda: True).result(20)
     del tagger
     gc.collect()
     assert gone() is None
@@ -301,15 +303,15 @@ def test_a_fault_is_its_requests_alone(batcher: Batcher, tagger: Tagger, engine:
     _release(engine)
     engine.fails = True
     with pytest.raises(MemoryError):
-        batcher.tag(tagger, LARGE, lambda: True)
+        batcher.submit(tagger, LARGE, lambda: True)
     assert batcher.waiting == 0
     engine.fails = False
-    assert len(batcher.tag(tagger, LARGE, lambda: True)) == len(LARGE)
+    assert len(batcher.submit(tagger, LARGE, lambda: True)) == len(LARGE)
 
 
 def test_closing_ends_what_waits(tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor) -> None:
     batcher = Batcher(500)
-    bulk = threads.submit(batcher.tag, tagger, LARGE, lambda: True)
+    bulk = threads.submit(batcher.submit, tagger, LARGE, lambda: True)
     _until(lambda: engine.batches)
     closing = threads.submit(batcher.close)
     _until(lambda: batcher._closed)
@@ -318,4 +320,4 @@ def test_closing_ends_what_waits(tagger: Tagger, engine: Stepped, threads: Threa
     with pytest.raises(RuntimeError, match="stopping"):
         bulk.result(20)
     with pytest.raises(RuntimeError, match="stopping"):
-        batcher.tag(tagger, [SMALL], lambda: True)
+        batcher.submit(tagger, [SMALL], lambda: True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from huggingface_ner.engines.choice import EngineWish
+from huggingface_ner.engines.choice import EnginePreference
 from huggingface_ner.serving import engine_preparer
 from huggingface_ner.serving.engine_preparer import EnginePreparer
 from tests.tiny_models import save_tiny_model
 
-ONNX = EngineWish("onnx", "fp32")
+ONNX = EnginePreference("onnx", "fp32")
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def test_torch_serves_until_the_engine_is_there_and_all_processes_take_it(
     tiny_bert: Path, tmp_path: Path, preparers: list[EnginePreparer]
 ) -> None:
     taggers = [preparer.load(tiny_bert) for preparer in preparers]
-    before = [tagger.tag(["Anna flew to Zürich."]) for tagger in taggers]
+    before = [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers]
     assert [str(tagger.choice.kind) for tagger in taggers] == ["torch fp32"] * 2
     end = time.monotonic() + 120
     while {str(tagger.choice.kind) for tagger in taggers} != {"onnx fp32"}:
         assert time.monotonic() < end
         time.sleep(0.1)
-    assert [tagger.tag(["Anna flew to Zürich."]) for tagger in taggers] == before
+    assert [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers] == before
     assert not (tiny_bert / "engine").exists(), "the folder is not ours"
     (kept,) = [path for path in (tmp_path / "engines").iterdir() if path.is_dir()]
     assert (kept / "engine" / "model.fp32.onnx").is_file()
@@ -67,7 +67,7 @@ def test_where_nothing_can_be_written_torch_serves(
 
 
 def test_those_prepared_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_preparer, "MOST_KEPT", 2)
+    monkeypatch.setattr(engine_preparer, "MAX_KEPT", 2)
     preparer = EnginePreparer(tmp_path, ONNX, "cpu")
     for age, name in enumerate("abc"):
         (tmp_path / name).mkdir()

@@ -33,7 +33,7 @@ class Models(ProjectModels):
         return self.stores[project_id].publish(lambda folder: _write(folder / "model", text), {}).name
 
     def answer(self, project_id: int, timeout: float = 10) -> Any:
-        loaded = self.serving(project_id, timeout)
+        loaded = self.model_for(project_id, timeout)
         return loaded and loaded.tagger
 
 
@@ -43,7 +43,7 @@ def _write(path: Path, text: str) -> None:
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
-    monkeypatch.setattr(versions, "SECONDS_TO_LOAD", 1.5)
+    monkeypatch.setattr(versions, "ACTIVATION_DELAY", 1.5)
     made = Models(tmp_path, most=2)
     made.start()
     yield made
@@ -58,14 +58,14 @@ def _until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_project_without_versions_has_none(models: Models) -> None:
-    assert models.serving(1, 0) is None
+    assert models.model_for(1, 0) is None
 
 
 def test_a_new_version_is_loaded_before_it_serves(models: Models) -> None:
-    assert models.serving(1, 0) is None
+    assert models.model_for(1, 0) is None
     models.publish(1, "a")
     _until(lambda: models.loads == ["a"])
-    assert models.serving(1, 0) is None, "every process has time to load it"
+    assert models.model_for(1, 0) is None, "every process has time to load it"
     _until(lambda: models.answer(1, timeout=0) == "a")
     models.publish(1, "b")
     _until(lambda: models.loads == ["a", "b"])
@@ -90,10 +90,10 @@ def test_one_that_cannot_be_loaded_is_passed_over(models: Models, caplog: pytest
     good = models.publish(1, "good")
     time.sleep(1.01)  # names sort by the second
     bad = models.publish(1, "broken")
-    _until(lambda: "broken" in models.loads or models.serving(1, 0.1) is not None)
+    _until(lambda: "broken" in models.loads or models.model_for(1, 0.1) is not None)
     models.stores[1].use(bad)
     time.sleep(1.6)
-    loaded = models.serving(1, 10)
+    loaded = models.model_for(1, 10)
     assert loaded is not None
     assert (loaded.version, loaded.tagger) == (good, "good")
     assert f"version {bad} cannot be loaded" in caplog.text
@@ -104,7 +104,7 @@ def test_one_that_cannot_be_loaded_is_passed_over(models: Models, caplog: pytest
 def test_without_any_that_loads_the_baseline_serves(models: Models) -> None:
     models.publish(1, "broken")
     time.sleep(1.6)
-    loaded = models.serving(1, 10)
+    loaded = models.model_for(1, 10)
     assert loaded is not None
     assert (loaded.version, loaded.tagger) == (None, None)
 
@@ -124,9 +124,9 @@ def test_the_watch_goes_on_after_a_fault(models: Models, monkeypatch: pytest.Mon
     models.publish(1, "a")
     time.sleep(1.6)
     with monkeypatch.context() as patch:
-        patch.setattr(ModelStore, "candidates", lambda *_: 1 / 0)
+        patch.setattr(ModelStore, "fallbacks", lambda *_: 1 / 0)
         with pytest.raises(TimeoutError, match="still loading"):
-            models.serving(1, 0.2)
+            models.model_for(1, 0.2)
     assert models.answer(1) == "a"
 
 
@@ -145,7 +145,7 @@ def test_no_more_models_are_in_memory_than_allowed(models: Models) -> None:
 
 
 def test_one_that_could_not_be_loaded_is_tried_again(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(project_models, "SECONDS_TO_RETRY", 1.0)
+    monkeypatch.setattr(project_models, "RETRY_INTERVAL", 1.0)
     good = models.publish(1, "good")
     time.sleep(1.01)
     bad = models.publish(1, "broken")

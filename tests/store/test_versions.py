@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from huggingface_ner.store import versions
-from huggingface_ner.store.versions import SECONDS_TO_LOAD, ModelStore, StoreError
+from huggingface_ner.store.versions import ACTIVATION_DELAY, ModelStore, StoreError
 
 
 def _writes(text: str) -> Callable[[Path], None]:
@@ -43,8 +43,8 @@ def test_the_last_published_serves_and_the_last_few_are_kept(store: ModelStore, 
     names = [_publish(store, number) for number in range(5)]
     assert [version.name for version in store.versions()] == names[2:]
     assert store.current() == names[4]
-    assert [version.metrics["f1"] for version in store.candidates(names[4])] == [4, 3, 2]
-    assert [version.metrics["f1"] for version in store.candidates(names[3])] == [3, 2]
+    assert [version.metrics["f1"] for version in store.fallbacks(names[4])] == [4, 3, 2]
+    assert [version.metrics["f1"] for version in store.fallbacks(names[3])] == [3, 2]
     assert (store.versions()[-1].folder / "inner" / "model").read_text() == "4"
     assert sorted(path.name for path in (tmp_path / "3").iterdir()) == [*names[2:], "current"]
 
@@ -56,18 +56,18 @@ def test_a_new_version_serves_once_every_process_has_had_time_to_load_it(
     def serving() -> str | None:
         pointer = store.pointer()
         assert pointer is not None
-        return pointer.serving()
+        return pointer.serving_version()
 
     now = time.time()
     monkeypatch.setattr(versions.time, "time", lambda: now)
     first = _publish(store, 1)
     assert serving() is None
-    now += SECONDS_TO_LOAD
+    now += ACTIVATION_DELAY
     assert serving() == first
     second = _publish(store, 2)
     third = _publish(store, 3)
     assert serving() == first, "what serves stays, however many are published meanwhile"
-    now += SECONDS_TO_LOAD
+    now += ACTIVATION_DELAY
     assert serving() == third
     store.remove(second)
 

@@ -8,7 +8,7 @@ import pytest
 
 from huggingface_ner.engines import hardware
 from huggingface_ner.engines.agreement import Trial, compare, span_f1
-from huggingface_ner.engines.choice import EngineWish, candidates, choose
+from huggingface_ner.engines.choice import EnginePreference, candidates, choose
 from huggingface_ner.engines.engine import TORCH_FP32, EngineKind, TorchEngine
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
@@ -65,19 +65,21 @@ def test_a_published_model_is_served_by_what_agreed(
     texts = [*SAMPLE_TEXTS]
     samples = [
         AnnotatedText(str(number), text, tuple(Span(s.start, s.end, s.label) for s in spans))
-        for number, (text, spans) in enumerate(zip(texts, fp32.tag(texts), strict=True))
+        for number, (text, spans) in enumerate(zip(texts, fp32.find_spans(texts), strict=True))
     ]
     with caplog.at_level("INFO"):
-        found = prepare_engine(news_model, samples, wish=EngineWish("onnx"), device="cpu", into=tmp_path)
+        found = prepare_engine(
+            news_model, samples, preference=EnginePreference("onnx"), device="cpu", into=tmp_path
+        )
     assert "is chosen" in caplog.text
     assert json.loads(json.dumps(found)) == found
-    tagger = load_prepared(news_model, "cpu", EngineWish("onnx"), tmp_path)
+    tagger = load_prepared(news_model, "cpu", EnginePreference("onnx"), tmp_path)
     assert tagger is not None
     assert (str(tagger.choice.kind), tagger.choice.reason) == (found["engine"], found["reason"])
     assert tagger.choice.kind.engine == "onnx" or tagger.choice.kind == TORCH_FP32
-    assert span_f1(tagger.tag(texts), fp32.tag(texts)) >= 0.95
+    assert span_f1(tagger.find_spans(texts), fp32.find_spans(texts)) >= 0.95
     assert tagger.labels == fp32.labels
-    assert load_prepared(news_model, "cpu", EngineWish("torch", "bf16"), tmp_path) is None, "not tried"
+    assert load_prepared(news_model, "cpu", EnginePreference("torch", "bf16"), tmp_path) is None, "not tried"
 
 
 def test_an_engine_that_disagrees_is_not_used(
@@ -88,11 +90,11 @@ def test_an_engine_that_disagrees_is_not_used(
             return [row[..., ::-1] for row in super().log_probabilities(batch)]
 
     monkeypatch.setattr(engine_trials, "OnnxEngine", Wrong)
-    found = prepare_engine(tiny_bert, wish=EngineWish("onnx"), device="cpu", into=tmp_path)
+    found = prepare_engine(tiny_bert, preference=EnginePreference("onnx"), device="cpu", into=tmp_path)
     assert found["engine"] == "torch fp32"
     assert "onnx int8 agrees with float32 to 0." in str(found["reason"])
     assert not list(engine_folder(tmp_path).glob("*.onnx"))
-    tagger = load_prepared(tiny_bert, "cpu", EngineWish("onnx"), tmp_path)
+    tagger = load_prepared(tiny_bert, "cpu", EnginePreference("onnx"), tmp_path)
     assert tagger is not None
     assert tagger.choice.kind == TORCH_FP32
 
@@ -104,7 +106,7 @@ def test_a_model_that_cannot_be_exported_is_served_by_torch(
         raise RuntimeError("no such operator\nand a long story")
 
     monkeypatch.setattr(engine_trials, "export", fail)
-    found = prepare_engine(tiny_bert, wish=EngineWish(least_agreement=0.0), device="cpu", into=tmp_path)
+    found = prepare_engine(tiny_bert, preference=EnginePreference(min_agreement=0.0), device="cpu", into=tmp_path)
     assert found["engine"] == "torch bf16"
     assert "onnx int8 cannot run the model: no such operator" in str(found["reason"])
 
@@ -115,9 +117,9 @@ def test_a_model_without_a_head_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    def tried(flags: set[str], *wish: str, device: str = "cpu") -> list[str]:
+    def tried(flags: set[str], *preference: str, device: str = "cpu") -> list[str]:
         monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset(flags))
-        return [str(kind) for kind in candidates(EngineWish(*wish), device)[0]]
+        return [str(kind) for kind in candidates(EnginePreference(*preference), device)[0]]
 
     both = {"avx512_vnni", "avx512_bf16"}
     assert tried(both) == ["onnx int8", "onnx mixed", "torch bf16", "onnx fp32"]
@@ -131,26 +133,28 @@ def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("wish", "device"), [(("auto", "bf16"), "cpu"), (("auto", "int8"), "cpu"), (("onnx", "auto"), "cuda")]
+    ("preference", "device"), [(("auto", "bf16"), "cpu"), (("auto", "int8"), "cpu"), (("onnx", "auto"), "cuda")]
 )
-def test_what_cannot_be_had_is_said(wish: tuple[str, str], device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_had_is_said(
+    preference: tuple[str, str], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx2"}))
-    choice = choose(EngineWish(*wish), device, ())
+    choice = choose(EnginePreference(*preference), device, ())
     assert choice is not None
     assert choice.kind == TORCH_FP32
-    assert f"INFERENCE_ENGINE={wish[0]}, INFERENCE_PRECISION={wish[1]} is not used" in choice.reason
+    assert f"INFERENCE_ENGINE={preference[0]}, INFERENCE_PRECISION={preference[1]} is not used" in choice.reason
 
 
 def test_the_first_that_agrees_is_chosen(all_is_fast: None) -> None:
-    wish = EngineWish()
-    assert choose(wish, "cpu", ()) is None, "all have yet to be tried"
+    preference = EnginePreference()
+    assert choose(preference, "cpu", ()) is None, "all have yet to be tried"
     good, bad, worse = Trial(BF16, 0.99), Trial(INT8, 0.93), Trial(MIXED, 0.92)
-    assert choose(wish, "cpu", (bad,)) is None
-    choice = choose(wish, "cpu", (bad, worse, good))
+    assert choose(preference, "cpu", (bad,)) is None
+    choice = choose(preference, "cpu", (bad, worse, good))
     assert choice is not None
     assert choice.kind == BF16
     assert "0.930, which is not enough" in choice.reason
-    lenient = choose(EngineWish(least_agreement=0.9), "cpu", (bad, good))
+    lenient = choose(EnginePreference(min_agreement=0.9), "cpu", (bad, good))
     assert lenient is not None
     assert lenient.kind == INT8
 
@@ -175,10 +179,10 @@ def test_agreement_is_span_f1() -> None:
 
 
 def test_damaged_records_are_as_none(tiny_bert: Path, tmp_path: Path) -> None:
-    assert load_prepared(tiny_bert, "cpu", EngineWish(), tmp_path) is None
+    assert load_prepared(tiny_bert, "cpu", EnginePreference(), tmp_path) is None
     engine_folder(tmp_path).mkdir()
     (engine_folder(tmp_path) / "engine.json").write_text("{")
-    assert load_prepared(tiny_bert, "cpu", EngineWish(), tmp_path) is None
+    assert load_prepared(tiny_bert, "cpu", EnginePreference(), tmp_path) is None
 
 
 def test_the_processors_flags_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,17 +205,19 @@ def test_threads_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_tiny_model_of_each_kind_is_prepared(tmp_path: Path, tiny_model: Path, all_is_fast: None) -> None:
-    found = prepare_engine(tiny_model, wish=EngineWish(precision="fp32"), device="cpu", into=tmp_path)
+    found = prepare_engine(tiny_model, preference=EnginePreference(precision="fp32"), device="cpu", into=tmp_path)
     assert found["engine"] == "onnx fp32"
     texts = ["Anna Kovács flew to Zürich.", "", "word " * 300]
-    tagger = load_prepared(tiny_model, "cpu", EngineWish(precision="fp32"), tmp_path)
+    tagger = load_prepared(tiny_model, "cpu", EnginePreference(precision="fp32"), tmp_path)
     assert tagger is not None
-    assert span_f1(tagger.tag(texts), Tagger.load_torch(tiny_model, "cpu").tag(texts)) > 0.99
+    assert span_f1(tagger.find_spans(texts), Tagger.load_torch(tiny_model, "cpu").find_spans(texts)) > 0.99
 
 
 def test_a_folder_serves_as_it_was_prepared(tmp_path: Path, all_is_fast: None) -> None:
     folder = save_tiny_model(tmp_path / "model", "bert")
     assert Tagger.load(folder, device="cpu").choice.reason == "no other engine has been tried"
-    prepare_engine(folder, wish=EngineWish(precision="fp32"), device="cpu")
-    assert Tagger.load(folder, device="cpu", wish=EngineWish(precision="fp32")).choice.kind == ONNX
-    assert Tagger.load(folder, device="cpu", wish=EngineWish("torch", "fp32")).choice.kind == TORCH_FP32
+    prepare_engine(folder, preference=EnginePreference(precision="fp32"), device="cpu")
+    assert Tagger.load(folder, device="cpu", preference=EnginePreference(precision="fp32")).choice.kind == ONNX
+    assert (
+        Tagger.load(folder, device="cpu", preference=EnginePreference("torch", "fp32")).choice.kind == TORCH_FP32
+    )

@@ -31,8 +31,8 @@ def _scores(tagged: list) -> list:
 
 def test_a_batch_is_tagged_as_one_by_one(tiny_model: Path) -> None:
     tagger = Tagger.load(tiny_model, device="cpu")
-    together = tagger.tag(TEXTS)
-    alone = [tagger.tag([text])[0] for text in TEXTS]
+    together = tagger.find_spans(TEXTS)
+    alone = [tagger.find_spans([text])[0] for text in TEXTS]
     assert together == alone
     assert _scores(together) == pytest.approx(_scores(alone), abs=1e-4)
     assert any(together)
@@ -40,7 +40,7 @@ def test_a_batch_is_tagged_as_one_by_one(tiny_model: Path) -> None:
 
 def test_spans_are_ordered_stretches_of_whole_words(tiny_model: Path) -> None:
     tagger = Tagger.load(tiny_model, device="cpu")
-    for text, spans in zip(TEXTS, tagger.tag(TEXTS), strict=True):
+    for text, spans in zip(TEXTS, tagger.find_spans(TEXTS), strict=True):
         end = 0
         for span in spans:
             assert end <= span.start < span.end <= len(text)
@@ -56,8 +56,8 @@ def test_spans_are_ordered_stretches_of_whole_words(tiny_model: Path) -> None:
 def test_every_word_of_a_megabyte_is_reached(tiny_bert: Path) -> None:
     tagger = Tagger.load(tiny_bert, device="cpu")
     text = "Anna flew to Zürich. " * 50_000
-    found = tagger.tag([text])[0]
-    alone = tagger.tag(["Anna flew to Zürich. " * 20])[0]
+    found = tagger.find_spans([text])[0]
+    alone = tagger.find_spans(["Anna flew to Zürich. " * 20])[0]
     assert alone, "the random model finds nothing; choose another seed"
     assert found[-1].end > len(text) - len("Anna flew to Zürich. " * 5)
 
@@ -66,7 +66,7 @@ def test_every_word_of_a_megabyte_is_reached(tiny_bert: Path) -> None:
 @given(texts=st.lists(st.text(st.characters(codec=None), max_size=120), max_size=4))
 def test_any_text_is_tagged(tiny_bert: Path, texts: list[str]) -> None:
     tagger = Tagger.load(tiny_bert, device="cpu")
-    tagged = tagger.tag_scored(texts)
+    tagged = tagger.tag(texts)
     assert len(tagged) == len(texts)
     for text, result in zip(texts, tagged, strict=True):
         assert 0 <= result.score <= 1
@@ -85,7 +85,7 @@ def test_any_text_is_tagged(tiny_bert: Path, texts: list[str]) -> None:
 )
 def test_heads_of_every_scheme_are_read(tmp_path: Path, tags: tuple[str, ...]) -> None:
     tagger = Tagger.load(save_tiny_model(tmp_path, "bert", tags), device="cpu")
-    spans = [span for spans in tagger.tag(TEXTS) for span in spans]
+    spans = [span for spans in tagger.find_spans(TEXTS) for span in spans]
     assert spans
     assert {span.label for span in spans} <= set(tagger.labels) <= {"PER", "LOC"}
 
@@ -130,6 +130,6 @@ def test_the_packaged_tokenizers_truncation_does_not_leak(news_model: Path) -> N
 
 def test_text_scores_can_be_compared_between_texts(tiny_bert: Path) -> None:
     tagger = Tagger.load(tiny_bert, device="cpu")
-    short, long, empty = (tagged.score for tagged in tagger.tag_scored(["Anna", "Anna " * 200, ""]))
+    short, long, empty = (tagged.score for tagged in tagger.tag(["Anna", "Anna " * 200, ""]))
     assert empty == 1.0
     assert abs(short - long) < 0.7, "the score of a long text is not its probability, which is close to 0"
