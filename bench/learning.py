@@ -21,9 +21,9 @@ from transformers.utils import logging as transformers_logging
 
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
 from huggingface_ner.learning.dataset import label_windows
-from huggingface_ner.learning.evaluation import evaluate
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import replace_head
+from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.tagger import Tagger

@@ -36,10 +36,10 @@ from bench.corpus import read_corpus
 from bench.memory import families, megabytes
 from bench.models import base_encoder
 from bench.ways import IN_BATCHES, ONE_BY_ONE, Spans, Timed, ways
-from huggingface_ner.engines.agreement import span_f1
-from huggingface_ner.engines.engine import TORCH_FP32
+from huggingface_ner.engine_kinds import TORCH_FP32
 from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
+from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.store.model_folder import save_model
 from huggingface_ner.tagging.engine_trials import prepare_engine
@@ -115,7 +115,7 @@ def _engines(
     reference = found[str(TORCH_FP32)]
     for name, spans in found.items():
         number = len(spans)
-        f1, agreement = span_f1(spans, gold[:number]), span_f1(spans, reference[:number])
+        f1, agreement = (evaluate(each[:number], spans).overall.f1 for each in (gold, reference))
         print(f"{name:42} {best[name]:8.1f} {f1:7.4f} {agreement:9.4f}", flush=True)
         if name not in (ONE_BY_ONE, IN_BATCHES):
             ratios[f"{name} over the pipeline one by one, {what}"] = best[name] / best[ONE_BY_ONE]

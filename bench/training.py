@@ -31,12 +31,12 @@ from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
 from bench.models import base_encoder
-from huggingface_ner.engines.agreement import span_f1
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.dataset import label_windows
 from huggingface_ner.learning.fine_tuning import WINDOWS_PER_BATCH, Hyperparameters, fine_tune
 from huggingface_ner.learning.head import replace_head
+from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.tagger import Tagger
@@ -119,7 +119,7 @@ def main() -> None:
                 f1 = ""
                 if number == steps:
                     found = Tagger.of_model(*trained).find_spans([text.text for text in scored])
-                    f1 = f"{span_f1(found, [text.spans for text in scored]):.4f}"
+                    f1 = f"{evaluate([text.spans for text in scored], found).overall.f1:.4f}"
                 print(f"{name:24} {speeds[name]:8.3f} {f1:>7}", flush=True)
     for name, speed in speeds.items():
         if name != "ours":

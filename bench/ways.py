@@ -13,8 +13,8 @@ from typing import Any
 from transformers import pipeline
 from transformers.utils import logging as transformers_logging
 
-from huggingface_ner.engines.choice import EnginePreference, candidates
-from huggingface_ner.engines.engine import TORCH_FP32, EngineKind
+from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
+from huggingface_ner.engines.choice import candidates
 from huggingface_ner.engines.prepared import load_prepared
 from huggingface_ner.spans import Span
 from huggingface_ner.tagging.engine_trials import make_engine, prepare_engine

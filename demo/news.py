@@ -9,7 +9,7 @@ from huggingface_ner.label_studio.documents import open_document
 from huggingface_ner.label_studio.gold import best_annotation
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans
-from huggingface_ner.learning.evaluation import Scores, evaluate
+from huggingface_ner.scores import Scores, evaluate
 from huggingface_ner.spans import Span, drop_overlaps
 
 NEWS = ROOT / "examples" / "news"

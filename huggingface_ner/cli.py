@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from huggingface_ner import commands
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.logs import configure_logging
 from huggingface_ner.processes import end_with_parent_if_asked
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     end_with_parent_if_asked()
     try:
         options.run(options, settings)
-    except (ValueError, OSError) as error:
+    except (HuggingFaceNERError, OSError) as error:
         print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
     from huggingface_ner.label_studio.labeling_config import LabelingConfig
-    from huggingface_ner.learning.evaluation import Evaluation
+    from huggingface_ner.scores import Evaluation
     from huggingface_ner.spans import AnnotatedText
     from huggingface_ner.store.versions import ModelStore
     from huggingface_ner.tagging.tagger import Tagger
+
+
+class InputError(HuggingFaceNERError):
+    """A file given on the command line that cannot be used; the message names it and says what is needed."""
+
 
 # Texts are tagged so many at a time, which is how often a progress bar moves.
 TEXTS_AT_A_TIME = 100
@@ -280,16 +286,16 @@ def _read_config(path: Path) -> "LabelingConfig":
     try:
         return parse_labeling_config(path.read_text(encoding="utf-8-sig"))
     except (LabelingConfigError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
 
 
 def _read_tasks(path: Path) -> list[dict[str, Any]]:
     try:
         tasks = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
-        raise ValueError(f"{path}: it is no JSON: {error}") from error
+        raise InputError(f"{path}: it is no JSON: {error}") from error
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise ValueError(f"{path}: a list of tasks is needed, as Label Studio exports them with JSON")
+        raise InputError(f"{path}: a list of tasks is needed, as Label Studio exports them with JSON")
     # the shortest form that Label Studio imports has the data alone
     return [task if "data" in task else {"data": task} for task in tasks]
 
@@ -300,7 +306,7 @@ def _read_gold(path: Path, config: "LabelingConfig", settings: Settings) -> list
 
     gold = list(read_gold(_read_tasks(path), config, task_reader(settings)))
     if not gold:
-        raise ValueError(
+        raise InputError(
             f"{path}: no task in it has an annotation that is not cancelled and a text that can be read; "
             "annotate some and export them with JSON"
         )

@@ -64,7 +64,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """
         config = self._labeling_config
         if config is None:
-            raise ValueError("label_config: predicting needs the project's labelling config")
+            raise LabelingConfigError("predicting needs the project's labelling config")
         served = self._models.model_for(self._project)
         names = config.match_labels(served.labels)
         tag = partial(served.tag, is_connected=self._is_wanted)

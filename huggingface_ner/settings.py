@@ -9,10 +9,11 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from huggingface_ner.engines.choice import EnginePreference, EngineSetting, PrecisionSetting
+from huggingface_ner.engine_kinds import EnginePreference, EngineSetting, PrecisionSetting
+from huggingface_ner.errors import HuggingFaceNERError
 
 
-class SettingsError(ValueError):
+class SettingsError(HuggingFaceNERError):
     """Environment variables that cannot be used; the message names each, its value and what it should be."""
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from huggingface_ner.engines.engine import EngineKind
+from huggingface_ner.engine_kinds import EngineKind
+from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import Span
 
 # With gold spans, an engine may cost so much of the F1 that float32 has.
@@ -47,14 +48,9 @@ class Trial:
 
 def compare(kind: EngineKind, spans: Spans, fp32_spans: Spans, gold: Spans) -> Trial:
     """Compare an engine's spans with float32's, and both with the gold spans of the first texts, if any."""
-    agreement = span_f1(spans, fp32_spans)
+    found = evaluate(fp32_spans, spans).overall
+    agreement = found.f1 if found.predicted or found.gold else 1.0  # both find nothing: they agree
     if not any(gold):
         return Trial(kind, agreement)
-    return Trial(kind, agreement, span_f1(spans[: len(gold)], gold), span_f1(fp32_spans[: len(gold)], gold))
-
-
-def span_f1(spans: Spans, others: Spans) -> float:
-    """Return the F1 of texts' spans against others': 1.0 where there are none at all."""
-    common = sum(len(set(one) & set(other)) for one, other in zip(spans, others, strict=True))
-    number = sum(map(len, spans)) + sum(map(len, others))
-    return 2 * common / number if number else 1.0
+    f1, fp32_f1 = (evaluate(gold, each[: len(gold)]).overall.f1 for each in (spans, fp32_spans))
+    return Trial(kind, agreement, f1, fp32_f1)

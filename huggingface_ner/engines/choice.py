@@ -2,23 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
 from huggingface_ner.engines import hardware
 from huggingface_ner.engines.agreement import Trial
-from huggingface_ner.engines.engine import TORCH_FP32, EngineKind
-
-EngineSetting = Literal["auto", "torch", "onnx"]
-PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]
-
-
-@dataclass(frozen=True, slots=True)
-class EnginePreference:
-    """What is asked for: the settings INFERENCE_ENGINE, INFERENCE_PRECISION and INFERENCE_AGREEMENT."""
-
-    engine: EngineSetting = "auto"
-    precision: PrecisionSetting = "auto"
-    min_agreement: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Token windows to tag probabilities: the interface of engines, and PyTorch's."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from huggingface_ner.engine_kinds import EngineKind, Precision
 from huggingface_ner.engines.layouts import Batch, Layout, Packed, Padded
 from huggingface_ner.tagging.decoding import LogProbabilities
 
@@ -13,22 +14,6 @@ TOKENS_PER_BATCH = (256, 16_384)
 
 # PyTorch keeps its kernels for each shape: with all widths, 350 MB after 20,000 texts, which few spare.
 WIDTHS = 16
-
-# mixed: int8, but for the products that suffer most from it
-Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
-
-
-class EngineKind(NamedTuple):
-    """A library and the numbers that it computes with."""
-
-    engine: Literal["torch", "onnx"]
-    precision: Precision
-
-    def __str__(self) -> str:
-        return f"{self.engine} {self.precision}"
-
-
-TORCH_FP32 = EngineKind("torch", "fp32")
 
 
 class Engine(Protocol):

@@ -1,5 +1,7 @@
 """What can be wrong with a model."""
 
+from huggingface_ner.errors import HuggingFaceNERError
 
-class ModelError(ValueError):
-    """A folder or Hub name that cannot be used as the asked-for model; the message names it and says why."""
+
+class ModelError(HuggingFaceNERError):
+    """A folder or Hub name that cannot be used as the requested model; the message names it and says why."""

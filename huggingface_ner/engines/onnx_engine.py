@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from huggingface_ner.engine_kinds import EngineKind, Precision
 from huggingface_ner.engines.cores import engine_threads
-from huggingface_ner.engines.engine import EngineKind, Precision
 from huggingface_ner.engines.layouts import Batch, Packed, Padded
 from huggingface_ner.tagging.decoding import LogProbabilities
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from tokenizers import Tokenizer
 
+from huggingface_ner.engine_kinds import EngineKind, EnginePreference
 from huggingface_ner.engines.agreement import Trial
-from huggingface_ner.engines.choice import EnginePreference, choose
-from huggingface_ner.engines.engine import EngineKind
+from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.onnx_engine import OnnxEngine
 from huggingface_ner.tagging.decoding import TagScheme

@@ -147,7 +147,7 @@ class TrainingQueue:
             state = self._state(project_id)
             run = _run(state)
             if run is not None:
-                if self.end(run, Outcome.failed("the worker was killed while it trained", again=True)):
+                if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                     logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
             elif _wants(state) and "parked" not in state and time.time() >= _due(state):
                 job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
@@ -229,7 +229,7 @@ class TrainingQueue:
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
 
         def settle(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
-            pipeline.hset(key, "last", outcome.model_dump_json(exclude={"again"}))
+            pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable"}))
             if outcome.status != "failed":
                 pipeline.hset(key, "answered", run.answers)
                 pipeline.hdel(key, "attempts", "not_before")
@@ -238,7 +238,7 @@ class TrainingQueue:
                 return
             attempts = int(state.get("attempts", 0)) + 1
             # what was asked for meanwhile is a reason to try once more
-            if int(state["asked"]) <= run.answers and (not outcome.again or attempts >= MAX_ATTEMPTS):
+            if int(state["asked"]) <= run.answers and (not outcome.retryable or attempts >= MAX_ATTEMPTS):
                 pipeline.hset(key, "parked", outcome.reason)
                 pipeline.hdel(key, "attempts", "not_before")
                 pipeline.srem(self._wanting, run.project_id)

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
 # What a webhook may wait for Redis, several times over: Label Studio gives it one second in all.
@@ -37,7 +38,7 @@ class CircuitBreaker:
             self._rests_until = time.monotonic() + COOLDOWN_SECONDS
 
 
-class QueueError(ValueError):
+class QueueError(HuggingFaceNERError):
     """A training queue that cannot be used; the message says what to do."""
 
 

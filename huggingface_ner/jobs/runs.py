@@ -51,7 +51,7 @@ class Outcome(BaseModel, frozen=True):
     status: published; refused, where the serving model is better; unchanged, where data and settings are those of
     the serving version; skipped, where there is nothing to learn from; failed.
     f1, f1_before: of the new and the serving model on the same held-out tasks; None where they were not scored.
-    again: whether a failed run may succeed when it is tried again.
+    retryable: whether a failed run may succeed when it is tried again.
     """
 
     status: Literal["published", "refused", "unchanged", "skipped", "failed"]
@@ -59,11 +59,11 @@ class Outcome(BaseModel, frozen=True):
     version: str | None = None
     f1: float | None = None
     f1_before: float | None = None
-    again: bool = False
+    retryable: bool = False
     seconds: float | None = None
     at: float | None = None
 
     @classmethod
-    def failed(cls, reason: str, *, again: bool) -> Self:
+    def failed(cls, reason: str, *, retryable: bool) -> Self:
         """Return the outcome of a run that failed for a reason."""
-        return cls(status="failed", reason=reason, again=again)
+        return cls(status="failed", reason=reason, retryable=retryable)

@@ -11,7 +11,7 @@ from functools import partial
 
 from redis import RedisError
 
-from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.process import begin_job
 from huggingface_ner.jobs.suggestion_marks import Suggestions
 from huggingface_ner.jobs.worker import HOLDER
@@ -29,7 +29,7 @@ TIME_SLICE = 60.0
 logger = logging.getLogger(__name__)
 
 
-class LostError(RuntimeError):
+class LostError(Exception):
     """Somebody else gives suggestions to the project now."""
 
 
@@ -50,10 +50,12 @@ def suggest_project(project_id: int, version: str) -> None:
         try:
             client = LabelStudioClient(settings, queue.tokens.get(project_id))
             _Pusher(project_id, store, version, settings, client, put=put).push(suggestions)
-        except (ClientError, ModelError, OSError) as error:
-            again = error.again if isinstance(error, ClientError) else isinstance(error, OSError)
+        except (HuggingFaceNERError, OSError) as error:
+            retryable = error.retryable if isinstance(error, HuggingFaceNERError) else True
             logger.error("project %d: the suggestions of %s: %s", project_id, version, error)
-            put((queue.suggestions.due(project_id, version) or suggestions).failed(str(error), again=again))
+            put(
+                (queue.suggestions.due(project_id, version) or suggestions).failed(str(error), retryable=retryable)
+            )
     except (LostError, RedisError) as error:
         logger.warning("project %d: giving suggestions stops here: %s", project_id, error)
 
@@ -87,7 +89,7 @@ class _Pusher:
         try:
             config = parse_labeling_config(self._client.labeling_config(self._project_id))
         except LabelingConfigError as error:
-            raise ClientError(f"the labelling config is not for this: {error}", again=False) from error
+            raise ClientError(f"the labelling config is not for this: {error}", retryable=False) from error
         folder = self._store.folder(self._version)
         tagger = Tagger.load(folder, device=self._settings.device, preference=self._settings.engine_preference)
         predict = partial(

@@ -50,10 +50,10 @@ class Suggestions(BaseModel, frozen=True):
         """Return the state when no task is left."""
         return self.model_copy(update={"state": "complete", "reason": None})
 
-    def failed(self, reason: str, *, again: bool) -> Self:
+    def failed(self, reason: str, *, retryable: bool) -> Self:
         """Return the state after an attempt that failed."""
         attempts = self.attempts + 1
-        if not again or attempts >= MAX_ATTEMPTS:
+        if not retryable or attempts >= MAX_ATTEMPTS:
             return self.model_copy(update={"state": "failed", "reason": reason, "attempts": attempts})
         not_before = time.time() + RETRY_DELAYS[attempts - 1]
         return self.model_copy(update={"reason": reason, "attempts": attempts, "not_before": not_before})

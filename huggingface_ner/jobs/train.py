@@ -10,16 +10,15 @@ from typing import Any
 from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
-from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.process import begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.runs import Outcome, Run, RunProgress
 from huggingface_ner.jobs.worker import RUN_ID
-from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.learning.fine_tuning import TrainingError
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
 from huggingface_ner.learning.version import Report, train_version
@@ -33,7 +32,7 @@ OUTCOME_TIMEOUT = 120.0
 logger = logging.getLogger(__name__)
 
 
-class ReplacedError(RuntimeError):
+class ReplacedError(Exception):
     """Another run has taken this one's place: nothing of it may be published any more."""
 
 
@@ -58,17 +57,17 @@ def _outcome(project_id: int, settings: Settings, offered_token: str | None, rep
         return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report)
     except ReplacedError:
         raise
-    except ClientError as error:
-        return Outcome.failed(str(error), again=error.again)
-    except (ModelError, TrainingError) as error:
-        return Outcome.failed(str(error), again=False)
+    except HuggingFaceNERError as error:
+        return Outcome.failed(str(error), retryable=error.retryable)
     except JobTimeoutException:
-        return Outcome.failed(f"it took longer than TRAINING_TIMEOUT={settings.training_timeout} s", again=False)
+        return Outcome.failed(
+            f"it took longer than TRAINING_TIMEOUT={settings.training_timeout} s", retryable=False
+        )
     except OSError as error:
-        return Outcome.failed(f"{error}: the model that serves stays", again=True)
+        return Outcome.failed(f"{error}: the model that serves stays", retryable=True)
     except Exception as error:
         logger.exception("project %d: the training failed", project_id)
-        return Outcome.failed(f"{type(error).__name__}: {error}: the model that serves stays", again=True)
+        return Outcome.failed(f"{type(error).__name__}: {error}: the model that serves stays", retryable=True)
 
 
 def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Outcome:

@@ -80,7 +80,7 @@ class TrainingWorker(SpawnWorker):
         # a process that could still speak has said how far it is
         due = marks.due(project_id, job.args[1]) if marks.get(project_id) == before else None
         if due is not None and not self.is_asked_to_stop and marks.renew(project_id, holder):
-            marks.put(project_id, due.failed("the process was killed; is memory short?", again=True))
+            marks.put(project_id, due.failed("the process was killed; is memory short?", retryable=True))
         marks.release(project_id, holder)
 
     def _train(self, project_id: int, job: Job, queue: Queue) -> None:
@@ -97,7 +97,9 @@ class TrainingWorker(SpawnWorker):
         if self.is_asked_to_stop:
             self.training.release(run)
         else:  # a run that could still speak has said how it ended
-            self.training.end(run, Outcome.failed("the training process was killed; is memory short?", again=True))
+            self.training.end(
+                run, Outcome.failed("the training process was killed; is memory short?", retryable=True)
+            )
 
     def _run_process(self, job: Job, queue: Queue, is_kept: Callable[[], bool]) -> None:
         try:

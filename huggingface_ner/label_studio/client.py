@@ -11,6 +11,7 @@ import httpx
 from label_studio_sdk import LabelStudio, PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
 # Label Studio takes some seconds for a page of long texts with many annotations.
@@ -25,15 +26,15 @@ _GET_A_KEY = (
 )
 
 
-class ClientError(ValueError):
+class ClientError(HuggingFaceNERError):
     """Label Studio does not give what is asked for; the message says what to do.
 
-    again: whether it may when it is asked again later.
+    retryable: whether it may when it is asked again later.
     """
 
-    def __init__(self, message: str, *, again: bool) -> None:
+    def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
-        self.again = again
+        self.retryable = retryable
 
 
 class LabelStudioClient:
@@ -49,7 +50,7 @@ class LabelStudioClient:
         self._key_is_set = key is not None
         self._key = offered if key is None else key.get_secret_value()
         if not self._key:
-            raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", again=False)
+            raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", retryable=False)
 
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config, XML; raises ClientError."""
@@ -128,7 +129,7 @@ class LabelStudioClient:
             kept = self._webhooks(project_id) if without else []
         refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
         if refused:
-            raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", again=True)
+            raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", retryable=True)
         return bool(ours)
 
     def _webhooks(self, project_id: int) -> list[Any]:
@@ -150,22 +151,24 @@ class LabelStudioClient:
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise ClientError(
-                    f"{where} does not take {key} (HTTP {status}): {_GET_A_KEY}", again=False
+                    f"{where} does not take {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
                 raise ClientError(
                     f"{where} has no project {project_id}, or the user of LABEL_STUDIO_API_KEY may not see it",
-                    again=False,
+                    retryable=False,
                 ) from error
-            raise ClientError(f"{where} answers HTTP {status}", again=status >= 500 or status == 429) from error
+            raise ClientError(
+                f"{where} answers HTTP {status}", retryable=status >= 500 or status == 429
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ClientError(
                 f"{where} does not answer ({error or type(error).__name__}): is it running, and can the training "
                 "worker reach it there?",
-                again=True,
+                retryable=True,
             ) from error
         except ValueError as error:  # a page of some other service, which is no JSON
-            raise ClientError(f"{where} does not answer as Label Studio does: {error}", again=True) from error
+            raise ClientError(f"{where} does not answer as Label Studio does: {error}", retryable=True) from error
 
 
 def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:

@@ -9,12 +9,13 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.labeling_config import TextObject
 from huggingface_ner.label_studio.utf16 import CodeUnits
 
 
-class UnreadableTextError(ValueError):
+class UnreadableTextError(HuggingFaceNERError):
     """A value of a task's data that is no text for its object tag; the message says what it is and should be."""
 
 

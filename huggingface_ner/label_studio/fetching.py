@@ -17,6 +17,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 
+from huggingface_ner.errors import HuggingFaceNERError
+
 MAX_REDIRECTS = 5
 ANY_PUBLIC_HOST = "*"
 ACCESS_TOKEN_SECONDS = 240.0  # Label Studio's live 5 minutes
@@ -24,7 +26,7 @@ _CHUNK = 65_536
 _CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
-class FetchError(ValueError):
+class FetchError(HuggingFaceNERError):
     """A URL that is not fetched or does not answer; the message names its host and what to do."""
 
 
@@ -155,7 +157,7 @@ class UrlFetcher:
         response = self._request("POST", url, {"Content-Type": "application/json"}, deadline, body)
         try:
             return str(json.loads(self._text(response, url, deadline))["access"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (FetchError, ValueError, KeyError, TypeError) as error:
             raise FetchError(f"{_host(url)}: it does not take LABEL_STUDIO_API_KEY: {error}") from error
         finally:
             response.close()

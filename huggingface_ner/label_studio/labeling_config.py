@@ -8,6 +8,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from huggingface_ner.errors import HuggingFaceNERError
+
 MAX_CHARACTERS = 1_000_000
 # Control tag -> its regions' type, which is also where their labels are.
 REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
@@ -21,7 +23,7 @@ _SYNONYMS = (
 )
 
 
-class LabelingConfigError(ValueError):
+class LabelingConfigError(HuggingFaceNERError):
     """A labelling config that cannot be used; the message says what is wrong with it and what is needed."""
 
 

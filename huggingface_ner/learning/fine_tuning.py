@@ -30,6 +30,7 @@ from huggingface_ner.engines.pretrained import (
     load_tokenizer,
     window_length,
 )
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.dataset import label_windows
 from huggingface_ner.learning.head import MatchLabels, replace_head
@@ -52,7 +53,7 @@ Progress = Callable[[int, int, float], object]
 logger = logging.getLogger(__name__)
 
 
-class TrainingError(ValueError):
+class TrainingError(HuggingFaceNERError):
     """Tasks or settings that no model can be trained with; the message says what to do."""
 
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.events import KNOWN_ACTIONS, START_TRAINING, read_event
-from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server import auth, errors, monitoring
@@ -59,7 +59,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         body = _json_object()
         config = _text(body, "schema")
         if config is not None:
-            _check_config("schema", config)
+            parse_labeling_config(config)
         project = parse_project_id(body.get("project"))
         _remember_token(settings, queue, project, body.get("access_token"))
         credentials.look_after(project, request.host)
@@ -74,7 +74,6 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         config = _text(body, "label_config")
         if config is None:
             raise BadRequestError("label_config: the project's labelling config is missing")
-        _check_config("label_config", config)
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
         models.wait(MODEL_WAIT_TIMEOUT)
@@ -149,13 +148,6 @@ def _text(body: Mapping[str, Any], field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise BadRequestError(f"{field}: a text is needed, not {_kind(value)}")
     return value
-
-
-def _check_config(field: str, config: str) -> None:
-    try:
-        parse_labeling_config(config)
-    except LabelingConfigError as error:
-        raise BadRequestError(f"{field}: {error}") from error
 
 
 def _kind(value: object) -> str:

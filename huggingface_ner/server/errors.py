@@ -2,20 +2,24 @@
 
 import logging
 
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from huggingface_ner.serving.batcher import ClientGoneError, OverloadedError
-from huggingface_ner.serving.served_models import NotReadyError
+from huggingface_ner.errors import HuggingFaceNERError, UnavailableError
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError
+from huggingface_ner.serving.batcher import ClientGoneError
 from huggingface_ner.settings import Settings
 
 # What nginx calls it; nobody reads it but the log and the metrics.
 CLIENT_GONE = 499
 
+# What each route calls the labelling config.
+CONFIG_FIELDS = {"/setup": "schema", "/predict": "label_config"}
+
 logger = logging.getLogger(__name__)
 
 
-class BadRequestError(ValueError):
+class BadRequestError(HuggingFaceNERError):
     """A request that cannot be used; the message names the field and what it should be."""
 
 
@@ -26,9 +30,12 @@ def install(app: Flask, settings: Settings) -> None:
     def bad_request(error: BadRequestError) -> Response:
         return _answer(400, str(error))
 
-    @app.errorhandler(NotReadyError)
-    @app.errorhandler(OverloadedError)
-    def not_ready(error: NotReadyError | OverloadedError) -> Response:
+    @app.errorhandler(LabelingConfigError)
+    def bad_config(error: LabelingConfigError) -> Response:
+        return _answer(400, f"{CONFIG_FIELDS.get(request.path, 'label_config')}: {error}")
+
+    @app.errorhandler(UnavailableError)
+    def unavailable(error: UnavailableError) -> Response:
         answer = _answer(503, str(error))
         answer.headers["Retry-After"] = str(round(error.retry_after))
         return answer

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from huggingface_ner.engines.layouts import Size
+from huggingface_ner.errors import HuggingFaceNERError, UnavailableError
 from huggingface_ner.spans import TaggedText
 from huggingface_ner.tagging.tagger import PreparedText, Tagger, groups
 from huggingface_ner.tagging.windows import Window
@@ -41,15 +42,11 @@ STOPPING = "the service is stopping"
 logger = logging.getLogger(__name__)
 
 
-class OverloadedError(RuntimeError):
-    """Too many texts wait already; retry_after: seconds after which there should be room."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+class OverloadedError(UnavailableError):
+    """Too many texts wait already; after ``retry_after`` seconds there should be room."""
 
 
-class ClientGoneError(RuntimeError):
+class ClientGoneError(HuggingFaceNERError):
     """Nobody waits for the answer any more."""
 
 

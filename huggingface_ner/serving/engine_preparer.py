@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from huggingface_hub import try_to_load_from_cache
 
-from huggingface_ner.engines.choice import EnginePreference, choose
+from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import engine_folder, load_prepared
 from huggingface_ner.tagging.tagger import Tagger

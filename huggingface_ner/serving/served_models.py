@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from huggingface_ner.engines import cores
+from huggingface_ner.errors import UnavailableError
 from huggingface_ner.serving.batcher import Batcher
 from huggingface_ner.serving.prediction_cache import PredictionCache
 from huggingface_ner.serving.project_models import ProjectModels
@@ -30,15 +31,8 @@ LOAD_TIMEOUT = 30.0
 logger = logging.getLogger(__name__)
 
 
-class NotReadyError(RuntimeError):
-    """There is no model to predict with; the message says why.
-
-    retry_after: seconds after which it makes sense to ask again.
-    """
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+class NotReadyError(UnavailableError):
+    """There is no model to predict with; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
 CURRENT = "current"
@@ -36,7 +37,7 @@ STALE_AFTER = 24 * 3600.0
 ACTIVATION_DELAY = 5.0
 
 
-class StoreError(ValueError):
+class StoreError(HuggingFaceNERError):
     """A version that cannot be used; the message names it and those that can."""
 
 

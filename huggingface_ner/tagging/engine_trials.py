@@ -13,9 +13,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from huggingface_ner.engine_kinds import EngineKind, EnginePreference
 from huggingface_ner.engines.agreement import Trial, compare
-from huggingface_ner.engines.choice import EnginePreference, candidates, choose
-from huggingface_ner.engines.engine import Engine, EngineKind, TorchEngine
+from huggingface_ner.engines.choice import candidates, choose
+from huggingface_ner.engines.engine import Engine, TorchEngine
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
 from huggingface_ner.engines.prepared import Record, engine_folder, export_name, write_record

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from huggingface_ner.engines.choice import EngineChoice, EnginePreference, choose
-from huggingface_ner.engines.engine import Engine, Precision, TorchEngine
+from huggingface_ner.engine_kinds import EnginePreference, Precision
+from huggingface_ner.engines.choice import EngineChoice, choose
+from huggingface_ner.engines.engine import Engine, TorchEngine
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.layouts import Size

@@ -142,7 +142,7 @@ def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue:
     queue.ask(7)
     for attempt in range(MAX_ATTEMPTS):
         assert queue.status(7)["state"] == "waiting", attempt
-        queue.end(_take(queue), Outcome.failed("no room on the disk", again=True))
+        queue.end(_take(queue), Outcome.failed("no room on the disk", retryable=True))
     assert _jobs(queue) == []
     status = queue.status(7)
     assert (status["state"], status["reason"]) == ("parked", "no room on the disk")
@@ -151,19 +151,19 @@ def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue:
     queue.end(_take(queue), PUBLISHED)
     assert queue.status(7)["state"] == "idle"
     queue.ask(7)
-    queue.end(_take(queue), Outcome.failed("again", again=True))
+    queue.end(_take(queue), Outcome.failed("again", retryable=True))
     assert queue.status(7)["state"] == "waiting", "the count began anew"
 
 
 def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None:
     queue.ask(7)
     run = _take(queue)
-    queue.end(run, Outcome.failed("wrong key", again=False))
+    queue.end(run, Outcome.failed("wrong key", retryable=False))
     assert queue.status(7)["state"] == "parked"
     queue.ask(7)
     run = _take(queue)
     queue.ask(7)
-    queue.end(run, Outcome.failed("wrong key", again=False))
+    queue.end(run, Outcome.failed("wrong key", retryable=False))
     assert queue.status(7)["state"] == "waiting", "something new has come meanwhile"
 
 
@@ -172,8 +172,8 @@ def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pyt
     monkeypatch.setattr(queue_module, "RETRY_DELAYS", (0.0, 60.0))
     queue = _queue(redis_url)
     queue.ask(7)
-    queue.end(_take(queue), Outcome.failed("away", again=True))
-    queue.end(_take(queue), Outcome.failed("away", again=True))
+    queue.end(_take(queue), Outcome.failed("away", retryable=True))
+    queue.end(_take(queue), Outcome.failed("away", retryable=True))
     assert _jobs(queue) == []
     assert queue.status(7)["state"] == "waiting"
 

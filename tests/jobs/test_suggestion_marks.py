@@ -54,20 +54,20 @@ def test_tasks_that_are_added_are_due_also_while_the_last_are_given(marks: Sugge
 def test_one_that_fails_is_tried_again_and_then_left(
     marks: SuggestionMarks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = Suggestions(version="v1").failed("away", again=True)
+    first = Suggestions(version="v1").failed("away", retryable=True)
     marks.put(7, first)
     assert first.not_before > time.time()
     assert marks.due(7, "v1") is None, "not yet"
     monkeypatch.setattr(suggestion_marks, "RETRY_DELAYS", (0.0, 0.0))
     current = Suggestions(version="v1")
     for attempt in range(1, MAX_ATTEMPTS + 1):
-        current = current.failed("away", again=True)
+        current = current.failed("away", retryable=True)
         marks.put(7, current)
         assert (marks.due(7, "v1") is None) == (attempt == MAX_ATTEMPTS)
     assert (current.state, current.reason) == ("failed", "away")
     marks.tasks_added(7)
     assert marks.due(7, "v1") is not None
-    assert Suggestions(version="v1").failed("no", again=False).state == "failed"
+    assert Suggestions(version="v1").failed("no", retryable=False).state == "failed"
 
 
 def test_one_holds_a_project_at_a_time(marks: SuggestionMarks, redis_url: str) -> None:

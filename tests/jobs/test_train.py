@@ -208,7 +208,7 @@ def test_a_full_disk_leaves_the_serving_version(
 
     monkeypatch.setattr(version_module, "write_model", full)
     outcome = train._outcome(7, training, None, lambda progress: None)
-    assert (outcome.status, outcome.again) == ("failed", True)
+    assert (outcome.status, outcome.retryable) == ("failed", True)
     assert "No space left on device" in outcome.reason
     assert _store(training).current() == served
     assert [path.name for path in (training.model_dir / "finetuned_model" / "7").iterdir() if path.is_dir()] == [
@@ -230,12 +230,12 @@ def test_a_failed_run_says_what_to_do(
     label_studio_api.add(7, config("PER"), tasks(5))
     values = {name: getattr(training, name) for name in training.model_fields_set}
     outcome = train._outcome(7, Settings(**{**values, **change}), None, lambda progress: None)
-    assert (outcome.status, outcome.again) == ("failed", again)
+    assert (outcome.status, outcome.retryable) == ("failed", again)
     assert reason in outcome.reason
 
 
 def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "run_training", lambda *_: 1 / 0)
     outcome = train._outcome(7, training, None, lambda progress: None)
-    assert (outcome.status, outcome.again) == ("failed", True)
+    assert (outcome.status, outcome.retryable) == ("failed", True)
     assert outcome.reason == "ZeroDivisionError: division by zero: the model that serves stays"

@@ -49,14 +49,14 @@ def test_a_wrong_key_says_what_to_do(label_studio_api: LabelStudioApi) -> None:
     for key in ("wrong", "x.y.z"):
         with pytest.raises(ClientError, match="does not take LABEL_STUDIO_API_KEY") as raised:
             _client(label_studio_api, key).labeling_config(7)
-        assert not raised.value.again
+        assert not raised.value.retryable
         assert key not in str(raised.value)
 
 
 def test_an_unknown_project_says_so(label_studio_api: LabelStudioApi) -> None:
     with pytest.raises(ClientError, match="has no project 8") as raised:
         _client(label_studio_api).labeling_config(8)
-    assert not raised.value.again
+    assert not raised.value.retryable
 
 
 def test_the_token_that_label_studio_sends_serves_for_want_of_a_key(label_studio_api: LabelStudioApi) -> None:
@@ -78,8 +78,8 @@ def test_a_label_studio_that_is_away_may_come_back(label_studio_api: LabelStudio
     away = LabelStudioClient(Settings(label_studio_host="http://127.0.0.1:1", label_studio_api_key="k"))
     with pytest.raises(ClientError, match=r"LABEL_STUDIO_HOST=http://127.0.0.1:1 does not answer") as raised:
         away.labeling_config(7)
-    assert raised.value.again
+    assert raised.value.retryable
     label_studio_api.status = 418
     with pytest.raises(ClientError, match="HTTP 418") as raised:
         _client(label_studio_api).labeling_config(7)
-    assert not raised.value.again
+    assert not raised.value.retryable

@@ -1,6 +1,6 @@
 import pytest
 
-from huggingface_ner.learning.evaluation import evaluate
+from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import Span
 
 GOLD = [[Span(0, 4, "PER"), Span(10, 14, "LOC")], [], [Span(0, 3, "ORG")]]

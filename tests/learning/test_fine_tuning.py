@@ -7,9 +7,9 @@ import torch
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model
 from huggingface_ner.learning import fine_tuning
-from huggingface_ner.learning.evaluation import evaluate
 from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.learning.head import replace_head
+from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.store.model_folder import check_can_save, save_model
 from huggingface_ner.tagging.decoding import TagScheme

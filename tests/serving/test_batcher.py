@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from huggingface_ner.engines.engine import TORCH_FP32, Engine
+from huggingface_ner.engine_kinds import TORCH_FP32
+from huggingface_ner.engines.engine import Engine
 from huggingface_ner.engines.layouts import Layout, Packed, Padded, Size
 from huggingface_ner.serving import batcher as batcher_module
 from huggingface_ner.serving.batcher import (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from huggingface_ner.engines.choice import EnginePreference
+from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.serving import engine_preparer
 from huggingface_ner.serving.engine_preparer import EnginePreparer
 from tests.tiny_models import save_tiny_model

@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
 from huggingface_ner.engines import hardware
-from huggingface_ner.engines.agreement import Trial, compare, span_f1
-from huggingface_ner.engines.choice import EnginePreference, candidates, choose
-from huggingface_ner.engines.engine import TORCH_FP32, EngineKind, TorchEngine
+from huggingface_ner.engines.agreement import Trial, compare
+from huggingface_ner.engines.choice import candidates, choose
+from huggingface_ner.engines.engine import TorchEngine
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
 from huggingface_ner.engines.prepared import engine_folder, load_prepared
 from huggingface_ner.engines.pretrained import load_model, packaged_encoder
+from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging import engine_trials
 from huggingface_ner.tagging.engine_trials import prepare_engine
@@ -77,7 +79,7 @@ def test_a_published_model_is_served_by_what_agreed(
     assert tagger is not None
     assert (str(tagger.choice.kind), tagger.choice.reason) == (found["engine"], found["reason"])
     assert tagger.choice.kind.engine == "onnx" or tagger.choice.kind == TORCH_FP32
-    assert span_f1(tagger.find_spans(texts), fp32.find_spans(texts)) >= 0.95
+    assert evaluate(fp32.find_spans(texts), tagger.find_spans(texts)).overall.f1 >= 0.95
     assert tagger.labels == fp32.labels
     assert load_prepared(news_model, "cpu", EnginePreference("torch", "bf16"), tmp_path) is None, "not tried"
 
@@ -173,9 +175,9 @@ def test_half_a_point_of_f1_may_be_lost() -> None:
 
 def test_agreement_is_span_f1() -> None:
     a, b = Span(0, 1, "A"), Span(2, 3, "A")
-    assert span_f1([[a, b]], [[a]]) == pytest.approx(2 / 3)
-    assert span_f1([[a]], [[Span(0, 1, "B")]]) == 0.0
-    assert span_f1([[]], [[]]) == 1.0
+    assert compare(ONNX, [[a, b]], [[a]], []).agreement == pytest.approx(2 / 3)
+    assert compare(ONNX, [[a]], [[Span(0, 1, "B")]], []).agreement == 0.0
+    assert compare(ONNX, [[]], [[]], []).agreement == 1.0
 
 
 def test_damaged_records_are_as_none(tiny_bert: Path, tmp_path: Path) -> None:
@@ -210,7 +212,10 @@ def test_a_tiny_model_of_each_kind_is_prepared(tmp_path: Path, tiny_model: Path,
     texts = ["Anna Kovács flew to Zürich.", "", "word " * 300]
     tagger = load_prepared(tiny_model, "cpu", EnginePreference(precision="fp32"), tmp_path)
     assert tagger is not None
-    assert span_f1(tagger.find_spans(texts), Tagger.load_torch(tiny_model, "cpu").find_spans(texts)) > 0.99
+    assert (
+        evaluate(Tagger.load_torch(tiny_model, "cpu").find_spans(texts), tagger.find_spans(texts)).overall.f1
+        > 0.99
+    )
 
 
 def test_a_folder_serves_as_it_was_prepared(tmp_path: Path, all_is_fast: None) -> None:

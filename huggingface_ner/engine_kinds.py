@@ -1,0 +1,31 @@
+"""Names of engines: a library, the numbers it computes with, and what the settings prefer."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+# mixed: int8, except for the matrix products that lose most by it
+Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
+EngineSetting = Literal["auto", "torch", "onnx"]
+PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]
+
+
+class EngineKind(NamedTuple):
+    """A library and the precision it computes in."""
+
+    engine: Literal["torch", "onnx"]
+    precision: Precision
+
+    def __str__(self) -> str:
+        return f"{self.engine} {self.precision}"
+
+
+TORCH_FP32 = EngineKind("torch", "fp32")
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePreference:
+    """The settings INFERENCE_ENGINE, INFERENCE_PRECISION and INFERENCE_AGREEMENT."""
+
+    engine: EngineSetting = "auto"
+    precision: PrecisionSetting = "auto"
+    min_agreement: float = 0.95
