@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Ask for BASIC_AUTH_USER and BASIC_AUTH_PASS where they are set, ``/health`` included.
+    """Require BASIC_AUTH_USER and BASIC_AUTH_PASS on every route, if they are set; ``/health`` included.
 
     Label Studio then tells its user that the credentials are wrong or missing.
     """
@@ -25,7 +25,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check_credentials() -> Response | None:
-        # as bytes, in constant time: no hint of how much of it was right, and any character may be in it
+        # compared as bytes, which may hold any character, and in constant time, so that timing reveals nothing
         given = _credentials(request.headers.get("Authorization", ""))
         if any(hmac.compare_digest(given, each) for each in accepted):
             return None
@@ -37,16 +37,16 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def expected(settings: Settings) -> bytes | None:
-    """Return the user and the password, with a colon between, that every request has to bring; None: none."""
+    """Return the credentials that every request must carry, ``user:password``; None if none are set."""
     if settings.basic_auth_user is None or settings.basic_auth_pass is None:
         return None
     return f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()
 
 
 def _encodings(credentials: bytes) -> list[bytes]:
-    """Return credentials as clients may encode them: in UTF-8, and in Latin-1 as Label Studio does."""
+    """Return the credentials as clients may encode them: in UTF-8, or in Latin-1 as Label Studio does."""
     accepted = [credentials]
-    with suppress(UnicodeEncodeError):  # Label Studio cannot send these at all
+    with suppress(UnicodeEncodeError):  # not in Latin-1: Label Studio cannot send them at all
         accepted.append(credentials.decode().encode("latin-1"))
     return accepted
 

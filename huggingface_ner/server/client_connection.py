@@ -6,14 +6,17 @@ from typing import Any
 
 
 def connection_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Return a function that says whether a request's client has not hung up, as far as its server lets us see."""
+    """Return a function that says whether a request's client is still connected.
+
+    It needs gunicorn's socket; under another server it always returns True.
+    """
     connection = environ.get("gunicorn.socket")
     if not isinstance(connection, socket.socket):
         return lambda: True
 
     def is_connected() -> bool:
         try:
-            # nothing to read is the rule, the next request's first byte possible; an empty answer is the end
+            # usually nothing to read, perhaps the first byte of a next request; an empty read means it hung up
             return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
         except BlockingIOError:
             return True

@@ -10,7 +10,7 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfigError
 from huggingface_ner.serving.batcher import ClientGoneError
 from huggingface_ner.settings import Settings
 
-# What nginx calls it; nobody reads it but the log and the metrics.
+# The status that nginx uses; only the log and the metrics see it.
 CLIENT_GONE = 499
 
 # What each route calls the labelling config.
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class BadRequestError(HuggingFaceNERError):
-    """A request that cannot be used; the message names the field and what it should be."""
+    """A request that cannot be used; the message names the field and what it must be."""
 
 
 def install(app: Flask, settings: Settings) -> None:

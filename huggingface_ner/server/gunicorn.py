@@ -17,13 +17,13 @@ REQUEST_TIMEOUT = 120  # Label Studio hangs up after 100
 
 
 def make_app(settings: Settings) -> Flask:
-    """Return an app whose model has begun to load."""
-    # prometheus_client looks for PROMETHEUS_MULTIPROC_DIR when it is imported; and base_class must be before torch
+    """Return an app; its models are loading in the background."""
+    # prometheus_client reads PROMETHEUS_MULTIPROC_DIR when it is imported, and base_class must come before torch
     from huggingface_ner.server.app import create_app  # noqa: PLC0415
 
     models = ServedModels(settings)
     models.start()
-    # a thread that is still inside an engine when the interpreter ends would abort the process
+    # a thread that is still inside an engine when the interpreter exits would abort the process
     atexit.register(models.stop_engines)
     return create_app(settings, models, open_queue(settings))
 

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus, summed over the server's processes."""
+"""Metrics for Prometheus, summed over the server's processes."""
 
 import os
 import time
@@ -16,9 +16,9 @@ from prometheus_client import (
 
 
 class Metrics:
-    """The service's metrics in a registry of their own, so that several apps can live in one process.
+    """The service's metrics, in a registry of their own, so that one process can hold several apps.
 
-    With PROMETHEUS_MULTIPROC_DIR set, every process writes its numbers there and any of them answers for all.
+    If PROMETHEUS_MULTIPROC_DIR is set, every process writes its values there and any process answers for all.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Metrics:
 
         self.waiting = Gauge(
             "huggingface_ner_waiting_texts",
-            "Texts that are being tagged or wait for it.",
+            "Texts being tagged or waiting.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )

@@ -1,4 +1,4 @@
-"""What operators look at: health, readiness, trainings, metrics."""
+"""Routes for operators: health, readiness, trainings, metrics."""
 
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -33,7 +33,7 @@ def install(app: Flask, models: ServedModels, queue: TrainingQueue | None, metri
         asked = request.args.get("project")
         project = parse_project_id(asked)
         if asked is not None and project is None:
-            raise BadRequestError("project: the number of a project is needed")
+            raise BadRequestError("project: must be the number of a project")
         try:
             if project is not None:
                 return jsonify(queue.status(project))

@@ -1,4 +1,4 @@
-"""Asks a running server how it is, as a container's health check does."""
+"""Requests /health of the server on this machine, as a container's health check does."""
 
 import base64
 import urllib.request
@@ -9,7 +9,7 @@ ANSWER_TIMEOUT = 3.0
 
 
 def ask_health(settings: Settings) -> str:
-    """Return what ``/health`` on this machine answers, with the settings' credentials; raises OSError."""
+    """Return what ``/health`` on this machine answers, using the settings' credentials. Raises OSError."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared only
     request = urllib.request.Request(f"http://{host}:{settings.port}/health")
     if settings.basic_auth_user is not None and settings.basic_auth_pass is not None:

@@ -1,7 +1,7 @@
-"""The credentials that Label Studio's own webhook needs and does not carry.
+"""Puts the credentials into the webhook that Label Studio registers for this backend.
 
-Label Studio connects a backend with basic auth, but registers a webhook without: its events would be refused, and
-no training would ever start.
+Label Studio connects to a backend with basic auth, but registers its webhook without it. The webhook's events
+would be refused, and no training would ever start.
 """
 
 import base64
@@ -18,18 +18,18 @@ from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.server import auth
 from huggingface_ner.settings import Settings
 
-# Label Studio asks for /setup, then registers the webhook, then asks again.
+# Label Studio requests /setup, then registers the webhook, then requests /setup again.
 REGISTRATION_DELAY = 2.0
-# A webhook that is not there yet, or a Label Studio that did not answer, is looked for again.
+# Delays after a look that found no webhook, or no answer from Label Studio.
 RETRY_DELAYS = (5.0, 20.0, 60.0)
-# One that carries them may be replaced by one that does not: where the backend is connected anew.
+# A webhook that carries them is trusted this long: connecting the backend anew replaces it by one without.
 TRUST_SECONDS = 60.0
-# A person may have done something about it.
+# After a failure, the next /setup looks again no sooner: a person may have fixed it.
 COOLDOWN_SECONDS = 15.0
 MAX_PROJECTS = 1000
 
 ARRIVED = "its events arrive with the credentials"
-GIVEN = "it carries the credentials"
+GIVEN = "webhook credentials are in place; annotations will start trainings"
 ADVICE = (
     "Label Studio's webhook carries no credentials, so annotations do not start trainings: set "
     "LABEL_STUDIO_API_KEY to a token of a user who may change the project, or put the credentials into the "
@@ -46,7 +46,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Check:
-    """When a project's webhook is looked at; infinite: at the next /setup, not before ``rests_until``."""
+    """When a project's webhook is checked next.
+
+    due: by the monotonic clock; infinite: at the next /setup, but not before ``rests_until``.
+    """
 
     host: str
     due: float
@@ -55,15 +58,15 @@ class _Check:
 
 
 class WebhookCredentials:
-    """Looks after the webhooks of the projects that ask for /setup, in a thread of its own.
+    """Checks the webhooks of the projects that request /setup, in a background thread.
 
-    What comes of it is logged and noted for ``/training``. Does nothing where no credentials are asked for.
+    The result is logged and shown as ``webhook`` in ``/training``. Does nothing if no credentials are set.
     """
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
         self._settings = settings
         self._started = time.time()
-        # without a queue nothing is trained, and without credentials none are missing
+        # without a queue there is no training; without credentials none can be missing
         self._queue = queue if settings.basic_auth_user is not None else None
         self._checks: dict[int, _Check] = {}
         self._arrived: set[int] = set()
@@ -71,9 +74,9 @@ class WebhookCredentials:
         self._thread: threading.Thread | None = None
 
     def look_after(self, project_id: int | None, host: str) -> None:
-        """See to a project's webhook soon; returns at once.
+        """Check a project's webhook soon; returns at once.
 
-        host: of the URL that Label Studio knows this service by, with its port.
+        host: host and port of the URL by which Label Studio knows this service.
         """
         if self._queue is None or project_id is None:
             return
@@ -119,7 +122,7 @@ class WebhookCredentials:
                     self._note(queue, project_id, GIVEN if trouble is None else told)
 
     def _trouble(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
-        """Give a project's webhook the credentials; returns why it has none, None where it has."""
+        """Give a project's webhook the credentials; returns None, or why that failed."""
         credentials = auth.expected(self._settings) or b""
         authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
         try:
@@ -128,14 +131,14 @@ class WebhookCredentials:
             found = client.give_credentials(project_id, host, user, authorization)
         except (ClientError, RedisError) as error:
             return str(error)
-        except Exception as error:  # the thread has other projects to look after
-            logger.exception("project %d: its webhook", project_id)
+        except Exception as error:  # the thread has other projects to check
+            logger.exception("project %d: checking its webhook failed", project_id)
             return f"{type(error).__name__}: {error}"
         return None if found else NO_WEBHOOK
 
     @staticmethod
     def _is_settled(check: _Check, trouble: str | None) -> bool:
-        """Say when a webhook is looked at again; returns whether what is known of it is worth telling."""
+        """Schedule the next check; returns whether the result is final, so that it is worth telling."""
         if trouble is not None and check.attempts < len(RETRY_DELAYS):
             check.due = time.monotonic() + RETRY_DELAYS[check.attempts]
             check.attempts += 1
@@ -145,9 +148,9 @@ class WebhookCredentials:
         return True
 
     def _note(self, queue: TrainingQueue, project_id: int, note: str) -> bool:
-        """Keep, and log, what is new since this service started; False where that fails.
+        """Store and log a note that is new since this service started; returns False if that fails.
 
-        That events arrived says more than anything else, but not what came with an earlier start's credentials.
+        ARRIVED outranks all other notes, unless it is from an earlier start, whose credentials may have differed.
         """
         try:
             known, noted_at = queue.webhook_note(project_id)
@@ -158,5 +161,5 @@ class WebhookCredentials:
             logger.warning("project %d: the training queue does not answer: %s", project_id, error)
             return False
         level = logging.INFO if note in (ARRIVED, GIVEN) else logging.WARNING
-        logger.log(level, "project %d: its webhook: %s", project_id, note)
+        logger.log(level, "project %d: %s", project_id, note)
         return True

@@ -99,7 +99,7 @@ def test_without_a_key_it_is_said_what_to_do(
     note = _noted(queue)
     assert note.startswith(ADVICE)
     assert "LABEL_STUDIO_API_KEY is not set" in note
-    assert "project 7: its webhook: Label Studio's webhook carries no credentials" in caplog.text
+    assert "project 7: Label Studio's webhook carries no credentials" in caplog.text
     assert "pässword" not in caplog.text
 
 
