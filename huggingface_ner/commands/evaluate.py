@@ -1,0 +1,67 @@
+"""The command ``evaluate``: a model's scores on annotated tasks."""
+# ruff: noqa: PLC0415
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from huggingface_ner.commands.inputs import read_annotated_tasks, read_config
+from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_command, add_config, add_model
+from huggingface_ner.settings import Settings
+
+if TYPE_CHECKING:
+    from huggingface_ner.label_studio.labeling_config import LabelingConfig
+    from huggingface_ner.scores import Evaluation
+    from huggingface_ner.spans import AnnotatedText
+    from huggingface_ner.tagging.tagger import Tagger
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Add the command ``evaluate``."""
+    parser = add_command(
+        commands,
+        evaluate,
+        "Print strict precision, recall and F1, overall and for each label: a region is right when its start, its "
+        "end and its label are.",
+    )
+    add_model(parser)
+    add_config(parser)
+    add_annotated_tasks(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object: precision, recall, f1 and the same under labels",
+    )
+
+
+def evaluate(options: argparse.Namespace, settings: Settings) -> None:
+    """Print strict precision, recall and F1 on annotated tasks."""
+    from huggingface_ner.tagging.tagger import Tagger
+
+    config = read_config(options.config)
+    gold = read_annotated_tasks(options.tasks, config, settings)
+    scores = score_tagger(
+        Tagger.load(options.model, device=settings.device, preference=settings.engine_preference), config, gold
+    )
+    print(json.dumps(scores.as_dict(), ensure_ascii=False) if options.json else score_table(scores))
+
+
+def score_tagger(tagger: "Tagger", config: "LabelingConfig", gold: Sequence["AnnotatedText"]) -> "Evaluation":
+    """Return a tagger's scores on annotated texts, showing a progress bar."""
+    from huggingface_ner.learning.evaluation import evaluate_tagger
+
+    with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
+        return evaluate_tagger(tagger, gold, config.match_labels, bar.update)
+
+
+def score_table(scores: "Evaluation") -> str:
+    """Return scores as a table: a line for all labels and one for each."""
+    rows = [("all", scores.overall), *scores.by_label.items()]
+    width = max(len(label) for label, _ in rows)
+    lines = [f"{'':{width}}  precision  recall      f1  gold"]
+    for label, of in rows:
+        lines.append(f"{label:{width}}  {of.precision:9.3f}  {of.recall:6.3f}  {of.f1:6.3f}  {of.gold:4}")
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""The files that commands are given: a labelling config, tasks, annotated tasks."""
+# ruff: noqa: PLC0415
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.settings import Settings
+
+if TYPE_CHECKING:
+    from huggingface_ner.label_studio.labeling_config import LabelingConfig
+    from huggingface_ner.spans import AnnotatedText
+
+
+class InputError(HuggingFaceNERError):
+    """A file given on the command line that cannot be used; the message names it and says what is needed."""
+
+
+def read_config(path: Path) -> "LabelingConfig":
+    """Read a labelling config; raises InputError, OSError."""
+    from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+
+    try:
+        return parse_labeling_config(path.read_text(encoding="utf-8-sig"))
+    except (LabelingConfigError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def read_tasks(path: Path) -> list[dict[str, Any]]:
+    """Read tasks, each with its ``data``; raises InputError, OSError."""
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputError(f"{path}: it is no JSON: {error}") from error
+    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+        raise InputError(f"{path}: a list of tasks is needed, as Label Studio exports them with JSON")
+    # the shortest form that Label Studio imports has the data alone
+    return [task if "data" in task else {"data": task} for task in tasks]
+
+
+def read_annotated_tasks(path: Path, config: "LabelingConfig", settings: Settings) -> list["AnnotatedText"]:
+    """Read the texts of annotated tasks, at least one; raises InputError, OSError."""
+    from huggingface_ner.label_studio.gold import read_gold
+    from huggingface_ner.label_studio.tasks import task_reader
+
+    gold = list(read_gold(read_tasks(path), config, task_reader(settings)))
+    if not gold:
+        raise InputError(
+            f"{path}: no task in it has an annotation that is not cancelled and a text that can be read; "
+            "annotate some and export them with JSON"
+        )
+    return gold

@@ -1,0 +1,44 @@
+"""The commands ``serve`` and ``worker``: what runs until it is stopped."""
+# ruff: noqa: PLC0415
+
+import argparse
+
+from huggingface_ner.commands.options import Commands, add_command
+from huggingface_ner.settings import Settings
+
+
+def add_serve(commands: Commands) -> None:
+    """Add the command ``serve``."""
+    parser = add_command(
+        commands, serve, "Serve Label Studio: /health, /setup, /predict, /webhook, ... until stopped."
+    )
+    parser.add_argument("--host", help="address to listen on (default: HOST)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: PORT)")
+
+
+def serve(options: argparse.Namespace, settings: Settings) -> None:
+    """Serve Label Studio until stopped."""
+    if settings.redis_url is None:
+        from huggingface_ner.jobs.embedded import serve_with_training
+
+        serve_with_training(settings)
+    else:
+        from huggingface_ner.server.gunicorn import serve as serve_app
+
+        serve_app(settings)
+
+
+def add_worker(commands: Commands) -> None:
+    """Add the command ``worker``."""
+    add_command(
+        commands,
+        worker,
+        "Run the trainings that wait at REDIS_URL, one at a time, and give suggestions, until stopped.",
+    )
+
+
+def worker(options: argparse.Namespace, settings: Settings) -> None:
+    """Run the trainings that wait in Redis, until stopped."""
+    from huggingface_ner.jobs.worker import run_worker
+
+    run_worker(settings)

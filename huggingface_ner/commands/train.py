@@ -1,0 +1,142 @@
+"""The command ``train``: annotated tasks to a model in a folder, or to a version of a project's model."""
+# ruff: noqa: PLC0415
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from huggingface_ner.commands.evaluate import score_table, score_tagger
+from huggingface_ner.commands.inputs import read_annotated_tasks, read_config
+from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_command, add_config, project_id
+from huggingface_ner.settings import Settings
+
+if TYPE_CHECKING:
+    from huggingface_ner.label_studio.labeling_config import LabelingConfig
+    from huggingface_ner.spans import AnnotatedText
+
+
+def add_train(commands: Commands) -> None:
+    """Add the command ``train``."""
+    parser = add_command(
+        commands, train, "Fine-tune a model on annotated tasks and print its scores on those held out."
+    )
+    add_config(parser)
+    add_annotated_tasks(parser)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, help="folder for the model; a model in it is replaced")
+    where.add_argument(
+        "--project",
+        type=project_id,
+        metavar="ID",
+        help="Label Studio's number of a project: servers on the same MODEL_DIR serve the model to it in seconds, "
+        "unless the one that serves is better",
+    )
+    parser.add_argument(
+        "--baseline",
+        help="Hub name or folder of the model to start from (default: BASELINE_MODEL_NAME)",
+    )
+    parser.add_argument(
+        "--held-out",
+        type=_share,
+        default=0.2,
+        metavar="SHARE",
+        help="share of the tasks that is kept from training and scored, chosen by a hash of the task's id: at "
+        "most 200 tasks, none of fewer than 20; 0 trains on everything (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share < 1:
+        raise ValueError
+    return share
+
+
+def train(options: argparse.Namespace, settings: Settings) -> None:
+    """Fine-tune a model, save it or publish it for a project, and print its scores on the tasks held out."""
+    from huggingface_ner.engines.cores import take_cores
+    from huggingface_ner.learning.starting_model import starting_model
+    from huggingface_ner.store.model_folder import check_can_save
+
+    # a service may run beside it, as beside a worker's trainings
+    take_cores(settings.training_threads)
+    if options.out is not None:
+        check_can_save(options.out)
+    config = read_config(options.config)
+    gold = read_annotated_tasks(options.tasks, config, settings)
+    baseline = options.baseline or starting_model(settings)
+    with tqdm(desc="training", unit="step", disable=None) as bar:
+
+        def show(step: int, steps: int) -> None:
+            bar.total = steps
+            bar.update(step - bar.n)
+
+        run = _train_into_folder if options.out is not None else _train_for_project
+        told = run(options, settings, config, gold, baseline=baseline, show=show)
+    print(told)
+
+
+def _train_into_folder(
+    options: argparse.Namespace,
+    settings: Settings,
+    config: "LabelingConfig",
+    gold: list["AnnotatedText"],
+    *,
+    baseline: str | Path,
+    show: Callable[[int, int], None],
+) -> str:
+    from huggingface_ner.learning.dataset import split_held_out
+    from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
+    from huggingface_ner.store.model_folder import save_model
+    from huggingface_ner.tagging.tagger import Tagger
+
+    learned, held_out = split_held_out(gold, options.held_out)
+    model, tokenizer = fine_tune(
+        learned,
+        config.label_names,
+        baseline,
+        Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed),
+        match_labels=config.match_labels,
+        device=settings.device,
+        progress=lambda step, steps, epoch: show(step, steps),
+    )
+    scores = score_tagger(Tagger.of_model(model, tokenizer), config, held_out) if held_out else None
+    save_model(model, tokenizer, options.out)
+    told = f"{options.out}: trained on {len(learned)} texts, {len(held_out)} held out"
+    return f"{told}\n{score_table(scores)}" if scores else told
+
+
+def _train_for_project(
+    options: argparse.Namespace,
+    settings: Settings,
+    config: "LabelingConfig",
+    gold: list["AnnotatedText"],
+    *,
+    baseline: str | Path,
+    show: Callable[[int, int], None],
+) -> str:
+    from huggingface_ner.learning.spool import Spool
+    from huggingface_ner.learning.version import train_version
+    from huggingface_ner.store.versions import project_store
+
+    with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
+        for text in gold:
+            spool.add(text)
+        outcome = train_version(
+            spool,
+            config,
+            project_store(settings, options.project),
+            baseline,
+            settings,
+            report=lambda progress: show(progress.step, progress.steps) if progress.steps else None,
+            held_out_share=options.held_out,
+            seed=options.seed,
+        )
+    version = f"{outcome.version}: " if outcome.version else ""
+    scores = [f"{score:.3f}" for score in (outcome.f1, outcome.f1_before) if score is not None]
+    return f"{version}{outcome.status}: {outcome.reason}" + (f" (F1 {', before '.join(scores)})" if scores else "")

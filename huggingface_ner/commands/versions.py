@@ -1,0 +1,54 @@
+"""The command ``versions``: the models of all projects."""
+# ruff: noqa: PLC0415
+
+import argparse
+from typing import TYPE_CHECKING
+
+from huggingface_ner.commands.options import Commands, add_command
+from huggingface_ner.settings import Settings
+
+if TYPE_CHECKING:
+    from huggingface_ner.store.versions import ModelStore
+
+
+def add_versions(commands: Commands) -> None:
+    """Add the command ``versions``."""
+    parser = add_command(
+        commands, versions, "Show the models of all projects, choose the one that serves, or delete one."
+    )
+    parser.add_argument("action", choices=["list", "use", "remove"])
+    parser.add_argument("version", nargs="?", help="for use and remove: its name, as list shows it")
+
+
+def versions(options: argparse.Namespace, settings: Settings) -> None:
+    """List the models of all projects, let one serve, or delete one."""
+    from huggingface_ner.store.versions import StoreError, project_stores
+
+    stores = project_stores(settings)
+    if options.action == "list":
+        _print_versions(stores)
+        return
+    if options.version is None:
+        raise StoreError(f"versions {options.action}: name a version; `versions list` shows them")
+    for store in stores.values():
+        if options.version in [version.name for version in store.versions()]:
+            if options.action == "use":
+                store.use(options.version)
+                print(f"{options.version}: serves in a few seconds, until the next training publishes")
+            else:
+                store.remove(options.version)
+                print(f"{options.version}: removed")
+            return
+    raise StoreError(f"{options.version}: there is no such version; `versions list` shows those that there are")
+
+
+def _print_versions(stores: "dict[int, ModelStore]") -> None:
+    print(f"{'project':>7}  {'version':20}  {'serves':6}  {'f1':>6}  trained on")
+    for project_id, store in stores.items():
+        current = store.current()
+        for version in store.versions():
+            f1 = version.metrics.get("f1")
+            shown = f"{f1:.3f}" if isinstance(f1, float) else "-"
+            serves = "yes" if version.name == current else ""
+            trained = version.metrics.get("trained", "-")
+            print(f"{project_id:7}  {version.name:20}  {serves:6}  {shown:>6}  {trained}")
