@@ -12,7 +12,6 @@ import sys
 import threading
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from huggingface_hub import try_to_load_from_cache
@@ -21,6 +20,7 @@ from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import engine_folder, load_prepared
+from huggingface_ner.store.files import folder_aside, place_folder
 from huggingface_ner.tagging.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -104,13 +104,9 @@ class EnginePreparer:
                 name_or_path, self._device, self._preference, place
             ):
                 return
-            aside = Path(mkdtemp(prefix=".aside-", dir=self._folder))
-            try:
+            with folder_aside(self._folder) as aside:
                 self._run(name_or_path, aside)
-                shutil.rmtree(place, ignore_errors=True)
-                aside.rename(place)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                place_folder(aside, place)
             self._prune()
 
     def _run(self, name_or_path: str | Path, into: Path) -> None:

@@ -1,10 +1,10 @@
 """A model's folder, written whole or not at all."""
 
-import shutil
 from pathlib import Path
-from tempfile import mkdtemp
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from huggingface_ner.store.files import folder_aside, place_folder
 
 
 def check_can_save(folder: Path) -> None:
@@ -19,16 +19,9 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     Raises OSError.
     """
     check_can_save(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        new, old = aside / "new", aside / "old"
-        write_model(model, tokenizer, new)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    finally:
-        shutil.rmtree(aside)
+    with folder_aside(folder.parent) as aside:
+        write_model(model, tokenizer, aside)
+        place_folder(aside, folder)
 
 
 def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -7,13 +7,10 @@ it before and all of them change over at once: Label Studio asks one for the ver
 """
 
 import json
-import os
 import re
 import secrets
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +20,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_aside, place_folder, replaced_file
 
 CURRENT = "current"
 METRICS = "metrics.json"
 # UTC, to the second, and something that keeps two machines apart.
 _PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
 _VERSION = re.compile(_PATTERN)
-_ASIDE = ".new-"
-# A writer that has been at it for so long was killed.
-STALE_AFTER = 24 * 3600.0
 
 # From publishing to serving: what loading takes several times over.
 ACTIVATION_DELAY = 5.0
@@ -119,21 +114,13 @@ class ModelStore:
 
         Raises whatever ``write`` does, and OSError (a full disk); the version that serves stays then.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        aside = self._folder / f"{_ASIDE}{secrets.token_hex(4)}"
-        try:
-            aside.mkdir()
+        with folder_aside(self._folder) as aside:
             write(aside)
             (aside / METRICS).write_text(
                 json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
             )
-            for path in [*aside.rglob("*"), aside]:
-                _sync(path)
             name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-            aside.rename(self._folder / name)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
+            place_folder(aside, self._folder / name)
         self._point_to(name)
         self._prune()
         return self._version(name)
@@ -149,7 +136,7 @@ class ModelStore:
         pointer = self.pointer()
         if pointer and name in (pointer.version, pointer.serving_version()):
             raise StoreError(f"{name}: it is the one that serves; let another serve first, with `use`")
-        self._delete(name)
+        delete_folder(self._folder / name)
 
     def _version(self, name: str) -> Version:
         folder = self._folder / name
@@ -166,9 +153,8 @@ class ModelStore:
 
     def _point_to(self, name: str) -> None:
         chosen = Pointer(version=name, before=self.serving_version(), since=time.time() + ACTIVATION_DELAY)
-        with _replaced(self._folder / CURRENT) as file:
+        with replaced_file(self._folder / CURRENT) as file:
             file.write_text(chosen.model_dump_json(), encoding="ascii")
-        _sync(self._folder)
 
     def _prune(self) -> None:
         pointer = self.pointer()
@@ -176,16 +162,8 @@ class ModelStore:
         names = [version.name for version in self.versions()]
         spare = [name for name in names if name not in needed]
         for name in spare[: max(len(names) - self._keep, 0)]:
-            self._delete(name)
-        for left in self._folder.glob(f"{_ASIDE}*"):
-            if time.time() - left.stat().st_mtime > STALE_AFTER:
-                shutil.rmtree(left, ignore_errors=True)
-
-    def _delete(self, name: str) -> None:
-        # renamed first, so that nobody sees half a version
-        going = self._folder / f"{_ASIDE}{secrets.token_hex(4)}"
-        (self._folder / name).rename(going)
-        shutil.rmtree(going)
+            delete_folder(self._folder / name)
+        delete_leftovers(self._folder)
 
 
 def project_store(settings: Settings, project_id: int) -> ModelStore:
@@ -207,23 +185,3 @@ def serving_versions(settings: Settings) -> dict[int, str]:
 
 def _folder(settings: Settings) -> Path:
     return settings.model_dir / settings.finetuned_model_name
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
-    """Give a file to write that takes the path's place when all is written, and is gone where that failed."""
-    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        yield aside
-        _sync(aside)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
