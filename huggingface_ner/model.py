@@ -106,8 +106,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
 
     def _new_labels(self, event: WebhookEvent, project_id: int) -> Sequence[str] | None:
         """Return a labelling config's labels where they are others than the project's model was trained for."""
-        version = project_store(self._settings, project_id).current_version() if event.label_config else None
-        if version is None or not event.label_config:
+        if not event.label_config:
+            return None
+        version = project_store(self._settings.models_folder, project_id).current_version()
+        if version is None:
             return None
         try:
             labels = parse_labeling_config(event.label_config).label_names

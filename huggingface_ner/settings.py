@@ -168,6 +168,11 @@ class Settings(BaseSettings):
         return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
+    def models_folder(self) -> Path:
+        """The folder of the fine-tuned models, a folder in it for each project."""
+        return self.model_dir / self.finetuned_model_name
+
+    @cached_property
     def baseline_is_set(self) -> bool:
         """Whether a person chose the baseline: then nothing else may stand in for it."""
         return "baseline_model_name" in self.model_fields_set

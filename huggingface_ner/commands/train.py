@@ -130,7 +130,7 @@ def _train_for_project(
         outcome = train_version(
             spool,
             config,
-            project_store(settings, options.project),
+            project_store(settings.models_folder, options.project, settings.keep_versions),
             baseline,
             settings,
             report=lambda progress: show(progress.step, progress.steps) if progress.steps else None,

@@ -24,7 +24,7 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
     """List the models of all projects, let one serve, or delete one."""
     from huggingface_ner.store.versions import StoreError, project_stores
 
-    stores = project_stores(settings)
+    stores = project_stores(settings.models_folder)
     if options.action == "list":
         _print_versions(stores)
         return

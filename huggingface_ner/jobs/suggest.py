@@ -36,7 +36,7 @@ class LostError(Exception):
 def suggest_project(project_id: int, version: str) -> None:
     """Go on with a version's suggestions for a while: what RQ calls, in a process of its own."""
     settings, queue = begin_job()
-    store = project_store(settings, project_id)
+    store = project_store(settings.models_folder, project_id)
     suggestions = queue.suggestions.due(project_id, version)
     if suggestions is None or store.serving_version() != version:
         return

@@ -86,7 +86,7 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
                 reason="no task has an annotation that is not cancelled and a text that can be read: nothing to "
                 "learn from yet",
             )
-        store = project_store(settings, project_id)
+        store = project_store(settings.models_folder, project_id, settings.keep_versions)
         return train_version(spool, config, store, starting_model(settings), settings, report=report)
 
 

@@ -275,7 +275,7 @@ def _look(training: TrainingQueue, settings: Settings) -> None:
         try:
             training.enqueue_due()
             if settings.predict_after_training:
-                training.suggestions.enqueue_due(serving_versions(settings))
+                training.suggestions.enqueue_due(serving_versions(settings.models_folder))
         except RedisError as error:
             logger.debug("the queue does not answer: %s", error)
             seconds = LEASE_SECONDS  # once it does, runs that are alive say so before they are taken for dead

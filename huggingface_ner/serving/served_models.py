@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Literal
 
 from huggingface_ner.engines import cores
@@ -94,7 +94,7 @@ class ServedModels:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._projects = ProjectModels(
-            lambda project_id: project_store(settings, project_id), self._load_version, settings.models_in_memory
+            partial(project_store, settings.models_folder), self._load_version, settings.models_in_memory
         )
 
     def start(self) -> None:
@@ -160,7 +160,7 @@ class ServedModels:
             try:
                 own = self._projects.model_for(project_id, timeout)
             except TimeoutError:
-                own_version = project_store(self._settings, project_id).serving_version()
+                own_version = project_store(self._settings.models_folder, project_id).serving_version()
             else:
                 own_version = own.version if own else None
             if own_version is not None:
@@ -171,7 +171,7 @@ class ServedModels:
     def versions(self) -> list[str]:
         """Return what serves now, whatever the project: the baseline and each project's own version."""
         served = [self._state.model_version]
-        for project_id, name in serving_versions(self._settings).items():
+        for project_id, name in serving_versions(self._settings.models_folder).items():
             loaded = self._projects.loaded(project_id, name)
             served.append(name if loaded is None else loaded.version or self._state.model_version)
         return list(dict.fromkeys(served))

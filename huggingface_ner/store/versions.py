@@ -19,7 +19,6 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.settings import Settings
 from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_aside, place_folder, replaced_file
 
 CURRENT = "current"
@@ -64,10 +63,10 @@ class ModelStore:
     """The versions of one project.
 
     folder: made when the first version is published.
-    keep: how many versions stay; those that serve always do.
+    keep: how many versions stay when one is published; those that serve always do. None: all of them.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
+    def __init__(self, folder: Path, keep: int | None = None) -> None:
         self._folder = folder
         self._keep = keep
 
@@ -161,27 +160,23 @@ class ModelStore:
         needed = {pointer.version, pointer.before} if pointer else set()
         names = [version.name for version in self.versions()]
         spare = [name for name in names if name not in needed]
-        for name in spare[: max(len(names) - self._keep, 0)]:
+        for name in spare[: max(len(names) - self._keep, 0)] if self._keep is not None else ():
             delete_folder(self._folder / name)
         delete_leftovers(self._folder)
 
 
-def project_store(settings: Settings, project_id: int) -> ModelStore:
-    """Return where a project's versions are kept."""
-    return ModelStore(_folder(settings) / str(project_id), settings.keep_versions)
+def project_store(models_folder: Path, project_id: int, keep: int | None = None) -> ModelStore:
+    """Return where a project's versions are kept; see ModelStore."""
+    return ModelStore(models_folder / str(project_id), keep)
 
 
-def project_stores(settings: Settings) -> dict[int, ModelStore]:
+def project_stores(models_folder: Path) -> dict[int, ModelStore]:
     """Return the stores of all projects that have one, by project."""
-    numbers = sorted(int(path.name) for path in _folder(settings).glob("[0-9]*") if path.name.isdecimal())
-    return {number: project_store(settings, number) for number in numbers}
+    numbers = sorted(int(path.name) for path in models_folder.glob("[0-9]*") if path.name.isdecimal())
+    return {number: project_store(models_folder, number) for number in numbers}
 
 
-def serving_versions(settings: Settings) -> dict[int, str]:
+def serving_versions(models_folder: Path) -> dict[int, str]:
     """Return the version that serves each project now."""
-    serving = {project_id: store.serving_version() for project_id, store in project_stores(settings).items()}
+    serving = {project_id: store.serving_version() for project_id, store in project_stores(models_folder).items()}
     return {project_id: name for project_id, name in serving.items() if name is not None}
-
-
-def _folder(settings: Settings) -> Path:
-    return settings.model_dir / settings.finetuned_model_name

@@ -59,7 +59,7 @@ def _run(settings: Settings) -> Outcome:
 
 
 def _store(settings: Settings) -> ModelStore:
-    return project_store(settings, 7)
+    return project_store(settings.models_folder, 7)
 
 
 def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudioApi, training: Settings) -> None:

@@ -182,7 +182,7 @@ def test_a_fault_while_it_looks_for_work_does_not_end_the_search(
         if looks == 3:
             raise KeyboardInterrupt
 
-    def away(_: Settings) -> None:
+    def away(_: object) -> None:
         raise OSError("the volume is away")
 
     monkeypatch.setattr(worker_module, "POLL_INTERVAL", 0.0)

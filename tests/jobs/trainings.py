@@ -81,7 +81,7 @@ class Trainings:
             kill([*children(process), process])
 
     def store(self, project_id: int = 7) -> ModelStore:
-        return project_store(self.settings, project_id)
+        return project_store(self.settings.models_folder, project_id)
 
     def state(self, project_id: int = 7) -> str:
         return str(self.queue.status(project_id)["state"])

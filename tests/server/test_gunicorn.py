@@ -80,7 +80,7 @@ def test_a_published_version_is_served_by_all_processes_without_a_restart(tiny_b
         def copy(folder: Path) -> None:
             shutil.copytree(tiny_bert, folder, dirs_exist_ok=True)
 
-        version = project_store(settings, project).publish(copy, {}).name
+        version = project_store(settings.models_folder, project).publish(copy, {}).name
         until = time.monotonic() + START_TIMEOUT
         while seen() != {version}:
             assert time.monotonic() < until

@@ -58,7 +58,7 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
 ) -> None:
     body = recorded("webhook_PROJECT_UPDATED_label_config")["request"]["body"]
     project = body["project"]["id"]
-    store = project_store(settings, project)
+    store = project_store(settings.models_folder, project)
     store.publish(lambda folder: None, {"label_names": ["SOMETHING"]})
     assert client.post("/webhook", json=body).json["job"] == f"train-{project}-1"
     assert "job" not in client.post("/webhook", json=body).json, "it was asked for already"
