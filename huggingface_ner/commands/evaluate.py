@@ -3,7 +3,6 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -13,10 +12,7 @@ from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
-    from huggingface_ner.label_studio.labeling_config import LabelingConfig
     from huggingface_ner.scores import Evaluation
-    from huggingface_ner.spans import AnnotatedText
-    from huggingface_ner.tagging.tagger import Tagger
 
 
 def add_evaluate(commands: Commands) -> None:
@@ -39,22 +35,15 @@ def add_evaluate(commands: Commands) -> None:
 
 def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     """Print strict precision, recall and F1 on annotated tasks."""
+    from huggingface_ner.learning.evaluation import evaluate_tagger
     from huggingface_ner.tagging.tagger import Tagger
 
     config = read_config(options.config)
     gold = read_annotated_tasks(options.tasks, config, settings)
-    scores = score_tagger(
-        Tagger.load(options.model, device=settings.device, preference=settings.engine_preference), config, gold
-    )
-    print(json.dumps(scores.as_dict(), ensure_ascii=False) if options.json else score_table(scores))
-
-
-def score_tagger(tagger: "Tagger", config: "LabelingConfig", gold: Sequence["AnnotatedText"]) -> "Evaluation":
-    """Return a tagger's scores on annotated texts, showing a progress bar."""
-    from huggingface_ner.learning.evaluation import evaluate_tagger
-
+    tagger = Tagger.load(options.model, device=settings.device, preference=settings.engine_preference)
     with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
-        return evaluate_tagger(tagger, gold, config.match_labels, bar.update)
+        scores = evaluate_tagger(tagger, gold, config.match_labels, bar.update)
+    print(json.dumps(scores.as_dict(), ensure_ascii=False) if options.json else score_table(scores))
 
 
 def score_table(scores: "Evaluation") -> str:

@@ -2,21 +2,20 @@
 # ruff: noqa: PLC0415
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
-from huggingface_ner.commands.evaluate import score_table, score_tagger
+from huggingface_ner.commands.evaluate import score_table
 from huggingface_ner.commands.inputs import read_annotated_tasks, read_config
 from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_command, add_config, project_id
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
-    from huggingface_ner.label_studio.labeling_config import LabelingConfig
-    from huggingface_ner.spans import AnnotatedText
+    from huggingface_ner.jobs.runs import RunProgress
+    from huggingface_ner.learning.training import Training
 
 
 def add_train(commands: Commands) -> None:
@@ -60,7 +59,10 @@ def _share(text: str) -> float:
 def train(options: argparse.Namespace, settings: Settings) -> None:
     """Fine-tune a model, save it or publish it for a project, and print its scores on the tasks held out."""
     from huggingface_ner.engines.cores import take_cores
+    from huggingface_ner.learning.fine_tuning import Hyperparameters
+    from huggingface_ner.learning.spool import Spool
     from huggingface_ner.learning.starting_model import starting_model
+    from huggingface_ner.learning.training import Training, TrainingOptions
     from huggingface_ner.store.model_folder import check_can_save
 
     # a service may run beside it, as beside a worker's trainings
@@ -69,74 +71,57 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
         check_can_save(options.out)
     config = read_config(options.config)
     gold = read_annotated_tasks(options.tasks, config, settings)
-    baseline = options.baseline or starting_model(settings)
-    with tqdm(desc="training", unit="step", disable=None) as bar:
-
-        def show(step: int, steps: int) -> None:
-            bar.total = steps
-            bar.update(step - bar.n)
-
-        run = _train_into_folder if options.out is not None else _train_for_project
-        told = run(options, settings, config, gold, baseline=baseline, show=show)
+    hyperparameters = Hyperparameters(
+        settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
+    )
+    with (
+        TemporaryDirectory(prefix="huggingface-ner-") as folder,
+        Spool(Path(folder) / "texts.jsonl") as spool,
+        tqdm(desc="training", unit="step", disable=None) as bar,
+    ):
+        for text in gold:
+            spool.add(text)
+        training = Training(
+            spool,
+            config.label_names,
+            config.match_labels,
+            options.baseline or starting_model(settings),
+            TrainingOptions(hyperparameters, options.held_out, settings.device),
+            report=lambda progress: _show(bar, progress),
+        )
+        if options.out is not None:
+            told = _train_into_folder(training, options.out)
+        else:
+            told = _train_for_project(training, options.project, settings)
     print(told)
 
 
-def _train_into_folder(
-    options: argparse.Namespace,
-    settings: Settings,
-    config: "LabelingConfig",
-    gold: list["AnnotatedText"],
-    *,
-    baseline: str | Path,
-    show: Callable[[int, int], None],
-) -> str:
-    from huggingface_ner.learning.dataset import split_held_out
-    from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
+def _show(bar: "tqdm[NoReturn]", progress: "RunProgress") -> None:
+    bar.set_description(progress.phase, refresh=bool(not progress.steps))
+    if progress.steps:
+        bar.total = progress.steps
+        bar.update(progress.step - bar.n)
+
+
+def _train_into_folder(training: "Training", folder: Path) -> str:
     from huggingface_ner.store.model_folder import save_model
-    from huggingface_ner.tagging.tagger import Tagger
 
-    learned, held_out = split_held_out(gold, options.held_out)
-    model, tokenizer = fine_tune(
-        learned,
-        config.label_names,
-        baseline,
-        Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed),
-        match_labels=config.match_labels,
-        device=settings.device,
-        progress=lambda step, steps, epoch: show(step, steps),
-    )
-    scores = score_tagger(Tagger.of_model(model, tokenizer), config, held_out) if held_out else None
-    save_model(model, tokenizer, options.out)
-    told = f"{options.out}: trained on {len(learned)} texts, {len(held_out)} held out"
-    return f"{told}\n{score_table(scores)}" if scores else told
+    trained = training.run()
+    save_model(trained.model, trained.tokenizer, folder)
+    told = f"{folder}: trained on {len(trained.learned)} texts, {len(trained.held_out)} held out"
+    return f"{told}\n{score_table(trained.scores)}" if trained.scores else told
 
 
-def _train_for_project(
-    options: argparse.Namespace,
-    settings: Settings,
-    config: "LabelingConfig",
-    gold: list["AnnotatedText"],
-    *,
-    baseline: str | Path,
-    show: Callable[[int, int], None],
-) -> str:
-    from huggingface_ner.learning.spool import Spool
+def _train_for_project(training: "Training", number: int, settings: Settings) -> str:
     from huggingface_ner.learning.version import train_version
     from huggingface_ner.store.versions import project_store
 
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
-        for text in gold:
-            spool.add(text)
-        outcome = train_version(
-            spool,
-            config,
-            project_store(settings.models_folder, options.project, settings.keep_versions),
-            baseline,
-            settings,
-            report=lambda progress: show(progress.step, progress.steps) if progress.steps else None,
-            held_out_share=options.held_out,
-            seed=options.seed,
-        )
+    outcome = train_version(
+        training,
+        project_store(settings.models_folder, number, settings.keep_versions),
+        f1_tolerance=settings.f1_tolerance,
+        preference=settings.engine_preference,
+    )
     version = f"{outcome.version}: " if outcome.version else ""
     scores = [f"{score:.3f}" for score in (outcome.f1, outcome.f1_before) if score is not None]
     return f"{version}{outcome.status}: {outcome.reason}" + (f" (F1 {', before '.join(scores)})" if scores else "")

@@ -19,9 +19,11 @@ from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.learning.fine_tuning import Hyperparameters
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
-from huggingface_ner.learning.version import Report, train_version
+from huggingface_ner.learning.training import Report, Training, TrainingOptions
+from huggingface_ner.learning.version import train_version
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 
@@ -86,8 +88,21 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
                 reason="no task has an annotation that is not cancelled and a text that can be read: nothing to "
                 "learn from yet",
             )
-        store = project_store(settings.models_folder, project_id, settings.keep_versions)
-        return train_version(spool, config, store, starting_model(settings), settings, report=report)
+        hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
+        training = Training(
+            spool,
+            config.label_names,
+            config.match_labels,
+            starting_model(settings),
+            TrainingOptions(hyperparameters, device=settings.device),
+            report=report,
+        )
+        return train_version(
+            training,
+            project_store(settings.models_folder, project_id, settings.keep_versions),
+            f1_tolerance=settings.f1_tolerance,
+            preference=settings.engine_preference,
+        )
 
 
 def _reporter(queue: TrainingQueue, run: Run) -> Report:

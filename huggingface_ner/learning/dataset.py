@@ -25,26 +25,15 @@ logger = logging.getLogger(__name__)
 disable_progress_bars()
 
 
-def split_held_out(
-    examples: Sequence[AnnotatedText], share: float
-) -> tuple[list[AnnotatedText], list[AnnotatedText]]:
-    """Return the examples to learn from and those held out for measuring; texts of one task stay together."""
-    held_out = held_out_tasks((example.task_id for example in examples), share)
-    return (
-        [example for example in examples if example.task_id not in held_out],
-        [example for example in examples if example.task_id in held_out],
-    )
-
-
-def held_out_tasks(task_ids: Iterable[str], share: float, least: int = MIN_TASKS_FOR_HELD_OUT) -> set[str]:
+def held_out_tasks(task_ids: Iterable[str], share: float, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> set[str]:
     """Return the tasks to hold out.
 
     share: which part of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
     choice is the same in every run and does not change as tasks are added; at most MAX_HELD_OUT are, and none
-    when there are fewer than ``least`` tasks.
+    when there are fewer than ``min_tasks`` tasks.
     """
     tasks = set(task_ids)
-    if share <= 0 or len(tasks) < least:
+    if share <= 0 or len(tasks) < min_tasks:
         return set()
     by_hash = sorted(tasks, key=_hash_fraction)
     chosen = sum(_hash_fraction(task) < share for task in tasks)

@@ -12,7 +12,7 @@ from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning import version as version_module
 from huggingface_ner.learning.dataset import held_out_tasks
-from huggingface_ner.learning.version import HELD_OUT_SHARE
+from huggingface_ner.learning.training import HELD_OUT_SHARE
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.tagger import Tagger

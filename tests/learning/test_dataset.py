@@ -10,8 +10,8 @@ from huggingface_ner.engines.pretrained import load_tokenizer
 from huggingface_ner.learning.dataset import (
     IGNORED,
     MAX_HELD_OUT,
+    held_out_tasks,
     label_windows,
-    split_held_out,
     word_tags,
 )
 from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
@@ -21,28 +21,26 @@ from huggingface_ner.tagging.windows import Windower
 SCHEME = TagScheme.bio(["PER", "LOC"])
 
 
-def _texts(count: int) -> list[AnnotatedText]:
-    return [AnnotatedText(str(number), f"text {number}", ()) for number in range(count)]
+def _task_ids(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
 
 
 @pytest.mark.parametrize(("tasks", "least", "most"), [(19, 0, 0), (20, 1, 9), (1000, 150, 200), (5000, 200, 200)])
 def test_a_share_of_the_tasks_is_held_out(tasks: int, least: int, most: int) -> None:
-    learned, held_out = split_held_out(_texts(tasks), 0.2)
+    held_out = held_out_tasks(_task_ids(tasks), 0.2)
     assert least <= len(held_out) <= most <= MAX_HELD_OUT
-    assert sorted([*learned, *held_out], key=lambda text: int(text.task_id)) == _texts(tasks)
+    assert held_out <= set(_task_ids(tasks))
 
 
 def test_what_is_held_out_stays_so_as_tasks_are_added() -> None:
-    _, before = split_held_out(_texts(300), 0.2)
-    _, after = split_held_out(_texts(600), 0.2)
-    assert {text.task_id for text in before} <= {text.task_id for text in after}
+    assert held_out_tasks(_task_ids(300), 0.2) <= held_out_tasks(_task_ids(600), 0.2)
 
 
-def test_texts_of_one_task_stay_together_and_none_is_held_out_at_0() -> None:
-    twice = [AnnotatedText(text.task_id, part, ()) for text in _texts(100) for part in ("title", "body")]
-    learned, held_out = split_held_out(twice, 0.2)
-    assert not {text.task_id for text in learned} & {text.task_id for text in held_out}
-    assert split_held_out(twice, 0.0) == (twice, [])
+def test_a_task_of_several_texts_counts_once_and_none_is_held_out_at_0() -> None:
+    assert held_out_tasks(_task_ids(100) * 2, 0.2) == held_out_tasks(_task_ids(100), 0.2)
+    assert held_out_tasks(_task_ids(10) * 2, 0.2) == set()
+    assert held_out_tasks(_task_ids(100), 0.0) == set()
+    assert len(held_out_tasks(_task_ids(2), 0.2, min_tasks=2)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10))))

@@ -1,0 +1,133 @@
+"""One training: annotated texts to a model and its scores on the texts held out."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.jobs.runs import RunProgress
+from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
+from huggingface_ner.learning.evaluation import evaluate_tagger
+from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
+from huggingface_ner.learning.head import MatchLabels
+from huggingface_ner.learning.spool import Spool, SpooledTexts
+from huggingface_ner.scores import Evaluation
+from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.tagging.tagger import Tagger
+
+HELD_OUT_SHARE = 0.2
+
+Report = Callable[[RunProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How to train.
+
+    held_out_share: the share of the tasks that is held out, within [0, 1); see held_out_tasks.
+    device: "auto", "cpu" or "cuda".
+    """
+
+    hyperparameters: Hyperparameters
+    held_out_share: float = HELD_OUT_SHARE
+    device: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model, its tokenizer, the texts that it learned from, those held out, and its scores on the latter.
+
+    scores: None if no text was held out.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    learned: SpooledTexts
+    held_out: SpooledTexts
+    scores: Evaluation | None
+
+    @property
+    def f1(self) -> float | None:
+        """F1 over all spans of the texts held out; None if no text was."""
+        return self.scores.overall.f1 if self.scores else None
+
+
+class Training:
+    """Splits annotated texts, fine-tunes a model on one part and scores it on the other.
+
+    labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
+    start from. report: called with each new phase and after each optimiser step.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        labels: Sequence[str],
+        match_labels: MatchLabels,
+        baseline: str | Path,
+        options: TrainingOptions,
+        *,
+        report: Report,
+    ) -> None:
+        self.spool = spool
+        self.labels = labels
+        self.baseline = baseline
+        self.options = options
+        self.report = report
+        self._match_labels = match_labels
+
+    def run(self, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> TrainedModel:
+        """Return the trained and scored model.
+
+        min_tasks: with fewer tasks than this none is held out. Raises ModelError, TrainingError and OSError.
+        """
+        learned, held_out = self.spool.split(
+            held_out_tasks(self.spool.task_ids, self.options.held_out_share, min_tasks)
+        )
+        self.report(RunProgress("training"))
+        model, tokenizer = fine_tune(
+            learned,
+            self.labels,
+            self.baseline,
+            self.options.hyperparameters,
+            match_labels=self._match_labels,
+            device=self.options.device,
+            progress=self._step_reporter(),
+        )
+        self.report(RunProgress("evaluating"))
+        scores = self.score(Tagger.of_model(model, tokenizer), held_out) if held_out else None
+        return TrainedModel(model, tokenizer, learned, held_out, scores)
+
+    def score(self, tagger: Tagger, texts: Sequence[AnnotatedText]) -> Evaluation:
+        """Return a tagger's scores on texts of this training, by its labels."""
+        return evaluate_tagger(tagger, texts, self._match_labels)
+
+    def baseline_name(self) -> str:
+        """Return the baseline's name as metrics.json has it, the same on every machine."""
+        packaged = packaged_encoder()
+        return packaged.name if self.baseline == packaged else str(self.baseline)
+
+    def digest(self) -> str:
+        """Return a hash of all that the trained model depends on; hexadecimal."""
+        parts = [
+            self.spool.digest(),
+            list(self.labels),
+            self.baseline_name(),
+            asdict(self.options.hyperparameters),
+            self.options.held_out_share,
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _step_reporter(self) -> Callable[[int, int, float], None]:
+        started = time.monotonic()
+
+        def report(step: int, steps: int, epoch: float) -> None:
+            seconds_left = (time.monotonic() - started) / step * (steps - step)
+            self.report(RunProgress("training", step, steps, round(epoch, 2), round(seconds_left, 1)))
+
+        return report
