@@ -9,8 +9,11 @@ import torch
 from huggingface_ner.cli import main
 from huggingface_ner.engines import cores
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.learning import fine_tuning
+from huggingface_ner.learning.dataset import held_out_tasks
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import project_store
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
 
@@ -26,6 +29,11 @@ def _tasks(tmp_path: Path, tasks: Any) -> str:
     path = tmp_path / "tasks.json"
     path.write_text(tasks if isinstance(tasks, str) else json.dumps(tasks))
     return str(path)
+
+
+def _region(name: str) -> dict[str, Any]:
+    value = {"start": 0, "end": len(name), "labels": ["PER"]}
+    return {"from_name": "l", "to_name": "t", "type": "labels", "value": value}
 
 
 def test_the_sample_data_is_learned(news: Path, news_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,13 +154,7 @@ def test_a_projects_versions_are_published_listed_chosen_and_removed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
-    region = {
-        "from_name": "l",
-        "to_name": "t",
-        "type": "labels",
-        "value": {"start": 0, "end": 4, "labels": ["PER"]},
-    }
-    annotated = {"data": {"t": "Anna flew."}, "annotations": [{"result": [region]}]}
+    annotated = {"data": {"t": "Anna flew."}, "annotations": [{"result": [_region("Anna")]}]}
     tasks = _tasks(tmp_path, [{**annotated, "id": number} for number in range(30)])
     monkeypatch.setenv("F1_TOLERANCE", "1")
     for seed in ("1", "2", "2"):
@@ -181,6 +183,36 @@ def test_a_projects_versions_are_published_listed_chosen_and_removed(
     assert main(["versions", "remove", second]) == 1
     assert main(["versions", "use"]) == 1
     assert "versions list" in capsys.readouterr().err
+
+
+def test_a_versions_scores_are_those_that_evaluate_prints(
+    tiny_bert: Path,
+    config: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(fine_tuning, "MIN_STEPS", 40)
+    settings = Settings(model_dir=tmp_path / "models", f1_tolerance=1)
+    for name in ("model_dir", "f1_tolerance"):
+        monkeypatch.setenv(name.upper(), str(getattr(settings, name)))
+    names = ["Anna", "Kovács", "Zürich"]
+    annotated = [
+        {"id": number, "data": {"t": f"{name} flew."}, "annotations": [{"result": [_region(name)]}]}
+        for number, name in enumerate(names * 20)
+    ]
+    arguments = ["--config", config, "--tasks", _tasks(tmp_path, annotated)]
+    assert main(["train", *arguments, "--baseline", str(tiny_bert), "--project", "31"]) == 0
+    version = project_store(settings.models_folder, 31).current_version()
+    assert version is not None
+    held_out = held_out_tasks((str(task["id"]) for task in annotated), 0.2)
+    measured = _tasks(tmp_path, [task for task in annotated if str(task["id"]) in held_out])
+    capsys.readouterr()
+    arguments = ["--config", config, "--tasks", measured, "--model", str(version.folder), "--json"]
+    assert main(["evaluate", *arguments]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores["gold"] == len(held_out)
+    assert scores == {name: version.metrics[name] for name in scores}
 
 
 @pytest.mark.parametrize(
