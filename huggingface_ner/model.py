@@ -1,12 +1,12 @@
-"""The model that Label Studio talks to: what a user customises.
+"""The class that Label Studio talks to, which a user customises.
 
-Runs under label-studio-ml 1.0.9 and 2.x: the base class gets everything by keyword.
+It runs under label-studio-ml 1.0.9 and 2.x: the base class is given everything by keyword.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from redis import RedisError
 
@@ -17,15 +17,50 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfigError, pa
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.label_studio.tasks import task_reader
-from huggingface_ner.serving.served_models import ServedModels, shared_models
+from huggingface_ner.serving.served_models import shared_models
 from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.spans import TaggedText
 from huggingface_ner.store.versions import project_store
 
 logger = logging.getLogger(__name__)
 
 
+class Model(Protocol):
+    """What predicts for a project."""
+
+    @property
+    def version(self) -> str:
+        """What its predictions carry."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its entity types."""
+
+    def tag(self, texts: list[str], is_connected: Callable[[], bool]) -> list[TaggedText]:
+        """Return each text's spans and score, in order."""
+
+
+class Models(Protocol):
+    """The models that predict: all that a server serves, or the one that a command or a job loaded."""
+
+    def model_for(self, project_id: int | None) -> Model:
+        """Return what predicts for a project now."""
+
+
 class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class has no types
-    """Named entity recognition with a fine-tuned Hugging Face token-classification model."""
+    """Named entity recognition with a fine-tuned Hugging Face token-classification model.
+
+    To customise it, subclass it and name the subclass in MODEL_CLASS: what it changes holds for suggestions that
+    Label Studio requests, for those that are pushed after a training, and for the command ``predict``::
+
+        class SureNER(HuggingFaceNER):
+            def predict(self, tasks, context=None, **kwargs):
+                predictions = super().predict(tasks, context, **kwargs)
+                return [
+                    {**prediction, "result": [region for region in prediction["result"] if region["score"] > 0.5]}
+                    for prediction in predictions
+                ]
+    """
 
     def __init__(
         self,
@@ -33,7 +68,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         label_config: str | None = None,
         *,
         settings: Settings | None = None,
-        models: ServedModels | None = None,
+        models: Models | None = None,
         queue: TrainingQueue | None = None,
         is_connected: Callable[[], bool] = lambda: True,
         **kwargs: Any,
@@ -41,14 +76,14 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Make a model for one project.
 
         project_id: as Label Studio sends it, "<id>.<created at>".
-        models, queue: what serves and what trains; without models, both are this process's own.
-        is_connected: whether somebody still waits for the answer; asked now and then.
-        label_config: the project's labelling config, XML; raises LabelingConfigError where it labels no text.
+        label_config: the project's labelling config, XML. Raises LabelingConfigError if it labels no text.
+        models: what predicts. queue: what trains. Without ``models``, both are this process's own.
+        is_connected: whether the client still waits for the answer; called now and then.
         """
         self._labeling_config = parse_labeling_config(label_config) if label_config else None
         self._project = parse_project_id(project_id)
         self._settings = settings or shared_settings()
-        self._is_wanted = is_connected
+        self._is_connected = is_connected
         self._models = models or shared_models()
         self._queue = shared_queue() if models is None else queue
         super().__init__(project_id=project_id, label_config=None, **kwargs)
@@ -60,14 +95,14 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
         A task that cannot be read gets an empty result and the score 0. Raises NotReadyError while there is no
-        model, OverloadedError where too much waits already, ClientGoneError.
+        model, OverloadedError if too many texts wait already, and ClientGoneError.
         """
         config = self._labeling_config
         if config is None:
             raise LabelingConfigError("predicting needs the project's labelling config")
         served = self._models.model_for(self._project)
         names = config.match_labels(served.labels)
-        tag = partial(served.tag, is_connected=self._is_wanted)
+        tag = partial(served.tag, is_connected=self._is_connected)
         predictions = predict_tasks(tasks, config, names, task_reader(self._settings), tag)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 

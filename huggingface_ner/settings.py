@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         description="Hub name or folder of the model to start from; unset, the packaged encoder stands in for the "
         "default where the Hub cannot be reached",
     )
+    model_class: str = Field(
+        "huggingface_ner.model:HuggingFaceNER",
+        pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$",
+        description="class that predicts, `module:Class`; a subclass of `HuggingFaceNER` of yours",
+    )
     finetuned_model_name: str = Field(
         "finetuned_model", pattern=r"^\w[\w.-]*$", description="folder for fine-tuned models, under `MODEL_DIR`"
     )

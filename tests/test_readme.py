@@ -1,21 +1,28 @@
 """What the README says is so."""
 
 import json
+import os
+import random
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from huggingface_ner.cli import main
-from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
+from huggingface_ner.store import versions
+from huggingface_ner.store.versions import project_store
 from tests import ROOT
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+from tests.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -71,19 +78,101 @@ def test_the_curl_line_finds_what_is_in_the_text(news_models: ServedModels) -> N
     assert found.get("Dakar") == ["LOC"]
 
 
-def test_the_customised_class_leaves_out_what_it_is_not_sure_of(
-    news_models: ServedModels, news_config: str
-) -> None:
+def _unsure_tasks() -> list[dict[str, Any]]:
+    """The tasks of examples/news, and the same with their words in any order, which no model is sure of."""
+    tasks: list[dict[str, Any]] = json.loads((ROOT / "examples/news/tasks.json").read_text(encoding="utf-8"))
+    shuffled = [random.Random(0).sample(words := task["data"]["text"].split(), len(words)) for task in tasks]
+    return [*tasks, *({"data": {"text": " ".join(words)}} for words in shuffled)]
+
+
+TASKS = _unsure_tasks()
+
+
+@pytest.fixture
+def sure_ner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """README's example as a module in the current folder, named by MODEL_CLASS as README says."""
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    made: dict[str, Any] = {"HuggingFaceNER": HuggingFaceNER}
-    exec(example, made)
-    tasks = [{"id": 1, "data": {"text": "Amina Diallo flew from Dakar to Lyon, said Reuters. " * 5}}]
-    all_regions, sure = (
-        kind(settings=Settings(), models=news_models, label_config=news_config).predict(tasks)[0]["result"]
-        for kind in (HuggingFaceNER, made["SureNER"])
+    (name,) = re.findall(r"^MODEL_CLASS=(\S+)", README, re.MULTILINE)
+    (tmp_path / f"{name.partition(':')[0]}.py").write_text(example, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("MODEL_CLASS", name)
+    yield
+    sys.modules.pop(name.partition(":")[0], None)
+
+
+def _scores(predictions: Iterable[dict[str, Any]]) -> list[float]:
+    return [region["score"] for prediction in predictions for region in prediction["result"]]
+
+
+def _predicted(news_models: ServedModels, config: str, settings: Settings) -> list[float]:
+    client = create_app(settings, news_models).test_client()
+    body = {"tasks": TASKS, "label_config": config}
+    return _scores(client.post("/predict", json=body).json["results"])
+
+
+@pytest.mark.usefixtures("sure_ner")
+def test_the_customised_class_predicts_everywhere(
+    news_models: ServedModels,
+    news_model: Path,
+    news_config: str,
+    label_studio_api: LabelStudioApi,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In /predict, in the command predict, and in the suggestions that are pushed."""
+    everything = _predicted(news_models, news_config, Settings(model_class="huggingface_ner.model:HuggingFaceNER"))
+    sure = [score for score in everything if score > 0.5]
+    assert 0 < len(sure) < len(everything)
+    assert _predicted(news_models, news_config, Settings()) == sure
+
+    (tmp_path / "tasks.json").write_text(json.dumps(TASKS), encoding="utf-8")
+    (tmp_path / "config.xml").write_text(news_config, encoding="utf-8")
+    files = ["--config", "config.xml", "--tasks", "tasks.json", "--out", "predictions.json"]
+    assert main(["predict", "--model", str(news_model), *files]) == 0
+    written = json.loads(Path("predictions.json").read_text(encoding="utf-8"))
+    assert _scores(task["predictions"][0] for task in written) == pytest.approx(sure)
+
+    tasks = [{"id": number, "data": task["data"], "annotations": []} for number, task in enumerate(TASKS, 1)]
+    label_studio_api.add(7, news_config, tasks)
+    settings = {
+        "REDIS_URL": redis_url,
+        "MODEL_DIR": str(tmp_path / "models"),
+        "LABEL_STUDIO_HOST": label_studio_api.url,
+        "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+        "PREDICT_AFTER_TRAINING": "true",
+    }
+    for setting, value in settings.items():
+        monkeypatch.setenv(setting, value)
+    monkeypatch.setattr(versions, "ACTIVATION_DELAY", 0.0)
+    project_store(Settings().models_folder, 7, 5).publish(
+        lambda folder: shutil.copytree(news_model, folder, dirs_exist_ok=True), {}
     )
-    assert [region["score"] for region in sure] == [r["score"] for r in all_regions if r["score"] > 0.5]
-    assert sure
+    worker = [sys.executable, "-m", "huggingface_ner", "worker"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(worker, env=environment) as process:
+        until(lambda: len(label_studio_api.predictions) == len(TASKS))
+        process.terminate()
+    assert _scores(label_studio_api.predictions) == pytest.approx(sure)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("no_such_module:NER", "cannot be imported"),
+        ("huggingface_ner.model:NoSuchClass", "has no class"),
+        ("huggingface_ner.settings:Settings", "is not a subclass of HuggingFaceNER"),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_class_that_cannot_be_used_is_named_before_anything_starts(
+    command: str, name: str, reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_CLASS", name)
+    assert main([command]) == 1
+    assert f"MODEL_CLASS={name}: " in (shown := capsys.readouterr().err)
+    assert reason in shown
 
 
 def test_the_commands_that_show_trainings_run(

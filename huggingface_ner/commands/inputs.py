@@ -22,15 +22,23 @@ def read_config(path: Path) -> "LabelingConfig":
     from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 
     try:
-        return parse_labeling_config(path.read_text(encoding="utf-8-sig"))
-    except (LabelingConfigError, UnicodeDecodeError) as error:
+        return parse_labeling_config(read_text(path))
+    except LabelingConfigError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def read_text(path: Path) -> str:
+    """Read a text file; raises InputError, OSError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not valid UTF-8: {error}") from error
 
 
 def read_tasks(path: Path) -> list[dict[str, Any]]:
     """Read tasks, each with its ``data``; raises InputError, OSError."""
     try:
-        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+        tasks = json.loads(read_text(path))
     except ValueError as error:
         raise InputError(f"{path}: it is no JSON: {error}") from error
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):

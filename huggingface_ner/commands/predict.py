@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from huggingface_ner.commands.inputs import read_config, read_tasks
+from huggingface_ner.commands.inputs import read_config, read_tasks, read_text
 from huggingface_ner.commands.options import Commands, add_command, add_config, add_model
 from huggingface_ner.settings import Settings
 
@@ -27,24 +27,26 @@ def add_predict(commands: Commands) -> None:
 
 def predict(options: argparse.Namespace, settings: Settings) -> None:
     """Write a file of tasks with predictions that Label Studio imports."""
-    from huggingface_ner.label_studio.predictions import predict_tasks
-    from huggingface_ner.label_studio.tasks import task_reader
+    from huggingface_ner.label_studio.model_class import load_model_class
+    from huggingface_ner.model import HuggingFaceNER
+    from huggingface_ner.tagging.single_model import SingleModel
     from huggingface_ner.tagging.tagger import Tagger
 
-    config = read_config(options.config)
+    model_class = load_model_class(settings.model_class, HuggingFaceNER)
+    read_config(options.config)
     tasks = read_tasks(options.tasks)
     tagger = Tagger.load(options.model, device=settings.device, preference=settings.engine_preference)
-    reader = task_reader(settings)
-    names = config.match_labels(tagger.labels)
     version = "_".join(options.model.resolve().name.split())
+    model = model_class(
+        label_config=read_text(options.config), settings=settings, models=SingleModel(version, tagger)
+    )
     imported: list[dict[str, Any]] = []
     with tqdm(desc="predicting", unit="task", total=len(tasks), disable=None) as bar:
         for start in range(0, len(tasks), TEXTS_AT_A_TIME):
             some = tasks[start : start + TEXTS_AT_A_TIME]
-            predictions = predict_tasks(some, config, names, reader, tagger.tag)
-            for task, prediction in zip(some, predictions, strict=True):
+            for task, prediction in zip(some, model.predict(some), strict=True):
                 kept: dict[str, Any] = {key: task[key] for key in ("id", "data", "meta") if key in task}
-                imported.append({**kept, "predictions": [{**prediction, "model_version": version}]})
+                imported.append({**kept, "predictions": [prediction]})
             bar.update(len(some))
     options.out.write_text(json.dumps(imported, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     regions = sum(len(task["predictions"][0]["result"]) for task in imported)

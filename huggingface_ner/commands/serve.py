@@ -18,6 +18,7 @@ def add_serve(commands: Commands) -> None:
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Serve Label Studio until stopped."""
+    check_model_class(settings)
     if settings.redis_url is None:
         from huggingface_ner.jobs.embedded import serve_with_training
 
@@ -41,4 +42,14 @@ def worker(options: argparse.Namespace, settings: Settings) -> None:
     """Run the trainings that wait in Redis, until stopped."""
     from huggingface_ner.jobs.worker import run_worker
 
+    check_model_class(settings)
     run_worker(settings)
+
+
+def check_model_class(settings: Settings) -> None:
+    """Raise ModelClassError for a MODEL_CLASS that cannot be used, before anything is started."""
+    if "model_class" in settings.model_fields_set:  # else there is nothing to check, and the imports take a second
+        from huggingface_ner.label_studio.model_class import load_model_class
+        from huggingface_ner.model import HuggingFaceNER
+
+        load_model_class(settings.model_class, HuggingFaceNER)

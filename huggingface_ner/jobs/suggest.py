@@ -7,7 +7,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 
 from redis import RedisError
 
@@ -15,12 +14,12 @@ from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.process import begin_job
 from huggingface_ner.jobs.suggestion_marks import Suggestions
 from huggingface_ner.jobs.worker import HOLDER
-from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
-from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
-from huggingface_ner.label_studio.predictions import predict_tasks
-from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError
+from huggingface_ner.label_studio.model_class import load_model_class
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store
+from huggingface_ner.tagging.single_model import SingleModel
 from huggingface_ner.tagging.tagger import Tagger
 
 # What is killed is done again, and trainings of any project come between: so long at a time.
@@ -84,26 +83,25 @@ class _Pusher:
     def push(self, suggestions: Suggestions) -> None:
         """Go on from what has been given; stops after a while, or when another version serves.
 
-        Raises ClientError, ModelError, LostError.
+        Raises ClientError, ModelClassError, LabelingConfigError, ModelError, LostError.
         """
-        try:
-            config = parse_labeling_config(self._client.labeling_config(self._project_id))
-        except LabelingConfigError as error:
-            raise ClientError(f"the labelling config is not for this: {error}", retryable=False) from error
         folder = self._store.folder(self._version)
         tagger = Tagger.load(folder, device=self._settings.device, preference=self._settings.engine_preference)
-        predict = partial(
-            predict_tasks,
-            config=config,
-            names=config.match_labels(tagger.labels),
-            reader=task_reader(self._settings),
-            tag=tagger.tag,
-        )
+        label_config = self._client.labeling_config(self._project_id)
+        try:
+            model = load_model_class(self._settings.model_class)(
+                project_id=str(self._project_id),
+                label_config=label_config,
+                settings=self._settings,
+                models=SingleModel(self._version, tagger),
+            )
+        except LabelingConfigError as error:
+            raise LabelingConfigError(f"labelling config: {error}") from error
         until = time.monotonic() + TIME_SLICE
         self._put(suggestions)
         while time.monotonic() < until:
             tasks = self._client.tasks_to_predict(self._project_id, self._version, after=suggestions.last_task)
-            given = predict(tasks)
+            given = model.predict(tasks)
             # nothing is given any more that another gives as well, or of a version that serves no more
             self._put(suggestions)
             if self._store.serving_version() != self._version:

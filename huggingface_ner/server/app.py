@@ -2,7 +2,8 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
@@ -13,6 +14,7 @@ from werkzeug.exceptions import BadRequest
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.events import KNOWN_ACTIONS, START_TRAINING, read_event
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.model_class import load_model_class
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server import auth, errors, monitoring
@@ -23,7 +25,7 @@ from huggingface_ner.server.webhook_credentials import WebhookCredentials
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
-# Label Studio waits 3 s for /setup; a model that is about to be ready is worth most of them.
+# Label Studio waits 3 s for /setup; waiting for a model that is almost ready is worth most of that.
 MODEL_WAIT_TIMEOUT = 2.0
 MAX_TOKEN_CHARACTERS = 10_000
 
@@ -31,12 +33,15 @@ logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | None = None) -> Flask:
-    """Make the app; the models are somebody else's to start and close.
+    """Make the app; the caller starts and closes ``models``.
 
-    queue: where trainings are asked for; None where there is none, which webhooks are told.
+    queue: where trainings are requested; None if there is none, which webhooks are told.
+    Raises ModelClassError for a MODEL_CLASS that cannot be used.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    model_class: type[HuggingFaceNER] = load_model_class(settings.model_class, HuggingFaceNER)
+    make_model = partial(model_class, settings=settings, models=models, queue=queue)
     metrics = Metrics()
     credentials = WebhookCredentials(settings, queue)
 
@@ -70,15 +75,19 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         body = _json_object()
         tasks = body.get("tasks")
         if not isinstance(tasks, list):
-            raise BadRequestError(f"tasks: a list of tasks is needed, not {_kind(tasks)}")
+            raise BadRequestError(f"tasks: must be a list of tasks, not {_kind(tasks)}")
         config = _text(body, "label_config")
         if config is None:
             raise BadRequestError("label_config: the project's labelling config is missing")
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
         models.wait(MODEL_WAIT_TIMEOUT)
-        is_connected = connection_check(request.environ)
-        model = _model(settings, models, queue, body.get("project"), config, is_connected=is_connected)
+        project = body.get("project")
+        model = make_model(
+            project_id=None if project is None else str(project),
+            label_config=config,
+            is_connected=connection_check(request.environ),
+        )
         results = model.predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
@@ -89,9 +98,9 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         body = _json_object()
         action = body.get("action")
         if not isinstance(action, str) or not action:
-            raise BadRequestError("action: the name of a webhook event is needed")
-        answer = _model(settings, models, queue).fit(action, body)
-        if action != START_TRAINING:  # which Label Studio sends as it asks for predictions: with credentials
+            raise BadRequestError("action: must be the name of a webhook event")
+        answer = make_model().fit(action, body)
+        if action != START_TRAINING:  # Label Studio sends this one with credentials, like /predict
             credentials.arrived(read_event(action, body).project_id)
         metrics.webhooks.labels(action if action in KNOWN_ACTIONS else "other").inc()
         return jsonify(answer)
@@ -103,50 +112,31 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     return app
 
 
-def _model(
-    settings: Settings,
-    models: ServedModels,
-    queue: TrainingQueue | None,
-    project_id: object = None,
-    label_config: str | None = None,
-    *,
-    is_connected: Callable[[], bool] = lambda: True,
-) -> HuggingFaceNER:
-    return HuggingFaceNER(
-        project_id=None if project_id is None else str(project_id),
-        label_config=label_config,
-        settings=settings,
-        models=models,
-        queue=queue,
-        is_connected=is_connected,
-    )
-
-
 def _remember_token(settings: Settings, queue: TrainingQueue | None, project: int | None, token: object) -> None:
-    """Keep the token that Label Studio offers, for want of a key of our own."""
+    """Store the token that Label Studio offers, for use if no key of our own is set."""
     if settings.label_studio_api_key is not None or queue is None or project is None:
         return
     if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_CHARACTERS:
         try:
             queue.tokens.put(project, token)
         except RedisError as error:
-            logger.warning("project %d: its token is not kept: %s", project, error)
+            logger.warning("project %d: its token could not be stored: %s", project, error)
 
 
 def _json_object() -> Mapping[str, Any]:
     try:
         body = request.get_json(force=True)
     except (BadRequest, RecursionError):
-        raise BadRequestError("body: it is no JSON, or nested too deeply") from None
+        raise BadRequestError("body: not valid JSON, or nested too deeply") from None
     if not isinstance(body, dict):
-        raise BadRequestError(f"body: a JSON object is needed, not {_kind(body)}")
+        raise BadRequestError(f"body: must be a JSON object, not {_kind(body)}")
     return body
 
 
 def _text(body: Mapping[str, Any], field: str) -> str | None:
     value = body.get(field)
     if value is not None and not isinstance(value, str):
-        raise BadRequestError(f"{field}: a text is needed, not {_kind(value)}")
+        raise BadRequestError(f"{field}: must be a text, not {_kind(value)}")
     return value
 
 

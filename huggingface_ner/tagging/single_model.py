@@ -1,0 +1,31 @@
+"""One model that answers for every project: what suggestions in bulk are predicted with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from huggingface_ner.spans import TaggedText
+from huggingface_ner.tagging.tagger import Tagger
+
+
+@dataclass(frozen=True, slots=True)
+class SingleModel:
+    """A model in this process alone, without a cache and without other requests to share batches with.
+
+    version: what its predictions carry.
+    """
+
+    version: str
+    tagger: Tagger
+
+    def model_for(self, project_id: int | None) -> "SingleModel":
+        """Return itself."""
+        return self
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's entity types."""
+        return self.tagger.labels
+
+    def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
+        """Return each text's spans and score, in order; nobody can hang up, so ``is_connected`` is not called."""
+        return self.tagger.tag(texts)
