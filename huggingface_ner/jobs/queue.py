@@ -30,6 +30,7 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from huggingface_ner.jobs.allowed_jobs import TRAIN
 from huggingface_ner.jobs.project_notes import OfferedTokens
 from huggingface_ner.jobs.redis_connection import (
     STATE_TTL,
@@ -54,7 +55,6 @@ from huggingface_ner.settings import Settings, shared_settings
 # and on do not put it off for longer than the second.
 DEBOUNCE_SECONDS = 2.0
 MAX_DEBOUNCE_SECONDS = 10.0
-TRAIN = "huggingface_ner.jobs.train.train_project"
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from redis.lock import Lock
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from huggingface_ner.jobs.allowed_jobs import SUGGEST
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, RETRY_DELAYS
 
-SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
 # A job goes on for a minute; this is for one that hangs.
 SUGGEST_TIMEOUT = 1800
 

@@ -24,10 +24,10 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from huggingface_ner.jobs.allowed_jobs import SUGGEST, AllowedJob
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
 from huggingface_ner.jobs.runs import LEASE_SECONDS, Outcome
-from huggingface_ner.jobs.suggestion_marks import SUGGEST
 from huggingface_ner.processes import end_with_parent, is_running
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import serving_versions
@@ -53,16 +53,17 @@ logger = logging.getLogger(__name__)
 class TrainingWorker(SpawnWorker):
     """RQ's worker that gets hold of a project before it trains it, and stops at once when asked to.
 
-    Jobs are JSON: whoever reaches Redis may ask for a training, but cannot run code of their own as pickle would
-    let them. A job's process is spawned, not forked: CUDA does not survive a fork.
+    Jobs are JSON, and only those on the allowlist are run: whoever can write to Redis may request a training, but
+    cannot run code of their own. A job's process is spawned, not forked: CUDA does not survive a fork.
     """
 
+    job_class = AllowedJob
     training: TrainingQueue
     is_asked_to_stop = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Do the job for its project, unless somebody else does or nothing is wanted any more."""
-        project_id = int(job.args[0])
+        project_id = job.args[0]
         if job.func_name == SUGGEST:
             self._suggest(project_id, job, queue)
         else:
@@ -258,7 +259,7 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
         options["credential_provider"] = UrlCredentials()
     worker = TrainingWorker(
         [
-            Queue(rq.name, connection=connection, serializer=JSONSerializer)
+            Queue(rq.name, connection=connection, serializer=JSONSerializer, job_class=AllowedJob)
             for rq in (training.rq, training.suggestions.rq)  # the first goes first
         ],
         connection=connection,
