@@ -95,7 +95,7 @@ def _status_line(status: dict[str, Any]) -> str:
 def health(options: argparse.Namespace, settings: Settings) -> None:
     """Print how the server on this machine is, or its worker."""
     if options.worker:
-        from huggingface_ner.jobs.worker import ask_worker_health
+        from huggingface_ner.jobs.worker_health import ask_worker_health
 
         print(ask_worker_health(settings))
     else:

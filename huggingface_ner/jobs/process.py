@@ -1,14 +1,25 @@
 """The process of a job, which the worker starts: how it fits in beside the service."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 from huggingface_ner.engines.cores import take_cores
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
+from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, queue_url
 from huggingface_ner.logs import configure_logging
+from huggingface_ner.processes import is_running
 from huggingface_ner.settings import Settings, shared_settings
 
-REDIS_TIMEOUT = 5.0
+# In the environment of a job's process: its run, or the name that it holds its project by, and the worker that it
+# ends with.
+RUN_ID = "HUGGINGFACE_NER_RUN_ID"
+HOLDER = "HUGGINGFACE_NER_HOLDER"
+WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
+RUN_FOLDER = "huggingface-ner-run-"
 # The service goes first where the two share cores.
 NICENESS = 10
 
@@ -22,4 +33,26 @@ def begin_job() -> tuple[Settings, TrainingQueue]:
     url = queue_url(settings)
     if url is None:
         raise QueueError("REDIS_URL is not set")
-    return settings, TrainingQueue(connect(url, timeout=REDIS_TIMEOUT), settings)
+    return settings, TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[None]:
+    """Give the processes that are started meanwhile a folder for temporary files, which goes however they end."""
+    before = os.environ.get("TMPDIR")
+    with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+
+
+def remove_leftover_folders() -> None:
+    """Remove the files of trainings whose worker was killed: there are texts in them."""
+    for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
+        pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
+        if pid.isdecimal() and not is_running(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)

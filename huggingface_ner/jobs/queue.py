@@ -31,7 +31,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import TRAIN
-from huggingface_ner.jobs.project_notes import OfferedTokens
+from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.redis_connection import (
     STATE_TTL,
     CircuitBreaker,
@@ -44,11 +44,13 @@ from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
     RETRY_DELAYS,
-    Outcome,
     Run,
-    RunProgress,
+    current_run,
+    wants_training,
 )
+from huggingface_ner.jobs.status import known_projects, project_status
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
 # A training that is asked for before the annotation is saved that it is about still sees it; requests that go on
@@ -80,7 +82,7 @@ class TrainingQueue:
         self._timeout = settings.training_timeout
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
         self._breaker = CircuitBreaker()
-        self.tokens = OfferedTokens(connection, self._prefix, self._breaker)
+        self.notes = ProjectNotes(connection, self._prefix, self._breaker)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
@@ -123,19 +125,6 @@ class TrainingQueue:
             before = pipeline.execute()[0]
         return None if before is not None and as_text(before) == wanted else self.ask(project_id)
 
-    def note_webhook(self, project_id: int, note: str) -> None:
-        """Keep what is known of the credentials of a project's webhook, for people."""
-        key = self._key(project_id)
-        with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
-            pipeline.expire(key, STATE_TTL)
-            pipeline.execute()
-
-    def webhook_note(self, project_id: int) -> tuple[str | None, float]:
-        """Return what is known of a project's webhook, and since when, seconds since 1970."""
-        state = self._state(project_id)
-        return state.get("webhook"), float(state.get("webhook_at", 0))
-
     def enqueue_due(self) -> None:
         """Give RQ a job for each project that wants a training and may have one; several workers may at once.
 
@@ -145,11 +134,11 @@ class TrainingQueue:
             if self._redis.exists(self._lock(project_id)):
                 continue
             state = self._state(project_id)
-            run = _run(state)
+            run = current_run(state)
             if run is not None:
                 if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                     logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
-            elif _wants(state) and "parked" not in state and time.time() >= _due(state):
+            elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
                 job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
                 if self.rq.get_job_position(job_id) is None:
                     self.rq.enqueue_call(
@@ -170,7 +159,7 @@ class TrainingQueue:
             held = pipeline.exists(lock)
             state = decoded(pipeline.hgetall(key))
             pipeline.multi()
-            if held or _run(state) is not None or not _wants(state):
+            if held or current_run(state) is not None or not wants_training(state):
                 return None
             number = int(state.get("runs", 0)) + 1
             run = Run(
@@ -192,7 +181,7 @@ class TrainingQueue:
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def extend(pipeline: Pipeline) -> bool:
-            current = _run(decoded(pipeline.hgetall(key)))
+            current = current_run(decoded(pipeline.hgetall(key)))
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
@@ -203,14 +192,14 @@ class TrainingQueue:
 
     def running(self, project_id: int) -> Run | None:
         """Return the run that holds a project."""
-        return _run(self._state(project_id))
+        return current_run(self._state(project_id))
 
     def report(self, run: Run, progress: RunProgress) -> bool:
         """Say how far a run is; False where another has taken its place."""
         key = self._key(run.project_id)
 
         def tell(pipeline: Pipeline) -> bool:
-            current = _run(decoded(pipeline.hgetall(key)))
+            current = current_run(decoded(pipeline.hgetall(key)))
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
@@ -253,46 +242,20 @@ class TrainingQueue:
         self._end_lease(run, lambda pipeline, key, state: None)
 
     def status(self, project_id: int) -> dict[str, Any]:
-        """Return what is going on in a project, for people; see the README."""
-        state = self._state(project_id)
-        run = _run(state)
-        updates = int(state.get("updates", 0))
-        wants = _wants(state)
-        if run is not None:
-            now = "running"
-        elif "parked" in state:
-            now = "parked"
-        else:
-            now = "waiting" if wants else "idle"
-        status: dict[str, Any] = {"project": project_id, "state": now, "updates": updates}
-        if self._each:
-            status["updates_until_training"] = self._each - updates % self._each
-        if run is not None:
-            progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
-            status["run"] = {"id": run.id, "began": run.began, **progress}
-            status["waiting"] = int(state["asked"]) > run.answers
-        if "parked" in state:
-            status["reason"] = state["parked"]
-        if "last" in state:
-            status["last"] = json.loads(state["last"])
-        if "webhook" in state:
-            status["webhook"] = state["webhook"]
-        suggestions = self.suggestions.get(project_id)
-        if suggestions is not None:
-            status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
-        return status
+        """Return what is going on in a project; see status.project_status."""
+        state, suggestions = self._state(project_id), self.suggestions.get(project_id)
+        return project_status(project_id, state, suggestions, self._each)
 
     def projects(self) -> list[int]:
         """Return the projects that something is known of."""
-        prefix = self._key("")
-        return sorted(int(as_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
+        return known_projects(self._redis, self._key(""))
 
     def _end_lease(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def leave(pipeline: Pipeline) -> bool:
             state = decoded(pipeline.hgetall(key))
-            current = _run(state)
+            current = current_run(state)
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
@@ -319,14 +282,6 @@ class TrainingQueue:
 
     def _state(self, project_id: int) -> dict[str, str]:
         return decoded(self._redis.hgetall(self._key(project_id)))
-
-
-def _run(state: Mapping[str, str]) -> Run | None:
-    return Run.model_validate_json(state["run"]) if "run" in state else None
-
-
-def _wants(state: Mapping[str, str]) -> bool:
-    return int(state.get("asked", 0)) > int(state.get("answered", 0))
 
 
 def _due(state: Mapping[str, str]) -> float:

@@ -1,5 +1,6 @@
 """Where the training queue is, and the way to it."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,8 @@ from types import TracebackType
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
@@ -15,6 +18,8 @@ from huggingface_ner.settings import Settings
 
 # What a webhook may wait for Redis, several times over: Label Studio gives it one second in all.
 REDIS_TIMEOUT = 0.3
+# What a worker and its jobs may wait for one answer of Redis.
+WORKER_REDIS_TIMEOUT = 5.0
 # A Redis that did not answer a webhook is not asked by the next ones for so long: they would wait in vain.
 COOLDOWN_SECONDS = 1.0
 # What is known of a project that nobody has touched for so long is forgotten.
@@ -40,6 +45,23 @@ class CircuitBreaker:
 
 class QueueError(HuggingFaceNERError):
     """A training queue that cannot be used; the message says what to do."""
+
+
+class UrlCredentials(CredentialProvider):
+    """The user and the password in REDIS_URL.
+
+    RQ writes what a connection is made of into the arguments of a training's process, which every user of the
+    machine may read: there this stands instead.
+    """
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """Return what Redis is told first."""
+        options = parse_url(os.environ["REDIS_URL"])  # type: ignore[no-untyped-call]
+        user, password = options.get("username"), str(options["password"])
+        return (password,) if user is None else (str(user), password)
+
+    def __repr__(self) -> str:
+        return f"__import__({__name__!r}, fromlist=['']).{type(self).__name__}()"
 
 
 def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:

@@ -12,9 +12,8 @@ from functools import partial
 from redis import RedisError
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.jobs.process import begin_job
+from huggingface_ner.jobs.process import HOLDER, begin_job
 from huggingface_ner.jobs.suggestion_marks import Suggestions
-from huggingface_ner.jobs.worker import HOLDER
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
@@ -48,7 +47,7 @@ def suggest_project(project_id: int, version: str) -> None:
 
     try:
         try:
-            client = LabelStudioClient(settings, queue.tokens.get(project_id))
+            client = LabelStudioClient(settings, queue.notes.token(project_id))
             _Pusher(project_id, store, version, settings, client, put=put).push(suggestions)
         except (HuggingFaceNERError, OSError) as error:
             retryable = error.retryable if isinstance(error, HuggingFaceNERError) else True

@@ -11,14 +11,14 @@ from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.jobs.process import begin_job
+from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.runs import Outcome, Run, RunProgress
-from huggingface_ner.jobs.worker import RUN_ID
+from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
 from huggingface_ner.learning.version import Report, train_version
@@ -43,7 +43,7 @@ def train_project(project_id: int) -> None:
     if run is None or run.id != os.environ.get(RUN_ID):
         return
     try:
-        outcome = _outcome(project_id, settings, queue.tokens.get(project_id), _reporter(queue, run))
+        outcome = _outcome(project_id, settings, queue.notes.token(project_id), _reporter(queue, run))
     except ReplacedError:
         logger.warning("project %d: run %s is given up: another has taken its place", project_id, run.id)
         return

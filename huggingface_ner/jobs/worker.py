@@ -2,22 +2,16 @@
 
 import logging
 import os
-import shutil
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 from types import FrameType
 
 from redis import Redis, RedisError
 from redis.client import Pipeline
-from redis.connection import parse_url
-from redis.credentials import CredentialProvider
 from rq import Queue, SpawnWorker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
@@ -25,27 +19,32 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import SUGGEST, AllowedJob
+from huggingface_ner.jobs.process import (
+    HOLDER,
+    RUN_ID,
+    WORKER_PID,
+    remove_leftover_folders,
+    temporary_folder,
+)
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
-from huggingface_ner.jobs.runs import LEASE_SECONDS, Outcome
-from huggingface_ner.processes import end_with_parent, is_running
+from huggingface_ner.jobs.redis_connection import (
+    WORKER_REDIS_TIMEOUT,
+    QueueError,
+    UrlCredentials,
+    connect,
+    queue_url,
+)
+from huggingface_ner.jobs.runs import LEASE_SECONDS
+from huggingface_ner.jobs.worker_health import HEALTH_TTL, health_key
+from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.processes import end_with_parent
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import serving_versions
 
 POLL_INTERVAL = 1.0
 HEARTBEAT_INTERVAL = 2.0
-# In the environment of a job's process: its run, or the name that it holds its project by, and the worker that it
-# ends with.
-RUN_ID = "HUGGINGFACE_NER_RUN_ID"
-HOLDER = "HUGGINGFACE_NER_HOLDER"
-WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
-RUN_FOLDER = "huggingface-ner-run-"
-# A command that a worker gives up on after so long.
-REDIS_TIMEOUT = 5.0
-# Without a sign of life for so long, RQ takes a worker for dead; it also blocks on the queue for about as long.
+# Without a heartbeat for so long, RQ takes a worker for dead; it also blocks on the queue for about as long.
 WORKER_TTL = 60
-# ... and so does the health check: the loop gives a sign each 45 seconds at least, and cores may be short.
-HEALTH_TTL = 90
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ class TrainingWorker(SpawnWorker):
 
     def _run_process(self, job: Job, queue: Queue, is_kept: Callable[[], bool]) -> None:
         try:
-            with self._kept(job.id, is_kept), _files_of_its_own():
+            with self._kept(job.id, is_kept), temporary_folder():
                 super().execute_job(job, queue)
         except RedisError:
             if self.horse_pid:  # nobody would notice how it ends
@@ -132,7 +131,7 @@ class TrainingWorker(SpawnWorker):
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """Tell RQ and the health check that the loop goes on; RQ's own word is lost if Redis is away for long."""
         super().heartbeat(timeout, pipeline)
-        key = _health_key(self.hostname, self.pid)
+        key = health_key(self.hostname, self.pid)
         (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
@@ -165,28 +164,6 @@ class TrainingWorker(SpawnWorker):
             thread.join()
 
 
-@contextmanager
-def _files_of_its_own() -> Iterator[None]:
-    """Give the processes that are started meanwhile a folder for temporary files, which goes however they end."""
-    before = os.environ.get("TMPDIR")
-    with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
-        os.environ["TMPDIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["TMPDIR"]
-            if before is not None:
-                os.environ["TMPDIR"] = before
-
-
-def _remove_leftovers() -> None:
-    """Remove the files of trainings whose worker was killed: there are texts in them."""
-    for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
-        pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
-        if pid.isdecimal() and not is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def run_worker(settings: Settings) -> None:
     """Run trainings, each in a fresh process, until SIGTERM or Ctrl-C.
 
@@ -195,13 +172,13 @@ def run_worker(settings: Settings) -> None:
     url = queue_url(settings)
     if url is None:
         raise QueueError("REDIS_URL is not set: a worker needs the Redis that holds the training queue")
-    training = TrainingQueue(connect(url, timeout=REDIS_TIMEOUT), settings)
+    training = TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
     try:
         training.enqueue_due()
     except RedisError as error:
         raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
     os.environ[WORKER_PID] = str(os.getpid())
-    _remove_leftovers()
+    remove_leftover_folders()
     threading.Thread(target=_look, args=(training, settings), name="find-work", daemon=True).start()
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ's own is there only while it works
     worker = None
@@ -213,42 +190,6 @@ def run_worker(settings: Settings) -> None:
             except RedisError as error:
                 logger.warning("the queue does not answer: %s", error)
             time.sleep(POLL_INTERVAL)
-
-
-def ask_worker_health(settings: Settings) -> str:
-    """Return which worker on this machine goes about its work; raises QueueError where none does."""
-    url = queue_url(settings)
-    if url is None:
-        raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
-    try:
-        keys = list(connect(url, timeout=REDIS_TIMEOUT).scan_iter(_health_key(socket.gethostname(), "*")))
-    except RedisError as error:
-        raise QueueError(f"the training queue does not answer: {error}") from error
-    for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
-        if is_running(pid):
-            return f"worker {pid} is up"
-    raise QueueError(f"no worker on this machine has given a sign of life for {HEALTH_TTL} s")
-
-
-def _health_key(hostname: str | None, pid: int | str | None) -> str:
-    return f"huggingface-ner:worker:{hostname}:{pid}"
-
-
-class UrlCredentials(CredentialProvider):
-    """The user and the password in REDIS_URL.
-
-    RQ writes what a connection is made of into the arguments of a training's process, which every user of the
-    machine may read: there this stands instead.
-    """
-
-    def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Return what Redis is told first."""
-        options = parse_url(os.environ["REDIS_URL"])  # type: ignore[no-untyped-call]
-        user, password = options.get("username"), str(options["password"])
-        return (password,) if user is None else (str(user), password)
-
-    def __repr__(self) -> str:
-        return f"__import__({__name__!r}, fromlist=['']).{type(self).__name__}()"
 
 
 def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:

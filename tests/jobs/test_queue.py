@@ -12,7 +12,8 @@ from huggingface_ner.jobs import queue as queue_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.queue import TrainingQueue, open_queue
 from huggingface_ner.jobs.redis_connection import connect, queue_url
-from huggingface_ner.jobs.runs import MAX_ATTEMPTS, Outcome, Run, RunProgress
+from huggingface_ner.jobs.runs import MAX_ATTEMPTS, Run
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
 from tests.server.service import free_port
 
@@ -207,13 +208,13 @@ def test_the_same_labels_ask_once(queue: TrainingQueue) -> None:
 def test_tokens_are_written_down_again_now_and_then(
     queue: TrainingQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue.tokens.put(7, "t")
+    queue.notes.put_token(7, "t")
     Redis.from_url(redis_url).flushall()
-    queue.tokens.put(7, "t")
-    assert queue.tokens.get(7) is None, "it was just written"
+    queue.notes.put_token(7, "t")
+    assert queue.notes.token(7) is None, "it was just written"
     monkeypatch.setattr(project_notes, "WRITE_INTERVAL", 0.0)
-    queue.tokens.put(7, "t")
-    assert queue.tokens.get(7) == "t"
+    queue.notes.put_token(7, "t")
+    assert queue.notes.token(7) == "t"
 
 
 def test_status_shows_what_is_going_on(queue: TrainingQueue) -> None:

@@ -14,7 +14,8 @@ from huggingface_ner.jobs import worker as worker_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.redis_connection import QueueError
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS
-from huggingface_ner.jobs.worker import HEALTH_TTL, run_worker
+from huggingface_ner.jobs.worker import run_worker
+from huggingface_ner.jobs.worker_health import HEALTH_TTL
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.jobs.runs import Outcome
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -93,14 +93,14 @@ def test_the_token_of_setup_is_kept_for_want_of_a_key(
     body = recorded("setup")["request"]["body"]
     project = int(body["project"].partition(".")[0])
     client.post("/setup", json=body)
-    assert queue.tokens.get(project) == body["access_token"]
+    assert queue.notes.token(project) == body["access_token"]
     for token in (None, 3, "", "x" * 100_000):
         assert client.post("/setup", json={**body, "access_token": token}).status_code == 200
-    assert queue.tokens.get(project) == body["access_token"]
+    assert queue.notes.token(project) == body["access_token"]
     with_key = settings.model_copy(update={"label_studio_api_key": SecretStr("ours")})
     other = create_app(with_key, ServedModels(with_key), queue).test_client()
     other.post("/setup", json={**body, "project": "99.1"})
-    assert queue.tokens.get(99) is None
+    assert queue.notes.token(99) is None
 
 
 def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueue) -> None:

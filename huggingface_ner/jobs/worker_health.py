@@ -1,0 +1,32 @@
+"""Whether a worker on this machine is up: its heartbeats are keys in Redis that expire."""
+
+import socket
+
+from redis import RedisError
+
+from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, queue_url
+from huggingface_ner.processes import is_running
+from huggingface_ner.settings import Settings
+
+# Seconds after a worker's last heartbeat; its loop sends one at least every 45 s, and cores may be short.
+HEALTH_TTL = 90
+
+
+def ask_worker_health(settings: Settings) -> str:
+    """Return which worker on this machine goes about its work; raises QueueError where none does."""
+    url = queue_url(settings)
+    if url is None:
+        raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
+    try:
+        keys = list(connect(url, timeout=WORKER_REDIS_TIMEOUT).scan_iter(health_key(socket.gethostname(), "*")))
+    except RedisError as error:
+        raise QueueError(f"the training queue does not answer: {error}") from error
+    for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
+        if is_running(pid):
+            return f"worker {pid} is up"
+    raise QueueError(f"no worker on this machine has given a sign of life for {HEALTH_TTL} s")
+
+
+def health_key(hostname: str | None, pid: int | str | None) -> str:
+    """Return the key that a worker writes while its loop goes on; it expires after HEALTH_TTL."""
+    return f"huggingface-ner:worker:{hostname}:{pid}"
