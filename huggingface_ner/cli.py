@@ -9,7 +9,7 @@ from huggingface_ner import commands
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.logs import configure_logging
-from huggingface_ner.processes import end_with_parent_if_asked
+from huggingface_ner.processes import end_with_parent_if_requested
 from huggingface_ner.settings import Settings, SettingsError, read_settings
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     configure_logging(settings)
-    end_with_parent_if_asked()
+    end_with_parent_if_requested()
     try:
         options.run(options, settings)
     except (HuggingFaceNERError, OSError) as error:

@@ -11,7 +11,7 @@ from typing import Any
 from redis import RedisError
 
 from huggingface_ner.jobs.queue import TrainingQueue, shared_queue
-from huggingface_ner.jobs.webhooks import request_training
+from huggingface_ner.jobs.webhooks import handle_event
 from huggingface_ner.label_studio.base_class import LabelStudioMLBase
 from huggingface_ner.label_studio.events import read_event
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
@@ -87,7 +87,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         if self._queue is None:
             return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
         try:
-            job = request_training(self._queue, self._settings, received, received.project_id)
+            job = handle_event(self._queue, self._settings, received, received.project_id)
         except RedisError as error:
             logger.error("project %d: %.40r is not counted: %s", received.project_id, event, error)
             return {**answer, "status": "error", "error": "the training queue does not answer"}

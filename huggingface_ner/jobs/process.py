@@ -1,4 +1,4 @@
-"""The process of a job, which the worker starts: how it fits in beside the service."""
+"""The process of a job: what the worker passes to it, its priority, and its temporary files."""
 
 import os
 import shutil
@@ -14,31 +14,31 @@ from huggingface_ner.logs import configure_logging
 from huggingface_ner.processes import is_running
 from huggingface_ner.settings import Settings, shared_settings
 
-# In the environment of a job's process: its run, or the name that it holds its project by, and the worker that it
-# ends with.
+# Environment variables passed to the job process: the run id, the lease holder's name, and the pid of the worker
+# whose death ends it.
 RUN_ID = "HUGGINGFACE_NER_RUN_ID"
 HOLDER = "HUGGINGFACE_NER_HOLDER"
 WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
 RUN_FOLDER = "huggingface-ner-run-"
-# The service goes first where the two share cores.
+# The service has priority on shared cores.
 NICENESS = 10
 
 
 def begin_job() -> tuple[Settings, TrainingQueue]:
-    """Let this process yield to the service; returns its settings and the queue that it came from."""
+    """Lower the priority of this process; returns the settings and the training queue. Raises QueueError."""
     settings = shared_settings()
     configure_logging(settings)
     os.nice(NICENESS)
     take_cores(settings.training_threads)
     url = queue_url(settings)
     if url is None:
-        raise QueueError("REDIS_URL is not set")
+        raise QueueError("REDIS_URL is not set: a job needs the Redis of the worker that started it")
     return settings, TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
 
 
 @contextmanager
 def temporary_folder() -> Iterator[None]:
-    """Give the processes that are started meanwhile a folder for temporary files, which goes however they end."""
+    """Set TMPDIR to a new folder for the processes started meanwhile; the folder is removed at the end."""
     before = os.environ.get("TMPDIR")
     with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         os.environ["TMPDIR"] = folder
@@ -51,7 +51,7 @@ def temporary_folder() -> Iterator[None]:
 
 
 def remove_leftover_folders() -> None:
-    """Remove the files of trainings whose worker was killed: there are texts in them."""
+    """Remove the temporary files of killed workers: they contain texts."""
     for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
         pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
         if pid.isdecimal() and not is_running(int(pid)):

@@ -9,9 +9,9 @@ from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 
-# Label Studio sends its token again and again; so often it is written down.
+# Seconds; Label Studio sends its token with every /setup, and the same one is not stored again sooner.
 WRITE_INTERVAL = 600.0
-# Of so many projects it is known here that their token was just written.
+# Upper bound on the in-process record of recently stored tokens.
 MAX_TOKENS = 1000
 
 
@@ -22,10 +22,10 @@ class ProjectNotes:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
-        self._tokens: dict[int, tuple[str, float]] = {}  # and when it was written
+        self._tokens: dict[int, tuple[str, float]] = {}  # and when it was stored
 
     def put_token(self, project_id: int, token: str) -> None:
-        """Keep a project's token; one that was just written costs nothing."""
+        """Store the token of a project, unless it was stored within WRITE_INTERVAL."""
         known, written = self._tokens.get(project_id, ("", 0.0))
         if known == token and time.monotonic() - written < WRITE_INTERVAL:
             return
@@ -36,12 +36,12 @@ class ProjectNotes:
         self._tokens[project_id] = token, time.monotonic()
 
     def token(self, project_id: int) -> str | None:
-        """Return a project's token."""
+        """Return the token of a project, or None if it has none."""
         token = self._redis.get(self._token_key(project_id))
         return None if token is None else as_text(token)
 
     def note_webhook(self, project_id: int, note: str) -> None:
-        """Keep what is known of the credentials of a project's webhook, for people."""
+        """Store whether the webhook of a project carries the credentials, in words for people."""
         key = self._project_key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
@@ -49,7 +49,7 @@ class ProjectNotes:
             pipeline.execute()
 
     def webhook_note(self, project_id: int) -> tuple[str | None, float]:
-        """Return what is known of a project's webhook, and since when, seconds since 1970."""
+        """Return the note on a project's webhook, and when it was stored, in seconds since 1970."""
         state = decoded(self._redis.hgetall(self._project_key(project_id)))
         return state.get("webhook"), float(state.get("webhook_at", 0))
 

@@ -1,4 +1,4 @@
-"""The status of projects, for people: what their trainings and suggestions are at."""
+"""The status of projects, for people: the state of their trainings and suggestions."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from huggingface_ner.learning.progress import RunProgress
 def project_status(
     project_id: int, state: Mapping[str, str], suggestions: Suggestions | None, updates_per_training: int
 ) -> dict[str, Any]:
-    """Return what is going on in a project, as the README shows it.
+    """Return the status of a project, as the README shows it.
 
     state: the project's hash, see queue. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates start
     no training.

@@ -9,19 +9,19 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 
 
-def request_training(queue: TrainingQueue, settings: Settings, event: WebhookEvent, project_id: int) -> str | None:
-    """Request the training that an event calls for; returns the id of its run, None if it calls for none.
+def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, project_id: int) -> str | None:
+    """Count an event, and request the training that it calls for; returns the id of its run, or None.
 
     Raises RedisError.
     """
     if event.action == START_TRAINING:
-        return queue.ask(project_id)
+        return queue.request_training(project_id)
     if event.action == TASKS_CREATED:
         queue.suggestions.tasks_added(project_id)
         return None
     labels = _new_labels(settings, event, project_id)
     if labels is not None:
-        return queue.ask_for_labels(project_id, labels)
+        return queue.request_training_for_labels(project_id, labels)
     return queue.count_updates(project_id, event.updates) if event.updates else None
 
 

@@ -13,10 +13,13 @@ HEALTH_TTL = 90
 
 
 def ask_worker_health(settings: Settings) -> str:
-    """Return which worker on this machine goes about its work; raises QueueError where none does."""
+    """Return which worker on this machine is up; raises QueueError if none is."""
     url = queue_url(settings)
     if url is None:
-        raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
+        raise QueueError(
+            f"REDIS_URL is not set, and no running server found in MODEL_DIR={settings.model_dir}: start one, or "
+            "set REDIS_URL or MODEL_DIR"
+        )
     try:
         keys = list(connect(url, timeout=WORKER_REDIS_TIMEOUT).scan_iter(health_key(socket.gethostname(), "*")))
     except RedisError as error:
@@ -24,9 +27,9 @@ def ask_worker_health(settings: Settings) -> str:
     for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
         if is_running(pid):
             return f"worker {pid} is up"
-    raise QueueError(f"no worker on this machine has given a sign of life for {HEALTH_TTL} s")
+    raise QueueError(f"no worker on this machine has sent a heartbeat within {HEALTH_TTL} s")
 
 
 def health_key(hostname: str | None, pid: int | str | None) -> str:
-    """Return the key that a worker writes while its loop goes on; it expires after HEALTH_TTL."""
+    """Return the key of a worker's heartbeat, which expires after HEALTH_TTL."""
     return f"huggingface-ner:worker:{hostname}:{pid}"

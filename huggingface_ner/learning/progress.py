@@ -1,4 +1,4 @@
-"""How far a training is, and how it ended."""
+"""The progress and the outcome of a training."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """How far a run is; ``step`` and ``steps`` are optimiser steps, ``seconds_left`` is for those alone."""
+    """The progress of a run; ``step`` and ``steps`` count optimiser steps, ``seconds_left`` is for those."""
 
     phase: Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
     step: int = 0
@@ -18,7 +18,7 @@ class RunProgress:
 
     @property
     def percent(self) -> float:
-        """The share of the steps that is done, within [0, 100]."""
+        """The percentage of steps done, within [0, 100]."""
         return round(100 * self.step / self.steps, 1) if self.steps else 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -27,12 +27,12 @@ class RunProgress:
 
 
 class Outcome(BaseModel, frozen=True):
-    """How a run ended.
+    """The outcome of a run.
 
-    status: published; refused, where the serving model is better; unchanged, where data and settings are those of
-    the serving version; skipped, where there is nothing to learn from; failed.
-    f1, f1_before: of the new and the serving model on the same held-out tasks; None where they were not scored.
-    retryable: whether a failed run may succeed when it is tried again.
+    status: published; refused, if the serving model is better; unchanged, if data and settings are those of the
+    serving version; skipped, if there is nothing to learn from; failed.
+    f1, f1_before: of the new and the serving model on the same held-out tasks; None if they were not scored.
+    retryable: whether a failed run may succeed if it is tried again.
     """
 
     status: Literal["published", "refused", "unchanged", "skipped", "failed"]

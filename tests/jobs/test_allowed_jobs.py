@@ -169,7 +169,7 @@ def test_whatever_is_in_redis_nothing_else_can_be_called(data: Any, fields: dict
 def test_a_worker_refuses_crafted_jobs_and_goes_on_with_the_training_behind_them(trainings: Trainings) -> None:
     touched = _set_trap(trainings)
     queue, redis = trainings.queue.rq, trainings.queue.rq.connection
-    trainings.queue.ask(7)
+    trainings.queue.request_training(7)
     _put(redis, "train-7-1", queue.name, function=TRAIN_BEFORE, args=[7])
     for name, job in REFUSED.items():
         _put(redis, name, queue.name, **job)
@@ -198,7 +198,7 @@ def test_a_worker_refuses_crafted_jobs_and_goes_on_with_the_training_behind_them
 def test_a_job_that_is_replaced_after_the_worker_took_it_is_refused_by_its_process(trainings: Trainings) -> None:
     touched = _set_trap(trainings)
     redis = trainings.queue.rq.connection
-    trainings.queue.ask(7)
+    trainings.queue.request_training(7)
     with trainings.worker(stands_still_at="starting") as worker:  # the process waits before it reads its job
         trainings.until(lambda: trainings.queue.running(7) is not None and bool(children(worker)))
         redis.hset("rq:job:train-7-1", mapping=_fields(function="trap.touch"))

@@ -65,7 +65,7 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
     labels = parse_labeling_config(body["project"]["label_config"]).label_names
     time.sleep(1.01)  # versions sort by the second
     store.publish(lambda folder: None, {"label_names": list(reversed(labels))})
-    queue.ask_for_labels(project, ["OTHER"])
+    queue.request_training_for_labels(project, ["OTHER"])
     assert "job" not in client.post("/webhook", json=body).json, "the model knows these labels"
     broken = {**body, "project": {**body["project"], "label_config": "<View/>"}}
     assert "job" not in client.post("/webhook", json=broken).json
@@ -105,7 +105,7 @@ def test_the_token_of_setup_is_kept_for_want_of_a_key(
 
 def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueue) -> None:
     assert client.get("/training").json == {"projects": []}
-    queue.ask(7)
+    queue.request_training(7)
     assert client.get("/training?project=7").json["state"] == "waiting"
     assert client.get("/training?project=7.1795471223").json["project"] == 7
     run = queue.begin(7)
