@@ -60,7 +60,7 @@ FIELDS = (
 MAX_DATA_BYTES = 10_000
 MAX_VERSION_LENGTH = 200
 MAX_PROJECT_ID = 2**31 - 1
-# Timers cannot count further.
+# Upper limit of the timers that RQ sets.
 MAX_SECONDS = 2**31 - 1
 # Characters of a refused job that are logged.
 MAX_LOGGED = 100
@@ -69,7 +69,7 @@ logger = logging.getLogger(__name__)
 
 
 class _RefusedError(Exception):
-    """A job that is not run; the message says why, on one line."""
+    """A job is not run; the message says why, on one line."""
 
 
 class AllowedJob(Job):
@@ -79,7 +79,7 @@ class AllowedJob(Job):
     """
 
     @classmethod
-    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002  # the name that RQ gives it
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002  # RQ's name
         """Return a job in Redis; one that is refused is deleted and logged. Raises NoSuchJobError, RedisError."""
         try:
             return super().fetch(id, connection=connection, serializer=serializer)
@@ -110,11 +110,11 @@ class AllowedJob(Job):
             raise _RefusedError("it has no data")
         forbidden = [name for name in FORBIDDEN_FIELDS if raw_data.get(name.encode())]
         if forbidden:
-            raise _RefusedError(f"a job of ours has no {', '.join(forbidden)}")
+            raise _RefusedError(f"it has fields that our jobs never have: {', '.join(forbidden)}")
         function, instance, args, kwargs = json.loads(_decompressed(fields["data"]))
         name = FUNCTIONS.get(function) if isinstance(function, str) else None
         if name is None:
-            raise _RefusedError(f"its function is not one of ours: {_shown(function)}")
+            raise _RefusedError(f"its function is not on the allowlist: {_shown(function)}")
         if instance is not None or kwargs or not _are_arguments(name, args):
             raise _RefusedError(f"wrong arguments for {name}: {_shown([instance, args, kwargs])}")
         super().restore({field.encode(): value for field, value in fields.items()})
@@ -127,7 +127,7 @@ class AllowedJob(Job):
 
 
 def _decompressed(data: bytes) -> bytes:
-    """Return what RQ compressed, or did not; raises _RefusedError if it is too long."""
+    """Return the data of a job, which RQ may have compressed; raises _RefusedError if they are too long."""
     decompressor = zlib.decompressobj()
     with suppress(zlib.error):  # RQ reads data that is not compressed, too
         data = decompressor.decompress(data, MAX_DATA_BYTES + 1)

@@ -53,7 +53,7 @@ def _die(queue: TrainingQueue, redis_url: str) -> None:
     Redis.from_url(redis_url).delete(queue._lock(7))
 
 
-def test_each_nth_update_asks_for_a_training(queue: TrainingQueue) -> None:
+def test_each_nth_update_requests_a_training(queue: TrainingQueue) -> None:
     asked = [queue.count_updates(7, 1) for _ in range(25)]
     assert [number for number, job in enumerate(asked, start=1) if job] == [10, 20]
     assert asked[9] == asked[19] == "train-7-1"
@@ -62,7 +62,7 @@ def test_each_nth_update_asks_for_a_training(queue: TrainingQueue) -> None:
     assert _jobs(queue) == ["train-7-1", "train-8-1"]
 
 
-def test_0_never_asks_by_itself(redis_url: str) -> None:
+def test_0_never_requests_a_training_by_itself(redis_url: str) -> None:
     queue = _queue(redis_url, each=0)
     assert queue.count_updates(7, 1000) is None
     assert "updates_until_training" not in queue.status(7)

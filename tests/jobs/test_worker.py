@@ -219,7 +219,7 @@ def test_the_health_check_passes_only_while_a_workers_loop_goes_on(
         assert f"worker {worker.pid} is up" in capsys.readouterr().out
         worker.kill()
         worker.wait(10)
-        assert not is_healthy(), "its last sign of life has not expired yet"
+        assert not is_healthy(), "its last heartbeat has not expired yet"
     with trainings.worker():
         trainings.until(is_healthy)
         redis = trainings.queue.rq.connection
