@@ -43,7 +43,7 @@ class Round:
 
     annotated, left: tasks that are annotated, and those that are not, which the scores are on.
     seconds: for annotating, training and until the new model serves.
-    training: how it ended, as huggingface_ner.jobs.runs.Outcome says.
+    training: how it ended, as huggingface_ner.learning.progress.Outcome says.
     """
 
     annotated: int

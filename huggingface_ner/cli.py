@@ -12,7 +12,7 @@ from huggingface_ner.commands.train import add_train
 from huggingface_ner.commands.versions import add_versions
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.logs import configure_logging
-from huggingface_ner.processes import end_with_parent_if_asked
+from huggingface_ner.processes import end_with_parent_if_requested
 from huggingface_ner.settings import SettingsError, read_settings
 
 # Every command, in the order of --help.
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     configure_logging(settings)
-    end_with_parent_if_asked()
+    end_with_parent_if_requested()
     try:
         options.run(options, settings)
     except (HuggingFaceNERError, OSError) as error:

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from redis import RedisError
 
 from huggingface_ner.jobs.queue import TrainingQueue, shared_queue
+from huggingface_ner.jobs.webhooks import handle_event
 from huggingface_ner.label_studio.base_class import LabelStudioMLBase
-from huggingface_ner.label_studio.events import START_TRAINING, TASKS_CREATED, WebhookEvent, read_event
+from huggingface_ner.label_studio.events import read_event
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
@@ -20,7 +21,6 @@ from huggingface_ner.label_studio.tasks import task_reader
 from huggingface_ner.serving.served_models import shared_models
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.spans import TaggedText
-from huggingface_ner.store.versions import project_store
 
 logger = logging.getLogger(__name__)
 
@@ -122,32 +122,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         if self._queue is None:
             return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
         try:
-            job = self._ask_for_training(self._queue, received, received.project_id)
+            job = handle_event(self._queue, self._settings, received, received.project_id)
         except RedisError as error:
             logger.error("project %d: %.40r is not counted: %s", received.project_id, event, error)
             return {**answer, "status": "error", "error": "the training queue does not answer"}
         return answer if job is None else {**answer, "job": job}
-
-    def _ask_for_training(self, queue: TrainingQueue, event: WebhookEvent, project_id: int) -> str | None:
-        if event.action == START_TRAINING:
-            return queue.ask(project_id)
-        if event.action == TASKS_CREATED:
-            queue.suggestions.tasks_added(project_id)
-            return None
-        labels = self._new_labels(event, project_id)
-        if labels is not None:
-            return queue.ask_for_labels(project_id, labels)
-        return queue.count_updates(project_id, event.updates) if event.updates else None
-
-    def _new_labels(self, event: WebhookEvent, project_id: int) -> Sequence[str] | None:
-        """Return a labelling config's labels where they are others than the project's model was trained for."""
-        if not event.label_config:
-            return None
-        version = project_store(self._settings.models_folder, project_id).current_version()
-        if version is None:
-            return None
-        try:
-            labels = parse_labeling_config(event.label_config).label_names
-        except LabelingConfigError:
-            return None
-        return None if set(labels) == set(version.metrics.get("label_names") or ()) else labels

@@ -72,7 +72,7 @@ def add_health(commands: Commands) -> None:
 def health(options: argparse.Namespace, settings: Settings) -> None:
     """Print how the server on this machine is, or its worker."""
     if options.worker:
-        from huggingface_ner.jobs.worker import ask_worker_health
+        from huggingface_ner.jobs.worker_health import ask_worker_health
 
         print(ask_worker_health(settings))
     else:

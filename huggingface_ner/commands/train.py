@@ -14,7 +14,7 @@ from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
-    from huggingface_ner.jobs.runs import RunProgress
+    from huggingface_ner.learning.progress import RunProgress
     from huggingface_ner.learning.training import Training
 
 

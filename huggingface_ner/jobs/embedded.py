@@ -1,7 +1,7 @@
-"""Without REDIS_URL: the training queue and its worker beside the server, as one service.
+"""The embedded training queue: without REDIS_URL, the queue and its worker run beside the server.
 
-A supervisor starts a Valkey whose data is under MODEL_DIR, and then the two commands that run as services of their
-own elsewhere: ``serve`` and ``worker``. Both end with it, however it ends.
+A supervisor starts a Valkey with its data in MODEL_DIR, and then the commands ``serve`` and ``worker``, which are
+separate services elsewhere. Both end when the supervisor does, even if it is killed.
 """
 
 import fcntl
@@ -26,15 +26,15 @@ from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
 
 POLL_INTERVAL = 0.2
-# A child that ends by itself is started again, but not faster than this.
+# Seconds between two starts of a process that ends by itself.
 RESTART_INTERVAL = 5.0
 STOP_TIMEOUT = 30.0
-# Looks in a row that the queue may miss: it is slow where all cores are busy.
+# Consecutive failed health checks before the queue is restarted; it answers slowly on a busy machine.
 MAX_FAILED_CHECKS = 20
-# What a server that was killed holds on to for a moment.
+# Seconds to wait for the lock of a server that was just killed.
 LOCK_TIMEOUT = 5.0
 
-# So a Redis loses nothing that it has answered, however it ends: at its default a kill may cost it two seconds.
+# Nothing that Redis confirmed is lost if it is killed; by default the last two seconds may be.
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 SOCKET_FOLDER = "huggingface-ner-queue-"
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -43,10 +43,10 @@ logger = logging.getLogger(__name__)
 
 
 def serve_with_training(settings: Settings) -> None:
-    """Serve, and train beside it, until SIGTERM, Ctrl-C or the server's end.
+    """Run the server and the worker until SIGTERM, Ctrl-C or the end of the server.
 
-    Raises QueueError where another server uses the same MODEL_DIR, OSError where that cannot be written or the
-    server ends by itself.
+    Raises QueueError if another server uses the same MODEL_DIR, OSError if MODEL_DIR is not writable or the server
+    ends by itself.
     """
     signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
@@ -62,27 +62,27 @@ def serve_with_training(settings: Settings) -> None:
         url_file.write_text(url, encoding="utf-8")
         stack.callback(url_file.unlink, missing_ok=True)
         environment = {**os.environ, "REDIS_URL": url, END_WITH_PARENT: str(os.getpid())}
-        # the last to be started is the first to be stopped
-        worker = stack.enter_context(_Child(["worker"], environment))
+        # stopped in reverse order
+        worker = stack.enter_context(_ManagedProcess(["worker"], environment))
         server = stack.enter_context(
-            _Child(["serve", "--host", settings.host, "--port", str(settings.port)], environment)
+            _ManagedProcess(["serve", "--host", settings.host, "--port", str(settings.port)], environment)
         )
         misses = 0
         while server.is_running():
             misses = 0 if valkey.is_running() else misses + 1
             if misses > MAX_FAILED_CHECKS:
-                logger.error("the training queue does not answer; starting it again: see %s", valkey.log_path)
+                logger.error("the training queue does not answer; restarting it: see %s", valkey.log_path)
                 misses = 0
                 valkey.terminate()
-                with suppress(QueueError):  # predictions go on; it is tried again
+                with suppress(QueueError):  # predictions go on, and the next check tries again
                     _start(valkey)
-            worker.start_again_if_ended()
+            worker.restart_if_ended()
             time.sleep(POLL_INTERVAL)
         raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
 
 
-class _Child:
-    """A command of ours that runs beside, and is stopped at the end of the with block."""
+class _ManagedProcess:
+    """One of our commands as a child process, stopped at the end of the with block."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         self._arguments = arguments
@@ -90,7 +90,7 @@ class _Child:
         self._started = 0.0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "_Child":
+    def __enter__(self) -> "_ManagedProcess":
         self._start()
         return self
 
@@ -111,22 +111,22 @@ class _Child:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start_again_if_ended(self) -> None:
+    def restart_if_ended(self) -> None:
         if not self.is_running() and time.monotonic() - self._started > RESTART_INTERVAL:
-            logger.error("%s has ended with status %s; starting it again", self._arguments[0], self.returncode)
+            logger.error("%s has ended with status %s; restarting it", self._arguments[0], self.returncode)
             self._start()
 
     def _start(self) -> None:
         self._started = time.monotonic()
         command = [sys.executable, "-m", "huggingface_ner", *self._arguments]
-        # a group of its own: Ctrl-C is for the supervisor, which stops one after the other
+        # its own process group: only the supervisor gets Ctrl-C, and stops the children in order
         self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
 
 
 @contextmanager
 def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
     server = ValkeyServer(
-        port=0,  # none: the socket is for this user alone
+        port=0,  # no TCP port: only this user may open the socket
         data_dir=folder,
         persist=True,
         unix_socket_path=socket,
@@ -141,7 +141,7 @@ def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
 
 
 def _start(server: ValkeyServer) -> None:
-    # it inherits what is blocked: Ctrl-C, or SIGTERM to all, must not end it before those who use it
+    # Valkey inherits the blocked signals: Ctrl-C, or SIGTERM to all, must not end it before its clients
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         server.start()
@@ -152,7 +152,7 @@ def _start(server: ValkeyServer) -> None:
 
 
 def _shut_down(url: str) -> bool:
-    """Ask a Valkey to end, and wait for it; False where there is none."""
+    """Shut a Valkey down and wait for it; returns False if none answers."""
     connection = connect(url, timeout=STOP_TIMEOUT)
     try:
         connection.ping()
@@ -164,7 +164,7 @@ def _shut_down(url: str) -> bool:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock as long as this process lives; raises QueueError where another does."""
+    """Hold a file lock meanwhile; raises QueueError if another process holds it."""
     with path.open("a") as file:
         until = time.monotonic() + LOCK_TIMEOUT
         while True:
@@ -182,7 +182,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _stop_leftover(settings: Settings) -> None:
-    """Stop the Valkey of a server that was killed: it has the data."""
+    """Stop the Valkey that a killed server left: it still uses the data folder."""
     try:
         url = embedded_url_file(settings).read_text(encoding="utf-8").strip()
     except OSError:

@@ -1,25 +1,58 @@
-"""The process of a job, which the worker starts: how it fits in beside the service."""
+"""The process of a job: what the worker passes to it, its priority, and its temporary files."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 from huggingface_ner.engines.cores import take_cores
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
+from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, queue_url
 from huggingface_ner.logs import configure_logging
+from huggingface_ner.processes import is_running
 from huggingface_ner.settings import Settings, shared_settings
 
-REDIS_TIMEOUT = 5.0
-# The service goes first where the two share cores.
+# Environment variables passed to the job process: the run id, the lease holder's name, and the pid of the worker
+# whose death ends it.
+RUN_ID = "HUGGINGFACE_NER_RUN_ID"
+HOLDER = "HUGGINGFACE_NER_HOLDER"
+WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
+RUN_FOLDER = "huggingface-ner-run-"
+# The service has priority on shared cores.
 NICENESS = 10
 
 
 def begin_job() -> tuple[Settings, TrainingQueue]:
-    """Let this process yield to the service; returns its settings and the queue that it came from."""
+    """Lower the priority of this process; returns the settings and the training queue. Raises QueueError."""
     settings = shared_settings()
     configure_logging(settings)
     os.nice(NICENESS)
     take_cores(settings.training_threads)
     url = queue_url(settings)
     if url is None:
-        raise QueueError("REDIS_URL is not set")
-    return settings, TrainingQueue(connect(url, timeout=REDIS_TIMEOUT), settings)
+        raise QueueError("REDIS_URL is not set: a job needs the Redis of the worker that started it")
+    return settings, TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[None]:
+    """Set TMPDIR to a new folder for the processes started meanwhile; the folder is removed at the end."""
+    before = os.environ.get("TMPDIR")
+    with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
+        os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["TMPDIR"]
+            if before is not None:
+                os.environ["TMPDIR"] = before
+
+
+def remove_leftover_folders() -> None:
+    """Remove the temporary files of killed workers: they contain texts."""
+    for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
+        pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
+        if pid.isdecimal() and not is_running(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)

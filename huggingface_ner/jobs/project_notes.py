@@ -1,41 +1,60 @@
-"""The tokens that Label Studio sends with /setup, kept for trainings for want of a key of our own."""
+"""What is noted of a project: the token that Label Studio sent with /setup, and the state of its webhook.
+
+Trainings use the token if LABEL_STUDIO_API_KEY is not set.
+"""
 
 import time
 
 from redis import Redis
 
-from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 
-# Label Studio sends its token again and again; so often it is written down.
+# Seconds; Label Studio sends its token with every /setup, and the same one is not stored again sooner.
 WRITE_INTERVAL = 600.0
-# Of so many projects it is known here that their token was just written.
-MAX_KNOWN = 1000
+# Upper bound on the in-process record of recently stored tokens.
+MAX_TOKENS = 1000
 
 
-class OfferedTokens:
-    """A token for each project, in Redis; methods raise RedisError where it is away."""
+class ProjectNotes:
+    """The notes of each project, in Redis; methods raise RedisError if it does not answer."""
 
     def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker) -> None:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
-        self._known: dict[int, tuple[str, float]] = {}  # and when it was written
+        self._tokens: dict[int, tuple[str, float]] = {}  # and when it was stored
 
-    def put(self, project_id: int, token: str) -> None:
-        """Keep a project's token; one that was just written costs nothing."""
-        known, written = self._known.get(project_id, ("", 0.0))
+    def put_token(self, project_id: int, token: str) -> None:
+        """Store the token of a project, unless it was stored within WRITE_INTERVAL."""
+        known, written = self._tokens.get(project_id, ("", 0.0))
         if known == token and time.monotonic() - written < WRITE_INTERVAL:
             return
         with self._breaker:
-            self._redis.set(self._key(project_id), token, ex=STATE_TTL)
-        if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
-        self._known[project_id] = token, time.monotonic()
+            self._redis.set(self._token_key(project_id), token, ex=STATE_TTL)
+        if len(self._tokens) >= MAX_TOKENS:
+            self._tokens.clear()
+        self._tokens[project_id] = token, time.monotonic()
 
-    def get(self, project_id: int) -> str | None:
-        """Return a project's token."""
-        token = self._redis.get(self._key(project_id))
+    def token(self, project_id: int) -> str | None:
+        """Return the token of a project, or None if it has none."""
+        token = self._redis.get(self._token_key(project_id))
         return None if token is None else as_text(token)
 
-    def _key(self, project_id: int) -> str:
+    def note_webhook(self, project_id: int, note: str) -> None:
+        """Store whether the webhook of a project carries the credentials, in words for people."""
+        key = self._project_key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
+            pipeline.expire(key, STATE_TTL)
+            pipeline.execute()
+
+    def webhook_note(self, project_id: int) -> tuple[str | None, float]:
+        """Return the note on a project's webhook, and when it was stored, in seconds since 1970."""
+        state = decoded(self._redis.hgetall(self._project_key(project_id)))
+        return state.get("webhook"), float(state.get("webhook_at", 0))
+
+    def _project_key(self, project_id: int) -> str:
+        return f"{self._prefix}:project:{project_id}"
+
+    def _token_key(self, project_id: int) -> str:
         return f"{self._prefix}:token:{project_id}"

@@ -1,21 +1,21 @@
-"""When to train: counts updates, remembers which projects want a training, and hands them to RQ's workers.
+"""The training queue: counts updates, stores which projects want a training, and enqueues RQ jobs for them.
 
 Redis holds a hash for each project:
 
 - ``updates``: annotation updates so far;
-- ``asked``, ``answered``: how many trainings were asked for, and up to which of them a run has answered. A project
-  wants a training while asked is more than answered, so whatever is killed, nothing asked for is forgotten;
-- ``runs``, ``run``, ``progress``: how many runs have begun, the one that holds the project, and how far it is;
+- ``asked``, ``answered``: how many trainings were requested, and up to which of them a run has answered. A project
+  wants a training while asked is more than answered, so no request is lost, whatever process is killed;
+- ``runs``, ``run``, ``progress``: how many runs have begun, the one with the project's lease, its progress;
 - ``last``: how the last run ended;
-- ``asked_first``, ``asked_last``: when the requests came that no run has seen;
-- ``attempts``, ``not_before``, ``parked``: runs that failed in a row, when the next may begin, why there is none;
-- ``labels``: those of the labelling config that a training was last asked for because of;
-- ``webhook``, ``webhook_at``: what is known, and since when, of the credentials that its events need, where the
-  service asks for some.
+- ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
+- ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why there is none;
+- ``labels``: the labels of the labelling config for which a training was last requested;
+- ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and
+  since when that is known.
 
-A run holds its project by a key that expires unless its worker keeps it. Webhooks only write marks; the workers
-look for projects that want a training, which also finds those that a killed worker left. RQ's jobs are hints: who
-takes one still has to get hold of the project, so a job too many does no harm and one lost is made again.
+A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
+The workers poll for projects that want a training, and so also find those of a killed worker. RQ's jobs are hints:
+a worker must still acquire the lease, so a duplicate job does no harm, and a lost one is enqueued again.
 """
 
 import json
@@ -30,7 +30,8 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.project_notes import OfferedTokens
+from huggingface_ner.jobs.allowed_jobs import TRAIN
+from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.redis_connection import (
     STATE_TTL,
     CircuitBreaker,
@@ -43,36 +44,37 @@ from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
     RETRY_DELAYS,
-    Outcome,
     Run,
-    RunProgress,
+    current_run,
+    wants_training,
 )
+from huggingface_ner.jobs.status import known_projects, project_status
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
-# A training that is asked for before the annotation is saved that it is about still sees it; requests that go on
-# and on do not put it off for longer than the second.
+# Debounce: wait after the last request so that the annotation that triggered it is committed, but never longer
+# than MAX_DEBOUNCE_SECONDS after the first.
 DEBOUNCE_SECONDS = 2.0
 MAX_DEBOUNCE_SECONDS = 10.0
-TRAIN = "huggingface_ner.jobs.train.train_project"
 
 logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
 def shared_queue() -> "TrainingQueue | None":
-    """Return the training queue of this process's settings; None where there is none."""
+    """Return the training queue of this process's settings, or None if there is none."""
     return open_queue(shared_settings())
 
 
 def open_queue(settings: Settings) -> "TrainingQueue | None":
-    """Return the training queue for a server; None where there is none. Nothing is connected to yet."""
+    """Return the training queue for a server, or None if there is none. It connects on first use."""
     url = queue_url(settings)
     return None if url is None else TrainingQueue(connect(url), settings)
 
 
 class TrainingQueue:
-    """The training queue on a Redis; methods raise RedisError where it is away."""
+    """The training queue in Redis; methods raise RedisError if it does not answer."""
 
     def __init__(self, connection: Redis, settings: Settings) -> None:
         self._redis = connection
@@ -80,14 +82,14 @@ class TrainingQueue:
         self._timeout = settings.training_timeout
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
         self._breaker = CircuitBreaker()
-        self.tokens = OfferedTokens(connection, self._prefix, self._breaker)
+        self.notes = ProjectNotes(connection, self._prefix, self._breaker)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def count_updates(self, project_id: int, count: int) -> str | None:
-        """Count annotation updates; returns the id of the run they ask for, None where it is not yet time.
+        """Count annotation updates; returns the id of the run that they start, or None.
 
-        Each START_TRAINING_EACH_N_UPDATES-th asks for one, and for a parked project the next does.
+        Each START_TRAINING_EACH_N_UPDATES-th update requests a training. In a parked project any update does.
         """
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
@@ -97,10 +99,10 @@ class TrainingQueue:
             updates, parked, _ = pipeline.execute()
         if not self._each or not (parked or updates // self._each > (updates - count) // self._each):
             return None
-        return self.ask(project_id)
+        return self.request_training(project_id)
 
-    def ask(self, project_id: int) -> str:
-        """Ask for a training that sees all that is saved by now; returns the id of the run that will answer."""
+    def request_training(self, project_id: int) -> str:
+        """Request a training on everything that is saved by now; returns the id of the run that will answer."""
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hincrby(key, "asked", 1)
@@ -113,43 +115,30 @@ class TrainingQueue:
             runs = pipeline.execute()[-1]
         return _run_id(project_id, int(runs or 0) + 1)
 
-    def ask_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
-        """Ask for a training because a project has these labels now; None where that was done for them already."""
+    def request_training_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
+        """Request a training because a project has these labels now; returns None if that was done already."""
         key = self._key(project_id)
         wanted = json.dumps(sorted(labels))
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hget(key, "labels")
             pipeline.hset(key, "labels", wanted)
             before = pipeline.execute()[0]
-        return None if before is not None and as_text(before) == wanted else self.ask(project_id)
-
-    def note_webhook(self, project_id: int, note: str) -> None:
-        """Keep what is known of the credentials of a project's webhook, for people."""
-        key = self._key(project_id)
-        with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
-            pipeline.expire(key, STATE_TTL)
-            pipeline.execute()
-
-    def webhook_note(self, project_id: int) -> tuple[str | None, float]:
-        """Return what is known of a project's webhook, and since when, seconds since 1970."""
-        state = self._state(project_id)
-        return state.get("webhook"), float(state.get("webhook_at", 0))
+        return None if before is not None and as_text(before) == wanted else self.request_training(project_id)
 
     def enqueue_due(self) -> None:
-        """Give RQ a job for each project that wants a training and may have one; several workers may at once.
+        """Enqueue a job for each project whose training is due. Several workers may call this at once.
 
-        A run whose worker was killed is ended first.
+        Runs whose worker was killed are ended first.
         """
         for project_id in sorted(int(member) for member in self._redis.smembers(self._wanting)):
             if self._redis.exists(self._lock(project_id)):
                 continue
             state = self._state(project_id)
-            run = _run(state)
+            run = current_run(state)
             if run is not None:
                 if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                     logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
-            elif _wants(state) and "parked" not in state and time.time() >= _due(state):
+            elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
                 job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
                 if self.rq.get_job_position(job_id) is None:
                     self.rq.enqueue_call(
@@ -163,14 +152,14 @@ class TrainingQueue:
                     )
 
     def begin(self, project_id: int) -> Run | None:
-        """Take hold of a project; None where another run holds it or nothing is wanted any more."""
+        """Acquire the lease of a project; returns None if another run has it or no training is wanted."""
         key, lock = self._key(project_id), self._lock(project_id)
 
-        def take(pipeline: Pipeline) -> Run | None:
+        def acquire(pipeline: Pipeline) -> Run | None:
             held = pipeline.exists(lock)
             state = decoded(pipeline.hgetall(key))
             pipeline.multi()
-            if held or _run(state) is not None or not _wants(state):
+            if held or current_run(state) is not None or not wants_training(state):
                 return None
             number = int(state.get("runs", 0)) + 1
             run = Run(
@@ -184,46 +173,46 @@ class TrainingQueue:
             pipeline.set(lock, run.id, ex=LEASE_SECONDS)
             return run
 
-        begun: Run | None = self._change(take, key, lock)
+        begun: Run | None = self._change(acquire, key, lock)
         return begun
 
     def renew(self, run: Run) -> bool:
-        """Say that a run is alive; False where it has ended or another has taken its place."""
+        """Renew the lease of a run; returns False if the run has ended or lost its lease to another."""
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
-        def extend(pipeline: Pipeline) -> bool:
-            current = _run(decoded(pipeline.hgetall(key)))
+        def renew(pipeline: Pipeline) -> bool:
+            current = current_run(decoded(pipeline.hgetall(key)))
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
             pipeline.set(lock, run.id, ex=LEASE_SECONDS)
             return True
 
-        return bool(self._change(extend, key, lock))
+        return bool(self._change(renew, key, lock))
 
     def running(self, project_id: int) -> Run | None:
-        """Return the run that holds a project."""
-        return _run(self._state(project_id))
+        """Return the run that has the lease of a project."""
+        return current_run(self._state(project_id))
 
     def report(self, run: Run, progress: RunProgress) -> bool:
-        """Say how far a run is; False where another has taken its place."""
+        """Store the progress of a run; returns False if it lost its lease to another."""
         key = self._key(run.project_id)
 
-        def tell(pipeline: Pipeline) -> bool:
-            current = _run(decoded(pipeline.hgetall(key)))
+        def store(pipeline: Pipeline) -> bool:
+            current = current_run(decoded(pipeline.hgetall(key)))
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
             pipeline.hset(key, "progress", json.dumps(progress.as_dict()))
             return True
 
-        return bool(self._change(tell, key))
+        return bool(self._change(store, key))
 
     def end(self, run: Run, outcome: Outcome) -> bool:
-        """Say how a run ended and let go of its project; False, and nothing is done, where it has ended already.
+        """Store the outcome of a run and release its lease; does nothing and returns False if it ended already.
 
-        Whatever was asked for before it began is answered, unless it failed: then it is tried again, at most
-        MAX_ATTEMPTS times in a row, and parked until something new is asked for.
+        All requests from before the run are answered, unless it failed. Then it is tried again, at most
+        MAX_ATTEMPTS times in a row, and the project is parked until the next request.
         """
         now = time.time()
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
@@ -237,7 +226,7 @@ class TrainingQueue:
                     pipeline.srem(self._wanting, run.project_id)
                 return
             attempts = int(state.get("attempts", 0)) + 1
-            # what was asked for meanwhile is a reason to try once more
+            # a request that came meanwhile is a reason to try again
             if int(state["asked"]) <= run.answers and (not outcome.retryable or attempts >= MAX_ATTEMPTS):
                 pipeline.hset(key, "parked", outcome.reason)
                 pipeline.hdel(key, "attempts", "not_before")
@@ -249,50 +238,24 @@ class TrainingQueue:
         return self._end_lease(run, settle)
 
     def release(self, run: Run) -> None:
-        """Let go of a run's project as if it had not begun: its worker is stopping."""
+        """Release the lease of a run as if it had not begun: its worker is stopping."""
         self._end_lease(run, lambda pipeline, key, state: None)
 
     def status(self, project_id: int) -> dict[str, Any]:
-        """Return what is going on in a project, for people; see the README."""
-        state = self._state(project_id)
-        run = _run(state)
-        updates = int(state.get("updates", 0))
-        wants = _wants(state)
-        if run is not None:
-            now = "running"
-        elif "parked" in state:
-            now = "parked"
-        else:
-            now = "waiting" if wants else "idle"
-        status: dict[str, Any] = {"project": project_id, "state": now, "updates": updates}
-        if self._each:
-            status["updates_until_training"] = self._each - updates % self._each
-        if run is not None:
-            progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
-            status["run"] = {"id": run.id, "began": run.began, **progress}
-            status["waiting"] = int(state["asked"]) > run.answers
-        if "parked" in state:
-            status["reason"] = state["parked"]
-        if "last" in state:
-            status["last"] = json.loads(state["last"])
-        if "webhook" in state:
-            status["webhook"] = state["webhook"]
-        suggestions = self.suggestions.get(project_id)
-        if suggestions is not None:
-            status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
-        return status
+        """Return the status of a project; see project_status."""
+        state, suggestions = self._state(project_id), self.suggestions.get(project_id)
+        return project_status(project_id, state, suggestions, self._each)
 
     def projects(self) -> list[int]:
-        """Return the projects that something is known of."""
-        prefix = self._key("")
-        return sorted(int(as_text(key).removeprefix(prefix)) for key in self._redis.scan_iter(f"{prefix}*"))
+        """Return the projects that have a status."""
+        return known_projects(self._redis, self._key(""))
 
     def _end_lease(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
-        def leave(pipeline: Pipeline) -> bool:
+        def release(pipeline: Pipeline) -> bool:
             state = decoded(pipeline.hgetall(key))
-            current = _run(state)
+            current = current_run(state)
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
@@ -301,10 +264,10 @@ class TrainingQueue:
             pipeline.delete(lock)
             return True
 
-        return bool(self._change(leave, key, lock))
+        return bool(self._change(release, key, lock))
 
     def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
-        """Run a change as a transaction, again where somebody else changed one of the keys meanwhile."""
+        """Run a change as a transaction; it is run again if another client changed one of the keys meanwhile."""
         return self._redis.transaction(change, *keys, value_from_callable=True)
 
     def _key(self, project_id: int | str) -> str:
@@ -321,16 +284,8 @@ class TrainingQueue:
         return decoded(self._redis.hgetall(self._key(project_id)))
 
 
-def _run(state: Mapping[str, str]) -> Run | None:
-    return Run.model_validate_json(state["run"]) if "run" in state else None
-
-
-def _wants(state: Mapping[str, str]) -> bool:
-    return int(state.get("asked", 0)) > int(state.get("answered", 0))
-
-
 def _due(state: Mapping[str, str]) -> float:
-    """Return when a project that wants a training may have it; seconds since 1970."""
+    """Return when the training of a project is due; seconds since 1970."""
     last = float(state.get("asked_last", 0)) + DEBOUNCE_SECONDS
     first = float(state.get("asked_first", 0)) + MAX_DEBOUNCE_SECONDS
     return max(min(last, first), float(state.get("not_before", 0)))

@@ -1,5 +1,6 @@
-"""Where the training queue is, and the way to it."""
+"""The URL of the training queue's Redis, and connections to it."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,43 +8,64 @@ from types import TracebackType
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
-# What a webhook may wait for Redis, several times over: Label Studio gives it one second in all.
+# Seconds for one answer of Redis to the server: Label Studio gives a webhook one second in all.
 REDIS_TIMEOUT = 0.3
-# A Redis that did not answer a webhook is not asked by the next ones for so long: they would wait in vain.
+# Seconds for one answer of Redis to a worker or its jobs.
+WORKER_REDIS_TIMEOUT = 5.0
+# Seconds after a failure in which the server does not try Redis again: the next webhooks would only wait.
 COOLDOWN_SECONDS = 1.0
-# What is known of a project that nobody has touched for so long is forgotten.
+# Seconds after which the state of a project that nobody has touched expires.
 STATE_TTL = 90 * 24 * 3600
 
 
 class CircuitBreaker:
-    """Around a question to Redis: raises RedisError at once where one has just gone unanswered."""
+    """A context for commands to Redis: raises RedisError at once during the cooldown after a failure."""
 
     def __init__(self) -> None:
-        self._rests_until = 0.0
+        self._cooldown_until = 0.0
 
     def __enter__(self) -> None:
-        if time.monotonic() < self._rests_until:
-            raise RedisConnectionError("it did not answer a moment ago")
+        if time.monotonic() < self._cooldown_until:
+            raise RedisConnectionError("Redis did not answer a moment ago")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, RedisError):
-            self._rests_until = time.monotonic() + COOLDOWN_SECONDS
+            self._cooldown_until = time.monotonic() + COOLDOWN_SECONDS
 
 
 class QueueError(HuggingFaceNERError):
-    """A training queue that cannot be used; the message says what to do."""
+    """The training queue cannot be used; the message says what to do."""
+
+
+class UrlCredentials(CredentialProvider):
+    """The user and the password in REDIS_URL.
+
+    RQ writes the connection's options into the command line of a job's process, which every user of the machine
+    can read. With this object there, the password stays out of it.
+    """
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        """Return the password, or the user and the password."""
+        options = parse_url(os.environ["REDIS_URL"])  # type: ignore[no-untyped-call]
+        user, password = options.get("username"), str(options["password"])
+        return (password,) if user is None else (str(user), password)
+
+    def __repr__(self) -> str:
+        return f"__import__({__name__!r}, fromlist=['']).{type(self).__name__}()"
 
 
 def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
-    """Return a client that gives up after so many seconds a call; a connection that broke is made again once."""
+    """Return a client with a time limit in seconds for each call; a broken connection is reopened once."""
     return Redis.from_url(
         url,
         # no greeting: each of its commands would have its own time limit
@@ -56,17 +78,17 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
 
 
 def as_text(value: bytes | str) -> str:
-    """Return what Redis answers as text: RQ, which shares the connection, needs the bytes."""
+    """Return an answer of Redis as text; RQ, which shares the connection, needs bytes."""
     return value.decode() if isinstance(value, bytes) else value
 
 
 def decoded(fields: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
-    """Return a hash of Redis as texts."""
+    """Return a Redis hash as text."""
     return {as_text(name): as_text(value) for name, value in fields.items()}
 
 
 def queue_url(settings: Settings) -> str | None:
-    """Return where the queue is: at REDIS_URL, else what a server with an embedded one wrote down."""
+    """Return REDIS_URL, else the URL that a server with an embedded queue wrote to its file, or None."""
     if settings.redis_url is not None:
         return settings.redis_url
     try:
@@ -76,10 +98,10 @@ def queue_url(settings: Settings) -> str | None:
 
 
 def embedded_url_file(settings: Settings) -> Path:
-    """Return the file that says where the embedded queue is while a server runs it."""
+    """Return the file with the URL of the embedded queue, which exists while a server runs it."""
     return embedded_folder(settings) / "url"
 
 
 def embedded_folder(settings: Settings) -> Path:
-    """Return where the embedded queue keeps its data."""
+    """Return the data folder of the embedded queue."""
     return settings.model_dir / "queue"

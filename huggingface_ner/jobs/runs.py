@@ -1,21 +1,20 @@
-"""One training run: who holds it, how far it is, and how it ended."""
+"""One training run: its identity, its lease, and how often it is retried."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-# Without a sign of life for so long, what holds a project was killed.
+# A lease expires if it is not renewed for this long: its holder was killed.
 LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
-# After the first that failed, after the second.
+# Seconds after the first failure, after the second.
 RETRY_DELAYS = (10.0, 300.0)
 
 
 class Run(BaseModel, frozen=True):
     """A run that a worker has begun.
 
-    id: also the job's in RQ. answers: the requests for a training that it saw, by number: all up to this one.
+    id: also the id of its job in RQ. answers: the number of the last request that it answers.
     began: seconds since 1970.
     """
 
@@ -25,45 +24,11 @@ class Run(BaseModel, frozen=True):
     began: float
 
 
-@dataclass(frozen=True, slots=True)
-class RunProgress:
-    """How far a run is; ``step`` and ``steps`` are optimiser steps, ``seconds_left`` is for those alone."""
-
-    phase: Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
-    step: int = 0
-    steps: int = 0
-    epoch: float = 0.0
-    seconds_left: float | None = None
-
-    @property
-    def percent(self) -> float:
-        """The share of the steps that is done, within [0, 100]."""
-        return round(100 * self.step / self.steps, 1) if self.steps else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields and ``percent``."""
-        return {**asdict(self), "percent": self.percent}
+def current_run(state: Mapping[str, str]) -> Run | None:
+    """Return the run that has the lease of a project, given the project's hash."""
+    return Run.model_validate_json(state["run"]) if "run" in state else None
 
 
-class Outcome(BaseModel, frozen=True):
-    """How a run ended.
-
-    status: published; refused, where the serving model is better; unchanged, where data and settings are those of
-    the serving version; skipped, where there is nothing to learn from; failed.
-    f1, f1_before: of the new and the serving model on the same held-out tasks; None where they were not scored.
-    retryable: whether a failed run may succeed when it is tried again.
-    """
-
-    status: Literal["published", "refused", "unchanged", "skipped", "failed"]
-    reason: str
-    version: str | None = None
-    f1: float | None = None
-    f1_before: float | None = None
-    retryable: bool = False
-    seconds: float | None = None
-    at: float | None = None
-
-    @classmethod
-    def failed(cls, reason: str, *, retryable: bool) -> Self:
-        """Return the outcome of a run that failed for a reason."""
-        return cls(status="failed", reason=reason, retryable=retryable)
+def wants_training(state: Mapping[str, str]) -> bool:
+    """Return whether a training is requested that no run has answered, given the project's hash."""
+    return int(state.get("asked", 0)) > int(state.get("answered", 0))

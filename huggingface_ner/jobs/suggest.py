@@ -1,6 +1,7 @@
-"""After a version is published: its predictions for the tasks that are not annotated yet.
+"""The suggestion job: sends a published version's predictions for the tasks that are not annotated yet.
 
-Label Studio does not ask again for a task that has a prediction, until it is opened in the label stream.
+Label Studio itself requests no new prediction for a task that has one, until the task is opened in the label
+stream.
 """
 
 import logging
@@ -11,9 +12,8 @@ from collections.abc import Callable
 from redis import RedisError
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.jobs.process import begin_job
+from huggingface_ner.jobs.process import HOLDER, begin_job
 from huggingface_ner.jobs.suggestion_marks import Suggestions
-from huggingface_ner.jobs.worker import HOLDER
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError
 from huggingface_ner.label_studio.model_class import load_model_class
@@ -22,18 +22,18 @@ from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.single_model import SingleModel
 from huggingface_ner.tagging.tagger import Tagger
 
-# What is killed is done again, and trainings of any project come between: so long at a time.
+# Seconds of one job: a killed job is repeated, and trainings of all projects must get their turn.
 TIME_SLICE = 60.0
 
 logger = logging.getLogger(__name__)
 
 
-class LostError(Exception):
-    """Somebody else gives suggestions to the project now."""
+class LeaseLostError(Exception):
+    """Another process sends the suggestions of the project now."""
 
 
 def suggest_project(project_id: int, version: str) -> None:
-    """Go on with a version's suggestions for a while: what RQ calls, in a process of its own."""
+    """Send a version's suggestions for up to TIME_SLICE. RQ calls this in the job's process."""
     settings, queue = begin_job()
     store = project_store(settings.models_folder, project_id)
     suggestions = queue.suggestions.due(project_id, version)
@@ -42,12 +42,12 @@ def suggest_project(project_id: int, version: str) -> None:
 
     def put(current: Suggestions) -> None:
         if not queue.suggestions.renew(project_id, os.environ[HOLDER]):
-            raise LostError("another process does it")
+            raise LeaseLostError("lost the lease to another worker")
         queue.suggestions.put(project_id, current)
 
     try:
         try:
-            client = LabelStudioClient(settings, queue.tokens.get(project_id))
+            client = LabelStudioClient(settings, queue.notes.token(project_id))
             _Pusher(project_id, store, version, settings, client, put=put).push(suggestions)
         except (HuggingFaceNERError, OSError) as error:
             retryable = error.retryable if isinstance(error, HuggingFaceNERError) else True
@@ -55,12 +55,12 @@ def suggest_project(project_id: int, version: str) -> None:
             put(
                 (queue.suggestions.due(project_id, version) or suggestions).failed(str(error), retryable=retryable)
             )
-    except (LostError, RedisError) as error:
-        logger.warning("project %d: giving suggestions stops here: %s", project_id, error)
+    except (LeaseLostError, RedisError) as error:
+        logger.warning("project %d: suggestions stop: %s", project_id, error)
 
 
 class _Pusher:
-    """Gives a version's predictions to the tasks of a project."""
+    """Sends a version's predictions for the tasks of a project."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class _Pusher:
         *,
         put: Callable[[Suggestions], None],
     ) -> None:
-        """Make one; ``put`` writes down how far it is."""
+        """Take what it works on; ``put`` stores the progress."""
         self._project_id = project_id
         self._store = store
         self._version = version
@@ -81,9 +81,9 @@ class _Pusher:
         self._put = put
 
     def push(self, suggestions: Suggestions) -> None:
-        """Go on from what has been given; stops after a while, or when another version serves.
+        """Continue after the last task that has suggestions; stops after TIME_SLICE or if the version changes.
 
-        Raises ClientError, ModelClassError, LabelingConfigError, ModelError, LostError.
+        Raises ClientError, ModelClassError, LabelingConfigError, ModelError, LeaseLostError.
         """
         folder = self._store.folder(self._version)
         tagger = Tagger.load(folder, device=self._settings.device, preference=self._settings.engine_preference)
@@ -102,10 +102,10 @@ class _Pusher:
         while time.monotonic() < until:
             tasks = self._client.tasks_to_predict(self._project_id, self._version, after=suggestions.last_task)
             given = model.predict(tasks)
-            # nothing is given any more that another gives as well, or of a version that serves no more
+            # checks the lease: another process may send the same now, or another version may serve
             self._put(suggestions)
             if self._store.serving_version() != self._version:
-                logger.info("project %d: %s serves no more", self._project_id, self._version)
+                logger.info("project %d: %s is no longer in use", self._project_id, self._version)
                 return
             if not tasks:
                 self._complete(suggestions)

@@ -1,7 +1,7 @@
-"""How far the suggestions of each project are: which version's predictions its tasks have been given.
+"""The progress of each project's suggestions: which version's predictions its tasks have.
 
-Nobody asks for suggestions: a project is due while its serving version is another than the one whose predictions
-were given last, or while tasks were added since. So nothing that is killed is forgotten.
+Suggestions need no request: a project is due while its serving version differs from the one whose predictions were
+sent last, or while tasks were added since. So a killed job is always repeated.
 """
 
 import time
@@ -16,19 +16,19 @@ from redis.lock import Lock
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from huggingface_ner.jobs.allowed_jobs import SUGGEST
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, RETRY_DELAYS
 
-SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
-# A job goes on for a minute; this is for one that hangs.
+# Seconds; a job takes about a minute, so one that takes longer hangs.
 SUGGEST_TIMEOUT = 1800
 
 
 class Suggestions(BaseModel, frozen=True):
     """A version's predictions in Label Studio.
 
-    state: running, complete, or failed, with its ``reason``; so many ``tasks`` have them, up to ``last_task``.
-    answers: how often tasks had been added when this was begun. not_before: when a failed one is tried again.
+    state: running, complete, or failed with a ``reason``. tasks: how many tasks have them, up to id ``last_task``.
+    answers: how often tasks had been added at the start. not_before: when a failed job is retried.
     """
 
     version: str
@@ -41,7 +41,7 @@ class Suggestions(BaseModel, frozen=True):
     not_before: float = 0.0
 
     def given(self, tasks: int, last_task: int) -> Self:
-        """Return the state after so many more tasks."""
+        """Return the state after more tasks have suggestions, up to ``last_task``."""
         return self.model_copy(
             update={"tasks": self.tasks + tasks, "last_task": max(last_task, self.last_task), "attempts": 0}
         )
@@ -51,7 +51,7 @@ class Suggestions(BaseModel, frozen=True):
         return self.model_copy(update={"state": "complete", "reason": None})
 
     def failed(self, reason: str, *, retryable: bool) -> Self:
-        """Return the state after an attempt that failed."""
+        """Return the state after a failed attempt."""
         attempts = self.attempts + 1
         if not retryable or attempts >= MAX_ATTEMPTS:
             return self.model_copy(update={"state": "failed", "reason": reason, "attempts": attempts})
@@ -60,17 +60,17 @@ class Suggestions(BaseModel, frozen=True):
 
 
 class SuggestionMarks:
-    """The suggestions of each project, in Redis; methods raise RedisError where it is away."""
+    """The suggestions of each project, in Redis; methods raise RedisError if it does not answer."""
 
     def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker) -> None:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
-        # a queue of its own, so that trainings go first
+        # a separate queue, so that trainings have priority
         self.rq = Queue(f"{prefix}:suggestions", connection=connection, serializer=JSONSerializer)
 
     def enqueue_due(self, versions: Mapping[int, str]) -> None:
-        """Give RQ a job for each project whose serving version has suggestions to give."""
+        """Enqueue a job for each project whose suggestions are due."""
         for project_id, version in versions.items():
             job_id = f"suggest-{project_id}"
             if self.is_leased(project_id) or self.due(project_id, version) is None:
@@ -87,29 +87,29 @@ class SuggestionMarks:
                 )
 
     def get(self, project_id: int) -> Suggestions | None:
-        """Return how far a project's suggestions are."""
+        """Return the progress of a project's suggestions, or None before the first."""
         return _read(self._redis.hgetall(self._key(project_id)))[0]
 
     def tasks_added(self, project_id: int) -> None:
-        """Say that a project has tasks that it had not."""
+        """Note that tasks were added to a project."""
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hincrby(self._key(project_id), "added", 1)
             pipeline.expire(self._key(project_id), STATE_TTL)
             pipeline.execute()
 
     def due(self, project_id: int, version: str) -> Suggestions | None:
-        """Return where to go on with a version's suggestions; None where nothing is to do, or not yet."""
+        """Return where to continue a version's suggestions, or None if they are complete or not due yet."""
         known, added = _read(self._redis.hgetall(self._key(project_id)))
         if known is None or known.version != version:
             return Suggestions(version=version, answers=added)
         if known.state != "running":
-            # tasks have ascending numbers: only the new ones are left
+            # task ids ascend: only the new tasks are left
             fresh = {"state": "running", "reason": None, "answers": added, "attempts": 0, "not_before": 0.0}
             return known.model_copy(update=fresh) if added > known.answers else None
         return known if time.time() >= known.not_before else None
 
     def put(self, project_id: int, suggestions: Suggestions) -> None:
-        """Write down how far a project's suggestions are."""
+        """Store the progress of a project's suggestions."""
         key = self._key(project_id)
         with self._redis.pipeline() as pipeline:
             pipeline.hset(key, "state", suggestions.model_dump_json())
@@ -117,22 +117,22 @@ class SuggestionMarks:
             pipeline.execute()
 
     def is_leased(self, project_id: int) -> bool:
-        """Return whether somebody gives suggestions to a project now."""
+        """Return whether a process has the suggestion lease of a project."""
         return bool(self._lock(project_id).locked())
 
     def acquire(self, project_id: int, holder: str) -> bool:
-        """Take hold of a project; False where another has."""
+        """Acquire the suggestion lease of a project; returns False if another holder has it."""
         return bool(self._lock(project_id).acquire(blocking=False, token=holder))
 
     def renew(self, project_id: int, holder: str) -> bool:
-        """Say that the holder is alive; False where it has lost its project."""
+        """Renew the lease; returns False if the holder has lost it."""
         try:
             return bool(self._lock(project_id, holder).reacquire())
         except LockError:
             return False
 
     def release(self, project_id: int, holder: str) -> None:
-        """Let go of a project, if it is the holder's."""
+        """Release the lease if the holder has it."""
         with suppress(LockError):
             self._lock(project_id, holder).release()
 
@@ -141,7 +141,7 @@ class SuggestionMarks:
 
     def _lock(self, project_id: int, holder: str | None = None) -> Lock:
         lock = Lock(self._redis, f"{self._prefix}:suggesting:{project_id}", timeout=LEASE_SECONDS)
-        # it may have been taken in another process
+        # it may have been acquired in another process
         lock.local.token = holder.encode() if holder else None
         return lock
 

@@ -1,4 +1,4 @@
-"""One training run, from the annotated tasks in Label Studio to how it ended."""
+"""The training job: from the annotated tasks in Label Studio to the outcome of the run."""
 
 import logging
 import os
@@ -11,15 +11,15 @@ from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.jobs.process import begin_job
+from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.runs import Outcome, Run, RunProgress
-from huggingface_ner.jobs.worker import RUN_ID
+from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
 from huggingface_ner.learning.fine_tuning import Hyperparameters
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
 from huggingface_ner.learning.training import Report, Training, TrainingOptions
@@ -28,36 +28,36 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 
 REPORT_INTERVAL = 1.0
-# How long the news of a run's end waits for a Redis that is away.
+# Seconds to wait for a Redis that does not answer when the outcome is reported.
 OUTCOME_TIMEOUT = 120.0
 
 logger = logging.getLogger(__name__)
 
 
-class ReplacedError(Exception):
-    """Another run has taken this one's place: nothing of it may be published any more."""
+class LeaseLostError(Exception):
+    """This run lost its lease to another: it must not publish anything."""
 
 
 def train_project(project_id: int) -> None:
-    """Do the run that the worker began, and say how it ended: what RQ calls, in a process of its own."""
+    """Execute the run that the worker began, and report its outcome. RQ calls this in the job's process."""
     settings, queue = begin_job()
     run = queue.running(project_id)
     if run is None or run.id != os.environ.get(RUN_ID):
         return
     try:
-        outcome = _outcome(project_id, settings, queue.tokens.get(project_id), _reporter(queue, run))
-    except ReplacedError:
-        logger.warning("project %d: run %s is given up: another has taken its place", project_id, run.id)
+        outcome = _outcome(project_id, settings, queue.notes.token(project_id), _reporter(queue, run))
+    except LeaseLostError:
+        logger.warning("project %d: run %s stops: it lost the lease to another worker", project_id, run.id)
         return
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
-    _say(queue, run, outcome)
+    _report_outcome(queue, run, outcome)
 
 
 def _outcome(project_id: int, settings: Settings, offered_token: str | None, report: Report) -> Outcome:
     try:
         return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report)
-    except ReplacedError:
+    except LeaseLostError:
         raise
     except HuggingFaceNERError as error:
         return Outcome.failed(str(error), retryable=error.retryable)
@@ -106,9 +106,9 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
 
 
 def _reporter(queue: TrainingQueue, run: Run) -> Report:
-    """Return a function that tells Redis of a new phase at once, and of steps now and then.
+    """Return a function that reports a new phase to Redis at once, and steps at most every REPORT_INTERVAL.
 
-    It raises ReplacedError where the run has lost its project.
+    It raises LeaseLostError if the run lost its lease.
     """
     last: dict[str, Any] = {"phase": None, "at": 0.0}
 
@@ -118,18 +118,18 @@ def _reporter(queue: TrainingQueue, run: Run) -> Report:
             return
         last.update(phase=progress.phase, at=now)
         try:
-            is_ours = queue.report(run, progress)
+            has_lease = queue.report(run, progress)
         except RedisError as error:
-            logger.warning("progress cannot be told: %s", error)
+            logger.warning("could not report progress to Redis: %s", error)
         else:
-            if not is_ours:
-                raise ReplacedError(run.id)
+            if not has_lease:
+                raise LeaseLostError(run.id)
 
     return report
 
 
-def _say(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:
-    """Tell how a run ended, waiting for a Redis that is away; unsaid, it is done again and finds no change."""
+def _report_outcome(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:
+    """Report the outcome of a run, waiting for Redis; an unreported run is repeated and finds no change."""
     until = time.monotonic() + OUTCOME_TIMEOUT
     while True:
         try:

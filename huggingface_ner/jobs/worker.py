@@ -1,68 +1,68 @@
-"""The worker: runs trainings that the queue hands out, and gives suggestions, each in a process of its own."""
+"""The worker: runs trainings and suggestion jobs from the queue, each in its own process."""
 
 import logging
 import os
-import shutil
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 from types import FrameType
 
 from redis import Redis, RedisError
 from redis.client import Pipeline
-from redis.connection import parse_url
-from redis.credentials import CredentialProvider
 from rq import Queue, SpawnWorker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from huggingface_ner.jobs.allowed_jobs import SUGGEST, AllowedJob
+from huggingface_ner.jobs.process import (
+    HOLDER,
+    RUN_ID,
+    WORKER_PID,
+    remove_leftover_folders,
+    temporary_folder,
+)
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
-from huggingface_ner.jobs.runs import LEASE_SECONDS, Outcome
-from huggingface_ner.jobs.suggestion_marks import SUGGEST
-from huggingface_ner.processes import end_with_parent, is_running
+from huggingface_ner.jobs.redis_connection import (
+    WORKER_REDIS_TIMEOUT,
+    QueueError,
+    UrlCredentials,
+    connect,
+    queue_url,
+)
+from huggingface_ner.jobs.runs import LEASE_SECONDS
+from huggingface_ner.jobs.worker_health import HEALTH_TTL, health_key
+from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.processes import end_with_parent
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import serving_versions
 
 POLL_INTERVAL = 1.0
 HEARTBEAT_INTERVAL = 2.0
-# In the environment of a job's process: its run, or the name that it holds its project by, and the worker that it
-# ends with.
-RUN_ID = "HUGGINGFACE_NER_RUN_ID"
-HOLDER = "HUGGINGFACE_NER_HOLDER"
-WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
-RUN_FOLDER = "huggingface-ner-run-"
-# A command that a worker gives up on after so long.
-REDIS_TIMEOUT = 5.0
-# Without a sign of life for so long, RQ takes a worker for dead; it also blocks on the queue for about as long.
+# Seconds without a heartbeat after which RQ takes a worker for dead; it blocks on the queue for about as long.
 WORKER_TTL = 60
-# ... and so does the health check: the loop gives a sign each 45 seconds at least, and cores may be short.
-HEALTH_TTL = 90
 
 logger = logging.getLogger(__name__)
 
 
 class TrainingWorker(SpawnWorker):
-    """RQ's worker that gets hold of a project before it trains it, and stops at once when asked to.
+    """An RQ worker that acquires the lease of a project before it runs a job for it, and stops at once on request.
 
-    Jobs are JSON: whoever reaches Redis may ask for a training, but cannot run code of their own as pickle would
-    let them. A job's process is spawned, not forked: CUDA does not survive a fork.
+    Jobs are JSON, and only those on the allowlist are run: whoever can write to Redis may request a training, but
+    cannot run code of their own. A job's process is spawned, not forked: CUDA does not survive a fork.
     """
 
+    job_class = AllowedJob
     training: TrainingQueue
-    is_asked_to_stop = False
+    is_stopping = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Do the job for its project, unless somebody else does or nothing is wanted any more."""
-        project_id = int(job.args[0])
+        """Run a job, unless another worker has the lease of its project or there is nothing to do any more."""
+        project_id = job.args[0]
         if job.func_name == SUGGEST:
             self._suggest(project_id, job, queue)
         else:
@@ -77,9 +77,9 @@ class TrainingWorker(SpawnWorker):
         os.environ[HOLDER] = holder
         before = marks.get(project_id)
         self._run_process(job, queue, lambda: marks.renew(project_id, holder))
-        # a process that could still speak has said how far it is
+        # unchanged progress: the process was killed before it could report
         due = marks.due(project_id, job.args[1]) if marks.get(project_id) == before else None
-        if due is not None and not self.is_asked_to_stop and marks.renew(project_id, holder):
+        if due is not None and not self.is_stopping and marks.renew(project_id, holder):
             marks.put(project_id, due.failed("the process was killed; is memory short?", retryable=True))
         marks.release(project_id, holder)
 
@@ -88,74 +88,74 @@ class TrainingWorker(SpawnWorker):
         if run is None:
             self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
             running = self.training.running(project_id)
-            if running is None or running.id != job.id:  # else it is the job of the one that runs
+            if running is None or running.id != job.id:  # else it is the job of the current run
                 job.delete()
             return
         os.environ[RUN_ID] = run.id
-        # where no run holds the project, this one has just said how it ended
+        # without a current run, this one has just reported its outcome
         self._run_process(job, queue, lambda: self.training.renew(run) or not self.training.running(project_id))
-        if self.is_asked_to_stop:
+        if self.is_stopping:
             self.training.release(run)
-        else:  # a run that could still speak has said how it ended
+        else:  # does nothing if the run has reported its outcome
             self.training.end(
                 run, Outcome.failed("the training process was killed; is memory short?", retryable=True)
             )
 
-    def _run_process(self, job: Job, queue: Queue, is_kept: Callable[[], bool]) -> None:
+    def _run_process(self, job: Job, queue: Queue, renew: Callable[[], bool]) -> None:
         try:
-            with self._kept(job.id, is_kept), _files_of_its_own():
+            with self._renewed_lease(job.id, renew), temporary_folder():
                 super().execute_job(job, queue)
         except RedisError:
-            if self.horse_pid:  # nobody would notice how it ends
+            if self.horse_pid:  # nothing would renew its lease any more
                 self.kill_horse()
             raise
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
         super().fork_work_horse(job, queue)
-        if self.is_asked_to_stop:  # in the moment before there was a process to end
+        if self.is_stopping:  # requested before there was a process to kill
             self.kill_horse()
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """Run a job, in the process that was started for it; it ends with its worker from the first moment on."""
+        """Run a job in its own process, which ends when its worker does."""
         end_with_parent(lambda: os._exit(1), int(os.environ[WORKER_PID]))
         super().main_work_horse(job, queue)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """End the training that runs, whose project will be trained again, and then the worker."""
-        self.is_asked_to_stop = True
+        """Kill the current job, which will be run again later, and stop the worker."""
+        self.is_stopping = True
         if self.horse_pid:
             self.kill_horse()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Tell RQ and the health check that the loop goes on; RQ's own word is lost if Redis is away for long."""
+        """Send a heartbeat to RQ and to the health check; RQ's own is lost if Redis is away for long."""
         super().heartbeat(timeout, pipeline)
-        key = _health_key(self.hostname, self.pid)
+        key = health_key(self.hostname, self.pid)
         (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Tell RQ that the job is alive; a Redis that is away for a while is no reason to stop."""
+        """Send the heartbeat of a job to RQ; the job goes on if Redis does not answer."""
         try:
             super().maintain_heartbeats(job, execution)
         except RedisError as error:
-            logger.warning("the queue does not answer; training goes on: %s", error)
+            logger.warning("Redis does not answer; the job goes on: %s", error)
 
     @contextmanager
-    def _kept(self, what: str, is_kept: Callable[[], bool]) -> Iterator[None]:
-        """Give signs of life meanwhile; the job's process is ended where another has taken its place."""
+    def _renewed_lease(self, job_id: str, renew: Callable[[], bool]) -> Iterator[None]:
+        """Renew the lease of a job meanwhile; kills the job's process if it lost the lease to another worker."""
         ended = threading.Event()
 
-        def keep() -> None:
+        def keep_alive() -> None:
             while not ended.wait(HEARTBEAT_INTERVAL):
                 try:
-                    if not is_kept() and self.horse_pid:
-                        logger.warning("%s: another has taken its place", what)
+                    if not renew() and self.horse_pid:
+                        logger.warning("%s: lost the lease to another worker", job_id)
                         self.kill_horse()
                 except RedisError as error:
-                    logger.warning("%s: the queue does not answer: %s", what, error)
+                    logger.warning("%s: Redis does not answer: %s", job_id, error)
 
-        thread = threading.Thread(target=keep, name="keep-run", daemon=True)
+        thread = threading.Thread(target=keep_alive, name="renew-lease", daemon=True)
         thread.start()
         try:
             yield
@@ -164,90 +164,32 @@ class TrainingWorker(SpawnWorker):
             thread.join()
 
 
-@contextmanager
-def _files_of_its_own() -> Iterator[None]:
-    """Give the processes that are started meanwhile a folder for temporary files, which goes however they end."""
-    before = os.environ.get("TMPDIR")
-    with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
-        os.environ["TMPDIR"] = folder
-        try:
-            yield
-        finally:
-            del os.environ["TMPDIR"]
-            if before is not None:
-                os.environ["TMPDIR"] = before
-
-
-def _remove_leftovers() -> None:
-    """Remove the files of trainings whose worker was killed: there are texts in them."""
-    for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
-        pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
-        if pid.isdecimal() and not is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
 def run_worker(settings: Settings) -> None:
-    """Run trainings, each in a fresh process, until SIGTERM or Ctrl-C.
+    """Run jobs, each in a new process, until SIGTERM or Ctrl-C.
 
-    Raises QueueError where there is no queue or no Redis answers there at first; later it is waited for.
+    Raises QueueError if there is no queue, or if Redis does not answer at the start; later it waits for Redis.
     """
     url = queue_url(settings)
     if url is None:
         raise QueueError("REDIS_URL is not set: a worker needs the Redis that holds the training queue")
-    training = TrainingQueue(connect(url, timeout=REDIS_TIMEOUT), settings)
+    training = TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
     try:
         training.enqueue_due()
     except RedisError as error:
-        raise QueueError(f"REDIS_URL: no Redis answers there: {error}") from error
+        raise QueueError(f"REDIS_URL: no Redis answers there; start it, or correct the URL: {error}") from error
     os.environ[WORKER_PID] = str(os.getpid())
-    _remove_leftovers()
-    threading.Thread(target=_look, args=(training, settings), name="find-work", daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ's own is there only while it works
+    remove_leftover_folders()
+    threading.Thread(target=_poll, args=(training, settings), name="poll", daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ installs its own only while it works
     worker = None
     with suppress(StopRequested):
-        while worker is None or not worker.is_asked_to_stop:
+        while worker is None or not worker.is_stopping:
             try:
                 worker = _new_worker(url, training)
                 worker.work()
             except RedisError as error:
-                logger.warning("the queue does not answer: %s", error)
+                logger.warning("Redis does not answer: %s", error)
             time.sleep(POLL_INTERVAL)
-
-
-def ask_worker_health(settings: Settings) -> str:
-    """Return which worker on this machine goes about its work; raises QueueError where none does."""
-    url = queue_url(settings)
-    if url is None:
-        raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
-    try:
-        keys = list(connect(url, timeout=REDIS_TIMEOUT).scan_iter(_health_key(socket.gethostname(), "*")))
-    except RedisError as error:
-        raise QueueError(f"the training queue does not answer: {error}") from error
-    for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
-        if is_running(pid):
-            return f"worker {pid} is up"
-    raise QueueError(f"no worker on this machine has given a sign of life for {HEALTH_TTL} s")
-
-
-def _health_key(hostname: str | None, pid: int | str | None) -> str:
-    return f"huggingface-ner:worker:{hostname}:{pid}"
-
-
-class UrlCredentials(CredentialProvider):
-    """The user and the password in REDIS_URL.
-
-    RQ writes what a connection is made of into the arguments of a training's process, which every user of the
-    machine may read: there this stands instead.
-    """
-
-    def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Return what Redis is told first."""
-        options = parse_url(os.environ["REDIS_URL"])  # type: ignore[no-untyped-call]
-        user, password = options.get("username"), str(options["password"])
-        return (password,) if user is None else (str(user), password)
-
-    def __repr__(self) -> str:
-        return f"__import__({__name__!r}, fromlist=['']).{type(self).__name__}()"
 
 
 def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
@@ -258,8 +200,8 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
         options["credential_provider"] = UrlCredentials()
     worker = TrainingWorker(
         [
-            Queue(rq.name, connection=connection, serializer=JSONSerializer)
-            for rq in (training.rq, training.suggestions.rq)  # the first goes first
+            Queue(rq.name, connection=connection, serializer=JSONSerializer, job_class=AllowedJob)
+            for rq in (training.rq, training.suggestions.rq)  # the first has priority
         ],
         connection=connection,
         serializer=JSONSerializer,
@@ -269,7 +211,7 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
     return worker
 
 
-def _look(training: TrainingQueue, settings: Settings) -> None:
+def _poll(training: TrainingQueue, settings: Settings) -> None:
     while True:
         seconds = POLL_INTERVAL
         try:
@@ -277,8 +219,8 @@ def _look(training: TrainingQueue, settings: Settings) -> None:
             if settings.predict_after_training:
                 training.suggestions.enqueue_due(serving_versions(settings.models_folder))
         except RedisError as error:
-            logger.debug("the queue does not answer: %s", error)
-            seconds = LEASE_SECONDS  # once it does, runs that are alive say so before they are taken for dead
-        except Exception:  # a volume that is away for a moment must not end the watch
-            logger.exception("looking for work failed")
+            logger.debug("Redis does not answer: %s", error)
+            seconds = LEASE_SECONDS  # when Redis is back, live runs must renew their leases first
+        except Exception:  # a volume that is briefly missing must not end the polling
+            logger.exception("polling for work failed")
         time.sleep(seconds)

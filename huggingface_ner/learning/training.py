@@ -10,11 +10,11 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.pretrained import packaged_encoder
-from huggingface_ner.jobs.runs import RunProgress
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
 from huggingface_ner.learning.evaluation import evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
+from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
 from huggingface_ner.scores import Evaluation
 from huggingface_ner.spans import AnnotatedText

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.jobs.runs import Outcome, RunProgress
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
 from huggingface_ner.store.model_folder import write_model

@@ -118,7 +118,7 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
         return
     if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_CHARACTERS:
         try:
-            queue.tokens.put(project, token)
+            queue.notes.put_token(project, token)
         except RedisError as error:
             logger.warning("project %d: its token could not be stored: %s", project, error)
 

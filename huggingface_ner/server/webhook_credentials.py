@@ -126,7 +126,7 @@ class WebhookCredentials:
         credentials = auth.expected(self._settings) or b""
         authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
         try:
-            client = LabelStudioClient(self._settings, queue.tokens.get(project_id))
+            client = LabelStudioClient(self._settings, queue.notes.token(project_id))
             user = self._settings.basic_auth_user or ""
             found = client.give_credentials(project_id, host, user, authorization)
         except (ClientError, RedisError) as error:
@@ -153,10 +153,10 @@ class WebhookCredentials:
         ARRIVED outranks all other notes, unless it is from an earlier start, whose credentials may have differed.
         """
         try:
-            known, noted_at = queue.webhook_note(project_id)
+            known, noted_at = queue.notes.webhook_note(project_id)
             if noted_at >= self._started and known in (note, ARRIVED):
                 return True
-            queue.note_webhook(project_id, note)
+            queue.notes.note_webhook(project_id, note)
         except RedisError as error:
             logger.warning("project %d: the training queue does not answer: %s", project_id, error)
             return False

@@ -12,7 +12,8 @@ from huggingface_ner.jobs import queue as queue_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.queue import TrainingQueue, open_queue
 from huggingface_ner.jobs.redis_connection import connect, queue_url
-from huggingface_ner.jobs.runs import MAX_ATTEMPTS, Outcome, Run, RunProgress
+from huggingface_ner.jobs.runs import MAX_ATTEMPTS, Run
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
 from tests.server.service import free_port
 
@@ -52,7 +53,7 @@ def _die(queue: TrainingQueue, redis_url: str) -> None:
     Redis.from_url(redis_url).delete(queue._lock(7))
 
 
-def test_each_nth_update_asks_for_a_training(queue: TrainingQueue) -> None:
+def test_each_nth_update_requests_a_training(queue: TrainingQueue) -> None:
     asked = [queue.count_updates(7, 1) for _ in range(25)]
     assert [number for number, job in enumerate(asked, start=1) if job] == [10, 20]
     assert asked[9] == asked[19] == "train-7-1"
@@ -61,19 +62,19 @@ def test_each_nth_update_asks_for_a_training(queue: TrainingQueue) -> None:
     assert _jobs(queue) == ["train-7-1", "train-8-1"]
 
 
-def test_0_never_asks_by_itself(redis_url: str) -> None:
+def test_0_never_requests_a_training_by_itself(redis_url: str) -> None:
     queue = _queue(redis_url, each=0)
     assert queue.count_updates(7, 1000) is None
     assert "updates_until_training" not in queue.status(7)
-    assert queue.ask(7) == "train-7-1"
+    assert queue.request_training(7) == "train-7-1"
 
 
 def test_a_thousand_requests_make_two_runs_at_most(queue: TrainingQueue) -> None:
     for _ in range(500):
-        queue.ask(7)
+        queue.request_training(7)
     first = _take(queue)
     for _ in range(500):
-        queue.ask(7)
+        queue.request_training(7)
         if _ % 100 == 0:
             assert _jobs(queue) == []
     assert queue.begin(7) is None, "one runs already"
@@ -86,10 +87,10 @@ def test_a_thousand_requests_make_two_runs_at_most(queue: TrainingQueue) -> None
 
 
 def test_projects_do_not_wait_for_each_other(queue: TrainingQueue) -> None:
-    queue.ask(7)
-    queue.ask(8)
+    queue.request_training(7)
+    queue.request_training(8)
     _take(queue, 7)
-    queue.ask(7)
+    queue.request_training(7)
     assert _jobs(queue) == ["train-8-1"]
     _take(queue, 8)
 
@@ -98,17 +99,17 @@ def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypa
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.5)
     monkeypatch.setattr(queue_module, "MAX_DEBOUNCE_SECONDS", 1.0)
     queue = _queue(redis_url)
-    queue.ask(7)
+    queue.request_training(7)
     assert _jobs(queue) == []
     time.sleep(0.3)
-    queue.ask(7)
+    queue.request_training(7)
     time.sleep(0.3)
     assert _jobs(queue) == [], "the last one counts"
-    queue.ask(7)
+    queue.request_training(7)
     time.sleep(0.45)
     assert _jobs(queue) == ["train-7-1"], "requests without end do not put it off for ever"
     run = _take(queue)
-    queue.ask(7)
+    queue.request_training(7)
     queue.end(run, PUBLISHED)
     assert _jobs(queue) == [], "nor is one forgotten that comes while a run ends"
     time.sleep(0.6)
@@ -116,7 +117,7 @@ def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypa
 
 
 def test_a_run_whose_worker_was_killed_is_done_again(queue: TrainingQueue, redis_url: str) -> None:
-    queue.ask(7)
+    queue.request_training(7)
     first = _take(queue)
     assert queue.renew(first)
     assert _jobs(queue) == [], "it lives"
@@ -131,7 +132,7 @@ def test_a_run_whose_worker_was_killed_is_done_again(queue: TrainingQueue, redis
 
 
 def test_a_job_that_got_lost_is_made_again(queue: TrainingQueue) -> None:
-    queue.ask(7)
+    queue.request_training(7)
     assert _jobs(queue) == ["train-7-1"]
     queue.rq.remove("train-7-1")
     assert _jobs(queue) == ["train-7-1"]
@@ -139,7 +140,7 @@ def test_a_job_that_got_lost_is_made_again(queue: TrainingQueue) -> None:
 
 
 def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue: TrainingQueue) -> None:
-    queue.ask(7)
+    queue.request_training(7)
     for attempt in range(MAX_ATTEMPTS):
         assert queue.status(7)["state"] == "waiting", attempt
         queue.end(_take(queue), Outcome.failed("no room on the disk", retryable=True))
@@ -150,19 +151,19 @@ def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue:
     assert queue.count_updates(7, 1) == f"train-7-{MAX_ATTEMPTS + 1}", "the next annotation, not the tenth"
     queue.end(_take(queue), PUBLISHED)
     assert queue.status(7)["state"] == "idle"
-    queue.ask(7)
+    queue.request_training(7)
     queue.end(_take(queue), Outcome.failed("again", retryable=True))
     assert queue.status(7)["state"] == "waiting", "the count began anew"
 
 
 def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None:
-    queue.ask(7)
+    queue.request_training(7)
     run = _take(queue)
     queue.end(run, Outcome.failed("wrong key", retryable=False))
     assert queue.status(7)["state"] == "parked"
-    queue.ask(7)
+    queue.request_training(7)
     run = _take(queue)
-    queue.ask(7)
+    queue.request_training(7)
     queue.end(run, Outcome.failed("wrong key", retryable=False))
     assert queue.status(7)["state"] == "waiting", "something new has come meanwhile"
 
@@ -171,7 +172,7 @@ def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pyt
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
     monkeypatch.setattr(queue_module, "RETRY_DELAYS", (0.0, 60.0))
     queue = _queue(redis_url)
-    queue.ask(7)
+    queue.request_training(7)
     queue.end(_take(queue), Outcome.failed("away", retryable=True))
     queue.end(_take(queue), Outcome.failed("away", retryable=True))
     assert _jobs(queue) == []
@@ -179,14 +180,14 @@ def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pyt
 
 
 def test_a_worker_that_stops_gives_the_project_back(queue: TrainingQueue) -> None:
-    queue.ask(7)
+    queue.request_training(7)
     queue.release(_take(queue))
     assert "last" not in queue.status(7)
     queue.end(_take(queue), PUBLISHED)
 
 
 def test_a_run_that_was_replaced_has_no_say(queue: TrainingQueue, redis_url: str) -> None:
-    queue.ask(7)
+    queue.request_training(7)
     first = _take(queue)
     assert queue.report(first, RunProgress("training", 1, 100))
     _die(queue, redis_url)
@@ -199,28 +200,28 @@ def test_a_run_that_was_replaced_has_no_say(queue: TrainingQueue, redis_url: str
 
 
 def test_the_same_labels_ask_once(queue: TrainingQueue) -> None:
-    assert queue.ask_for_labels(7, ["PER", "LOC"]) == "train-7-1"
-    assert queue.ask_for_labels(7, ["LOC", "PER"]) is None
-    assert queue.ask_for_labels(7, ["LOC"]) == "train-7-1"
+    assert queue.request_training_for_labels(7, ["PER", "LOC"]) == "train-7-1"
+    assert queue.request_training_for_labels(7, ["LOC", "PER"]) is None
+    assert queue.request_training_for_labels(7, ["LOC"]) == "train-7-1"
 
 
 def test_tokens_are_written_down_again_now_and_then(
     queue: TrainingQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue.tokens.put(7, "t")
+    queue.notes.put_token(7, "t")
     Redis.from_url(redis_url).flushall()
-    queue.tokens.put(7, "t")
-    assert queue.tokens.get(7) is None, "it was just written"
+    queue.notes.put_token(7, "t")
+    assert queue.notes.token(7) is None, "it was just written"
     monkeypatch.setattr(project_notes, "WRITE_INTERVAL", 0.0)
-    queue.tokens.put(7, "t")
-    assert queue.tokens.get(7) == "t"
+    queue.notes.put_token(7, "t")
+    assert queue.notes.token(7) == "t"
 
 
 def test_status_shows_what_is_going_on(queue: TrainingQueue) -> None:
     assert queue.status(7) == {"project": 7, "state": "idle", "updates": 0, "updates_until_training": 10}
     assert queue.projects() == []
     queue.count_updates(7, 3)
-    queue.ask(7)
+    queue.request_training(7)
     assert queue.status(7)["updates_until_training"] == 7
     run = _take(queue)
     assert queue.status(7)["run"]["phase"] == "starting"
@@ -228,7 +229,7 @@ def test_status_shows_what_is_going_on(queue: TrainingQueue) -> None:
     shown = queue.status(7)
     assert (shown["state"], shown["waiting"], shown["run"]["percent"]) == ("running", False, 25.0)
     assert (shown["run"]["step"], shown["run"]["epoch"], shown["run"]["seconds_left"]) == (30, 1.5, 9.0)
-    queue.ask(7)
+    queue.request_training(7)
     assert queue.status(7)["waiting"]
     queue.end(run, PUBLISHED)
     shown = queue.status(7)

@@ -54,7 +54,7 @@ def _given(api: LabelStudioApi, version: str) -> Counter[int]:
 def test_after_a_training_all_tasks_without_annotation_have_its_predictions(
     suggesting: Trainings, label_studio_api: LabelStudioApi
 ) -> None:
-    suggesting.queue.ask(7)
+    suggesting.queue.request_training(7)
     with suggesting.worker():
         version = suggesting.ended()["version"]
         suggesting.until(lambda: _is(suggesting, "complete"))
@@ -141,7 +141,7 @@ def test_nothing_is_given_unless_it_is_asked_for(
     del suggesting.environment["PREDICT_AFTER_TRAINING"], suggesting.environment["UPDATE_PROJECT_MODEL_VERSION"]
     _publish(suggesting, tiny_bert, monkeypatch)
     label_studio_api.tasks[7] = tasks(22)
-    suggesting.queue.ask(7)
+    suggesting.queue.request_training(7)
     with suggesting.worker():
         suggesting.ended()
     assert label_studio_api.predictions == []

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from huggingface_ner.jobs import train
-from huggingface_ner.jobs.runs import Outcome, RunProgress
 from huggingface_ner.jobs.train import run_training
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning import version as version_module
 from huggingface_ner.learning.dataset import held_out_tasks
+from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.training import HELD_OUT_SHARE
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store

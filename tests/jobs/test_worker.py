@@ -14,7 +14,8 @@ from huggingface_ner.jobs import worker as worker_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.redis_connection import QueueError
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS
-from huggingface_ner.jobs.worker import HEALTH_TTL, run_worker
+from huggingface_ner.jobs.worker import run_worker
+from huggingface_ner.jobs.worker_health import HEALTH_TTL
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -37,7 +38,7 @@ MOMENTS: dict[str, Callable[[Trainings], bool]] = {
 def test_a_worker_killed_at_any_moment_loses_no_training(
     trainings: Trainings, label_studio_api: LabelStudioApi, moment: str
 ) -> None:
-    trainings.queue.ask(7)
+    trainings.queue.request_training(7)
     if moment == "downloading":
         label_studio_api.answering.clear()
     with trainings.worker(stands_still_at=moment) as worker:
@@ -59,7 +60,7 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
 
 
 def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_end(trainings: Trainings) -> None:
-    trainings.queue.ask(7)
+    trainings.queue.request_training(7)
     killed: list[int] = []
     with trainings.worker(stands_still_at="attempts") as worker:
         while trainings.state() != "parked":
@@ -93,7 +94,7 @@ def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_s
 
 
 def test_a_stop_ends_at_once_and_cleanly_and_the_training_goes_on_later(trainings: Trainings) -> None:
-    trainings.queue.ask(7)
+    trainings.queue.request_training(7)
     with trainings.worker() as worker:
         trainings.until(lambda: MOMENTS["training"](trainings))
         horses = children(worker)
@@ -113,7 +114,7 @@ def test_two_workers_share_the_projects_and_never_one_project(
 ) -> None:
     label_studio_api.add(8, config("PER", "LOC"), tasks(22))
     for project_id in (7, 8):
-        trainings.queue.ask(project_id)
+        trainings.queue.request_training(project_id)
     both = False
     with trainings.worker() as one, trainings.worker() as other:
 
@@ -146,7 +147,7 @@ def test_a_training_outlives_a_redis_that_is_away(
         server = start(free_port())
         port = server.port
         trainings = Trainings(f"{server.connection_url}/0", label_studio_api, tiny_bert, tmp_path)
-        trainings.queue.ask(7)
+        trainings.queue.request_training(7)
         with trainings.worker():
             trainings.until(lambda: MOMENTS["training"](trainings))
             server.terminate()
@@ -155,7 +156,7 @@ def test_a_training_outlives_a_redis_that_is_away(
             stack.callback(server.stop)
             assert trainings.ended()["status"] == "published"
             assert trainings.queue.rq.connection.hget(trainings.queue._key(7), "runs") == b"1", "the same run"
-            trainings.queue.ask(7)
+            trainings.queue.request_training(7)
             assert trainings.ended()["status"] == "unchanged", "the worker goes on"
 
 
@@ -189,8 +190,8 @@ def test_a_fault_while_it_looks_for_work_does_not_end_the_search(
     monkeypatch.setattr(worker_module, "serving_versions", away)
     monkeypatch.setattr(trainings.queue, "enqueue_due", look)
     with pytest.raises(KeyboardInterrupt):
-        worker_module._look(trainings.queue, Settings(predict_after_training=True))
-    assert caplog.text.count("looking for work failed") == 2
+        worker_module._poll(trainings.queue, Settings(predict_after_training=True))
+    assert caplog.text.count("polling for work failed") == 2
 
 
 def test_a_worker_without_redis_says_what_to_do(
@@ -218,7 +219,7 @@ def test_the_health_check_passes_only_while_a_workers_loop_goes_on(
         assert f"worker {worker.pid} is up" in capsys.readouterr().out
         worker.kill()
         worker.wait(10)
-        assert not is_healthy(), "its last sign of life has not expired yet"
+        assert not is_healthy(), "its last heartbeat has not expired yet"
     with trainings.worker():
         trainings.until(is_healthy)
         redis = trainings.queue.rq.connection

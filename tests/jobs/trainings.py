@@ -90,7 +90,7 @@ class Trainings:
         return self.queue.status(7).get("run", {}).get("phase")
 
     def ended(self, project_id: int = 7) -> dict[str, Any]:
-        """Wait until all that was asked for is answered; returns how the last run ended."""
+        """Wait until all requests are answered; returns the outcome of the last run."""
         self.until(lambda: self.state(project_id) in ("idle", "parked"))
         return dict(self.queue.status(project_id)["last"])
 

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.jobs.runs import Outcome
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -65,7 +65,7 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
     labels = parse_labeling_config(body["project"]["label_config"]).label_names
     time.sleep(1.01)  # versions sort by the second
     store.publish(lambda folder: None, {"label_names": list(reversed(labels))})
-    queue.ask_for_labels(project, ["OTHER"])
+    queue.request_training_for_labels(project, ["OTHER"])
     assert "job" not in client.post("/webhook", json=body).json, "the model knows these labels"
     broken = {**body, "project": {**body["project"], "label_config": "<View/>"}}
     assert "job" not in client.post("/webhook", json=broken).json
@@ -93,19 +93,19 @@ def test_the_token_of_setup_is_kept_for_want_of_a_key(
     body = recorded("setup")["request"]["body"]
     project = int(body["project"].partition(".")[0])
     client.post("/setup", json=body)
-    assert queue.tokens.get(project) == body["access_token"]
+    assert queue.notes.token(project) == body["access_token"]
     for token in (None, 3, "", "x" * 100_000):
         assert client.post("/setup", json={**body, "access_token": token}).status_code == 200
-    assert queue.tokens.get(project) == body["access_token"]
+    assert queue.notes.token(project) == body["access_token"]
     with_key = settings.model_copy(update={"label_studio_api_key": SecretStr("ours")})
     other = create_app(with_key, ServedModels(with_key), queue).test_client()
     other.post("/setup", json={**body, "project": "99.1"})
-    assert queue.tokens.get(99) is None
+    assert queue.notes.token(99) is None
 
 
 def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueue) -> None:
     assert client.get("/training").json == {"projects": []}
-    queue.ask(7)
+    queue.request_training(7)
     assert client.get("/training?project=7").json["state"] == "waiting"
     assert client.get("/training?project=7.1795471223").json["project"] == 7
     run = queue.begin(7)

@@ -1,0 +1,155 @@
+"""The allowlist of RQ jobs: a job that is not on it is refused before anything of it is imported or called.
+
+RQ imports and calls whatever a job names: its function, its callbacks, and a method of an instance. Whoever can
+write to Redis could run code in the worker, so RQ reads jobs only through AllowedJob. The spawned process of a job
+reads the job again, and so checks it again.
+"""
+
+import json
+import logging
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from rq.exceptions import NoSuchJobError
+from rq.job import Job
+
+TRAIN = "huggingface_ner.jobs.train.train_project"
+SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
+# What a job may call, by the name in the job. The last two are the names of the previous release: its jobs may
+# still be in the queue after an upgrade.
+FUNCTIONS = {
+    TRAIN: TRAIN,
+    SUGGEST: SUGGEST,
+    "huggingface_ner.training.job.train_project": TRAIN,
+    "huggingface_ner.training.suggestions.suggest_project": SUGGEST,
+}
+# Fields of a job's hash that RQ acts upon, and that our jobs never have.
+FORBIDDEN_FIELDS = (
+    "success_callback_name",
+    "failure_callback_name",
+    "stopped_callback_name",
+    "webhooks",
+    "dependency_id",
+    "dependency_ids",
+    "group_id",
+    "retries_left",
+    "repeats_left",
+    "rate_limit_key",
+)
+# The only fields that are read; results and metadata of a job are not.
+FIELDS = (
+    "data",
+    "created_at",
+    "enqueued_at",
+    "started_at",
+    "ended_at",
+    "last_heartbeat",
+    "worker_name",
+    "origin",
+    "status",
+    "timeout",
+    "result_ttl",
+    "failure_ttl",
+)
+# Bytes of a job's function and arguments; ours have about 100.
+MAX_DATA_BYTES = 10_000
+MAX_VERSION_LENGTH = 200
+MAX_PROJECT_ID = 2**31 - 1
+# Upper limit of the timers that RQ sets.
+MAX_SECONDS = 2**31 - 1
+# Characters of a refused job that are logged.
+MAX_LOGGED = 100
+
+logger = logging.getLogger(__name__)
+
+
+class _RefusedError(Exception):
+    """A job is not run; the message says why, on one line."""
+
+
+class AllowedJob(Job):
+    """A job that calls a function of FUNCTIONS, with arguments of the right shape, and nothing else.
+
+    RQ treats a refused job as one that does not exist.
+    """
+
+    @classmethod
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002  # RQ's name
+        """Return a job in Redis; one that is refused is deleted and logged. Raises NoSuchJobError, RedisError."""
+        try:
+            return super().fetch(id, connection=connection, serializer=serializer)
+        except (NoSuchJobError, RedisConnectionError, RedisTimeoutError):
+            raise
+        except Exception as error:  # RQ raises anything on a hash that it did not write
+            reason = str(error) if isinstance(error, _RefusedError) else _shown(error)
+            logger.warning("refused and removed the job %s from the queue: %s", _shown(id), reason)
+            if connection is not None:
+                connection.delete(cls.key_for(id))
+            raise NoSuchJobError(f"refused: {reason}") from error
+
+    @classmethod
+    def fetch_many(cls, job_ids: Iterable[str], connection: Redis, serializer: Any = None) -> list["Job | None"]:
+        """Return jobs in Redis, None for each that does not exist or is refused. Raises RedisError."""
+        jobs: list[Job | None] = []
+        for job_id in job_ids:
+            try:
+                jobs.append(cls.fetch(job_id, connection=connection, serializer=serializer))
+            except NoSuchJobError:
+                jobs.append(None)
+        return jobs
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        """Read the hash of a job. Raises _RefusedError, and whatever RQ raises on a hash that it did not write."""
+        fields = {name: raw_data[name.encode()] for name in FIELDS if raw_data.get(name.encode())}
+        if "data" not in fields:
+            raise _RefusedError("it has no data")
+        forbidden = [name for name in FORBIDDEN_FIELDS if raw_data.get(name.encode())]
+        if forbidden:
+            raise _RefusedError(f"it has fields that our jobs never have: {', '.join(forbidden)}")
+        function, instance, args, kwargs = json.loads(_decompressed(fields["data"]))
+        name = FUNCTIONS.get(function) if isinstance(function, str) else None
+        if name is None:
+            raise _RefusedError(f"its function is not on the allowlist: {_shown(function)}")
+        if instance is not None or kwargs or not _are_arguments(name, args):
+            raise _RefusedError(f"wrong arguments for {name}: {_shown([instance, args, kwargs])}")
+        super().restore({field.encode(): value for field, value in fields.items()})
+        for seconds in (self.timeout, self.result_ttl, self.failure_ttl):
+            if seconds is not None and not 0 <= seconds <= MAX_SECONDS:
+                raise _RefusedError(f"a time limit is not within [0, {MAX_SECONDS}] s: {_shown(seconds)}")
+        self.func_name = name
+        self.instance, self.args, self.kwargs = None, args, {}
+        self.description = f"{name.rpartition('.')[2]} {args}"
+
+
+def _decompressed(data: bytes) -> bytes:
+    """Return the data of a job, which RQ may have compressed; raises _RefusedError if they are too long."""
+    decompressor = zlib.decompressobj()
+    with suppress(zlib.error):  # RQ reads data that is not compressed, too
+        data = decompressor.decompress(data, MAX_DATA_BYTES + 1)
+    if len(data) > MAX_DATA_BYTES:
+        raise _RefusedError(f"its data are longer than {MAX_DATA_BYTES} bytes")
+    return data
+
+
+def _are_arguments(function: str, args: Any) -> bool:
+    """Return whether args are [project id] for a training, [project id, version] for suggestions."""
+    if not isinstance(args, list) or len(args) != (1 if function == TRAIN else 2):
+        return False
+    project_id, *versions = args
+    return (
+        isinstance(project_id, int)
+        and not isinstance(project_id, bool)
+        and 0 < project_id <= MAX_PROJECT_ID
+        and all(isinstance(version, str) and 0 < len(version) <= MAX_VERSION_LENGTH for version in versions)
+    )
+
+
+def _shown(value: object) -> str:
+    """Return a value as Python writes it: in ASCII, on one line, and cut."""
+    text = ascii(value)
+    return text if len(text) <= MAX_LOGGED else f"{text[:MAX_LOGGED]}..."

@@ -1,0 +1,52 @@
+"""The status of projects, for people: the state of their trainings and suggestions."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis
+
+from huggingface_ner.jobs.redis_connection import as_text
+from huggingface_ner.jobs.runs import current_run, wants_training
+from huggingface_ner.jobs.suggestion_marks import Suggestions
+from huggingface_ner.learning.progress import RunProgress
+
+
+def project_status(
+    project_id: int, state: Mapping[str, str], suggestions: Suggestions | None, updates_per_training: int
+) -> dict[str, Any]:
+    """Return the status of a project, as the README shows it.
+
+    state: the project's hash, see queue. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates start
+    no training.
+    """
+    run = current_run(state)
+    updates = int(state.get("updates", 0))
+    wants = wants_training(state)
+    if run is not None:
+        now = "running"
+    elif "parked" in state:
+        now = "parked"
+    else:
+        now = "waiting" if wants else "idle"
+    status: dict[str, Any] = {"project": project_id, "state": now, "updates": updates}
+    if updates_per_training:
+        status["updates_until_training"] = updates_per_training - updates % updates_per_training
+    if run is not None:
+        progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
+        status["run"] = {"id": run.id, "began": run.began, **progress}
+        status["waiting"] = int(state["asked"]) > run.answers
+    if "parked" in state:
+        status["reason"] = state["parked"]
+    if "last" in state:
+        status["last"] = json.loads(state["last"])
+    if "webhook" in state:
+        status["webhook"] = state["webhook"]
+    if suggestions is not None:
+        status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
+    return status
+
+
+def known_projects(redis: Redis, prefix: str) -> list[int]:
+    """Return the projects whose hash is in Redis, in ascending order; their keys are ``prefix`` and the id."""
+    return sorted(int(as_text(key).removeprefix(prefix)) for key in redis.scan_iter(f"{prefix}*"))

@@ -1,0 +1,39 @@
+"""What a webhook event of Label Studio means for the training of its project."""
+
+from collections.abc import Sequence
+
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.label_studio.events import START_TRAINING, TASKS_CREATED, WebhookEvent
+from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import project_store
+
+
+def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, project_id: int) -> str | None:
+    """Count an event, and request the training that it calls for; returns the id of its run, or None.
+
+    Raises RedisError.
+    """
+    if event.action == START_TRAINING:
+        return queue.request_training(project_id)
+    if event.action == TASKS_CREATED:
+        queue.suggestions.tasks_added(project_id)
+        return None
+    labels = _new_labels(settings, event, project_id)
+    if labels is not None:
+        return queue.request_training_for_labels(project_id, labels)
+    return queue.count_updates(project_id, event.updates) if event.updates else None
+
+
+def _new_labels(settings: Settings, event: WebhookEvent, project_id: int) -> Sequence[str] | None:
+    """Return the labels of a labelling config if the project's model was trained for others."""
+    if not event.label_config:
+        return None
+    version = project_store(settings.models_folder, project_id).current_version()
+    if version is None:
+        return None
+    try:
+        labels = parse_labeling_config(event.label_config).label_names
+    except LabelingConfigError:
+        return None
+    return None if set(labels) == set(version.metrics.get("label_names") or ()) else labels

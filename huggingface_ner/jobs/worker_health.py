@@ -1,0 +1,35 @@
+"""Whether a worker on this machine is up: its heartbeats are keys in Redis that expire."""
+
+import socket
+
+from redis import RedisError
+
+from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, queue_url
+from huggingface_ner.processes import is_running
+from huggingface_ner.settings import Settings
+
+# Seconds after a worker's last heartbeat; its loop sends one at least every 45 s, and cores may be short.
+HEALTH_TTL = 90
+
+
+def ask_worker_health(settings: Settings) -> str:
+    """Return which worker on this machine is up; raises QueueError if none is."""
+    url = queue_url(settings)
+    if url is None:
+        raise QueueError(
+            f"REDIS_URL is not set, and no running server found in MODEL_DIR={settings.model_dir}: start one, or "
+            "set REDIS_URL or MODEL_DIR"
+        )
+    try:
+        keys = list(connect(url, timeout=WORKER_REDIS_TIMEOUT).scan_iter(health_key(socket.gethostname(), "*")))
+    except RedisError as error:
+        raise QueueError(f"the training queue does not answer: {error}") from error
+    for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
+        if is_running(pid):
+            return f"worker {pid} is up"
+    raise QueueError(f"no worker on this machine has sent a heartbeat within {HEALTH_TTL} s")
+
+
+def health_key(hostname: str | None, pid: int | str | None) -> str:
+    """Return the key of a worker's heartbeat, which expires after HEALTH_TTL."""
+    return f"huggingface-ner:worker:{hostname}:{pid}"
