@@ -15,10 +15,9 @@ from transformers.utils import logging as transformers_logging
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
 from huggingface_ner.engines.choice import candidates
-from huggingface_ner.engines.prepared import load_prepared
 from huggingface_ner.spans import Span
 from huggingface_ner.tagging.engine_trials import make_engine, prepare_engine
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import load_prepared, load_torch_tagger
 
 ONE_BY_ONE, IN_BATCHES = "transformers pipeline, one by one", "transformers pipeline, batches of 8"
 AUTO = "auto"
@@ -85,7 +84,7 @@ def _pipeline(model: Path, batch: int) -> Tag:
 
 
 def _engine(model: Path, kind: EngineKind, folder: Path) -> Tag:
-    tagger = Tagger.load_torch(model, "cpu")
+    tagger = load_torch_tagger(model, "cpu")
     return tagger.tag if kind == TORCH_FP32 else tagger.with_engine(make_engine(kind, model, "cpu", folder)).tag
 
 

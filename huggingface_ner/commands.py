@@ -140,7 +140,7 @@ def _train_into_folder(
     from huggingface_ner.learning.dataset import split_held_out
     from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
     from huggingface_ner.store.model_folder import save_model
-    from huggingface_ner.tagging.tagger import Tagger
+    from huggingface_ner.tagging.loading import tagger_of_model
 
     learned, held_out = split_held_out(gold, options.held_out)
     model, tokenizer = fine_tune(
@@ -152,7 +152,7 @@ def _train_into_folder(
         device=settings.device,
         progress=lambda step, steps, epoch: show(step, steps),
     )
-    scores = _evaluate(Tagger.of_model(model, tokenizer), config, held_out) if held_out else None
+    scores = _evaluate(tagger_of_model(model, tokenizer), config, held_out) if held_out else None
     save_model(model, tokenizer, options.out)
     told = f"{options.out}: trained on {len(learned)} texts, {len(held_out)} held out"
     return f"{told}\n{_score_table(scores)}" if scores else told
@@ -193,11 +193,11 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
     """Write a file of tasks with predictions that Label Studio imports."""
     from huggingface_ner.label_studio.predictions import predict_tasks
     from huggingface_ner.label_studio.tasks import task_reader
-    from huggingface_ner.tagging.tagger import Tagger
+    from huggingface_ner.tagging.loading import load_tagger
 
     config = _read_config(options.config)
     tasks = _read_tasks(options.tasks)
-    tagger = Tagger.load(options.model, device=settings.device, preference=settings.engine_preference)
+    tagger = load_tagger(options.model, device=settings.device, preference=settings.engine_preference)
     reader = task_reader(settings)
     names = config.match_labels(tagger.labels)
     version = "_".join(options.model.resolve().name.split())
@@ -217,12 +217,12 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
 
 def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     """Print strict precision, recall and F1 on annotated tasks."""
-    from huggingface_ner.tagging.tagger import Tagger
+    from huggingface_ner.tagging.loading import load_tagger
 
     config = _read_config(options.config)
     gold = _read_gold(options.tasks, config, settings)
     scores = _evaluate(
-        Tagger.load(options.model, device=settings.device, preference=settings.engine_preference), config, gold
+        load_tagger(options.model, device=settings.device, preference=settings.engine_preference), config, gold
     )
     if options.json:
         print(json.dumps(scores.as_dict(), ensure_ascii=False))

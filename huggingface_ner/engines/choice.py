@@ -7,6 +7,9 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines import hardware
 from huggingface_ner.engines.agreement import Trial
 
+# Why an engine serves that a caller has named.
+REQUESTED = "requested"
+
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:

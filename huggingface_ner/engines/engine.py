@@ -1,19 +1,9 @@
-"""Token windows to tag probabilities: the interface of engines, and PyTorch's."""
+"""Token windows to tag probabilities: the interface of engines."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from huggingface_ner.engine_kinds import EngineKind, Precision
-from huggingface_ner.engines.layouts import Batch, Layout, Packed, Padded
-from huggingface_ner.tagging.decoding import LogProbabilities
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-# Chosen by measuring, see bench/README.md: on a CPU, and on a GPU.
-TOKENS_PER_BATCH = (256, 16_384)
-
-# PyTorch keeps its kernels for each shape: with all widths, 350 MB after 20,000 texts, which few spare.
-WIDTHS = 16
+from huggingface_ner.engine_kinds import EngineKind
+from huggingface_ner.engines.layouts import Batch, Layout, LogProbabilities
 
 
 class Engine(Protocol):
@@ -33,43 +23,3 @@ class Engine(Protocol):
 
     def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
         """Return [its tokens, tags] for each window, given as token ids."""
-
-
-class TorchEngine:
-    """Runs a model with PyTorch on the device that it is on; its weights are converted to the precision."""
-
-    def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
-        import torch  # noqa: PLC0415 - an ONNX engine serves without it
-
-        from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
-        from huggingface_ner.engines.pretrained import window_length  # noqa: PLC0415 - it imports torch
-
-        self.kind = EngineKind("torch", precision)
-        self._torch = torch
-        self._model = model
-        model.train(False)
-        torch.nn.Module.to(model, dtype=torch.float32)
-        filler = model.config.pad_token_id or 0
-        # a mask of 16,384 x 16,384 is too much, and a GPU minds padding less
-        self._packed = packed_model(model) if model.device.type == "cpu" else None
-        self.layout: Layout = (
-            Packed(filler, WIDTHS) if self._packed else Padded(filler, WIDTHS, most=window_length(model))
-        )
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-        torch.nn.Module.to(model, dtype=dtype)
-
-    @property
-    def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, to give it at once."""
-        return TOKENS_PER_BATCH[self._model.device.type == "cuda"]
-
-    def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
-        """Return [its tokens, tags] for each window, given as token ids."""
-        inputs = [self._torch.from_numpy(array).to(self._model.device) for array in self.layout.lay_out(batch)]
-        with self._torch.inference_mode():
-            if self._packed is None:
-                logits = self._model(**dict(zip(Padded.INPUTS, inputs, strict=True))).logits
-            else:
-                logits = self._packed(*inputs)
-            output = self._torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
-        return self.layout.rows(output, batch)

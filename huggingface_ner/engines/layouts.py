@@ -12,10 +12,9 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from huggingface_ner.tagging.decoding import LogProbabilities
-
 Batch = Sequence[Sequence[int]]
 Tokens = npt.NDArray[np.int64]
+LogProbabilities = npt.NDArray[np.float32]
 
 
 class Size(NamedTuple):

@@ -11,8 +11,7 @@ import numpy as np
 
 from huggingface_ner.engine_kinds import EngineKind, Precision
 from huggingface_ner.engines.cores import engine_threads
-from huggingface_ner.engines.layouts import Batch, Packed, Padded
-from huggingface_ner.tagging.decoding import LogProbabilities
+from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -21,7 +21,7 @@ TOLERANCE = 1e-3
 # Attention that computes what is near the diagonal, and its name for transformers.
 BLOCKWISE = "blockwise"
 BLOCK = 64
-# Keys of a block: PyTorch keeps its kernels for each shape, see engines.WIDTHS.
+# Keys of a block: PyTorch keeps its kernels for each shape, see torch_engine.WIDTHS.
 KEYS = 16
 
 logger = logging.getLogger(__name__)

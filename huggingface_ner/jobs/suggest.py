@@ -21,7 +21,7 @@ from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.tasks import task_reader
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import load_tagger
 
 # What is killed is done again, and trainings of any project come between: so long at a time.
 TIME_SLICE = 60.0
@@ -91,7 +91,7 @@ class _Pusher:
         except LabelingConfigError as error:
             raise ClientError(f"the labelling config is not for this: {error}", retryable=False) from error
         folder = self._store.folder(self._version)
-        tagger = Tagger.load(folder, device=self._settings.device, preference=self._settings.engine_preference)
+        tagger = load_tagger(folder, device=self._settings.device, preference=self._settings.engine_preference)
         predict = partial(
             predict_tasks,
             config=config,

@@ -21,6 +21,7 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.store.model_folder import write_model
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.loading import load_torch_tagger, tagger_of_model
 from huggingface_ner.tagging.tagger import Tagger
 
 HELD_OUT_SHARE = 0.2
@@ -81,7 +82,7 @@ def train_version(
         progress=_training_progress(report),
     )
     report(RunProgress("evaluating"))
-    tagger = Tagger.of_model(model, tokenizer)
+    tagger = tagger_of_model(model, tokenizer)
     scores = evaluate_tagger(tagger, held_out, config.match_labels) if held_out else None
     # a version that was trained on all tasks, as one of a small project is, knows the texts by heart
     comparable = serving is None or held_before
@@ -143,7 +144,7 @@ def _first_scores(
 
 def _load(model: Version | str | Path, settings: Settings) -> Tagger | None:
     try:
-        return Tagger.load_torch(model.folder if isinstance(model, Version) else model, settings.device)
+        return load_torch_tagger(model.folder if isinstance(model, Version) else model, settings.device)
     except ModelError as error:
         logger.info("nothing to compare with: %s", error)
         return None

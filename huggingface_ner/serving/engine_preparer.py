@@ -20,7 +20,8 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
-from huggingface_ner.engines.prepared import engine_folder, load_prepared
+from huggingface_ner.engines.prepared import engine_folder
+from huggingface_ner.tagging.loading import load_prepared, load_tagger
 from huggingface_ner.tagging.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class EnginePreparer:
             prepared = load_prepared(name_or_path, self._device, self._preference, place)
         if prepared is not None:
             return prepared
-        tagger = Tagger.load(name_or_path, device=self._device, preference=self._preference)
+        tagger = load_tagger(name_or_path, device=self._device, preference=self._preference)
         place = place or self._place(name_or_path)  # loading may have fetched it
         if place is not None and choose(self._preference, resolve_device(self._device), ()) is None:
             self._ask(tagger, name_or_path, place)

@@ -16,14 +16,15 @@ from transformers import PreTrainedModel
 from huggingface_ner.engine_kinds import EngineKind, EnginePreference
 from huggingface_ner.engines.agreement import Trial, compare
 from huggingface_ner.engines.choice import candidates, choose
-from huggingface_ner.engines.engine import Engine, TorchEngine
+from huggingface_ner.engines.engine import Engine
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
-from huggingface_ner.engines.prepared import Record, engine_folder, export_name, write_record
+from huggingface_ner.engines.prepared import Record, engine_folder, export_name, tokenizer_file, write_record
 from huggingface_ner.engines.pretrained import load_model, tag_names, window_length
+from huggingface_ner.engines.torch_engine import TorchEngine
 from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.tagging.loading import load_torch_tagger
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
-from huggingface_ner.tagging.tagger import Tagger
 
 # So many annotated texts are enough to judge by; fewer are joined by those of sample_texts.
 MIN_SAMPLES = 50
@@ -59,7 +60,7 @@ def prepare_engine(
         texts += SAMPLE_TEXTS
     gold = [sample.spans for sample in samples]
 
-    reference = Tagger.load_torch(model_folder, device)
+    reference = load_torch_tagger(model_folder, device)
     fp32_spans = reference.find_spans(texts)
     trials: list[Trial] = []
     with TemporaryDirectory(prefix=".exports-", dir=place) as exports:
@@ -82,7 +83,8 @@ def prepare_engine(
     record = Record(
         tags=tag_names(model), window_length=window_length(model), pad_id=_pad_id(model), trials=trials
     )
-    write_record(record, reference, folder)
+    reference.save_tokenizer(tokenizer_file(folder))
+    write_record(record, folder)
     seconds = time.perf_counter() - started
     logger.info("%s: %s is chosen, in %.0f s: %s", model_folder, choice.kind, seconds, choice.reason)
     return {

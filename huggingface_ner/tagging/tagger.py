@@ -3,22 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from huggingface_ner.engine_kinds import EnginePreference, Precision
-from huggingface_ner.engines.choice import EngineChoice, choose
-from huggingface_ner.engines.engine import Engine, TorchEngine
-from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.hardware import resolve_device
-from huggingface_ner.engines.layouts import Size
+from huggingface_ner.engines.choice import REQUESTED, EngineChoice
+from huggingface_ner.engines.engine import Engine
+from huggingface_ner.engines.layouts import LogProbabilities, Size
 from huggingface_ner.spans import Span, TaggedText
-from huggingface_ner.tagging.decoding import LogProbabilities, TagScheme, decode
+from huggingface_ner.tagging.decoding import TagScheme, decode
 from huggingface_ner.tagging.windows import TokenizedText, Window, Windower
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Texts are tokenized and tagged in groups, so that memory is bounded however many there are.
 CHARACTERS_PER_GROUP = 2_000_000
@@ -49,66 +42,6 @@ class Tagger:
         self._windower = windower
         self._current = engine, choice
 
-    @classmethod
-    def of_model(
-        cls,
-        model: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        precision: Precision = "fp32",
-        reason: str = "asked for",
-    ) -> "Tagger":
-        """Return a tagger that runs a model with PyTorch, where it is; its weights become the precision's."""
-        from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
-
-        engine = TorchEngine(model, precision)
-        scheme = TagScheme.from_names(tag_names(model))
-        windower = Windower(tokenizer, window_length(model))
-        return cls(scheme, windower, engine, EngineChoice(engine.kind, reason))
-
-    @classmethod
-    def load(
-        cls, name_or_path: str | Path, *, device: str = "auto", preference: EnginePreference | None = None
-    ) -> "Tagger":
-        """Load a fine-tuned model from a folder or, by name, from the Hub or its local cache.
-
-        device: "cpu", "cuda", or "auto" for CUDA where there is one.
-        preference: which engine; of those that ``prepare_engine`` tried, else torch in float32.
-        Raises ModelError for what is no model, has no token-classification head or only a slow tokenizer.
-        """
-        from huggingface_ner.engines.prepared import load_prepared  # noqa: PLC0415 - it makes taggers
-
-        preference = preference or EnginePreference()
-        prepared = load_prepared(name_or_path, device, preference)
-        if prepared is not None:
-            return prepared
-        choice = choose(preference, resolve_device(device), ())
-        reason = "no other engine has been tried" if choice is None else choice.reason
-        return cls.load_torch(name_or_path, device, reason=reason)
-
-    @classmethod
-    def load_torch(
-        cls,
-        name_or_path: str | Path,
-        device: str,
-        precision: Precision = "fp32",
-        reason: str = "asked for",
-    ) -> "Tagger":
-        """Load a model as ``load`` does, to be run with PyTorch."""
-        import torch  # noqa: PLC0415 - an ONNX engine serves without it
-        from torch import nn  # noqa: PLC0415
-
-        from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
-
-        tokenizer = load_tokenizer(name_or_path)
-        model, missing = load_model(name_or_path)
-        if head_is_missing(model, missing):
-            raise ModelError(
-                f"{name_or_path}: it has no token-classification head, so it cannot predict; "
-                "fine-tune it first: python -m huggingface_ner train"
-            )
-        nn.Module.to(model, torch.device(resolve_device(device)))
-        return cls.of_model(model, tokenizer, precision, reason)
-
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types that the model knows."""
@@ -121,7 +54,7 @@ class Tagger:
 
     def with_engine(self, engine: Engine) -> "Tagger":
         """Return a tagger that runs the same model by another engine."""
-        return Tagger(self._scheme, self._windower, engine, EngineChoice(engine.kind, "asked for"))
+        return Tagger(self._scheme, self._windower, engine, EngineChoice(engine.kind, REQUESTED))
 
     def take_engine_of(self, other: "Tagger") -> None:
         """Go on with another tagger's engine, of the same model; batches that run already end with the old one."""

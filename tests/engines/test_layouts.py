@@ -8,12 +8,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huggingface_ner.engines.engine import TorchEngine
 from huggingface_ner.engines.layouts import Layout, Packed, Padded, Size
 from huggingface_ner.engines.packed_model import BLOCKWISE, blocks, packed_model
 from huggingface_ner.engines.pretrained import load_model
+from huggingface_ner.engines.torch_engine import TorchEngine
+from huggingface_ner.tagging.loading import load_torch_tagger
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
-from huggingface_ner.tagging.tagger import Tagger
 from tests.tiny_models import save_tiny_model
 
 LAYOUTS = [Padded(0), Padded(0, 8), Padded(0, 8, most=30), Packed(0), Packed(0, 16)]
@@ -57,7 +57,7 @@ def test_kinds_are_packed_if_that_changes_nothing(kind: str, is_packed: bool, tm
 def test_a_model_that_is_packed_finds_what_it_finds_padded(
     news_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = Tagger.load_torch(news_model, "cpu")
+    packed = load_torch_tagger(news_model, "cpu")
     monkeypatch.setattr("huggingface_ner.engines.packed_model.packed_model", lambda _: None)
     engine = TorchEngine(load_model(news_model)[0])
     assert isinstance(engine.layout, Padded)

@@ -23,6 +23,7 @@ from huggingface_ner.serving.batcher import (
     ClientGoneError,
     OverloadedError,
 )
+from huggingface_ner.tagging.loading import load_tagger
 from huggingface_ner.tagging.tagger import Tagger
 
 
@@ -60,7 +61,7 @@ LARGE = [f"Don't they sell {number} e-bikes" for number in range(300)]
 
 @pytest.fixture
 def plain(tiny_bert: Path) -> Tagger:
-    return Tagger.load(tiny_bert, device="cpu")
+    return load_tagger(tiny_bert, device="cpu")
 
 
 @pytest.fixture(params=[Padded(0), Packed(0)], ids=lambda layout: type(layout).__name__)

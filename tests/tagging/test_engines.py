@@ -10,17 +10,17 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines import hardware
 from huggingface_ner.engines.agreement import Trial, compare
 from huggingface_ner.engines.choice import candidates, choose
-from huggingface_ner.engines.engine import TorchEngine
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
-from huggingface_ner.engines.prepared import engine_folder, load_prepared
+from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.engines.pretrained import load_model, packaged_encoder
+from huggingface_ner.engines.torch_engine import TorchEngine
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging import engine_trials
 from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.loading import load_prepared, load_tagger, load_torch_tagger
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
-from huggingface_ner.tagging.tagger import Tagger
 from tests.tiny_models import save_tiny_model
 
 INT8, MIXED, ONNX = (EngineKind("onnx", precision) for precision in ("int8", "mixed", "fp32"))
@@ -63,7 +63,7 @@ def test_rows_are_distributions(news_model: Path, tmp_path: Path) -> None:
 def test_a_published_model_is_served_by_what_agreed(
     news_model: Path, tmp_path: Path, all_is_fast: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fp32 = Tagger.load_torch(news_model, "cpu")
+    fp32 = load_torch_tagger(news_model, "cpu")
     texts = [*SAMPLE_TEXTS]
     samples = [
         AnnotatedText(str(number), text, tuple(Span(s.start, s.end, s.label) for s in spans))
@@ -213,16 +213,16 @@ def test_a_tiny_model_of_each_kind_is_prepared(tmp_path: Path, tiny_model: Path,
     tagger = load_prepared(tiny_model, "cpu", EnginePreference(precision="fp32"), tmp_path)
     assert tagger is not None
     assert (
-        evaluate(Tagger.load_torch(tiny_model, "cpu").find_spans(texts), tagger.find_spans(texts)).overall.f1
+        evaluate(load_torch_tagger(tiny_model, "cpu").find_spans(texts), tagger.find_spans(texts)).overall.f1
         > 0.99
     )
 
 
 def test_a_folder_serves_as_it_was_prepared(tmp_path: Path, all_is_fast: None) -> None:
     folder = save_tiny_model(tmp_path / "model", "bert")
-    assert Tagger.load(folder, device="cpu").choice.reason == "no other engine has been tried"
+    assert load_tagger(folder, device="cpu").choice.reason == "no other engine has been tried"
     prepare_engine(folder, preference=EnginePreference(precision="fp32"), device="cpu")
-    assert Tagger.load(folder, device="cpu", preference=EnginePreference(precision="fp32")).choice.kind == ONNX
+    assert load_tagger(folder, device="cpu", preference=EnginePreference(precision="fp32")).choice.kind == ONNX
     assert (
-        Tagger.load(folder, device="cpu", preference=EnginePreference("torch", "fp32")).choice.kind == TORCH_FP32
+        load_tagger(folder, device="cpu", preference=EnginePreference("torch", "fp32")).choice.kind == TORCH_FP32
     )
