@@ -1,5 +1,19 @@
-"""Token windows to tag probabilities: the interface of engines."""
+"""The interface of engines, from token windows to tag probabilities, and how to add one.
 
+A further engine, NAME, is one new file, ``huggingface_ner/engines/NAME_engine.py``, and one more name in
+``engine_kinds.EngineName``. The file has
+
+- a class with the members of ``Engine``, which runs a model,
+- a class with the methods of ``EngineFamily``: where the engine is fast, what it writes, how it is loaded,
+- ``FAMILY``, an instance of the latter class.
+
+The file is imported by every process, so it imports its library inside these methods. Everything else follows from
+the name: ``INFERENCE_ENGINE=NAME``, the trials against PyTorch in float32, and what is kept beside a model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from huggingface_ner.engine_kinds import EngineKind
@@ -11,11 +25,11 @@ class Engine(Protocol):
 
     @property
     def kind(self) -> EngineKind:
-        """Which of the engines it is."""
+        """Its library and precision."""
 
     @property
     def layout(self) -> Layout:
-        """How it gets its windows."""
+        """How the windows of a batch are laid out for it: ``layouts.Packed`` or ``layouts.Padded``."""
 
     @property
     def tokens_per_batch(self) -> int:
@@ -23,3 +37,43 @@ class Engine(Protocol):
 
     def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
         """Return [its tokens, tags] for each window, given as token ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSource:
+    """What an engine is made of.
+
+    name_or_path: the fine-tuned model's folder, or its Hub name. device: "cpu" or "cuda".
+    pad_id: the token id that fills rows up.
+    folder: where ``EngineFamily.prepare`` writes what the engine needs beside the model, and ``load`` reads it.
+    """
+
+    name_or_path: str | Path
+    device: str
+    pad_id: int
+    folder: Path
+
+
+class EngineFamily(Protocol):
+    """A library that runs models, in one or more precisions."""
+
+    def offers(self, device: str) -> Sequence[EngineKind]:
+        """Return the kinds that are likely to be fast on this machine; empty if there are none.
+
+        device: "cpu" or "cuda". Called in requests: needs no heavy import. A kind that is offered is tried on each
+        model, and serves if its spans agree with those of PyTorch in float32, which need not be offered.
+        """
+
+    def prepare(self, kind: EngineKind, source: EngineSource) -> Sequence[str]:
+        """Write what ``load`` needs of an offered kind into the source's folder, and return the files' names.
+
+        Other kinds of the same model write into the same folder, so each name has to tell its kind; what a kind
+        finds there may be used. Takes seconds to a minute, in a process of its own. Raises whatever the library
+        meets: then the kind is not used.
+        """
+
+    def load(self, kind: EngineKind, source: EngineSource) -> Engine:
+        """Return an engine with weights of its own, from the model and the files that ``prepare`` wrote.
+
+        Raises FileNotFoundError if the files are not there, and ModelError.
+        """

@@ -1,4 +1,4 @@
-"""ONNX Runtime: exporting a model, quantizing the export, running either."""
+"""ONNX Runtime, on the CPU: exporting a model, quantizing the export, running either."""
 
 import logging
 import warnings
@@ -11,6 +11,8 @@ import numpy as np
 
 from huggingface_ner.engine_kinds import EngineKind, Precision
 from huggingface_ner.engines.cores import engine_threads
+from huggingface_ner.engines.engine import EngineSource
+from huggingface_ner.engines.hardware import has_fast_int8
 from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded
 
 if TYPE_CHECKING:
@@ -55,6 +57,42 @@ class OnnxEngine:
         (logits,) = self._session.run(None, inputs)
         logits -= logits.max(axis=-1, keepdims=True)
         return self.layout.rows(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), batch)
+
+
+class OnnxFamily:
+    """Exports a model once; int8 and mixed are made of the export in float32."""
+
+    def offers(self, device: str) -> list[EngineKind]:
+        """Return the kinds that are likely to be fast on this machine."""
+        if device != "cpu":
+            return []
+        quantized = [EngineKind("onnx", "int8"), EngineKind("onnx", "mixed")] if has_fast_int8() else []
+        return [*quantized, EngineKind("onnx", "fp32")]
+
+    def prepare(self, kind: EngineKind, source: EngineSource) -> list[str]:
+        """Export the model, and quantize the export if the kind asks for it."""
+        from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
+
+        fp32 = source.folder / _export_name("fp32")
+        if not fp32.exists():
+            export(load_model(source.name_or_path)[0], fp32)
+        if kind.precision != "fp32":
+            quantize(fp32, source.folder / _export_name(kind.precision), kind.precision)
+        return [_export_name(kind.precision)]
+
+    def load(self, kind: EngineKind, source: EngineSource) -> OnnxEngine:
+        """Return an engine that runs an export; without PyTorch."""
+        path = source.folder / _export_name(kind.precision)
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: this export has not been prepared")
+        return OnnxEngine(path, kind.precision, source.pad_id)
+
+
+FAMILY = OnnxFamily()
+
+
+def _export_name(precision: Precision) -> str:
+    return f"model.{precision}.onnx"
 
 
 def export(model: "PreTrainedModel", path: Path) -> None:

@@ -1,14 +1,13 @@
 """Engines beside a model: tried when it is published or first served, and loaded from then on.
 
 The folder ``engine`` in a model's folder has ``engine.json`` (what was tried, and what a tagger must know of the
-model), and where ONNX Runtime was chosen the export and the tokenizer: such a model is served without PyTorch.
+model), the tokenizer, and the files of the chosen engine: one of ONNX Runtime is served without PyTorch.
 """
 
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from huggingface_ner.engine_kinds import EngineKind
 from huggingface_ner.engines.agreement import Trial
 
 _RECORD = "engine.json"
@@ -27,11 +26,6 @@ class Record(BaseModel, frozen=True):
 def engine_folder(folder: Path) -> Path:
     """Return where an engine is kept in a folder."""
     return folder / "engine"
-
-
-def export_name(kind: EngineKind) -> str:
-    """Return the name of an export's file."""
-    return f"model.{kind.precision}.onnx"
 
 
 def tokenizer_file(folder: Path) -> Path:

@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from huggingface_ner.engine_kinds import EngineKind, Precision
+from huggingface_ner.engines.engine import EngineSource
+from huggingface_ner.engines.hardware import has_fast_bf16
 from huggingface_ner.engines.layouts import Batch, Layout, LogProbabilities, Packed, Padded
 
 if TYPE_CHECKING:
@@ -53,3 +55,30 @@ class TorchEngine:
                 logits = self._packed(*inputs)
             output = self._torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
         return self.layout.rows(output, batch)
+
+
+class TorchFamily:
+    """Loads the model's own weights, so that nothing is prepared."""
+
+    def offers(self, device: str) -> list[EngineKind]:
+        """Return the kinds that are likely to be fast on this machine."""
+        if device == "cuda":
+            return [EngineKind("torch", "fp16"), EngineKind("torch", "bf16")]
+        return [EngineKind("torch", "bf16")] if has_fast_bf16() else []
+
+    def prepare(self, kind: EngineKind, source: EngineSource) -> list[str]:
+        """Write nothing."""
+        return []
+
+    def load(self, kind: EngineKind, source: EngineSource) -> TorchEngine:
+        """Return an engine that runs the model on the source's device; raises ModelError."""
+        import torch  # noqa: PLC0415 - an ONNX engine serves without it
+
+        from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
+
+        model = load_model(source.name_or_path)[0]
+        torch.nn.Module.to(model, torch.device(source.device))
+        return TorchEngine(model, kind.precision)
+
+
+FAMILY = TorchFamily()

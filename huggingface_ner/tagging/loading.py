@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
-from huggingface_ner.engine_kinds import EnginePreference, Precision
+from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.choice import REQUESTED, EngineChoice, choose
+from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.families import family_of
 from huggingface_ner.engines.hardware import resolve_device
-from huggingface_ner.engines.onnx_engine import OnnxEngine
-from huggingface_ner.engines.prepared import engine_folder, export_name, read_record, tokenizer_file
+from huggingface_ner.engines.prepared import engine_folder, read_record, tokenizer_file
 from huggingface_ner.engines.torch_engine import TorchEngine
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.tagger import Tagger
@@ -45,29 +46,28 @@ def load_prepared(
 
     prepared: the folder that ``engine`` is in; the model's unless given. Raises ModelError.
     """
-    folder = Path(name_or_path) if prepared is None else prepared
+    folder, device = Path(name_or_path) if prepared is None else prepared, resolve_device(device)
     record = read_record(folder)
-    if record is None:
+    choice = choose(preference, device, record.trials) if record else None
+    if record is None or choice is None:
         return None
-    choice = choose(preference, resolve_device(device), record.trials)
-    if choice is None:
-        return None
-    if choice.kind.engine == "torch":
-        return load_torch_tagger(name_or_path, device, choice.kind.precision, choice.reason)
-    exported = engine_folder(folder) / export_name(choice.kind)
-    if not exported.is_file():  # it was tried, but another was chosen then
+    source = EngineSource(name_or_path, device, record.pad_id, engine_folder(folder))
+    try:
+        engine = family_of(choice.kind).load(choice.kind, source)
+    except FileNotFoundError:  # it was tried, but another was chosen then
         return None
     windower = Windower(Tokenizer.from_file(str(tokenizer_file(folder))), record.window_length)
-    engine = OnnxEngine(exported, choice.kind.precision, record.pad_id)
     return Tagger(TagScheme.from_names(record.tags), windower, engine, choice)
 
 
-def load_torch_tagger(
-    name_or_path: str | Path, device: str, precision: Precision = "fp32", reason: str = REQUESTED
-) -> Tagger:
-    """Load a model as ``load_tagger`` does, to be run with PyTorch."""
+def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUESTED) -> Tagger:
+    """Load a model as ``load_tagger`` does, to be run with PyTorch in float32."""
+    return tagger_of_model(*load_fine_tuned(name_or_path, device), reason=reason)
+
+
+def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Load a model onto a device, and its tokenizer; raises ModelError as ``load_tagger`` does."""
     import torch  # noqa: PLC0415 - an ONNX engine serves without it
-    from torch import nn  # noqa: PLC0415
 
     from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
 
@@ -78,20 +78,17 @@ def load_torch_tagger(
             f"{name_or_path}: it has no token-classification head, so it cannot predict; "
             "fine-tune it first: python -m huggingface_ner train"
         )
-    nn.Module.to(model, torch.device(resolve_device(device)))
-    return tagger_of_model(model, tokenizer, precision, reason)
+    torch.nn.Module.to(model, torch.device(resolve_device(device)))
+    return model, tokenizer
 
 
 def tagger_of_model(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    precision: Precision = "fp32",
-    reason: str = REQUESTED,
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", reason: str = REQUESTED
 ) -> Tagger:
-    """Return a tagger that runs a model with PyTorch, where it is; its weights become the precision's."""
+    """Return a tagger that runs a model with PyTorch, where it is; its weights become float32's."""
     from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
 
-    engine = TorchEngine(model, precision)
+    engine = TorchEngine(model)
     scheme = TagScheme.from_names(tag_names(model))
     windower = Windower(tokenizer, window_length(model))
     return Tagger(scheme, windower, engine, EngineChoice(engine.kind, reason))

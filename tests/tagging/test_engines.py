@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
-from huggingface_ner.engines import hardware
+from huggingface_ner.engines import hardware, onnx_engine
 from huggingface_ner.engines.agreement import Trial, compare
 from huggingface_ner.engines.choice import candidates, choose
 from huggingface_ner.engines.errors import ModelError
@@ -17,7 +17,6 @@ from huggingface_ner.engines.pretrained import load_model, packaged_encoder
 from huggingface_ner.engines.torch_engine import TorchEngine
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
-from huggingface_ner.tagging import engine_trials
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_prepared, load_tagger, load_torch_tagger
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
@@ -91,7 +90,7 @@ def test_an_engine_that_disagrees_is_not_used(
         def log_probabilities(self, batch: object) -> list[np.ndarray]:
             return [row[..., ::-1] for row in super().log_probabilities(batch)]
 
-    monkeypatch.setattr(engine_trials, "OnnxEngine", Wrong)
+    monkeypatch.setattr(onnx_engine, "OnnxEngine", Wrong)
     found = prepare_engine(tiny_bert, preference=EnginePreference("onnx"), device="cpu", into=tmp_path)
     assert found["engine"] == "torch fp32"
     assert "onnx int8 agrees with float32 to 0." in str(found["reason"])
@@ -107,7 +106,7 @@ def test_a_model_that_cannot_be_exported_is_served_by_torch(
     def fail(*_: object) -> None:
         raise RuntimeError("no such operator\nand a long story")
 
-    monkeypatch.setattr(engine_trials, "export", fail)
+    monkeypatch.setattr(onnx_engine, "export", fail)
     found = prepare_engine(tiny_bert, preference=EnginePreference(min_agreement=0.0), device="cpu", into=tmp_path)
     assert found["engine"] == "torch bf16"
     assert "onnx int8 cannot run the model: no such operator" in str(found["reason"])
