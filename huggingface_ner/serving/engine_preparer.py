@@ -20,8 +20,7 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
-from huggingface_ner.engines.prepared import engine_folder
-from huggingface_ner.tagging.loading import load_prepared, load_tagger
+from huggingface_ner.tagging.loading import load_prepared, load_unprepared
 from huggingface_ner.tagging.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -54,15 +53,14 @@ class EnginePreparer:
 
     def load(self, name_or_path: str | Path) -> Tagger:
         """Return a tagger that can serve at once; raises ModelError."""
-        prepared = load_prepared(name_or_path, self._device, self._preference)
+        prepared = self._load_prepared(name_or_path, Path(name_or_path))
         if prepared is not None:
             return prepared
         place = self._place(name_or_path)
-        if place is not None:
-            prepared = load_prepared(name_or_path, self._device, self._preference, place)
+        prepared = None if place is None else self._load_prepared(name_or_path, place)
         if prepared is not None:
             return prepared
-        tagger = load_tagger(name_or_path, device=self._device, preference=self._preference)
+        tagger = load_unprepared(name_or_path, self._device, self._preference)
         place = place or self._place(name_or_path)  # loading may have fetched it
         if place is not None and choose(self._preference, resolve_device(self._device), ()) is None:
             self._ask(tagger, name_or_path, place)
@@ -86,8 +84,7 @@ class EnginePreparer:
         while (asked := self._asked.get()) is not None and not self._stop.is_set():
             tagger, name_or_path, place = asked
             try:
-                self._prepare(name_or_path, place)
-                prepared = load_prepared(name_or_path, self._device, self._preference, place)
+                prepared = self._prepare(name_or_path, place)
             except Exception as error:  # a full disk, a volume that is read-only: PyTorch serves on
                 logger.warning(
                     "%s: no engine could be prepared, %s serves: %s", name_or_path, tagger.choice.kind, error
@@ -97,14 +94,17 @@ class EnginePreparer:
                 tagger.take_engine_of(prepared)
                 logger.info("%s: served by %s: %s", name_or_path, prepared.choice.kind, prepared.choice.reason)
 
-    def _prepare(self, name_or_path: str | Path, place: Path) -> None:
+    def _load_prepared(self, name_or_path: str | Path, folder: Path) -> Tagger | None:
+        return load_prepared(name_or_path, self._device, self._preference, folder)
+
+    def _prepare(self, name_or_path: str | Path, place: Path) -> Tagger | None:
+        """Try engines, unless another process has done so by now, and load the one that was chosen."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one server process does it for all
-            if engine_folder(place).is_dir() and load_prepared(
-                name_or_path, self._device, self._preference, place
-            ):
-                return
+            prepared = self._load_prepared(name_or_path, place)
+            if prepared is not None:
+                return prepared
             aside = Path(mkdtemp(prefix=".aside-", dir=self._folder))
             try:
                 self._run(name_or_path, aside)
@@ -113,6 +113,7 @@ class EnginePreparer:
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
             self._prune()
+        return self._load_prepared(name_or_path, place)
 
     def _run(self, name_or_path: str | Path, into: Path) -> None:
         arguments = json.dumps(

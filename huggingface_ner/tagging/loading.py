@@ -31,22 +31,25 @@ def load_tagger(
     Raises ModelError for what is not a model, has no token-classification head or only a slow tokenizer.
     """
     preference = preference or EnginePreference()
-    prepared = load_prepared(name_or_path, device, preference)
-    if prepared is not None:
-        return prepared
+    prepared = load_prepared(name_or_path, device, preference, Path(name_or_path))
+    return load_unprepared(name_or_path, device, preference) if prepared is None else prepared
+
+
+def load_unprepared(name_or_path: str | Path, device: str, preference: EnginePreference) -> Tagger:
+    """Load a model as ``load_tagger`` does if no engine was prepared for it: to be run with PyTorch in float32."""
     choice = choose(preference, resolve_device(device), ())
     reason = "no other engine has been tried" if choice is None else choice.reason
     return load_torch_tagger(name_or_path, device, reason=reason)
 
 
 def load_prepared(
-    name_or_path: str | Path, device: str, preference: EnginePreference, prepared: Path | None = None
+    name_or_path: str | Path, device: str, preference: EnginePreference, folder: Path
 ) -> Tagger | None:
     """Return a tagger with the engine that was prepared for this preference and this machine; None if none was.
 
-    prepared: the folder that ``engine`` is in; the model's unless given. Raises ModelError.
+    folder: the one that ``engine`` is in. Raises ModelError.
     """
-    folder, device = Path(name_or_path) if prepared is None else prepared, resolve_device(device)
+    device = resolve_device(device)
     record = read_record(folder)
     choice = choose(preference, device, record.trials) if record else None
     if record is None or choice is None:
