@@ -197,6 +197,12 @@ def test_the_processors_flags_are_read(tmp_path: Path, monkeypatch: pytest.Monke
     hardware.processor_flags.cache_clear()
 
 
+def test_a_gpu_is_asked_for_its_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "processor_flags", frozenset)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *, including_emulation: not including_emulation)
+    assert (hardware.has_fast_bf16("cuda"), hardware.has_fast_bf16("cpu")) == (True, False)
+
+
 def test_threads_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert hardware.threads_for(8) == 3
