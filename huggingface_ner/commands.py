@@ -116,7 +116,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
         check_can_save(options.out)
     config = _read_config(options.config)
     gold = _read_gold(options.tasks, config, settings)
-    baseline = options.baseline or starting_model(settings)
+    baseline = options.baseline or starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set)
     with tqdm(desc="training", unit="step", disable=None) as bar:
 
         def show(step: int, steps: int) -> None:

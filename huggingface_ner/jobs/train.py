@@ -87,7 +87,8 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
                 "learn from yet",
             )
         store = project_store(settings, project_id)
-        return train_version(spool, config, store, starting_model(settings), settings, report=report)
+        baseline = starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set)
+        return train_version(spool, config, store, baseline, settings, report=report)
 
 
 def _reporter(queue: TrainingQueue, run: Run) -> Report:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.jobs.runs import Outcome, RunProgress
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
@@ -53,7 +53,7 @@ def train_version(
     hyperparameters = Hyperparameters(
         settings.learning_rate, settings.num_train_epochs, settings.weight_decay, seed
     )
-    name = packaged_encoder().name if baseline == packaged_encoder() else str(baseline)
+    name = baseline_name(baseline)
     parts = [spool.digest(), config.label_names, name, asdict(hyperparameters), held_out_share]
     data_hash = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     serving = store.current_version()
