@@ -1,4 +1,4 @@
-"""Which engine serves a model: what the settings ask for, what the hardware does fast, and what agrees."""
+"""Which engine serves a model: the settings allow it, the hardware runs it fast, its spans agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def candidates(preference: EnginePreference, device: str) -> tuple[list[EngineKi
     what = f"{machine} is fast in {', '.join(map(str, offered)) or 'torch fp32 alone'}"
     fitting = [kind for kind in offered if _fits(kind, preference)]
     if preference.precision == "auto":
-        # where a library has both, bf16 is no faster than fp16 and rounds eight times as much: on request only
+        # of the two, bf16 is no faster than fp16 and its rounding error is eight times as large: on request only
         coarser = {kind._replace(precision="bf16") for kind in fitting if kind.precision == "fp16"}
         fitting = [kind for kind in fitting if kind not in coarser]
     if fitting or _fits(TORCH_FP32, preference):
@@ -49,7 +49,7 @@ def _fits(kind: EngineKind, preference: EnginePreference) -> bool:
 
 
 def choose(preference: EnginePreference, device: str, trials: Sequence[Trial]) -> EngineChoice | None:
-    """Return the first candidate that agreed, else torch in float32; None where one has yet to be tried."""
+    """Return the first candidate that agreed, else torch in float32; None if one has yet to be tried."""
     kinds, why = candidates(preference, device)
     tried = {trial.kind: trial for trial in trials}
     failed: list[str] = []

@@ -68,12 +68,12 @@ class EngineFamily(Protocol):
         """Write what ``load`` needs of an offered kind into the source's folder, and return the files' names.
 
         Other kinds of the same model write into the same folder, so each name has to tell its kind; what a kind
-        finds there may be used. Takes seconds to a minute, in a process of its own. Raises whatever the library
-        meets: then the kind is not used.
+        finds there may be used. Takes seconds to a minute, in a separate process. Whatever it raises, the kind
+        is not used.
         """
 
     def load(self, kind: EngineKind, source: EngineSource) -> Engine:
-        """Return an engine with weights of its own, from the model and the files that ``prepare`` wrote.
+        """Return an engine with its own weights, from the model and the files that ``prepare`` wrote.
 
         Raises FileNotFoundError if the files are not there, and ModelError.
         """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from huggingface_ner.engine_kinds import EngineKind, Precision
-from huggingface_ner.engines.cores import engine_threads
+from huggingface_ner.engines.cores import engine_cores
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.hardware import has_fast_int8
 from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded
@@ -18,15 +18,15 @@ from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Pad
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Chosen by measuring, see bench/README.md: more is no faster, and the next request waits for less.
+# Measured, see bench/README.md: larger batches are no faster, and the next request would wait longer.
 TOKENS_PER_BATCH = 256
 
 
 class OnnxEngine:
     """Runs an exported model on the CPU.
 
-    Dynamic int8 measures the range of a whole batch's activations, so that a window's probabilities depend, a
-    little, on its neighbours.
+    In int8, the range of activations is measured over a whole batch, so a window's probabilities depend a little
+    on the other windows of its batch.
     """
 
     def __init__(self, path: Path, precision: Precision, pad_id: int) -> None:
@@ -34,11 +34,11 @@ class OnnxEngine:
 
         self.kind = EngineKind("onnx", precision)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = engine_threads()
+        options.intra_op_num_threads = engine_cores()
         options.inter_op_num_threads = 1
-        # threads that wait for work would take the cores from those that have some, a training's too
+        # threads that spin while they wait would take cores from those that work, a training's too
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # every batch has a shape of its own: plans and memory kept for each would only pile up
+        # batches differ in shape: plans and memory kept for each shape would pile up
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
@@ -96,10 +96,10 @@ def _export_name(precision: Precision) -> str:
 
 
 def export(model: "PreTrainedModel", path: Path) -> None:
-    """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter meets.
+    """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter raises.
 
-    Its inputs are those of layouts.Packed where the model can be packed, else of layouts.Padded; its output is the
-    logits, [rows, tokens, tags].
+    Its inputs are those of layouts.Packed if the model can be packed, else those of layouts.Padded; its output is
+    the logits, [rows, tokens, tags].
     """
     import torch  # noqa: PLC0415
 
@@ -137,9 +137,9 @@ def export(model: "PreTrainedModel", path: Path) -> None:
 
 
 def quantize(exported: Path, path: Path, precision: Precision) -> None:
-    """Write an export with its matrix products in int8: weights per channel, activations as they come.
+    """Write an export with its matrix products in int8: weights by channel, activations by batch.
 
-    precision: "int8" for all of them, "mixed" to keep in float32 what is lossy, see _lossy.
+    precision: "int8" for all products, "mixed" to keep the lossy ones, see _lossy, in float32.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
@@ -155,10 +155,10 @@ def quantize(exported: Path, path: Path, precision: Precision) -> None:
 
 
 def _lossy(exported: Path) -> list[str]:
-    """Return the names of the products whose rounding costs most.
+    """Return the names of the products that lose most by rounding.
 
-    Those back from the feed-forward layers' width, whose activations spread most, in the lower half of the
-    encoder, whose errors go through all layers above.
+    They are the second products of the feed-forward layers, whose inputs spread most, in the lower half of the
+    encoder, whose errors pass through all layers above.
     """
     import onnx  # noqa: PLC0415
 
@@ -175,7 +175,7 @@ def _lossy(exported: Path) -> list[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' advice to their developers out of the log."""
+    """Keep the exporters' warnings, which are for their developers, out of the log."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Engines beside a model: tried when it is published or first served, and loaded from then on.
+"""Engines that are kept beside a model: tried when it is published or first served, then loaded from there.
 
 The folder ``engine`` in a model's folder has ``engine.json`` (what was tried, and what a tagger must know of the
 model), the tokenizer, and the files of the chosen engine: one of ONNX Runtime is served without PyTorch.
@@ -24,12 +24,12 @@ class Record(BaseModel, frozen=True):
 
 
 def engine_folder(folder: Path) -> Path:
-    """Return where an engine is kept in a folder."""
+    """Return the folder, in a model's, in which its engine is kept."""
     return folder / "engine"
 
 
 def tokenizer_file(folder: Path) -> Path:
-    """Return where the tokenizer is kept that goes with an engine."""
+    """Return the file in which an engine's tokenizer is kept."""
     return engine_folder(folder) / _TOKENIZER
 
 
@@ -39,7 +39,7 @@ def write_record(record: Record, folder: Path) -> None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """Return what was found when engines were tried; None where none were, or the record is damaged."""
+    """Return what was found when engines were tried; None if none were, or the record is damaged."""
     try:
         return Record.model_validate_json((engine_folder(folder) / _RECORD).read_bytes())
     except (OSError, ValidationError):

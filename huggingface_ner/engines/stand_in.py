@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-# What people and versions call the encoder that is installed with the service; its folder has no name of its own.
+# What people and versions call the encoder that is installed with the service; its folder is called `model`.
 PACKAGED_ENCODER = "all-MiniLM-L6-v2"
 
 

@@ -1,4 +1,4 @@
-"""PyTorch: runs a model where it is, on the CPU or a GPU."""
+"""PyTorch: runs a model on the device that it is on."""
 
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,11 @@ from huggingface_ner.engines.layouts import Batch, Layout, LogProbabilities, Pac
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Chosen by measuring, see bench/README.md: on a CPU, and on a GPU.
+# On a CPU, and on a GPU. Measured, see bench/README.md.
 TOKENS_PER_BATCH = (256, 16_384)
 
-# PyTorch keeps its kernels for each shape: with all widths, 350 MB after 20,000 texts, which few spare.
+# Rows are as wide as a multiple of this: PyTorch keeps kernels for each shape, which took 350 MB after 20,000
+# texts of all widths.
 WIDTHS = 16
 
 
@@ -32,10 +33,10 @@ class TorchEngine:
         model.train(False)
         torch.nn.Module.to(model, dtype=torch.float32)
         filler = model.config.pad_token_id or 0
-        # a mask of 16,384 x 16,384 is too much, and a GPU minds padding less
+        # on a GPU a packed batch would need a mask of 16,384 x 16,384, and padding costs less there
         self._packed = packed_model(model) if model.device.type == "cpu" else None
         self.layout: Layout = (
-            Packed(filler, WIDTHS) if self._packed else Padded(filler, WIDTHS, most=window_length(model))
+            Packed(filler, WIDTHS) if self._packed else Padded(filler, WIDTHS, max_width=window_length(model))
         )
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
         torch.nn.Module.to(model, dtype=dtype)

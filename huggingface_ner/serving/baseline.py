@@ -94,9 +94,9 @@ class Baseline:
             logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", self._name, error)
             return BaselineState("failed", _version(self._name), str(error))
         reason = (
-            f"the default baseline cannot be loaded ({error}): predictions stay empty until a model is "
-            f"trained from the packaged encoder, {baseline_name(replacement)}; to predict at once, set "
-            "BASELINE_MODEL_NAME to the folder of a fine-tuned model"
+            f"No suggestions yet: {self._name} could not be loaded ({error}). Suggestions start after the "
+            f"first training, which uses the packaged encoder, {baseline_name(replacement)}. To have some now, "
+            "set BASELINE_MODEL_NAME to the folder of a trained NER model."
         )
         logger.warning("%s", reason)
         return BaselineState("ready", baseline_name(replacement), reason)

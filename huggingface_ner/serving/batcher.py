@@ -1,7 +1,7 @@
-"""Requests that come at the same time share one engine: who waits, who is refused, who gets an answer.
+"""Concurrent requests share one engine: who waits, who is refused, who gets an answer.
 
-One thread drives the engine, which has the cores to itself. Each request tokenizes and decodes in its own thread,
-a group of texts ahead of the engine.
+One thread runs the engine, which has the cores to itself. Each request tokenizes and decodes in its own thread,
+some groups of texts ahead of the engine.
 """
 
 import logging
@@ -22,11 +22,11 @@ from huggingface_ner.tagging.windows import Window
 TEXTS_PER_GROUP = 256
 CHARACTERS_PER_GROUP = 200_000
 GROUPS_AHEAD = 2
-# So long the engine waits for more, where the last batch had several requests in it.
+# How long the engine waits for more requests if the last batch had windows of several.
 GATHER_SECONDS = 0.002
-# How often a request looks whether somebody still waits for its answer.
+# Seconds between two checks whether a request's client is still connected.
 POLL_INTERVAL = 0.25
-# While no more of max_waiting is taken, a request of any size gets in: it would fit no better later.
+# While less than this share of max_waiting waits, a request of any size gets in: it would fit no better later.
 IDLE_SHARE = 0.1
 MAX_RETRY_AFTER = 60.0
 STOPPING = "the service is stopping"
@@ -35,11 +35,11 @@ logger = logging.getLogger(__name__)
 
 
 class OverloadedError(UnavailableError):
-    """Too many texts wait already; after ``retry_after`` seconds there should be room."""
+    """Too many texts are waiting; there should be room after ``retry_after`` seconds."""
 
 
 class ClientGoneError(HuggingFaceNERError):
-    """Nobody waits for the answer any more."""
+    """The client has disconnected and does not wait for the answer."""
 
 
 @dataclass(eq=False, slots=True)
@@ -64,15 +64,15 @@ class _Item:
 
 
 class Batcher:
-    """Tags the texts of several threads at once.
+    """Tags the texts of several threads together.
 
-    max_waiting: texts that may wait; more are refused, but a request of any size gets in while few others wait.
+    max_waiting: texts that may wait. More are refused, but a request of any size gets in while few others wait.
     """
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
         self._changed = threading.Condition()
-        self._requests: list[WaitingRequest[_Item]] = []  # those with windows that wait, oldest first
+        self._requests: list[WaitingRequest[_Item]] = []  # those with waiting windows, oldest first
         self._policy = BatchPolicy()
         self._texts = 0
         self._seconds_per_window = 0.0
@@ -85,7 +85,7 @@ class Batcher:
         return self._texts
 
     def close(self) -> None:
-        """End the thread; what still waits gets an error."""
+        """End the thread; requests that still wait get an error."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -95,7 +95,7 @@ class Batcher:
     def submit(self, tagger: Tagger, texts: Sequence[str], is_connected: Callable[[], bool]) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 
-        is_connected: whether somebody still waits for the answer; asked now and then.
+        is_connected: whether the client is still connected; called every POLL_INTERVAL.
         Raises OverloadedError, ClientGoneError, RuntimeError after ``close``, and whatever the engine does.
         """
         self._enter(len(texts))
@@ -170,7 +170,7 @@ class Batcher:
                 _fail(request.groups[0], RuntimeError(STOPPING))
 
     def _wait_for_requests(self) -> bool:
-        """Wait until windows wait; False after ``close``."""
+        """Wait until there are windows to run; False after ``close``."""
         with self._changed:
             self._changed.wait_for(lambda: self._requests or self._closed)
             if self._policy.is_shared and len(self._requests) == 1:
@@ -179,7 +179,7 @@ class Batcher:
 
     def _run_batch(self) -> None:
         with self._changed:
-            if not self._requests:  # who waited has gone meanwhile
+            if not self._requests:  # the clients that waited have gone meanwhile
                 return
             batch = self._policy.next_batch(self._requests, time.monotonic())
             self._requests = [request for request in self._requests if request.groups]
@@ -189,7 +189,7 @@ class Batcher:
             rows = tagger.run([item.window for item in batch])
             for item, row in zip(batch, rows, strict=True):
                 item.text.take(item.window, row)
-        except Exception as error:  # those whose windows these are answer with it
+        except Exception as error:  # the requests of these windows raise it
             _fail(batch, error)
             return
         seconds = time.monotonic() - started

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from huggingface_ner.serving.engine_preparer import EnginePreparer
     from huggingface_ner.tagging.tagger import Tagger
 
-# Engines of models that came without one, under MODEL_DIR.
+# The folder, in MODEL_DIR, of engines for models that came without one.
 ENGINES = ".engines"
-# What a request waits for a project's model that is not in memory; Label Studio waits 100 s.
+# How long a request waits for a project's model that is not in memory; Label Studio waits 100 s.
 LOAD_TIMEOUT = 30.0
 
 
@@ -35,8 +35,8 @@ class NotReadyError(UnavailableError):
 class ServedModel:
     """A model that answers for a project.
 
-    version: what its predictions carry. labels: its entity types.
-    tagger: None for an encoder that has not been trained: it finds nothing.
+    version: the ``model_version`` of its predictions.
+    tagger: None for an encoder that has not been trained, which finds nothing.
     """
 
     version: str
@@ -52,7 +52,7 @@ class ServedModel:
     def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 
-        is_connected: whether somebody still waits for them. Raises OverloadedError, ClientGoneError.
+        is_connected: whether the client is still connected. Raises OverloadedError, ClientGoneError.
         """
         tagger = self.tagger
         if tagger is None:
@@ -88,7 +88,7 @@ class ServedModels:
                 self._projects.start()
 
     def stop_engines(self) -> None:
-        """Stop tagging and trying engines; what is loading is left to itself."""
+        """Stop tagging and trying engines; models that are loading go on loading."""
         if self._preparer is not None:
             self._preparer.close()
         self._batcher.close()
@@ -102,7 +102,7 @@ class ServedModels:
 
     @property
     def state(self) -> BaselineState:
-        """What is served now."""
+        """The baseline's state now."""
         return self._baseline.state
 
     @property
@@ -111,13 +111,13 @@ class ServedModels:
         return self._batcher.waiting
 
     def wait(self, timeout: float) -> BaselineState:
-        """Wait, at most so many seconds, until the first attempt to load has ended."""
+        """Wait at most ``timeout`` seconds for the first attempt to load the baseline."""
         return self._baseline.wait(timeout)
 
     def model_for(self, project_id: int | None, timeout: float = LOAD_TIMEOUT) -> ServedModel:
-        """Return what answers for a project now; without a version of its own that is the baseline.
+        """Return what answers for a project now: the baseline, if it has no version of its own.
 
-        Raises NotReadyError where it is not in memory and is not loaded in so many seconds.
+        Raises NotReadyError if that is not in memory and is not loaded within ``timeout`` seconds.
         """
         if project_id is not None:
             try:
@@ -134,7 +134,7 @@ class ServedModels:
         return ServedModel(state.model_version, self._baseline.tagger, self._cache, self._batcher)
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
-        """Return the version that a project's predictions carry, waiting so long for what is being loaded."""
+        """Return the version that a project's predictions carry; waits up to ``timeout`` seconds for a model."""
         until = time.monotonic() + timeout
         if project_id is not None:
             try:
@@ -148,7 +148,7 @@ class ServedModels:
         return self.wait(max(until - time.monotonic(), 0.0)).model_version
 
     def versions(self) -> list[str]:
-        """Return what serves now, whatever the project: the baseline and each project's own version."""
+        """Return all versions that serve now: the baseline's and each project's own."""
         served = [self.state.model_version]
         for project_id, name in serving_versions(self._settings).items():
             loaded = self._projects.loaded(project_id, name)
@@ -164,7 +164,7 @@ class ServedModels:
         return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
 
     def passed_over(self) -> dict[str, str]:
-        """Return why published versions that were to serve do not, by version."""
+        """Return why current versions do not serve, by version."""
         return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":

@@ -1,4 +1,4 @@
-"""Trying engines on a model, when it is published or first served."""
+"""Trials of engines on a model, when it is published or first served."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 
-# So many annotated texts are enough to judge by; fewer are joined by those of sample_texts.
+# With fewer annotated texts than this, engines are tried on those of sample_texts too.
 MIN_SAMPLES = 50
 MAX_ERROR_CHARACTERS = 300
 
@@ -41,9 +41,9 @@ def prepare_engine(
     model_folder: a fine-tuned model that nobody serves yet; or a name in the local cache, with ``into``.
     samples: texts with gold spans of the model's labels: those held out.
     into: the folder that ``engine`` goes into; the model's unless given.
-    Takes seconds to a minute: never to be called in a request. Returns ``engine``, ``reason``, ``samples`` and
-    ``trials``; an engine that cannot run the model is one of the trials. Raises ModelError for what is no
-    fine-tuned model, OSError.
+    Takes seconds to a minute: never call it in a request. Returns ``engine``, ``reason``, ``samples`` and
+    ``trials``; an engine that cannot run the model is one of the trials. Raises ModelError if it is
+    not a fine-tuned model, and OSError.
     """
     preference, device = preference or EnginePreference(), resolve_device(device)
     started = time.perf_counter()
@@ -70,7 +70,7 @@ def prepare_engine(
                 files[kind] = family_of(kind).prepare(kind, source)
                 spans = reference.with_engine(family_of(kind).load(kind, source)).find_spans(texts)
                 trials.append(compare(kind, spans, fp32_spans, gold))
-            except Exception as error:  # exporters raise whatever they meet in a model's code
+            except Exception as error:  # exporters raise all kinds of errors for a model's code
                 logger.debug("%s of %s failed", kind, model_folder, exc_info=True)
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 trials.append(Trial(kind, error=lines[0][:MAX_ERROR_CHARACTERS]))

@@ -57,7 +57,7 @@ def load_prepared(
     source = EngineSource(name_or_path, device, record.pad_id, engine_folder(folder))
     try:
         engine = family_of(choice.kind).load(choice.kind, source)
-    except FileNotFoundError:  # it was tried, but another was chosen then
+    except FileNotFoundError:  # it was tried, but another one was chosen
         return None
     windower = Windower(Tokenizer.from_file(str(tokenizer_file(folder))), record.window_length)
     return Tagger(TagScheme.from_names(record.tags), windower, engine, choice)
@@ -88,7 +88,7 @@ def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedM
 def tagger_of_model(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", reason: str = REQUESTED
 ) -> Tagger:
-    """Return a tagger that runs a model with PyTorch, where it is; its weights become float32's."""
+    """Return a tagger that runs a model with PyTorch, on its device; its weights are converted to float32."""
     from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
 
     engine = TorchEngine(model)

@@ -1,4 +1,4 @@
-"""Texts to spans, the whole way."""
+"""Texts to spans."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ CHARACTERS_PER_GROUP = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """A tokenized text, its windows, and room for what an engine says about its words: [words, tags]."""
+    """A tokenized text, its windows, and the log-probabilities of its words, [words, tags], to be filled in."""
 
     text: TokenizedText
     windows: tuple[Window, ...]
     log_probabilities: LogProbabilities
 
     def take(self, window: Window, rows: LogProbabilities) -> None:
-        """Keep what an engine said of a window: [tokens, tags]."""
+        """Fill in an engine's output for a window: [tokens, tags]."""
         words = slice(window.first_word, window.first_word + len(window.positions))
         self.log_probabilities[words] = rows[window.positions]
 
@@ -53,28 +53,28 @@ class Tagger:
         return self._current[1]
 
     def with_engine(self, engine: Engine) -> "Tagger":
-        """Return a tagger that runs the same model by another engine."""
+        """Return a tagger that runs the same model with another engine."""
         return Tagger(self._scheme, self._windower, engine, EngineChoice(engine.kind, REQUESTED))
 
     def take_engine_of(self, other: "Tagger") -> None:
-        """Go on with another tagger's engine, of the same model; batches that run already end with the old one."""
+        """Switch to the engine of another tagger of the same model; running batches finish with the old one."""
         self._current = other._current
 
     @property
     def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, the engine gets at once."""
+        """How many tokens, padding included, to give the engine at once."""
         return self._current[0].tokens_per_batch
 
     def tokens(self, size: Size) -> int:
-        """Return how many of those a batch takes."""
+        """Return how many tokens, padding included, a batch takes."""
         return self._current[0].layout.tokens(size)
 
     def find_spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Return each text's spans, in order and not overlapping. Any string is a text; none is cut."""
+        """Return each text's spans, in order and not overlapping. Any string is valid; none is truncated."""
         return [tagged.spans for tagged in self.tag(texts)]
 
     def tag(self, texts: Sequence[str], progress: Callable[[int], object] | None = None) -> list[TaggedText]:
-        """Return each text's spans and score; ``progress`` is called with the number of texts done since."""
+        """Return each text's spans and score; ``progress`` is called with how many more texts are done."""
         tagged: list[TaggedText] = []
         for group in groups(texts, len(texts), CHARACTERS_PER_GROUP):
             prepared = self.prepare(group)
@@ -99,7 +99,7 @@ class Tagger:
         ]
 
     def run(self, windows: Sequence[Window]) -> list[LogProbabilities]:
-        """Return what the engine says of each window, [its tokens, tags]; one call at a time."""
+        """Return the log-probabilities of each window, [its tokens, tags]; one call at a time."""
         return self._current[0].log_probabilities([window.input_ids for window in windows])
 
     def finish(self, prepared: PreparedText) -> TaggedText:
@@ -129,11 +129,11 @@ class Tagger:
         self._windower.save_tokenizer(path)
 
 
-def groups(texts: Sequence[str], most: int, most_characters: int) -> Iterator[Sequence[str]]:
-    """Cut texts into groups of at most so many, and so many characters; a longer text is a group of its own."""
+def groups(texts: Sequence[str], max_texts: int, max_characters: int) -> Iterator[Sequence[str]]:
+    """Cut texts into groups of limited size; a text longer than ``max_characters`` is a group by itself."""
     start = characters = 0
     for index, text in enumerate(texts):
-        if index > start and (index - start == most or characters + len(text) > most_characters):
+        if index > start and (index - start == max_texts or characters + len(text) > max_characters):
             yield texts[start:index]
             start, characters = index, 0
         characters += len(text)

@@ -24,9 +24,9 @@ def test_a_gpu_is_asked_for_its_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (hardware.has_fast_bf16("cuda"), hardware.has_fast_bf16("cpu")) == (True, False)
 
 
-def test_threads_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cores_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert hardware.threads_for(8) == 3
+    assert hardware.cores_for(8) == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8), raising=False)
-    assert [hardware.threads_for(workers) for workers in (1, 2, 3, 8, 100)] == [8, 4, 2, 1, 1]
+    assert [hardware.cores_for(workers) for workers in (1, 2, 3, 8, 100)] == [8, 4, 2, 1, 1]

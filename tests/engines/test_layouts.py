@@ -16,7 +16,7 @@ from huggingface_ner.tagging.loading import load_torch_tagger
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 from tests.tiny_models import save_tiny_model
 
-LAYOUTS = [Padded(0), Padded(0, 8), Padded(0, 8, most=30), Packed(0), Packed(0, 16)]
+LAYOUTS = [Padded(0), Padded(0, 8), Padded(0, 8, max_width=30), Packed(0), Packed(0, 16)]
 BATCHES = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=40), min_size=1, max_size=8)
 
 
@@ -39,7 +39,7 @@ def test_a_packed_row_says_which_window_a_token_is_of_and_where() -> None:
 
 
 def test_padded_rows_are_no_wider_than_the_model_reads() -> None:
-    padded = Padded(0, 16, most=40)
+    padded = Padded(0, 16, max_width=40)
     assert [padded.lay_out([[1] * length])[0].shape[1] for length in (3, 17, 33, 40, 41)] == [16, 32, 40, 40, 41]
 
 
