@@ -60,8 +60,9 @@ class EngineFamily(Protocol):
     def offers(self, device: str) -> Sequence[EngineKind]:
         """Return the kinds that are likely to be fast on this machine; empty if there are none.
 
-        device: "cpu" or "cuda". Called in requests: needs no heavy import. A kind that is offered is tried on each
-        model, and serves if its spans agree with those of PyTorch in float32, which need not be offered.
+        device: "cpu" or "cuda". Must not import the library: the method is called in processes that another engine
+        serves. An offered kind is tried on each model, and serves if its spans agree with those of PyTorch in
+        float32, which itself need not be offered.
         """
 
     def prepare(self, kind: EngineKind, source: EngineSource) -> Sequence[str]:
