@@ -26,7 +26,7 @@ from huggingface_ner.learning.head import replace_head
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.decoding import TagScheme
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import tagger_of_model
 from huggingface_ner.tagging.windows import Windower
 
 
@@ -105,7 +105,7 @@ def main() -> None:
             }
             for name in ways if options.plain else ["ours"]:
                 start = time.perf_counter()
-                tagger = Tagger.of_model(*ways[name]())
+                tagger = tagger_of_model(*ways[name]())
                 seconds = time.perf_counter() - start
                 found = tagger.find_spans([text.text for text in scored])
                 f1 = evaluate([text.spans for text in scored], found).overall.f1

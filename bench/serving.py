@@ -43,7 +43,7 @@ from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.store.model_folder import save_model
 from huggingface_ner.tagging.engine_trials import prepare_engine
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import load_tagger
 
 SINGLE_TASKS = 150
 CLIENTS = 8
@@ -126,7 +126,7 @@ def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, flo
     prepare_engine(model, device="cpu")
     texts = [text.text for text in corpus]
     many = [texts[number % len(texts)] for number in range(BULK)]
-    tagger = Tagger.load(model, device="cpu")
+    tagger = load_tagger(model, device="cpu")
     tagger.find_spans(texts[:8])
     labels = "".join(f'<Label value="{label}"/>' for label in tagger.labels)
     config = f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$text"/></View>'

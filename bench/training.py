@@ -39,7 +39,7 @@ from huggingface_ner.learning.head import replace_head
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.decoding import TagScheme
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import tagger_of_model
 from huggingface_ner.tagging.windows import Windower
 
 Trained = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -118,7 +118,7 @@ def main() -> None:
                 speeds[name] = (time.perf_counter() - started) / number
                 f1 = ""
                 if number == steps:
-                    found = Tagger.of_model(*trained).find_spans([text.text for text in scored])
+                    found = tagger_of_model(*trained).find_spans([text.text for text in scored])
                     f1 = f"{evaluate([text.spans for text in scored], found).overall.f1:.4f}"
                 print(f"{name:24} {speeds[name]:8.3f} {f1:>7}", flush=True)
     for name, speed in speeds.items():

@@ -15,10 +15,11 @@ from transformers.utils import logging as transformers_logging
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
 from huggingface_ner.engines.choice import candidates
-from huggingface_ner.engines.prepared import load_prepared
+from huggingface_ner.engines.engine import EngineSource
+from huggingface_ner.engines.families import family_of
 from huggingface_ner.spans import Span
-from huggingface_ner.tagging.engine_trials import make_engine, prepare_engine
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.loading import load_fine_tuned, load_prepared, tagger_of_model
 
 ONE_BY_ONE, IN_BATCHES = "transformers pipeline, one by one", "transformers pipeline, batches of 8"
 AUTO = "auto"
@@ -85,8 +86,13 @@ def _pipeline(model: Path, batch: int) -> Tag:
 
 
 def _engine(model: Path, kind: EngineKind, folder: Path) -> Tag:
-    tagger = Tagger.load_torch(model, "cpu")
-    return tagger.tag if kind == TORCH_FP32 else tagger.with_engine(make_engine(kind, model, "cpu", folder)).tag
+    trained, tokenizer = load_fine_tuned(model, "cpu")
+    tagger = tagger_of_model(trained, tokenizer)
+    if kind == TORCH_FP32:
+        return tagger.tag
+    source = EngineSource(model, "cpu", trained.config.pad_token_id or 0, folder)
+    family_of(kind).prepare(kind, source)
+    return tagger.with_engine(family_of(kind).load(kind, source)).tag
 
 
 def _auto(model: Path, folder: Path) -> Tag:

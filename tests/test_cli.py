@@ -143,7 +143,7 @@ def test_a_training_by_hand_takes_the_cores_that_are_set(monkeypatch: pytest.Mon
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of other tests, which keep it
     monkeypatch.setenv("TRAINING_THREADS", "3")
     assert main(["train", "--config", "gone.xml", "--tasks", "t.json", "--out", "o"]) == 1
-    assert (cores.engine_threads(), taken) == (3, [3])
+    assert (cores.engine_cores(), taken) == (3, [3])
 
 
 def test_a_projects_versions_are_published_listed_chosen_and_removed(

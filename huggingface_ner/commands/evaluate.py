@@ -36,11 +36,11 @@ def add_evaluate(commands: Commands) -> None:
 def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     """Print strict precision, recall and F1 on annotated tasks."""
     from huggingface_ner.learning.evaluation import evaluate_tagger
-    from huggingface_ner.tagging.tagger import Tagger
+    from huggingface_ner.tagging.loading import load_tagger
 
     config = read_config(options.config)
     gold = read_annotated_tasks(options.tasks, config, settings)
-    tagger = Tagger.load(options.model, device=settings.device, preference=settings.engine_preference)
+    tagger = load_tagger(options.model, device=settings.device, preference=settings.engine_preference)
     with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
         scores = evaluate_tagger(tagger, gold, config.match_labels, bar.update)
     print(json.dumps(scores.as_dict(), ensure_ascii=False) if options.json else score_table(scores))

@@ -29,13 +29,13 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
     """Write a file of tasks with predictions that Label Studio imports."""
     from huggingface_ner.label_studio.model_class import load_model_class
     from huggingface_ner.model import HuggingFaceNER
+    from huggingface_ner.tagging.loading import load_tagger
     from huggingface_ner.tagging.single_model import SingleModel
-    from huggingface_ner.tagging.tagger import Tagger
 
     model_class = load_model_class(settings.model_class, HuggingFaceNER)
     read_config(options.config)
     tasks = read_tasks(options.tasks)
-    tagger = Tagger.load(options.model, device=settings.device, preference=settings.engine_preference)
+    tagger = load_tagger(options.model, device=settings.device, preference=settings.engine_preference)
     version = "_".join(options.model.resolve().name.split())
     model = model_class(
         label_config=read_text(options.config), settings=settings, models=SingleModel(version, tagger)

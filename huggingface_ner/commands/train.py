@@ -85,7 +85,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             spool,
             config.label_names,
             config.match_labels,
-            options.baseline or starting_model(settings),
+            options.baseline or starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, options.held_out, settings.device),
             report=lambda progress: _show(bar, progress),
         )

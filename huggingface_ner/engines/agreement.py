@@ -7,7 +7,7 @@ from huggingface_ner.engine_kinds import EngineKind
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import Span
 
-# With gold spans, an engine may cost so much of the F1 that float32 has.
+# With gold spans, an engine may lose at most this much of float32's F1.
 MAX_F1_LOST = 0.005
 
 Spans = Sequence[Sequence[Span]]
@@ -17,7 +17,7 @@ Spans = Sequence[Sequence[Span]]
 class Trial:
     """An engine tried on sample texts.
 
-    agreement: F1 of its spans against float32's, within [0, 1]; 1.0 where neither finds any.
+    agreement: F1 of its spans against float32's, within [0, 1]; 1.0 if neither finds any.
     f1, fp32_f1: against the gold spans, the engine's and float32's; None without gold spans.
     error: why it could not be run at all.
     """
@@ -49,7 +49,7 @@ class Trial:
 def compare(kind: EngineKind, spans: Spans, fp32_spans: Spans, gold: Spans) -> Trial:
     """Compare an engine's spans with float32's, and both with the gold spans of the first texts, if any."""
     found = evaluate(fp32_spans, spans).overall
-    agreement = found.f1 if found.predicted or found.gold else 1.0  # both find nothing: they agree
+    agreement = found.f1 if found.predicted or found.gold else 1.0  # both find nothing, so they agree
     if not any(gold):
         return Trial(kind, agreement)
     f1, fp32_f1 = (evaluate(gold, each[: len(gold)]).overall.f1 for each in (spans, fp32_spans))

@@ -1,11 +1,16 @@
-"""Which engine serves a model: what the settings ask for, what the hardware does fast, and what agrees."""
+"""Which engine serves a model: the settings allow it, the hardware runs it fast, its spans agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
-from huggingface_ner.engines import hardware
+from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference, Precision
 from huggingface_ner.engines.agreement import Trial
+from huggingface_ner.engines.families import FAMILIES
+
+# Of what the hardware is fast in, measured: see bench/README.md.
+FASTEST_FIRST: tuple[Precision, ...] = ("int8", "mixed", "fp16", "bf16", "fp32")
+# Why an engine serves that a caller has named.
+REQUESTED = "requested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,41 +22,38 @@ class EngineChoice:
 
 
 def candidates(preference: EnginePreference, device: str) -> tuple[list[EngineKind], str]:
-    """Return the engines to try before torch in float32, the fastest first, and why there are no others.
+    """Return the kinds to try before torch in float32, the fastest first, and why there are no others.
 
-    device: "cpu" or "cuda"; ONNX Runtime is used on the CPU alone.
+    device: "cpu" or "cuda".
     """
-    if device == "cuda":
-        bf16 = EngineKind("torch", "bf16")
-        offered = [bf16] if preference.precision == "bf16" else [EngineKind("torch", "fp16")]
-        what = "CUDA runs torch only, in fp16 or bf16"
-    else:
-        offered = [EngineKind("onnx", "fp32")]
-        if hardware.has_fast_bf16():
-            offered.insert(0, EngineKind("torch", "bf16"))
-        if hardware.has_fast_int8():
-            offered[:0] = [EngineKind("onnx", "int8"), EngineKind("onnx", "mixed")]
-        what = f"this processor is fast in {', '.join(dict.fromkeys(kind.precision for kind in offered))}"
-    asked = [
-        kind
-        for kind in offered
-        if preference.engine in ("auto", kind.engine)
-        and preference.precision in ("auto", "int8" if kind.precision == "mixed" else kind.precision)
-    ]
-    if asked or (preference.engine != "onnx" and preference.precision in ("auto", "fp32")):
-        return asked, what
+    offered = [kind for family in FAMILIES.values() for kind in family.offers(device)]
+    offered.sort(key=lambda kind: FASTEST_FIRST.index(kind.precision))
+    machine = "this processor" if device == "cpu" else device
+    what = f"{machine} is fast in {', '.join(map(str, offered)) or 'torch fp32 alone'}"
+    fitting = [kind for kind in offered if _fits(kind, preference)]
+    if preference.precision == "auto":
+        # of the two, bf16 is no faster than fp16 and its rounding error is eight times as large: on request only
+        coarser = {kind._replace(precision="bf16") for kind in fitting if kind.precision == "fp16"}
+        fitting = [kind for kind in fitting if kind not in coarser]
+    if fitting or _fits(TORCH_FP32, preference):
+        return fitting, what
     return (
         [],
         f"INFERENCE_ENGINE={preference.engine}, INFERENCE_PRECISION={preference.precision} is not used: {what}",
     )
 
 
+def _fits(kind: EngineKind, preference: EnginePreference) -> bool:
+    precision = "int8" if kind.precision == "mixed" else kind.precision
+    return preference.engine in ("auto", kind.engine) and preference.precision in ("auto", precision)
+
+
 def choose(preference: EnginePreference, device: str, trials: Sequence[Trial]) -> EngineChoice | None:
-    """Return the first candidate that agreed, else torch in float32; None where one has yet to be tried."""
-    asked, why = candidates(preference, device)
+    """Return the first candidate that agreed, else torch in float32; None if one has yet to be tried."""
+    kinds, why = candidates(preference, device)
     tried = {trial.kind: trial for trial in trials}
     failed: list[str] = []
-    for kind in asked:
+    for kind in kinds:
         trial = tried.get(kind)
         if trial is None:
             return None

@@ -1,19 +1,23 @@
-"""Token windows to tag probabilities: the interface of engines, and PyTorch's."""
+"""The interface of engines, from token windows to tag probabilities, and how to add one.
 
-from typing import TYPE_CHECKING, Protocol
+A further engine, NAME, is one new file, ``huggingface_ner/engines/NAME_engine.py``, and one more name in
+``engine_kinds.EngineName``. The file has
 
-from huggingface_ner.engine_kinds import EngineKind, Precision
-from huggingface_ner.engines.layouts import Batch, Layout, Packed, Padded
-from huggingface_ner.tagging.decoding import LogProbabilities
+- a class with the members of ``Engine``, which runs a model,
+- a class with the methods of ``EngineFamily``: where the engine is fast, what it writes, how it is loaded,
+- ``FAMILY``, an instance of the latter class.
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+The file is imported by every process, so it imports its library inside these methods. Everything else follows from
+the name: ``INFERENCE_ENGINE=NAME``, the trials against PyTorch in float32, and what is kept beside a model.
+"""
 
-# Chosen by measuring, see bench/README.md: on a CPU, and on a GPU.
-TOKENS_PER_BATCH = (256, 16_384)
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
-# PyTorch keeps its kernels for each shape: with all widths, 350 MB after 20,000 texts, which few spare.
-WIDTHS = 16
+from huggingface_ner.engine_kinds import EngineKind
+from huggingface_ner.engines.layouts import Batch, Layout, LogProbabilities
 
 
 class Engine(Protocol):
@@ -21,11 +25,11 @@ class Engine(Protocol):
 
     @property
     def kind(self) -> EngineKind:
-        """Which of the engines it is."""
+        """Its library and precision."""
 
     @property
     def layout(self) -> Layout:
-        """How it gets its windows."""
+        """How the windows of a batch are laid out for it: ``layouts.Packed`` or ``layouts.Padded``."""
 
     @property
     def tokens_per_batch(self) -> int:
@@ -35,41 +39,42 @@ class Engine(Protocol):
         """Return [its tokens, tags] for each window, given as token ids."""
 
 
-class TorchEngine:
-    """Runs a model with PyTorch on the device that it is on; its weights are converted to the precision."""
+@dataclass(frozen=True, slots=True)
+class EngineSource:
+    """What an engine is made of.
 
-    def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
-        import torch  # noqa: PLC0415 - an ONNX engine serves without it
+    name_or_path: the fine-tuned model's folder, or its Hub name. device: "cpu" or "cuda".
+    pad_id: the token id that fills rows up.
+    folder: where ``EngineFamily.prepare`` writes what the engine needs beside the model, and ``load`` reads it.
+    """
 
-        from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
-        from huggingface_ner.engines.pretrained import window_length  # noqa: PLC0415 - it imports torch
+    name_or_path: str | Path
+    device: str
+    pad_id: int
+    folder: Path
 
-        self.kind = EngineKind("torch", precision)
-        self._torch = torch
-        self._model = model
-        model.train(False)
-        torch.nn.Module.to(model, dtype=torch.float32)
-        filler = model.config.pad_token_id or 0
-        # a mask of 16,384 x 16,384 is too much, and a GPU minds padding less
-        self._packed = packed_model(model) if model.device.type == "cpu" else None
-        self.layout: Layout = (
-            Packed(filler, WIDTHS) if self._packed else Padded(filler, WIDTHS, most=window_length(model))
-        )
-        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-        torch.nn.Module.to(model, dtype=dtype)
 
-    @property
-    def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, to give it at once."""
-        return TOKENS_PER_BATCH[self._model.device.type == "cuda"]
+class EngineFamily(Protocol):
+    """A library that runs models, in one or more precisions."""
 
-    def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
-        """Return [its tokens, tags] for each window, given as token ids."""
-        inputs = [self._torch.from_numpy(array).to(self._model.device) for array in self.layout.lay_out(batch)]
-        with self._torch.inference_mode():
-            if self._packed is None:
-                logits = self._model(**dict(zip(Padded.INPUTS, inputs, strict=True))).logits
-            else:
-                logits = self._packed(*inputs)
-            output = self._torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
-        return self.layout.rows(output, batch)
+    def offers(self, device: str) -> Sequence[EngineKind]:
+        """Return the kinds that are likely to be fast on this machine; empty if there are none.
+
+        device: "cpu" or "cuda". Must not import the library: the method is called in processes that another engine
+        serves. An offered kind is tried on each model, and serves if its spans agree with those of PyTorch in
+        float32, which itself need not be offered.
+        """
+
+    def prepare(self, kind: EngineKind, source: EngineSource) -> Sequence[str]:
+        """Write what ``load`` needs of an offered kind into the source's folder, and return the files' names.
+
+        Other kinds of the same model write into the same folder, so each name has to tell its kind; what a kind
+        finds there may be used. Takes seconds to a minute, in a separate process. Whatever it raises, the kind
+        is not used.
+        """
+
+    def load(self, kind: EngineKind, source: EngineSource) -> Engine:
+        """Return an engine with its own weights, from the model and the files that ``prepare`` wrote.
+
+        Raises FileNotFoundError if the files are not there, and ModelError.
+        """

@@ -1,4 +1,4 @@
-"""What the processor computes fast, and how many threads of it this process may take; needs no torch."""
+"""What the hardware computes fast, and how many cores this process may use; needs no torch without a GPU."""
 
 import os
 import platform
@@ -7,20 +7,20 @@ from functools import lru_cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
-# Instructions that multiply bytes, or bfloat16 numbers, several times faster than float32: Linux's names for them.
+# Instructions that multiply bytes, or bfloat16 numbers, several times faster than float32, by Linux's names.
 INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-# What the drivers of NVIDIA, AMD and Windows' Linux put there.
+# Device files of the drivers of NVIDIA, AMD and WSL.
 _GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 @lru_cache(maxsize=1)
 def processor_flags() -> frozenset[str]:
-    """Return the names of the processor's extensions; none where the system does not tell."""
+    """Return the names of the processor's extensions; none if the system does not say."""
     try:
         match = re.search(r"^(?:flags|Features)\s*:(.*)$", CPUINFO.read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
-        # every Mac with an ARM processor has the dot products
+        # every Mac with an ARM processor has dot products of bytes
         is_arm_mac = (platform.system(), platform.machine()) == ("Darwin", "arm64")
         return frozenset({"asimddp"}) if is_arm_mac else frozenset()
     return frozenset(match[1].split()) if match else frozenset()
@@ -31,16 +31,20 @@ def has_fast_int8() -> bool:
     return bool(processor_flags() & INT8_FLAGS)
 
 
-def has_fast_bf16() -> bool:
-    """Whether the processor has bfloat16 products; without them they are many times slower than float32's."""
+def has_fast_bf16(device: str = "cpu") -> bool:
+    """Whether a device has bfloat16 products; without them they are many times slower than float32's.
+
+    device: "cuda" asks torch; anything else is the processor.
+    """
+    if device == "cuda":
+        import torch  # noqa: PLC0415
+
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(processor_flags() & BF16_FLAGS)
 
 
-def threads_for(processes: int) -> int:
-    """Return how many threads each of so many processes takes, so that together they do not exceed the cores.
-
-    OMP_NUM_THREADS wins.
-    """
+def cores_for(processes: int) -> int:
+    """Return how many cores each of several processes may use; OMP_NUM_THREADS wins."""
     chosen = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if chosen.isdecimal() and int(chosen) > 0:
         return int(chosen)
@@ -53,7 +57,7 @@ def resolve_device(device: str) -> str:
     if device != "auto":
         return device
     if platform.system() == "Linux" and not any(Path(node).exists() for node in _GPU_NODES):
-        return "cpu"  # known without torch, whose import takes seconds
+        return "cpu"  # decided without torch, whose import takes seconds
     import torch  # noqa: PLC0415
 
     return "cuda" if torch.cuda.is_available() else "cpu"

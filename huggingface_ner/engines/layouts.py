@@ -1,7 +1,7 @@
 """How an engine gets the windows of a batch: one to a row, padded to the longest, or all in one row, packed.
 
-Packed, no padding is computed: Krell et al., "Efficient Sequence Packing without Cross-contamination" (2021). The
-tokens of a window attend to one another alone, and positions begin anew with each.
+A packed row computes no padding: Krell et al., "Efficient Sequence Packing without Cross-contamination" (2021).
+The tokens of a window attend to one another only, and positions start again with each window.
 """
 
 import math
@@ -12,14 +12,13 @@ from typing import ClassVar, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from huggingface_ner.tagging.decoding import LogProbabilities
-
 Batch = Sequence[Sequence[int]]
 Tokens = npt.NDArray[np.int64]
+LogProbabilities = npt.NDArray[np.float32]
 
 
 class Size(NamedTuple):
-    """Of a batch: how many windows, their tokens without padding, and those of the longest."""
+    """The size of a batch: how many windows, their tokens without padding, and the tokens of the longest."""
 
     windows: int = 0
     tokens: int = 0
@@ -36,7 +35,7 @@ class Size(NamedTuple):
 
 
 class Layout(Protocol):
-    """Windows to a model's inputs, and its output back to windows."""
+    """Turns windows into a model's inputs, and its output back into one array for each window."""
 
     INPUTS: ClassVar[Sequence[str]]
 
@@ -47,19 +46,20 @@ class Layout(Protocol):
         """Return the model's inputs for the token ids of windows, in the order of INPUTS."""
 
     def rows(self, output: LogProbabilities, batch: Batch) -> list[LogProbabilities]:
-        """Return what the model says of each window: [its tokens, tags]."""
+        """Return the part of the output for each window: [its tokens, tags]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Padded:
     """One window to a row.
 
-    filler: a token id. multiple, most: the width of rows is a multiple, but no more than most unless a window is.
+    filler: the token id of padding. multiple: rows are as wide as a multiple of this.
+    max_width: they are no wider than this, unless a window is.
     """
 
     filler: int
     multiple: int = 1
-    most: int = 0
+    max_width: int = 0
 
     INPUTS: ClassVar[Sequence[str]] = ("input_ids", "attention_mask")
 
@@ -70,7 +70,7 @@ class Padded:
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
         """Return token ids and attention mask, both [windows, width]."""
         longest = max(map(len, batch))
-        width = min(_rounded(longest, self.multiple), max(longest, self.most))
+        width = min(_rounded(longest, self.multiple), max(longest, self.max_width))
         input_ids = np.full((len(batch), width), self.filler, dtype=np.int64)
         attention_mask = np.zeros_like(input_ids)
         for row, ids in enumerate(batch):
@@ -79,7 +79,7 @@ class Padded:
         return input_ids, attention_mask
 
     def rows(self, output: LogProbabilities, batch: Batch) -> list[LogProbabilities]:
-        """Return what the model says of each window: [its tokens, tags]."""
+        """Return the part of the output for each window: [its tokens, tags]."""
         return [row[: len(ids)] for row, ids in zip(output, batch, strict=True)]
 
 
@@ -87,7 +87,7 @@ class Padded:
 class Packed:
     """All windows in one row.
 
-    filler: a token id. multiple: the width of the row is one.
+    filler: the token id of padding. multiple: the row is as wide as a multiple of this.
     """
 
     filler: int
@@ -114,7 +114,7 @@ class Packed:
         return input_ids, positions, segments
 
     def rows(self, output: LogProbabilities, batch: Batch) -> list[LogProbabilities]:
-        """Return what the model says of each window: [its tokens, tags]."""
+        """Return the part of the output for each window: [its tokens, tags]."""
         ends = np.cumsum([len(ids) for ids in batch])
         return np.split(output[0, : ends[-1]], ends[:-1])
 

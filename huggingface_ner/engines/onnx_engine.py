@@ -1,4 +1,4 @@
-"""ONNX Runtime: exporting a model, quantizing the export, running either."""
+"""ONNX Runtime, on the CPU: exporting a model, quantizing the export, running either."""
 
 import logging
 import warnings
@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from huggingface_ner.engine_kinds import EngineKind, Precision
-from huggingface_ner.engines.cores import engine_threads
-from huggingface_ner.engines.layouts import Batch, Packed, Padded
-from huggingface_ner.tagging.decoding import LogProbabilities
+from huggingface_ner.engines.cores import engine_cores
+from huggingface_ner.engines.engine import EngineSource
+from huggingface_ner.engines.hardware import has_fast_int8
+from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Chosen by measuring, see bench/README.md: more is no faster, and the next request waits for less.
+# Measured, see bench/README.md: larger batches are no faster, and the next request would wait longer.
 TOKENS_PER_BATCH = 256
 
 
 class OnnxEngine:
     """Runs an exported model on the CPU.
 
-    Dynamic int8 measures the range of a whole batch's activations, so that a window's probabilities depend, a
-    little, on its neighbours.
+    In int8, the range of activations is measured over a whole batch, so a window's probabilities depend a little
+    on the other windows of its batch.
     """
 
     def __init__(self, path: Path, precision: Precision, pad_id: int) -> None:
@@ -33,11 +34,11 @@ class OnnxEngine:
 
         self.kind = EngineKind("onnx", precision)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = engine_threads()
+        options.intra_op_num_threads = engine_cores()
         options.inter_op_num_threads = 1
-        # threads that wait for work would take the cores from those that have some, a training's too
+        # threads that spin while they wait would take cores from those that work, a training's too
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # every batch has a shape of its own: plans and memory kept for each would only pile up
+        # batches differ in shape: plans and memory kept for each shape would pile up
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
@@ -58,11 +59,47 @@ class OnnxEngine:
         return self.layout.rows(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), batch)
 
 
-def export(model: "PreTrainedModel", path: Path) -> None:
-    """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter meets.
+class OnnxFamily:
+    """Exports a model once; int8 and mixed are made of the export in float32."""
 
-    Its inputs are those of layouts.Packed where the model can be packed, else of layouts.Padded; its output is the
-    logits, [rows, tokens, tags].
+    def offers(self, device: str) -> list[EngineKind]:
+        """Return the kinds that are likely to be fast on this machine."""
+        if device != "cpu":
+            return []
+        quantized = [EngineKind("onnx", "int8"), EngineKind("onnx", "mixed")] if has_fast_int8() else []
+        return [*quantized, EngineKind("onnx", "fp32")]
+
+    def prepare(self, kind: EngineKind, source: EngineSource) -> list[str]:
+        """Export the model, and quantize the export if the kind asks for it."""
+        from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
+
+        fp32 = source.folder / _export_name("fp32")
+        if not fp32.exists():
+            export(load_model(source.name_or_path)[0], fp32)
+        if kind.precision != "fp32":
+            quantize(fp32, source.folder / _export_name(kind.precision), kind.precision)
+        return [_export_name(kind.precision)]
+
+    def load(self, kind: EngineKind, source: EngineSource) -> OnnxEngine:
+        """Return an engine that runs an export; without PyTorch."""
+        path = source.folder / _export_name(kind.precision)
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: this export has not been prepared")
+        return OnnxEngine(path, kind.precision, source.pad_id)
+
+
+FAMILY = OnnxFamily()
+
+
+def _export_name(precision: Precision) -> str:
+    return f"model.{precision}.onnx"
+
+
+def export(model: "PreTrainedModel", path: Path) -> None:
+    """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter raises.
+
+    Its inputs are those of layouts.Packed if the model can be packed, else those of layouts.Padded; its output is
+    the logits, [rows, tokens, tags].
     """
     import torch  # noqa: PLC0415
 
@@ -100,9 +137,9 @@ def export(model: "PreTrainedModel", path: Path) -> None:
 
 
 def quantize(exported: Path, path: Path, precision: Precision) -> None:
-    """Write an export with its matrix products in int8: weights per channel, activations as they come.
+    """Write an export with its matrix products in int8: weights by channel, activations by batch.
 
-    precision: "int8" for all of them, "mixed" to keep in float32 what is lossy, see _lossy.
+    precision: "int8" for all products, "mixed" to keep the lossy ones, see _lossy, in float32.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
@@ -118,10 +155,10 @@ def quantize(exported: Path, path: Path, precision: Precision) -> None:
 
 
 def _lossy(exported: Path) -> list[str]:
-    """Return the names of the products whose rounding costs most.
+    """Return the names of the products that lose most by rounding.
 
-    Those back from the feed-forward layers' width, whose activations spread most, in the lower half of the
-    encoder, whose errors go through all layers above.
+    They are the second products of the feed-forward layers, whose inputs spread most, in the lower half of the
+    encoder, whose errors pass through all layers above.
     """
     import onnx  # noqa: PLC0415
 
@@ -138,7 +175,7 @@ def _lossy(exported: Path) -> list[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' advice to their developers out of the log."""
+    """Keep the exporters' warnings, which are for their developers, out of the log."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""A model that reads several windows packed in one row, see ``layouts``."""
+"""A model that reads several windows packed into one row, see ``layouts``."""
 
 import logging
 from collections.abc import Sequence
@@ -12,23 +12,23 @@ from transformers import AttentionInterface, PreTrainedModel
 from huggingface_ner.engines.layouts import Packed, Padded
 from huggingface_ner.engines.pretrained import reserved_positions, window_length
 
-# Windows to try it with: of lengths that differ. One as long as the model reads is tried with them: in some kinds
-# tokens attend to near ones alone, which a mask of ours overrides.
+# Lengths of the windows that a packed model is tried with, beside one as long as the model reads: in some
+# architectures tokens attend to near ones only, which our mask would override.
 PROBE_LENGTHS = (5, 9, 3)
-# Between probabilities' logits; packed and padded differ by rounding alone.
+# The largest difference of logits: packed and padded differ by rounding only.
 TOLERANCE = 1e-3
 
-# Attention that computes what is near the diagonal, and its name for transformers.
+# The name, for transformers, of attention that computes blocks near the diagonal only.
 BLOCKWISE = "blockwise"
 BLOCK = 64
-# Keys of a block: PyTorch keeps its kernels for each shape, see engines.WIDTHS.
+# A block's keys start and end at multiples of this: PyTorch keeps kernels for each shape, see torch_engine.WIDTHS.
 KEYS = 16
 
 logger = logging.getLogger(__name__)
 
 
 class Block(NamedTuple):
-    """Tokens of a packed row, and those that hold all the windows they are of."""
+    """Some tokens of a packed row (queries), and the tokens of all windows that they belong to (keys)."""
 
     queries: slice
     keys: slice
@@ -58,9 +58,9 @@ class PackedModel(nn.Module):
 
 
 def packed_model(model: PreTrainedModel) -> PackedModel | None:
-    """Return what reads packed windows with a model; None where it says something else than of each one alone.
+    """Return the packed version of a model, or None if its packed output differs from its output window by window.
 
-    The model has to be in float32 on the CPU. Where it can be packed, fused attention is blockwise from then on.
+    The model has to be in float32 on the CPU. If it can be packed, its fused attention is blockwise from then on.
     """
     packed, before = PackedModel(model), model.config._attn_implementation
     filler = model.config.pad_token_id or 0
@@ -80,8 +80,8 @@ def packed_model(model: PreTrainedModel) -> PackedModel | None:
         pairs = zip(packing.rows(found, batch), wanted, strict=True)
         if all(abs(one - other).max() < TOLERANCE for one, other in pairs):
             return packed
-        logger.debug("%s: packed, it says something else", type(model).__name__)
-    except Exception:  # models raise whatever an argument means to them
+        logger.debug("%s: its packed output differs", type(model).__name__)
+    except Exception:  # models raise all kinds of errors for arguments they do not expect
         logger.debug("%s: it cannot be packed", type(model).__name__, exc_info=True)
     model.set_attn_implementation(before)
     return None
@@ -112,10 +112,10 @@ def _blockwise_attention(
     scaling: float | None = None,
     **_: object,
 ) -> tuple[torch.Tensor, None]:
-    """Return what a row's tokens attend to, [1, tokens, heads, size]: the blocks' masked attention.
+    """Return the attention's output for a row, [1, tokens, heads, size], computed block by block.
 
-    query, key, value: [1, heads, tokens, size]. attention_mask: [1, 1, tokens, tokens], to be added. What is left
-    out is masked, so that no result changes.
+    query, key, value: [1, heads, tokens, size]. attention_mask: [1, 1, tokens, tokens], to be added. What is
+    left out is masked, so that no result changes.
     """
     attended = [
         scaled_dot_product_attention(

@@ -18,12 +18,12 @@ from transformers.utils import logging as transformers_logging
 
 from huggingface_ner.engines.errors import ModelError
 
-# What bigger models could read at once costs more (attention is quadratic) and was not what they were taught on.
+# Longer windows cost more (attention is quadratic), and models that could read them were trained on shorter ones.
 LONGEST_WINDOW = 512
 
 logger = logging.getLogger(__name__)
 
-# The Hub answers in a fraction of one, or not at all.
+# Seconds. The Hub answers in a fraction of one, or not at all.
 HUB_TIMEOUT = 5.0
 
 

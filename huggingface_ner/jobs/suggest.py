@@ -19,8 +19,8 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfigError
 from huggingface_ner.label_studio.model_class import load_model_class
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store
+from huggingface_ner.tagging.loading import load_tagger
 from huggingface_ner.tagging.single_model import SingleModel
-from huggingface_ner.tagging.tagger import Tagger
 
 # Seconds of one job: a killed job is repeated, and trainings of all projects must get their turn.
 TIME_SLICE = 60.0
@@ -86,7 +86,7 @@ class _Pusher:
         Raises ClientError, ModelClassError, LabelingConfigError, ModelError, LeaseLostError.
         """
         folder = self._store.folder(self._version)
-        tagger = Tagger.load(folder, device=self._settings.device, preference=self._settings.engine_preference)
+        tagger = load_tagger(folder, device=self._settings.device, preference=self._settings.engine_preference)
         label_config = self._client.labeling_config(self._project_id)
         try:
             model = load_model_class(self._settings.model_class)(

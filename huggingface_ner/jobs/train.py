@@ -93,7 +93,7 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
             spool,
             config.label_names,
             config.match_labels,
-            starting_model(settings),
+            starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, device=settings.device),
             report=report,
         )

@@ -23,7 +23,7 @@ from transformers import (
     set_seed,
 )
 
-from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.hardware import has_fast_bf16, resolve_device
 from huggingface_ner.engines.pretrained import (
     head_is_missing,
     load_model,
@@ -135,7 +135,7 @@ def fine_tune(
                 warmup_steps=WARMUP_SHARE,
                 seed=hyperparameters.seed,
                 train_sampling_strategy="group_by_length",
-                bf16=_has_fast_bf16(model.device),
+                bf16=has_fast_bf16(model.device.type),
                 use_cpu=model.device.type == "cpu",
                 dataloader_pin_memory=model.device.type != "cpu",
                 save_strategy="no",
@@ -161,14 +161,6 @@ def encoder_rate_cap(hidden_size: int) -> float:
     share = math.log(hidden_size / SMALL_ENCODER) / math.log(BASE_ENCODER / SMALL_ENCODER)
     share = min(max(share, 0.0), 1.0)
     return float(SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
-
-
-def _has_fast_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32 there; without processor support it is many times slower."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 class _Trainer(Trainer):

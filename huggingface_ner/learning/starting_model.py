@@ -4,19 +4,23 @@ import logging
 from pathlib import Path
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.pretrained import load_tokenizer, packaged_encoder
-from huggingface_ner.settings import Settings
+from huggingface_ner.engines.pretrained import load_tokenizer
+from huggingface_ner.engines.stand_in import PACKAGED_ENCODER, stand_in
 
 logger = logging.getLogger(__name__)
 
 
-def starting_model(settings: Settings) -> str | Path:
-    """Return the baseline or, where the default one cannot be had, the packaged encoder that stands in for it."""
-    if settings.baseline_is_set:
-        return settings.baseline_model_name
+def starting_model(baseline: str, *, is_set: bool) -> str | Path:
+    """Return the baseline or, if the default one cannot be loaded, what stands in for it.
+
+    baseline, is_set: BASELINE_MODEL_NAME, and whether a person has set it.
+    """
+    replacement = stand_in(is_set=is_set)
+    if replacement is None:
+        return baseline
     try:
-        load_tokenizer(settings.baseline_model_name)
+        load_tokenizer(baseline)
     except ModelError as error:
-        logger.warning("%s; training from the packaged encoder instead", error)
-        return packaged_encoder()
-    return settings.baseline_model_name
+        logger.warning("%s; training from the packaged encoder, %s, instead", error, PACKAGED_ENCODER)
+        return replacement
+    return baseline

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
 from huggingface_ner.learning.evaluation import evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
@@ -18,6 +18,7 @@ from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
 from huggingface_ner.scores import Evaluation
 from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.tagging.loading import tagger_of_model
 from huggingface_ner.tagging.tagger import Tagger
 
 HELD_OUT_SHARE = 0.2
@@ -100,24 +101,19 @@ class Training:
             progress=self._step_reporter(),
         )
         self.report(RunProgress("evaluating"))
-        scores = self.score(Tagger.of_model(model, tokenizer), held_out) if held_out else None
+        scores = self.score(tagger_of_model(model, tokenizer), held_out) if held_out else None
         return TrainedModel(model, tokenizer, learned, held_out, scores)
 
     def score(self, tagger: Tagger, texts: Sequence[AnnotatedText]) -> Evaluation:
         """Return a tagger's scores on texts of this training, by its labels."""
         return evaluate_tagger(tagger, texts, self._match_labels)
 
-    def baseline_name(self) -> str:
-        """Return the baseline's name as metrics.json has it, the same on every machine."""
-        packaged = packaged_encoder()
-        return packaged.name if self.baseline == packaged else str(self.baseline)
-
     def digest(self) -> str:
         """Return a hash of all that the trained model depends on; hexadecimal."""
         parts = [
             self.spool.digest(),
             list(self.labels),
-            self.baseline_name(),
+            baseline_name(self.baseline),
             asdict(self.options.hyperparameters),
             self.options.held_out_share,
         ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
@@ -14,6 +15,7 @@ from huggingface_ner.learning.training import TrainedModel, Training
 from huggingface_ner.store.model_folder import write_model
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.loading import load_torch_tagger
 from huggingface_ner.tagging.tagger import Tagger
 
 # Held-out texts that engines are tried on.
@@ -86,7 +88,7 @@ def _f1_before(
 
 def _load(model: str | Path, device: str) -> Tagger | None:
     try:
-        return Tagger.load_torch(model, device)
+        return load_torch_tagger(model, device)
     except ModelError as error:
         logger.info("nothing to compare with: %s", error)
         return None
@@ -144,7 +146,7 @@ def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
         "held_out": len(trained.held_out),
         "spans": training.spool.spans,
         "label_names": list(training.labels),
-        "baseline": training.baseline_name(),
+        "baseline": baseline_name(training.baseline),
         "settings": asdict(training.options.hyperparameters),
         "data_hash": training.digest(),
     }

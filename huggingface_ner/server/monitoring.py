@@ -8,7 +8,8 @@ from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.metrics import Metrics
-from huggingface_ner.serving.served_models import RETRY_INTERVAL, BaselineState, NotReadyError, ServedModels
+from huggingface_ner.serving.baseline import RETRY_INTERVAL, BaselineState
+from huggingface_ner.serving.served_models import NotReadyError, ServedModels
 
 
 def install(app: Flask, models: ServedModels, queue: TrainingQueue | None, metrics: Metrics) -> None:

@@ -1,4 +1,4 @@
-"""Tries engines on models that came without one, in the background, and lets the best take over."""
+"""Tries engines in the background on models that have none, and switches to the best."""
 
 import fcntl
 import hashlib
@@ -19,75 +19,73 @@ from huggingface_hub import try_to_load_from_cache
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
-from huggingface_ner.engines.prepared import engine_folder, load_prepared
 from huggingface_ner.store.files import folder_aside, place_folder
+from huggingface_ner.tagging.loading import load_prepared, load_unprepared
 from huggingface_ner.tagging.tagger import Tagger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What was prepared for models that are no longer asked for gives way.
+# Prepared engines on disk; the oldest are removed.
 MAX_KEPT = 5
 POLL_INTERVAL = 0.5
-# Of the process that tries engines: requests come first.
+# Of the process that tries engines, so that requests come first.
 NICENESS = 10
 
 logger = logging.getLogger(__name__)
 
 
 class EnginePreparer:
-    """Loads taggers; one whose engine has yet to be chosen runs with PyTorch until then.
+    """Loads taggers; a model whose engine has yet to be chosen runs with PyTorch until then.
 
-    folder: where engines are kept for models in folders that are not ours to write to.
-    The trials are a process of their own, at a low priority: exporting takes memory and every core.
+    folder: where engines are kept for models in folders that we do not write to.
+    Trials run in a process of low priority: exporting takes memory and every core.
     """
 
     def __init__(self, folder: Path, preference: EnginePreference, device: str) -> None:
         self._folder = folder
         self._preference = preference
         self._device = device
-        self._asked: queue.SimpleQueue[tuple[Tagger, str | Path, Path] | None] = queue.SimpleQueue()
+        self._untried: queue.SimpleQueue[tuple[Tagger, str | Path, Path] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def load(self, name_or_path: str | Path) -> Tagger:
         """Return a tagger that can serve at once; raises ModelError."""
-        prepared = load_prepared(name_or_path, self._device, self._preference)
+        prepared = self._load_prepared(name_or_path, Path(name_or_path))
         if prepared is not None:
             return prepared
         place = self._place(name_or_path)
-        if place is not None:
-            prepared = load_prepared(name_or_path, self._device, self._preference, place)
+        prepared = None if place is None else self._load_prepared(name_or_path, place)
         if prepared is not None:
             return prepared
-        tagger = Tagger.load(name_or_path, device=self._device, preference=self._preference)
+        tagger = load_unprepared(name_or_path, self._device, self._preference)
         place = place or self._place(name_or_path)  # loading may have fetched it
         if place is not None and choose(self._preference, resolve_device(self._device), ()) is None:
-            self._ask(tagger, name_or_path, place)
+            self._try_later(tagger, name_or_path, place)
         return tagger
 
     def close(self) -> None:
-        """Stop what is being tried."""
+        """Stop trying engines."""
         self._stop.set()
-        self._asked.put(None)
+        self._untried.put(None)
         if self._thread is not None:
             self._thread.join()
 
-    def _ask(self, tagger: Tagger, name_or_path: str | Path, place: Path) -> None:
+    def _try_later(self, tagger: Tagger, name_or_path: str | Path, place: Path) -> None:
         with self._starting:
-            self._asked.put((tagger, name_or_path, place))
+            self._untried.put((tagger, name_or_path, place))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="prepare-engine", daemon=True)
                 self._thread.start()
 
     def _work(self) -> None:
-        while (asked := self._asked.get()) is not None and not self._stop.is_set():
-            tagger, name_or_path, place = asked
+        while (untried := self._untried.get()) is not None and not self._stop.is_set():
+            tagger, name_or_path, place = untried
             try:
-                self._prepare(name_or_path, place)
-                prepared = load_prepared(name_or_path, self._device, self._preference, place)
-            except Exception as error:  # a full disk, a volume that is read-only: PyTorch serves on
+                prepared = self._prepare(name_or_path, place)
+            except Exception as error:  # a full disk or a read-only volume, say: PyTorch goes on serving
                 logger.warning(
                     "%s: no engine could be prepared, %s serves: %s", name_or_path, tagger.choice.kind, error
                 )
@@ -96,18 +94,22 @@ class EnginePreparer:
                 tagger.take_engine_of(prepared)
                 logger.info("%s: served by %s: %s", name_or_path, prepared.choice.kind, prepared.choice.reason)
 
-    def _prepare(self, name_or_path: str | Path, place: Path) -> None:
+    def _load_prepared(self, name_or_path: str | Path, folder: Path) -> Tagger | None:
+        return load_prepared(name_or_path, self._device, self._preference, folder)
+
+    def _prepare(self, name_or_path: str | Path, place: Path) -> Tagger | None:
+        """Try engines, unless another process has done so by now, and load the one that was chosen."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one server process does it for all
-            if engine_folder(place).is_dir() and load_prepared(
-                name_or_path, self._device, self._preference, place
-            ):
-                return
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one server process tries engines for all
+            prepared = self._load_prepared(name_or_path, place)
+            if prepared is not None:
+                return prepared
             with folder_aside(self._folder) as aside:
                 self._run(name_or_path, aside)
                 place_folder(aside, place)
             self._prune()
+        return self._load_prepared(name_or_path, place)
 
     def _run(self, name_or_path: str | Path, into: Path) -> None:
         arguments = json.dumps(
@@ -141,12 +143,12 @@ class EnginePreparer:
             raise RuntimeError((errors.strip().splitlines() or ["killed"])[-1])
 
     def _place(self, name_or_path: str | Path) -> Path | None:
-        """Return where the engine of a model is kept: under a name that changes when its files do."""
+        """Return the folder for a model's engine, named after the state of its files; None if it has none."""
         config = Path(name_or_path) / "config.json"
         if not config.is_file():
             try:
                 cached = try_to_load_from_cache(str(name_or_path), "config.json")
-            except ValueError:  # no name that the Hub could have
+            except ValueError:  # not a name that the Hub could have
                 return None
             if not isinstance(cached, str):
                 return None

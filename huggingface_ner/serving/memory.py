@@ -1,4 +1,4 @@
-"""Memory that this process needs no more."""
+"""Returns memory to the system."""
 
 import ctypes
 import gc
@@ -6,10 +6,10 @@ from contextlib import suppress
 
 
 def give_memory_back() -> None:
-    """Give the system back what a model took that is gone.
+    """Return to the system the memory of models that were dropped.
 
-    Models refer to themselves, so that they wait for a collection that an idle server does not make; and glibc
-    keeps what is freed in case it is wanted again.
+    Models refer to themselves, so only a garbage collection frees them, which an idle server does not make; and
+    glibc keeps what is freed in case it is needed again.
     """
     gc.collect()
     with suppress(OSError, AttributeError):  # other C libraries have no such function

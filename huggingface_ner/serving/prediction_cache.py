@@ -11,14 +11,15 @@ _Key = tuple[str, bytes]
 
 
 class PredictionCache:
-    """Keeps what a model found in a text, by the model's version and a hash of the text; threads share it.
+    """Keeps what a model found in a text, by the model's version and a hash of the text; thread-safe.
 
-    What is kept does not depend on a labelling config: its labels are given to the spans afterwards.
-    most: how much is kept, in spans; each text counts as one more. 0 keeps nothing. Those asked for last stay.
+    An entry does not depend on a labeling config: that one's labels are given to the spans afterwards.
+    max_spans: the capacity; each text counts as one span more. 0 keeps nothing. The least recently used texts are
+    evicted.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_spans: int) -> None:
+        self._max_spans = max_spans
         self._kept: OrderedDict[_Key, TaggedText] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
@@ -29,8 +30,8 @@ class PredictionCache:
     def get_or_tag(
         self, version: str, texts: Sequence[str], tag: Callable[[list[str]], list[TaggedText]]
     ) -> list[TaggedText]:
-        """Return each text's spans and score, in order; ``tag`` is asked once for those that are not kept."""
-        if not self._most:
+        """Return each text's spans and score, in order; ``tag`` is called once, for those that are not cached."""
+        if not self._max_spans:
             return tag(list(texts))
         keys = [(version, _hash(text)) for text in texts]
         found: dict[_Key, TaggedText] = {}
@@ -50,11 +51,11 @@ class PredictionCache:
 
     def _keep(self, key: _Key, tagged: TaggedText) -> None:
         size = 1 + len(tagged.spans)
-        if key in self._kept or size > self._most:
+        if key in self._kept or size > self._max_spans:
             return
         self._kept[key] = tagged
         self._size += size
-        while self._size > self._most:
+        while self._size > self._max_spans:
             _, old = self._kept.popitem(last=False)
             self._size -= 1 + len(old.spans)
 

@@ -14,9 +14,9 @@ from huggingface_ner.store.versions import ModelStore, Version
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
 
-# How often a process looks for new versions; well under store.versions.ACTIVATION_DELAY.
+# Seconds between two looks for new versions; well under store.versions.ACTIVATION_DELAY.
 POLL_INTERVAL = 0.5
-# So many are looked after that have no model in memory, for the moment when they get one.
+# Projects without a model in memory that are polled, so that their first version is loaded before it serves.
 MAX_WITHOUT_MODEL = 1000
 
 RETRY_INTERVAL = 60.0
@@ -26,10 +26,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What answers for a version: its own model, or that of one before where it cannot be loaded.
+    """What answers for a version: its own model, or an earlier version's if that cannot be loaded.
 
-    tagger: None where no version could be loaded: then the baseline serves. passed_over: why others do not.
-    try_again_at: when to try once more, where it is not the version's own; by the monotonic clock.
+    tagger: None if no version could be loaded; then the baseline serves. passed_over: why later versions do not.
+    try_again_at: when to try again, on the monotonic clock, if it is not the version's own model.
     """
 
     version: str | None
@@ -45,38 +45,39 @@ class _Project:
 
 
 class ProjectModels:
-    """Keeps the models of the projects that were asked for last in memory, at most so many projects.
+    """Keeps the models of the most recently used projects in memory.
 
-    A thread looks for new versions and loads them while the old ones serve; a request waits only for a project
+    A thread polls for new versions and loads them while the old ones serve; a request waits only for a project
     that is not in memory.
+    max_projects: how many projects' models are in memory.
     """
 
     def __init__(
-        self, open_store: Callable[[int], ModelStore], load: Callable[[Version], "Tagger"], most: int
+        self, open_store: Callable[[int], ModelStore], load: Callable[[Version], "Tagger"], max_projects: int
     ) -> None:
         self._open_store = open_store
         self._load = load
-        self._most = most
-        self._projects: dict[int, _Project] = {}  # the one asked for last is last
+        self._max_projects = max_projects
+        self._projects: dict[int, _Project] = {}  # the most recently used is last
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._watch, name="load-versions", daemon=True)
 
     def start(self) -> None:
-        """Begin to look for versions."""
+        """Start polling for versions."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop looking."""
+        """Stop polling."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._thread.join()
 
     def model_for(self, project_id: int, timeout: float) -> Loaded | None:
-        """Return what serves a project now; None where it has no version yet, and the baseline serves.
+        """Return what serves a project now; None if it has no version yet, and the baseline serves.
 
-        Raises TimeoutError where its model is not in memory and is not loaded in so many seconds.
+        Raises TimeoutError if its model is not in memory and is not loaded within ``timeout`` seconds.
         """
         name = self._open_store(project_id).serving_version()
         with self._changed:
@@ -92,7 +93,7 @@ class ProjectModels:
             return project.loaded[name]
 
     def loaded(self, project_id: int, name: str) -> Loaded | None:
-        """Return what answers for a version, where that is known by now."""
+        """Return what answers for a version; None if that is not known yet."""
         with self._changed:
             project = self._projects.get(project_id)
             return project.loaded.get(name) if project else None
@@ -112,14 +113,14 @@ class ProjectModels:
     def _watch(self) -> None:
         while not self._closed:
             try:
-                self._look()
-            except Exception:  # a volume that is away for a moment must not end the watch
-                logger.exception("looking for new versions failed")
+                self._poll()
+            except Exception:  # a volume that is unavailable for a moment must not end the thread
+                logger.exception("could not look for new versions; trying again")
             with self._changed:
                 if not self._closed:
                     self._changed.wait(POLL_INTERVAL)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         with self._changed:
             without = [project_id for project_id, project in self._projects.items() if not project.loaded]
             for project_id in without[:-MAX_WITHOUT_MODEL]:
@@ -129,12 +130,12 @@ class ProjectModels:
             pointer = project.store.pointer()
             if pointer is None:
                 continue
-            # what serves now comes first: somebody may be waiting for it
+            # what serves now comes first: a request may be waiting for it
             needed = [name for name in (pointer.serving_version(), pointer.version) if name is not None]
             for name in needed:
                 known = project.loaded.get(name)
                 if known is None or time.monotonic() > known.try_again_at:
-                    self._make_room(project_id)
+                    self._evict(project_id)
                     loaded = self._first_that_loads(project_id, project, name)
                     with self._changed:
                         project.loaded[name] = loaded
@@ -145,31 +146,31 @@ class ProjectModels:
                 gone.clear()
                 give_memory_back()
 
-    def _make_room(self, for_project: int) -> None:
-        """Let go of the models of the projects that were asked for least recently."""
+    def _evict(self, for_project: int) -> None:
+        """Drop the models of the least recently used projects, so that there is room for one more."""
         with self._changed:
             others = [
                 project_id
                 for project_id, project in self._projects.items()
                 if project.loaded and project_id != for_project
             ]
-            for project_id in others[: max(len(others) - self._most + 1, 0)]:
+            for project_id in others[: max(len(others) - self._max_projects + 1, 0)]:
                 del self._projects[project_id]
-                logger.info("project %d gives way to those asked for since", project_id)
-        if len(others) >= self._most:
+                logger.info("project %d: model evicted (least recently used)", project_id)
+        if len(others) >= self._max_projects:
             give_memory_back()
 
     def _first_that_loads(self, project_id: int, project: _Project, name: str) -> Loaded:
         passed_over: dict[str, str] = {}
         in_memory = {loaded.version: loaded.tagger for loaded in project.loaded.values()}
         for version in project.store.fallbacks(name):
-            # a volume that is away for a moment, memory that is short: it may be had later
+            # a volume that is unavailable for a moment, or too little memory: it may load later
             try_again_at = math.inf if version.name == name else time.monotonic() + RETRY_INTERVAL
             if version.name in in_memory:
                 return Loaded(version.name, in_memory[version.name], try_again_at, passed_over)
             try:
                 tagger = self._load(version)
-            except Exception as error:  # whatever it is, the one before may do
+            except Exception as error:  # whatever it is, an earlier version may load
                 logger.error("project %d: version %s cannot be loaded: %s", project_id, version.name, error)
                 passed_over[version.name] = str(error)
             else:

@@ -1,15 +1,15 @@
 """The models that this process serves, loaded off the request path."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from huggingface_ner.engines import cores
 from huggingface_ner.errors import UnavailableError
+from huggingface_ner.serving.baseline import RETRY_INTERVAL, Baseline, BaselineState
 from huggingface_ner.serving.batcher import Batcher
 from huggingface_ner.serving.prediction_cache import PredictionCache
 from huggingface_ner.serving.project_models import ProjectModels
@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     from huggingface_ner.serving.engine_preparer import EnginePreparer
     from huggingface_ner.tagging.tagger import Tagger
 
-# Engines of models that came without one, under MODEL_DIR.
+# The folder, in MODEL_DIR, of engines for models that came without one.
 ENGINES = ".engines"
-PACKAGED_ENCODER = "all-MiniLM-L6-v2"
-RETRY_INTERVAL = 30.0
-# What a request waits for a project's model that is not in memory; Label Studio waits 100 s.
+# How long a request waits for a project's model that is not in memory; Label Studio waits 100 s.
 LOAD_TIMEOUT = 30.0
-
-logger = logging.getLogger(__name__)
 
 
 class NotReadyError(UnavailableError):
@@ -36,20 +32,11 @@ class NotReadyError(UnavailableError):
 
 
 @dataclass(frozen=True, slots=True)
-class BaselineState:
-    """What ``/health`` shows: ``state``, the version that answers, and a ``reason`` where something is amiss."""
-
-    state: Literal["loading", "ready", "failed"]
-    model_version: str
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ServedModel:
     """A model that answers for a project.
 
-    version: what its predictions carry. labels: its entity types.
-    tagger: None for an encoder that has not been trained: it finds nothing.
+    version: the ``model_version`` of its predictions.
+    tagger: None for an encoder that has not been trained, which finds nothing.
     """
 
     version: str
@@ -65,7 +52,7 @@ class ServedModel:
     def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 
-        is_connected: whether somebody still waits for them. Raises OverloadedError, ClientGoneError.
+        is_connected: whether the client is still connected. Raises OverloadedError, ClientGoneError.
         """
         tagger = self.tagger
         if tagger is None:
@@ -76,23 +63,18 @@ class ServedModel:
 
 
 class ServedModels:
-    """Serves each project's own model, else the baseline; both are loaded in the background.
-
-    A baseline that a person has set is tried again every RETRY_INTERVAL; the default one gives way to the
-    packaged encoder, which predicts nothing until it is trained.
-    """
+    """Serves each project's own model, else the baseline; both are loaded in the background."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._state = BaselineState("loading", _version(settings.baseline_model_name))
-        self._tagger: Tagger | None = None
-        self._settled = threading.Event()
-        self._stop = threading.Event()
+        self._baseline = Baseline(
+            settings.baseline_model_name, is_set=settings.baseline_is_set, load=self._load_baseline
+        )
         self._cache = PredictionCache(settings.cached_spans)
         self._batcher = Batcher(settings.max_waiting_texts)
         self._preparer: EnginePreparer | None = None
         self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._is_started = False
         self._projects = ProjectModels(
             partial(project_store, settings.models_folder), self._load_version, settings.models_in_memory
         )
@@ -100,29 +82,28 @@ class ServedModels:
     def start(self) -> None:
         """Begin to load; returns at once, and does nothing when called again."""
         with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._load_until_ready, name="load-model", daemon=True)
-                self._thread.start()
+            if not self._is_started:
+                self._is_started = True
+                self._baseline.start()
                 self._projects.start()
 
     def stop_engines(self) -> None:
-        """Stop tagging and trying engines; what is loading is left to itself."""
+        """Stop tagging and trying engines; models that are loading go on loading."""
         if self._preparer is not None:
             self._preparer.close()
         self._batcher.close()
 
     def close(self) -> None:
         """Stop trying to load, and tagging."""
-        self._stop.set()
-        self.stop_engines()
-        if self._thread is not None:
-            self._thread.join()
+        if self._is_started:
+            self._baseline.close()
             self._projects.close()
+        self.stop_engines()
 
     @property
     def state(self) -> BaselineState:
-        """What is served now."""
-        return self._state
+        """The baseline's state now."""
+        return self._baseline.state
 
     @property
     def waiting_texts(self) -> int:
@@ -130,14 +111,13 @@ class ServedModels:
         return self._batcher.waiting
 
     def wait(self, timeout: float) -> BaselineState:
-        """Wait, at most so many seconds, until the first attempt to load has ended."""
-        self._settled.wait(timeout)
-        return self._state
+        """Wait at most ``timeout`` seconds for the first attempt to load the baseline."""
+        return self._baseline.wait(timeout)
 
     def model_for(self, project_id: int | None, timeout: float = LOAD_TIMEOUT) -> ServedModel:
-        """Return what answers for a project now; without a version of its own that is the baseline.
+        """Return what answers for a project now: the baseline, if it has no version of its own.
 
-        Raises NotReadyError where it is not in memory and is not loaded in so many seconds.
+        Raises NotReadyError if that is not in memory and is not loaded within ``timeout`` seconds.
         """
         if project_id is not None:
             try:
@@ -146,15 +126,15 @@ class ServedModels:
                 raise NotReadyError(f"{error}; try again in a few seconds", 5.0) from error
             if own is not None and own.version is not None:
                 return ServedModel(own.version, own.tagger, self._cache, self._batcher)
-        state = self._state
+        state = self._baseline.state
         if state.state == "loading":
             raise NotReadyError("the model is still loading; try again in a few seconds", 5.0)
         if state.state == "failed":
             raise NotReadyError(f"no model: {state.reason}", RETRY_INTERVAL)
-        return ServedModel(state.model_version, self._tagger, self._cache, self._batcher)
+        return ServedModel(state.model_version, self._baseline.tagger, self._cache, self._batcher)
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
-        """Return the version that a project's predictions carry, waiting so long for what is being loaded."""
+        """Return the version that a project's predictions carry; waits up to ``timeout`` seconds for a model."""
         until = time.monotonic() + timeout
         if project_id is not None:
             try:
@@ -165,31 +145,34 @@ class ServedModels:
                 own_version = own.version if own else None
             if own_version is not None:
                 return own_version
-        self.wait(max(until - time.monotonic(), 0.0))
-        return self._state.model_version
+        return self.wait(max(until - time.monotonic(), 0.0)).model_version
 
     def versions(self) -> list[str]:
-        """Return what serves now, whatever the project: the baseline and each project's own version."""
-        served = [self._state.model_version]
+        """Return all versions that serve now: the baseline's and each project's own."""
+        served = [self.state.model_version]
         for project_id, name in serving_versions(self._settings.models_folder).items():
             loaded = self._projects.loaded(project_id, name)
-            served.append(name if loaded is None else loaded.version or self._state.model_version)
+            served.append(name if loaded is None else loaded.version or self.state.model_version)
         return list(dict.fromkeys(served))
+
+    def engines(self) -> dict[str, str]:
+        """Return the engine of each model in memory, by its version, and why it was chosen."""
+        taggers = self._projects.taggers()
+        baseline = self._baseline.tagger
+        if baseline is not None:
+            taggers[self.state.model_version] = baseline
+        return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
+
+    def passed_over(self) -> dict[str, str]:
+        """Return why current versions do not serve, by version."""
+        return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":
         return self._engines().load(version.folder)
 
-    def engines(self) -> dict[str, str]:
-        """Return the engine of each model in memory, by its version, and why it was chosen."""
-        taggers = {
-            **self._projects.taggers(),
-            **({self._state.model_version: self._tagger} if self._tagger else {}),
-        }
-        return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
-
-    def passed_over(self) -> dict[str, str]:
-        """Return why published versions that were to serve do not, by version."""
-        return self._projects.passed_over()
+    def _load_baseline(self, name: str) -> "Tagger":
+        cores.share_cores(self._settings.workers)
+        return self._engines().load(name)
 
     def _engines(self) -> "EnginePreparer":
         from huggingface_ner.serving.engine_preparer import EnginePreparer  # noqa: PLC0415 - the server answers before
@@ -202,34 +185,6 @@ class ServedModels:
                 )
             return self._preparer
 
-    def _load_until_ready(self) -> None:
-        while not self._stop.is_set():
-            self._load()
-            self._settled.set()
-            if self._state.state == "ready":
-                break
-            self._stop.wait(RETRY_INTERVAL)
-
-    def _load(self) -> None:
-        name = self._settings.baseline_model_name
-        try:
-            cores.share_cores(self._settings.workers)
-            self._tagger = self._engines().load(name)
-            self._state = BaselineState("ready", _version(name))
-            logger.info("serving %s: %s", name, ", ".join(self._tagger.labels))
-        except Exception as error:  # whatever it is, the server stays up and says so
-            if self._settings.baseline_is_set:
-                logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", name, error)
-                self._state = BaselineState("failed", _version(name), str(error))
-            else:
-                reason = (
-                    f"the default baseline cannot be loaded ({error}): predictions stay empty until a model is "
-                    f"trained from the packaged encoder, {PACKAGED_ENCODER}; to predict at once, set "
-                    "BASELINE_MODEL_NAME to the folder of a fine-tuned model"
-                )
-                logger.warning("%s", reason)
-                self._state = BaselineState("ready", PACKAGED_ENCODER, reason)
-
 
 @lru_cache(maxsize=1)
 def shared_models() -> ServedModels:
@@ -237,8 +192,3 @@ def shared_models() -> ServedModels:
     models = ServedModels(shared_settings())
     models.start()
     return models
-
-
-def _version(name: str) -> str:
-    """Return a model's name as a version: Label Studio trims blanks on one side only."""
-    return "_".join(name.split())

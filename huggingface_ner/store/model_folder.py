@@ -14,7 +14,7 @@ def check_can_save(folder: Path) -> None:
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save a model for ``Tagger.load``; one that is in the folder already stays until the new one is complete.
+    """Save a model for ``load_tagger``; one that is in the folder already stays until the new one is complete.
 
     Raises OSError.
     """

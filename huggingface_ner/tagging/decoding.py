@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from huggingface_ner.engines.layouts import LogProbabilities
+
 OUTSIDE = "O"
 _PREFIXED = re.compile(r"([BIESLU])[-_](.+)", re.DOTALL)
 _BILOU = {"L": "E", "U": "S"}
-
-LogProbabilities = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

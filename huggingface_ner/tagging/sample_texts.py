@@ -1,4 +1,4 @@
-"""Texts to try engines on where a model comes without annotated ones: written for this, in many languages."""
+"""Texts in many languages, written for this, to try engines on if a model comes without annotated ones."""
 
 SAMPLE_TEXTS = (
     "Amina Diallo flew from Dakar to Lyon on Tuesday to meet the board of Nordwind Energy.",

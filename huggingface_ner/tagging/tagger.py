@@ -1,24 +1,17 @@
-"""Texts to spans, the whole way."""
+"""Texts to spans."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from huggingface_ner.engine_kinds import EnginePreference, Precision
-from huggingface_ner.engines.choice import EngineChoice, choose
-from huggingface_ner.engines.engine import Engine, TorchEngine
-from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.hardware import resolve_device
-from huggingface_ner.engines.layouts import Size
+from huggingface_ner.engines.choice import REQUESTED, EngineChoice
+from huggingface_ner.engines.engine import Engine
+from huggingface_ner.engines.layouts import LogProbabilities, Size
 from huggingface_ner.spans import Span, TaggedText
-from huggingface_ner.tagging.decoding import LogProbabilities, TagScheme, decode
+from huggingface_ner.tagging.decoding import TagScheme, decode
 from huggingface_ner.tagging.windows import TokenizedText, Window, Windower
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Texts are tokenized and tagged in groups, so that memory is bounded however many there are.
 CHARACTERS_PER_GROUP = 2_000_000
@@ -26,14 +19,14 @@ CHARACTERS_PER_GROUP = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """A tokenized text, its windows, and room for what an engine says about its words: [words, tags]."""
+    """A tokenized text, its windows, and the log-probabilities of its words, [words, tags], to be filled in."""
 
     text: TokenizedText
     windows: tuple[Window, ...]
     log_probabilities: LogProbabilities
 
     def take(self, window: Window, rows: LogProbabilities) -> None:
-        """Keep what an engine said of a window: [tokens, tags]."""
+        """Fill in an engine's output for a window: [tokens, tags]."""
         words = slice(window.first_word, window.first_word + len(window.positions))
         self.log_probabilities[words] = rows[window.positions]
 
@@ -49,66 +42,6 @@ class Tagger:
         self._windower = windower
         self._current = engine, choice
 
-    @classmethod
-    def of_model(
-        cls,
-        model: "PreTrainedModel",
-        tokenizer: "PreTrainedTokenizerBase",
-        precision: Precision = "fp32",
-        reason: str = "asked for",
-    ) -> "Tagger":
-        """Return a tagger that runs a model with PyTorch, where it is; its weights become the precision's."""
-        from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
-
-        engine = TorchEngine(model, precision)
-        scheme = TagScheme.from_names(tag_names(model))
-        windower = Windower(tokenizer, window_length(model))
-        return cls(scheme, windower, engine, EngineChoice(engine.kind, reason))
-
-    @classmethod
-    def load(
-        cls, name_or_path: str | Path, *, device: str = "auto", preference: EnginePreference | None = None
-    ) -> "Tagger":
-        """Load a fine-tuned model from a folder or, by name, from the Hub or its local cache.
-
-        device: "cpu", "cuda", or "auto" for CUDA where there is one.
-        preference: which engine; of those that ``prepare_engine`` tried, else torch in float32.
-        Raises ModelError for what is no model, has no token-classification head or only a slow tokenizer.
-        """
-        from huggingface_ner.engines.prepared import load_prepared  # noqa: PLC0415 - it makes taggers
-
-        preference = preference or EnginePreference()
-        prepared = load_prepared(name_or_path, device, preference)
-        if prepared is not None:
-            return prepared
-        choice = choose(preference, resolve_device(device), ())
-        reason = "no other engine has been tried" if choice is None else choice.reason
-        return cls.load_torch(name_or_path, device, reason=reason)
-
-    @classmethod
-    def load_torch(
-        cls,
-        name_or_path: str | Path,
-        device: str,
-        precision: Precision = "fp32",
-        reason: str = "asked for",
-    ) -> "Tagger":
-        """Load a model as ``load`` does, to be run with PyTorch."""
-        import torch  # noqa: PLC0415 - an ONNX engine serves without it
-        from torch import nn  # noqa: PLC0415
-
-        from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
-
-        tokenizer = load_tokenizer(name_or_path)
-        model, missing = load_model(name_or_path)
-        if head_is_missing(model, missing):
-            raise ModelError(
-                f"{name_or_path}: it has no token-classification head, so it cannot predict; "
-                "fine-tune it first: python -m huggingface_ner train"
-            )
-        nn.Module.to(model, torch.device(resolve_device(device)))
-        return cls.of_model(model, tokenizer, precision, reason)
-
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types that the model knows."""
@@ -120,28 +53,28 @@ class Tagger:
         return self._current[1]
 
     def with_engine(self, engine: Engine) -> "Tagger":
-        """Return a tagger that runs the same model by another engine."""
-        return Tagger(self._scheme, self._windower, engine, EngineChoice(engine.kind, "asked for"))
+        """Return a tagger that runs the same model with another engine."""
+        return Tagger(self._scheme, self._windower, engine, EngineChoice(engine.kind, REQUESTED))
 
     def take_engine_of(self, other: "Tagger") -> None:
-        """Go on with another tagger's engine, of the same model; batches that run already end with the old one."""
+        """Switch to the engine of another tagger of the same model; running batches finish with the old one."""
         self._current = other._current
 
     @property
     def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, the engine gets at once."""
+        """How many tokens, padding included, to give the engine at once."""
         return self._current[0].tokens_per_batch
 
     def tokens(self, size: Size) -> int:
-        """Return how many of those a batch takes."""
+        """Return how many tokens, padding included, a batch takes."""
         return self._current[0].layout.tokens(size)
 
     def find_spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Return each text's spans, in order and not overlapping. Any string is a text; none is cut."""
+        """Return each text's spans, in order and not overlapping. Any string is valid; none is truncated."""
         return [tagged.spans for tagged in self.tag(texts)]
 
     def tag(self, texts: Sequence[str], progress: Callable[[int], object] | None = None) -> list[TaggedText]:
-        """Return each text's spans and score; ``progress`` is called with the number of texts done since."""
+        """Return each text's spans and score; ``progress`` is called with how many more texts are done."""
         tagged: list[TaggedText] = []
         for group in groups(texts, len(texts), CHARACTERS_PER_GROUP):
             prepared = self.prepare(group)
@@ -166,7 +99,7 @@ class Tagger:
         ]
 
     def run(self, windows: Sequence[Window]) -> list[LogProbabilities]:
-        """Return what the engine says of each window, [its tokens, tags]; one call at a time."""
+        """Return the log-probabilities of each window, [its tokens, tags]; one call at a time."""
         return self._current[0].log_probabilities([window.input_ids for window in windows])
 
     def finish(self, prepared: PreparedText) -> TaggedText:
@@ -196,11 +129,11 @@ class Tagger:
         self._windower.save_tokenizer(path)
 
 
-def groups(texts: Sequence[str], most: int, most_characters: int) -> Iterator[Sequence[str]]:
-    """Cut texts into groups of at most so many, and so many characters; a longer text is a group of its own."""
+def groups(texts: Sequence[str], max_texts: int, max_characters: int) -> Iterator[Sequence[str]]:
+    """Cut texts into groups of limited size; a text longer than ``max_characters`` is a group by itself."""
     start = characters = 0
     for index, text in enumerate(texts):
-        if index > start and (index - start == most or characters + len(text) > most_characters):
+        if index > start and (index - start == max_texts or characters + len(text) > max_characters):
             yield texts[start:index]
             start, characters = index, 0
         characters += len(text)

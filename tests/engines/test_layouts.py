@@ -8,15 +8,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huggingface_ner.engines.engine import TorchEngine
 from huggingface_ner.engines.layouts import Layout, Packed, Padded, Size
 from huggingface_ner.engines.packed_model import BLOCKWISE, blocks, packed_model
 from huggingface_ner.engines.pretrained import load_model
+from huggingface_ner.engines.torch_engine import TorchEngine
+from huggingface_ner.tagging.loading import load_torch_tagger
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
-from huggingface_ner.tagging.tagger import Tagger
 from tests.tiny_models import save_tiny_model
 
-LAYOUTS = [Padded(0), Padded(0, 8), Padded(0, 8, most=30), Packed(0), Packed(0, 16)]
+LAYOUTS = [Padded(0), Padded(0, 8), Padded(0, 8, max_width=30), Packed(0), Packed(0, 16)]
 BATCHES = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=40), min_size=1, max_size=8)
 
 
@@ -39,7 +39,7 @@ def test_a_packed_row_says_which_window_a_token_is_of_and_where() -> None:
 
 
 def test_padded_rows_are_no_wider_than_the_model_reads() -> None:
-    padded = Padded(0, 16, most=40)
+    padded = Padded(0, 16, max_width=40)
     assert [padded.lay_out([[1] * length])[0].shape[1] for length in (3, 17, 33, 40, 41)] == [16, 32, 40, 40, 41]
 
 
@@ -57,7 +57,7 @@ def test_kinds_are_packed_if_that_changes_nothing(kind: str, is_packed: bool, tm
 def test_a_model_that_is_packed_finds_what_it_finds_padded(
     news_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    packed = Tagger.load_torch(news_model, "cpu")
+    packed = load_torch_tagger(news_model, "cpu")
     monkeypatch.setattr("huggingface_ner.engines.packed_model.packed_model", lambda _: None)
     engine = TorchEngine(load_model(news_model)[0])
     assert isinstance(engine.layout, Padded)

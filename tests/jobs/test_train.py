@@ -15,7 +15,7 @@ from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.training import HELD_OUT_SHARE
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import load_tagger
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
 NAMES = {"Anna": "PER", "Kovács": "PER", "Zürich": "LOC", "Paulo": "LOC"}
@@ -79,13 +79,13 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert metrics["settings"]["learning_rate"] == 2e-2
     assert metrics["baseline"] == training.baseline_model_name
     assert metrics["seconds"] > 0
-    assert metrics["engine"]["engine"] == str(Tagger.load(version.folder, device="cpu").choice.kind)
+    assert metrics["engine"]["engine"] == str(load_tagger(version.folder, device="cpu").choice.kind)
     assert metrics["engine"]["reason"]
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases == ["downloading", "training", "evaluating", "saving", "publishing"]
     last = [progress for progress in seen if progress.phase == "training"][-1]
     assert (last.step, last.steps, last.percent, last.seconds_left) == (150, 150, 100.0, 0.0)
-    assert Tagger.load(version.folder, device="cpu").find_spans(["Anna flew ."])[0][0].label == "PER"
+    assert load_tagger(version.folder, device="cpu").find_spans(["Anna flew ."])[0][0].label == "PER"
 
 
 def test_the_same_data_is_not_trained_again(label_studio_api: LabelStudioApi, training: Settings) -> None:
@@ -178,7 +178,7 @@ def test_labels_come_and_go(label_studio_api: LabelStudioApi, training: Settings
     def served_labels() -> tuple[str, ...]:
         version = _store(training).current_version()
         assert version is not None
-        return Tagger.load(version.folder, device="cpu").labels
+        return load_tagger(version.folder, device="cpu").labels
 
     tolerant = training.model_copy(update={"f1_tolerance": 1.0})
     label_studio_api.add(7, config("PER"), tasks(24, {"Anna": "PER", "Kovács": "PER"}))

@@ -13,7 +13,7 @@ from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.store.model_folder import check_can_save, save_model
 from huggingface_ner.tagging.decoding import TagScheme
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import load_tagger, tagger_of_model
 from tests.tiny_models import save_tiny_model
 
 NAMES = ["Anna", "Kovács", "Zürich", "Paulo"]
@@ -44,7 +44,7 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
         progress=lambda step, steps, epoch: seen.append((step, steps)),
         device="cpu",
     )
-    tagger = Tagger.of_model(model, tokenizer)
+    tagger = tagger_of_model(model, tokenizer)
     scores = evaluate([text.spans for text in EXAMPLES], tagger.find_spans([text.text for text in EXAMPLES]))
     assert scores.overall.f1 > 0.9
     steps = fine_tuning.MIN_STEPS
@@ -111,7 +111,7 @@ def test_saving_replaces_a_model_and_nothing_else(tiny_bert: Path, tmp_path: Pat
     out = tmp_path / "new" / "model"
     save_model(*tagger_parts, out)
     save_model(*tagger_parts, out)
-    assert Tagger.load(out, device="cpu").labels == ("PER", "LOC")
+    assert load_tagger(out, device="cpu").labels == ("PER", "LOC")
     assert [path.name for path in out.parent.iterdir()] == ["model"]
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(FileExistsError, match="is no model"):
@@ -130,5 +130,5 @@ def test_a_save_that_fails_leaves_the_old_model(
     monkeypatch.setattr(tokenizer, "save_pretrained", full)
     with pytest.raises(OSError, match="No space left"):
         save_model(model, tokenizer, tmp_path / "model")
-    assert Tagger.load(tmp_path / "model", device="cpu").labels == ("PER", "LOC")
+    assert load_tagger(tmp_path / "model", device="cpu").labels == ("PER", "LOC")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

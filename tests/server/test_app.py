@@ -1,5 +1,6 @@
 import json
 import logging
+import time
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.server.app import create_app
-from huggingface_ner.serving import served_models
-from huggingface_ner.serving.served_models import PACKAGED_ENCODER, ServedModels
+from huggingface_ner.serving import baseline
+from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from tests import recorded, recorded_names
 
@@ -299,7 +301,7 @@ def test_a_chosen_baseline_is_never_replaced(tmp_path: Path) -> None:
 def test_a_baseline_that_comes_later_is_taken(
     tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served_models, "RETRY_INTERVAL", 0.05)
+    monkeypatch.setattr(baseline, "RETRY_INTERVAL", 0.05)
     models = ServedModels(Settings(baseline_model_name=str(tmp_path / "model")))
     models.start()
     assert models.wait(60).state == "failed"
@@ -307,7 +309,7 @@ def test_a_baseline_that_comes_later_is_taken(
     for _ in range(200):
         if models.state.state == "ready":
             break
-        models._stop.wait(0.05)
+        time.sleep(0.05)
     assert models.state.state == "ready"
     models.close()
 

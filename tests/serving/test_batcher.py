@@ -16,13 +16,9 @@ from huggingface_ner.engine_kinds import TORCH_FP32
 from huggingface_ner.engines.engine import Engine
 from huggingface_ner.engines.layouts import Layout, Packed, Padded, Size
 from huggingface_ner.serving import batcher as batcher_module
-from huggingface_ner.serving.batcher import (
-    MIN_SHARED_BUDGET,
-    TEXTS_PER_GROUP,
-    Batcher,
-    ClientGoneError,
-    OverloadedError,
-)
+from huggingface_ner.serving.batch_policy import MIN_SHARED_BUDGET
+from huggingface_ner.serving.batcher import TEXTS_PER_GROUP, Batcher, ClientGoneError, OverloadedError
+from huggingface_ner.tagging.loading import load_tagger
 from huggingface_ner.tagging.tagger import Tagger
 
 
@@ -60,7 +56,7 @@ LARGE = [f"Don't they sell {number} e-bikes" for number in range(300)]
 
 @pytest.fixture
 def plain(tiny_bert: Path) -> Tagger:
-    return Tagger.load(tiny_bert, device="cpu")
+    return load_tagger(tiny_bert, device="cpu")
 
 
 @pytest.fixture(params=[Padded(0), Packed(0)], ids=lambda layout: type(layout).__name__)
@@ -120,7 +116,7 @@ def test_a_single_task_goes_before_a_bulk_request(
     bulk = threads.submit(batcher.submit, tagger, LARGE, lambda: True)
     _until(lambda: len(engine.batches) == 1)
     single = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
-    _until(lambda: len(batcher._jobs) == 2)
+    _until(lambda: len(batcher._requests) == 2)
     engine.let.release(2)
     single.result(20)
     assert set(engine.batches[1]) == _windows(tagger, SMALL), "alone, right after the batch that was running"
@@ -136,7 +132,7 @@ def test_many_single_tasks_do_not_starve_a_bulk_request(
     _until(lambda: len(engine.batches) == 1)
     # more than a batch of them
     singles = [threads.submit(batcher.submit, tagger, [SMALL], lambda: True) for _ in range(30)]
-    _until(lambda: len(batcher._jobs) == 31)
+    _until(lambda: len(batcher._requests) == 31)
     engine.let.release(4)
     _until(lambda: len(engine.batches) == 5)
     small = _windows(tagger, SMALL)
@@ -153,7 +149,7 @@ def test_single_tasks_share_a_batch_under_the_budget(
     first = threads.submit(batcher.submit, tagger, [OTHER], lambda: True)
     _until(lambda: len(engine.batches) == 1)
     others = [threads.submit(batcher.submit, tagger, ["Anna"], lambda: True) for _ in range(3)]
-    _until(lambda: len(batcher._jobs) == 3)
+    _until(lambda: len(batcher._requests) == 3)
     _release(engine)
     for each in (first, *others):
         each.result(20)
@@ -182,7 +178,7 @@ def test_a_long_window_does_not_pad_short_ones(
     others = [
         threads.submit(batcher.submit, tagger, [text], lambda: True) for text in ("Anna", long, "Anna", "Anna")
     ]
-    _until(lambda: len(batcher._jobs) == 4)
+    _until(lambda: len(batcher._requests) == 4)
     _release(engine)
     for each in (first, *others):
         each.result(20)
@@ -200,11 +196,11 @@ def test_batches_of_a_bulk_request_are_short_while_others_come(
     engine.let.release()
     _until(lambda: len(engine.batches) == 2)
     single = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
-    _until(lambda: len(batcher._jobs) == 2)
+    _until(lambda: len(batcher._requests) == 2)
     engine.let.release(2)
     single.result(20)
     _until(lambda: len(engine.batches) == 4)
-    monkeypatch.setattr(batcher, "_others_until", 0.0)  # nobody came for a while
+    monkeypatch.setattr(batcher._policy, "_others_until", 0.0)  # nobody came for a while
     engine.let.release()
     _until(lambda: len(engine.batches) == 5)
     full, _, _, short, again = map(engine.tokens, engine.batches)
@@ -221,7 +217,7 @@ def test_models_do_not_share_batches(
     _until(lambda: len(engine.batches) == 1)
     same = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
     other = threads.submit(batcher.submit, plain, [SMALL], lambda: True)
-    _until(lambda: len(batcher._jobs) == 2)
+    _until(lambda: len(batcher._requests) == 2)
     _release(engine)
     assert first.result(20)
     assert same.result(20) == other.result(20)
@@ -275,7 +271,7 @@ def test_who_hangs_up_while_a_batch_gathers_stops_nobody_else(
     monkeypatch.setattr(batcher_module, "GATHER_SECONDS", 0.3)
     _release(engine)
     batcher.submit(tagger, [OTHER], lambda: True)
-    batcher._is_shared = True
+    batcher._policy.is_shared = True
 
     def is_connected() -> bool:
         time.sleep(0.1)  # the batch gathers by now
@@ -283,7 +279,7 @@ def test_who_hangs_up_while_a_batch_gathers_stops_nobody_else(
 
     with pytest.raises(ClientGoneError):
         batcher.submit(tagger, [OTHER], is_connected)
-    assert not batcher._jobs
+    assert not batcher._requests
     time.sleep(0.5)
     assert batcher.submit(tagger, [SMALL], lambda: True)
 

@@ -74,3 +74,11 @@ def test_those_prepared_last_are_kept(tmp_path: Path, monkeypatch: pytest.Monkey
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     preparer._prune()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_each_place_is_looked_into_once(tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr(engine_preparer, "load_prepared", lambda *arguments: looked.append(arguments[-1]))
+    preparer = EnginePreparer(tmp_path, EnginePreference("torch", "fp32"), "cpu")
+    assert str(preparer.load(tiny_bert).choice.kind) == "torch fp32"
+    assert looked == [tiny_bert, preparer._place(tiny_bert)]

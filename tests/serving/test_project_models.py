@@ -17,10 +17,10 @@ from huggingface_ner.store.versions import ModelStore, Version
 class Models(ProjectModels):
     """Counts what is loaded; a folder with the text "broken" cannot be."""
 
-    def __init__(self, folder: Path, most: int) -> None:
+    def __init__(self, folder: Path, max_projects: int) -> None:
         self.loads: list[str] = []
         self.stores = {number: ModelStore(folder / str(number), keep=5) for number in range(1, 9)}
-        super().__init__(self.stores.__getitem__, self._read, most)
+        super().__init__(self.stores.__getitem__, self._read, max_projects)
 
     def _read(self, version: Version) -> Any:
         text = (version.folder / "model").read_text()
@@ -44,7 +44,7 @@ def _write(path: Path, text: str) -> None:
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
     monkeypatch.setattr(versions, "ACTIVATION_DELAY", 1.5)
-    made = Models(tmp_path, most=2)
+    made = Models(tmp_path, max_projects=2)
     made.start()
     yield made
     made.close()
@@ -76,7 +76,7 @@ def test_a_new_version_is_loaded_before_it_serves(models: Models) -> None:
 
 
 def test_two_processes_change_over_at_the_same_moment(models: Models, tmp_path: Path) -> None:
-    other = Models(tmp_path, most=2)
+    other = Models(tmp_path, max_projects=2)
     other.start()
     models.publish(1, "a")
     seen = set()
@@ -109,7 +109,7 @@ def test_without_any_that_loads_the_baseline_serves(models: Models) -> None:
     assert (loaded.version, loaded.tagger) == (None, None)
 
 
-def test_those_asked_for_last_stay_in_memory(models: Models) -> None:
+def test_the_least_recently_used_are_evicted(models: Models) -> None:
     for project_id in (1, 2, 3):
         models.publish(project_id, str(project_id))
     time.sleep(1.6)

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import packaged_encoder
-from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.loading import load_tagger
 from tests.tiny_models import save_tiny_model
 
 TEXTS = [
@@ -30,7 +30,7 @@ def _scores(tagged: list) -> list:
 
 
 def test_a_batch_is_tagged_as_one_by_one(tiny_model: Path) -> None:
-    tagger = Tagger.load(tiny_model, device="cpu")
+    tagger = load_tagger(tiny_model, device="cpu")
     together = tagger.find_spans(TEXTS)
     alone = [tagger.find_spans([text])[0] for text in TEXTS]
     assert together == alone
@@ -39,7 +39,7 @@ def test_a_batch_is_tagged_as_one_by_one(tiny_model: Path) -> None:
 
 
 def test_spans_are_ordered_stretches_of_whole_words(tiny_model: Path) -> None:
-    tagger = Tagger.load(tiny_model, device="cpu")
+    tagger = load_tagger(tiny_model, device="cpu")
     for text, spans in zip(TEXTS, tagger.find_spans(TEXTS), strict=True):
         end = 0
         for span in spans:
@@ -54,7 +54,7 @@ def test_spans_are_ordered_stretches_of_whole_words(tiny_model: Path) -> None:
 
 
 def test_every_word_of_a_megabyte_is_reached(tiny_bert: Path) -> None:
-    tagger = Tagger.load(tiny_bert, device="cpu")
+    tagger = load_tagger(tiny_bert, device="cpu")
     text = "Anna flew to Zürich. " * 50_000
     found = tagger.find_spans([text])[0]
     alone = tagger.find_spans(["Anna flew to Zürich. " * 20])[0]
@@ -65,7 +65,7 @@ def test_every_word_of_a_megabyte_is_reached(tiny_bert: Path) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(st.characters(codec=None), max_size=120), max_size=4))
 def test_any_text_is_tagged(tiny_bert: Path, texts: list[str]) -> None:
-    tagger = Tagger.load(tiny_bert, device="cpu")
+    tagger = load_tagger(tiny_bert, device="cpu")
     tagged = tagger.tag(texts)
     assert len(tagged) == len(texts)
     for text, result in zip(texts, tagged, strict=True):
@@ -84,7 +84,7 @@ def test_any_text_is_tagged(tiny_bert: Path, texts: list[str]) -> None:
     ],
 )
 def test_heads_of_every_scheme_are_read(tmp_path: Path, tags: tuple[str, ...]) -> None:
-    tagger = Tagger.load(save_tiny_model(tmp_path, "bert", tags), device="cpu")
+    tagger = load_tagger(save_tiny_model(tmp_path, "bert", tags), device="cpu")
     spans = [span for spans in tagger.find_spans(TEXTS) for span in spans]
     assert spans
     assert {span.label for span in spans} <= set(tagger.labels) <= {"PER", "LOC"}
@@ -92,23 +92,23 @@ def test_heads_of_every_scheme_are_read(tmp_path: Path, tags: tuple[str, ...]) -
 
 def test_an_encoder_without_a_head_cannot_predict() -> None:
     with pytest.raises(ModelError, match="no token-classification head"):
-        Tagger.load(packaged_encoder())
+        load_tagger(packaged_encoder())
 
 
 def test_a_folder_that_is_no_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no such model folder"):
-        Tagger.load(tmp_path / "missing")
+        load_tagger(tmp_path / "missing")
     with pytest.raises(ModelError, match=r"no config\.json"):
-        Tagger.load(tmp_path)
+        load_tagger(tmp_path)
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ModelError, match=str(tmp_path)):
-        Tagger.load(tmp_path)
+        load_tagger(tmp_path)
 
 
 def test_a_slow_tokenizer_is_refused(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transformers.PreTrainedTokenizerFast.is_fast", False)
     with pytest.raises(ModelError, match=r"slow one.*tokenizer\.json"):
-        Tagger.load(tiny_bert)
+        load_tagger(tiny_bert)
 
 
 def test_weights_that_are_no_safetensors_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_weights_that_are_no_safetensors_are_refused(tiny_bert: Path, tmp_path: 
             (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04.")
     with pytest.raises(ModelError, match="no model could be loaded"):
-        Tagger.load(tmp_path)
+        load_tagger(tmp_path)
 
 
 def test_the_packaged_tokenizers_truncation_does_not_leak(news_model: Path) -> None:
@@ -129,7 +129,7 @@ def test_the_packaged_tokenizers_truncation_does_not_leak(news_model: Path) -> N
 
 
 def test_text_scores_can_be_compared_between_texts(tiny_bert: Path) -> None:
-    tagger = Tagger.load(tiny_bert, device="cpu")
+    tagger = load_tagger(tiny_bert, device="cpu")
     short, long, empty = (tagged.score for tagged in tagger.tag(["Anna", "Anna " * 200, ""]))
     assert empty == 1.0
     assert abs(short - long) < 0.7, "the score of a long text is not its probability, which is close to 0"

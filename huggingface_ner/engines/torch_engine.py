@@ -1,0 +1,85 @@
+"""PyTorch: runs a model on the device that it is on."""
+
+from typing import TYPE_CHECKING
+
+from huggingface_ner.engine_kinds import EngineKind, Precision
+from huggingface_ner.engines.engine import EngineSource
+from huggingface_ner.engines.hardware import has_fast_bf16
+from huggingface_ner.engines.layouts import Batch, Layout, LogProbabilities, Packed, Padded
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# On a CPU, and on a GPU. Measured, see bench/README.md.
+TOKENS_PER_BATCH = (256, 16_384)
+
+# Rows are as wide as a multiple of this: PyTorch keeps kernels for each shape, which took 350 MB after 20,000
+# texts of all widths.
+WIDTHS = 16
+
+
+class TorchEngine:
+    """Runs a model with PyTorch on the device that it is on; its weights are converted to the precision."""
+
+    def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
+        import torch  # noqa: PLC0415 - an ONNX engine serves without it
+
+        from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
+        from huggingface_ner.engines.pretrained import window_length  # noqa: PLC0415 - it imports torch
+
+        self.kind = EngineKind("torch", precision)
+        self._torch = torch
+        self._model = model
+        model.train(False)
+        torch.nn.Module.to(model, dtype=torch.float32)
+        filler = model.config.pad_token_id or 0
+        # on a GPU a packed batch would need a mask of 16,384 x 16,384, and padding costs less there
+        self._packed = packed_model(model) if model.device.type == "cpu" else None
+        self.layout: Layout = (
+            Packed(filler, WIDTHS) if self._packed else Padded(filler, WIDTHS, max_width=window_length(model))
+        )
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        torch.nn.Module.to(model, dtype=dtype)
+
+    @property
+    def tokens_per_batch(self) -> int:
+        """How many tokens, padding included, to give it at once."""
+        return TOKENS_PER_BATCH[self._model.device.type == "cuda"]
+
+    def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
+        """Return [its tokens, tags] for each window, given as token ids."""
+        inputs = [self._torch.from_numpy(array).to(self._model.device) for array in self.layout.lay_out(batch)]
+        with self._torch.inference_mode():
+            if self._packed is None:
+                logits = self._model(**dict(zip(Padded.INPUTS, inputs, strict=True))).logits
+            else:
+                logits = self._packed(*inputs)
+            output = self._torch.log_softmax(logits.float(), dim=-1).cpu().numpy()
+        return self.layout.rows(output, batch)
+
+
+class TorchFamily:
+    """Loads the model's own weights, so that nothing is prepared."""
+
+    def offers(self, device: str) -> list[EngineKind]:
+        """Return the kinds that are likely to be fast on this machine."""
+        if device == "cuda":
+            return [EngineKind("torch", "fp16"), EngineKind("torch", "bf16")]
+        return [EngineKind("torch", "bf16")] if has_fast_bf16() else []
+
+    def prepare(self, kind: EngineKind, source: EngineSource) -> list[str]:
+        """Write nothing."""
+        return []
+
+    def load(self, kind: EngineKind, source: EngineSource) -> TorchEngine:
+        """Return an engine that runs the model on the source's device; raises ModelError."""
+        import torch  # noqa: PLC0415 - an ONNX engine serves without it
+
+        from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
+
+        model = load_model(source.name_or_path)[0]
+        torch.nn.Module.to(model, torch.device(source.device))
+        return TorchEngine(model, kind.precision)
+
+
+FAMILY = TorchFamily()

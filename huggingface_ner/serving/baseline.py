@@ -1,0 +1,107 @@
+"""The baseline, which answers for projects without a version of their own: loading, waiting, state."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from huggingface_ner.engines.stand_in import baseline_name, stand_in
+
+if TYPE_CHECKING:
+    from huggingface_ner.tagging.tagger import Tagger
+
+# Between two attempts to load a baseline that a person has set.
+RETRY_INTERVAL = 30.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineState:
+    """What ``/health`` shows: ``state``, the version that answers, and a ``reason`` if something is wrong."""
+
+    state: Literal["loading", "ready", "failed"]
+    model_version: str
+    reason: str | None = None
+
+
+class Baseline:
+    """Loads the baseline in a thread.
+
+    One that a person has set is tried again every RETRY_INTERVAL until it can be loaded. The default one is
+    replaced by ``stand_in``, which predicts nothing until it is trained.
+
+    name, is_set: BASELINE_MODEL_NAME, and whether a person has set it.
+    load: returns the baseline's tagger; may raise anything.
+    """
+
+    def __init__(self, name: str, *, is_set: bool, load: "Callable[[str], Tagger]") -> None:
+        self._name = name
+        self._is_set = is_set
+        self._load = load
+        self._state = BaselineState("loading", _version(name))
+        self._tagger: Tagger | None = None
+        self._tried = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._load_until_ready, name="load-model", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load; to be called once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop trying to load, and wait for the attempt that is going on."""
+        self._stop.set()
+        self._thread.join()
+
+    def wait(self, timeout: float) -> BaselineState:
+        """Wait until the first attempt to load has ended, at most ``timeout`` seconds."""
+        self._tried.wait(timeout)
+        return self._state
+
+    @property
+    def state(self) -> BaselineState:
+        """What answers now."""
+        return self._state
+
+    @property
+    def tagger(self) -> "Tagger | None":
+        """The baseline's tagger; None unless it is loaded."""
+        return self._tagger
+
+    def _load_until_ready(self) -> None:
+        while not self._stop.is_set():
+            self._try_to_load()
+            self._tried.set()
+            if self._state.state == "ready":
+                break
+            self._stop.wait(RETRY_INTERVAL)
+
+    def _try_to_load(self) -> None:
+        try:
+            self._tagger = self._load(self._name)
+        except Exception as error:  # whatever it is, the server stays up and says so
+            self._state = self._without(error)
+        else:
+            self._state = BaselineState("ready", _version(self._name))
+            logger.info("serving %s: %s", self._name, ", ".join(self._tagger.labels))
+
+    def _without(self, error: Exception) -> BaselineState:
+        """Return the state in which no baseline can be loaded, and log why."""
+        replacement = stand_in(is_set=self._is_set)
+        if replacement is None:
+            logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", self._name, error)
+            return BaselineState("failed", _version(self._name), str(error))
+        reason = (
+            f"No suggestions yet: {self._name} could not be loaded ({error}). Suggestions start after the "
+            f"first training, which uses the packaged encoder, {baseline_name(replacement)}. To have some now, "
+            "set BASELINE_MODEL_NAME to the folder of a trained NER model."
+        )
+        logger.warning("%s", reason)
+        return BaselineState("ready", baseline_name(replacement), reason)
+
+
+def _version(name: str) -> str:
+    """Return a model's name as a version: Label Studio trims blanks on one side only."""
+    return "_".join(name.split())

@@ -1,0 +1,130 @@
+"""Which windows go into the engine's next batch: fair between requests, full and hardly padded."""
+
+import weakref
+from collections import deque
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from huggingface_ner.engines.layouts import Size
+
+# If windows are padded, a batch of its own costs about as much as this many more tokens: a request whose windows
+# would be padded by more, or pad the others by more, does not join. Measured, see bench/README.md.
+TOKENS_TO_JOIN = 8
+# While other requests come and go, a large request's batches take no longer: the others wait for the current one.
+SHARED_BATCH_SECONDS = 0.04
+EXPECT_OTHERS_SECONDS = 5.0
+# ... but they get at least this share of the engine's budget: one batch that stalls must not make all others tiny.
+MIN_SHARED_BUDGET = 0.25
+
+
+class Costs(Protocol):
+    """What a batch costs a model's engine; a ``Tagger`` says so."""
+
+    @property
+    def tokens_per_batch(self) -> int:
+        """How many tokens, padding included, the engine gets at once."""
+
+    def tokens(self, size: Size) -> int:
+        """Return how many of those a batch takes."""
+
+
+# A window; its length is in tokens.
+Window = TypeVar("Window", bound=Sized)
+
+
+@dataclass(eq=False, slots=True, weakref_slot=True)
+class WaitingRequest(Generic[Window]):
+    """A request's windows that wait: groups in order, none empty, each with its longest window last."""
+
+    costs: Costs
+    groups: deque[list[Window]] = field(default_factory=deque)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.groups))
+
+    @property
+    def longest(self) -> int:
+        """The length of the first group's longest window."""
+        return len(self.groups[0][-1])
+
+
+class BatchPolicy:
+    """Chooses batches, and learns how long they take.
+
+    is_shared: whether the last batch had windows of several requests.
+    """
+
+    def __init__(self) -> None:
+        self.is_shared = False
+        # whose windows came first in the last batch; a weak reference, so that its model can be freed
+        self._last_leader: weakref.ref[WaitingRequest[Any]] | None = None
+        self._seconds_per_token = 0.0
+        self._others_until = 0.0  # until when requests beside one large one are to be expected
+
+    def next_batch(self, requests: Sequence[WaitingRequest[Window]], now: float) -> list[Window]:
+        """Take the windows to run next out of their requests, within the engine's token budget.
+
+        requests: at least one, oldest first, each with windows. now: seconds of a monotonic clock.
+        The oldest request and the others take turns, so that neither a large request keeps small ones waiting nor
+        many small ones a large one. Among the others the smallest comes first. What is left of the budget goes to
+        requests of the same model that fit in whole and, if windows are padded, are about as long.
+        """
+        leader = self._lead(requests, now)
+        batch = _take_longest(leader, self._budget(leader.costs, now))
+        others = [each for each in requests if each is not leader and each.costs is leader.costs]
+        joined = _take_fitting(others, leader.costs, Size.of([len(window) for window in batch]))
+        self.is_shared = bool(joined)
+        return [*batch, *joined]
+
+    def learn(self, tokens: int, seconds: float) -> None:
+        """Take into account how long a batch of this many tokens, padding included, took."""
+        self._seconds_per_token = moving_average(self._seconds_per_token, seconds / tokens)
+
+    def _lead(self, requests: Sequence[WaitingRequest[Window]], now: float) -> WaitingRequest[Window]:
+        leader, *others = requests
+        if others:
+            self._others_until = now + EXPECT_OTHERS_SECONDS
+            if self._last_leader is not None and self._last_leader() is leader:
+                leader = min(others, key=len)
+        self._last_leader = weakref.ref(leader)
+        return leader
+
+    def _budget(self, costs: Costs, now: float) -> int:
+        """Return how many tokens, padding included, one request may have of a batch."""
+        full = costs.tokens_per_batch
+        if now > self._others_until or not self._seconds_per_token:
+            return full
+        shared = int(SHARED_BATCH_SECONDS / self._seconds_per_token)
+        return min(max(shared, int(MIN_SHARED_BUDGET * full)), full)
+
+
+def _take_longest(request: WaitingRequest[Window], budget: int) -> list[Window]:
+    """Take the longest windows of a request's first group, as many as the budget allows, at least one."""
+    group, size = request.groups[0], Size()
+    batch: list[Window] = []
+    while group and (not batch or request.costs.tokens(size.plus(Size.of([len(group[-1])]))) <= budget):
+        size = size.plus(Size.of([len(group[-1])]))
+        batch.append(group.pop())
+    if not group:
+        request.groups.popleft()
+    return batch
+
+
+def _take_fitting(requests: Sequence[WaitingRequest[Window]], costs: Costs, size: Size) -> list[Window]:
+    """Take all windows of the requests that fit into a batch of this size, the smallest requests first."""
+    taken: list[Window] = []
+    longest = size.longest
+    small = [request for request in requests if len(request.groups) == 1]
+    for request in sorted(small, key=lambda request: (len(request), abs(request.longest - longest))):
+        more = Size.of([len(window) for window in request.groups[0]])
+        apart = costs.tokens(size) + costs.tokens(more)
+        if costs.tokens(size.plus(more)) <= min(costs.tokens_per_batch, apart + TOKENS_TO_JOIN):
+            taken += request.groups.popleft()
+            size = size.plus(more)
+    return taken
+
+
+def moving_average(average: float, value: float) -> float:
+    """Return a moving average after one more value; an average of 0.0 stands for none yet."""
+    return average + 0.1 * (value - average) if average else value

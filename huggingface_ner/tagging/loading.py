@@ -1,0 +1,97 @@
+"""Models, from folders or the Hub, to taggers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer
+
+from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engines.choice import REQUESTED, EngineChoice, choose
+from huggingface_ner.engines.engine import EngineSource
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.families import family_of
+from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.prepared import engine_folder, read_record, tokenizer_file
+from huggingface_ner.engines.torch_engine import TorchEngine
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.windows import Windower
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_tagger(
+    name_or_path: str | Path, *, device: str = "auto", preference: EnginePreference | None = None
+) -> Tagger:
+    """Load a fine-tuned model from a folder or, by name, from the Hub or its local cache.
+
+    device: "cpu", "cuda", or "auto" for CUDA if there is one.
+    preference: which engine; of those that ``prepare_engine`` tried, else torch in float32.
+    Raises ModelError for what is not a model, has no token-classification head or only a slow tokenizer.
+    """
+    preference = preference or EnginePreference()
+    prepared = load_prepared(name_or_path, device, preference, Path(name_or_path))
+    return load_unprepared(name_or_path, device, preference) if prepared is None else prepared
+
+
+def load_unprepared(name_or_path: str | Path, device: str, preference: EnginePreference) -> Tagger:
+    """Load a model as ``load_tagger`` does if no engine was prepared for it: to be run with PyTorch in float32."""
+    choice = choose(preference, resolve_device(device), ())
+    reason = "no other engine has been tried" if choice is None else choice.reason
+    return load_torch_tagger(name_or_path, device, reason=reason)
+
+
+def load_prepared(
+    name_or_path: str | Path, device: str, preference: EnginePreference, folder: Path
+) -> Tagger | None:
+    """Return a tagger with the engine that was prepared for this preference and this machine; None if none was.
+
+    folder: the one that ``engine`` is in. Raises ModelError.
+    """
+    device = resolve_device(device)
+    record = read_record(folder)
+    choice = choose(preference, device, record.trials) if record else None
+    if record is None or choice is None:
+        return None
+    source = EngineSource(name_or_path, device, record.pad_id, engine_folder(folder))
+    try:
+        engine = family_of(choice.kind).load(choice.kind, source)
+    except FileNotFoundError:  # it was tried, but another one was chosen
+        return None
+    windower = Windower(Tokenizer.from_file(str(tokenizer_file(folder))), record.window_length)
+    return Tagger(TagScheme.from_names(record.tags), windower, engine, choice)
+
+
+def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUESTED) -> Tagger:
+    """Load a model as ``load_tagger`` does, to be run with PyTorch in float32."""
+    return tagger_of_model(*load_fine_tuned(name_or_path, device), reason=reason)
+
+
+def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Load a model onto a device, and its tokenizer; raises ModelError as ``load_tagger`` does."""
+    import torch  # noqa: PLC0415 - an ONNX engine serves without it
+
+    from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
+
+    tokenizer = load_tokenizer(name_or_path)
+    model, missing = load_model(name_or_path)
+    if head_is_missing(model, missing):
+        raise ModelError(
+            f"{name_or_path}: it has no token-classification head, so it cannot predict; "
+            "fine-tune it first: python -m huggingface_ner train"
+        )
+    torch.nn.Module.to(model, torch.device(resolve_device(device)))
+    return model, tokenizer
+
+
+def tagger_of_model(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", reason: str = REQUESTED
+) -> Tagger:
+    """Return a tagger that runs a model with PyTorch, on its device; its weights are converted to float32."""
+    from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
+
+    engine = TorchEngine(model)
+    scheme = TagScheme.from_names(tag_names(model))
+    windower = Windower(tokenizer, window_length(model))
+    return Tagger(scheme, windower, engine, EngineChoice(engine.kind, reason))

@@ -1,0 +1,17 @@
+"""The packaged encoder stands in for the default baseline, and for no other."""
+
+from pathlib import Path
+
+from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.engines.stand_in import PACKAGED_ENCODER, baseline_name, stand_in
+
+
+def test_only_the_default_baseline_is_replaced() -> None:
+    assert stand_in(is_set=False) == packaged_encoder()
+    assert stand_in(is_set=True) is None
+
+
+def test_the_packaged_encoder_has_a_name_of_its_own(tmp_path: Path) -> None:
+    assert baseline_name(packaged_encoder()) == PACKAGED_ENCODER
+    assert baseline_name("org/model") == "org/model"
+    assert baseline_name(tmp_path) == str(tmp_path)
