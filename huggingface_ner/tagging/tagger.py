@@ -125,7 +125,7 @@ class Tagger:
 
     def take_engine_of(self, other: "Tagger") -> None:
         """Go on with another tagger's engine, of the same model; batches that run already end with the old one."""
-        self._current = other._current
+        self._current = other._current  # noqa: SLF001 - another object of this class
 
     @property
     def tokens_per_batch(self) -> int:
