@@ -24,7 +24,7 @@ ONE_BY_ONE, IN_BATCHES = "transformers pipeline, one by one", "transformers pipe
 AUTO = "auto"
 
 Spans = list[list[Span]]
-Tag = Callable[[list[str]], Spans]
+Tag = Callable[[Sequence[str]], Spans]
 Timed = Callable[[list[str]], tuple[float, Spans]]
 
 
@@ -75,10 +75,12 @@ def _timed(texts: list[str]) -> tuple[float, Spans]:
 
 
 def _pipeline(model: Path, batch: int) -> Tag:
-    tags = pipeline("ner", model=str(model), aggregation_strategy="simple", device="cpu")
+    tags: Callable[..., Any] = pipeline(
+        "token-classification", model=str(model), aggregation_strategy="simple", device="cpu"
+    )
 
-    def tag(texts: list[str]) -> Spans:
-        found = [tags(text) for text in texts] if batch == 1 else tags(texts, batch_size=batch)
+    def tag(texts: Sequence[str]) -> Spans:
+        found = [tags(text) for text in texts] if batch == 1 else tags(list(texts), batch_size=batch)
         return [[Span(e["start"], e["end"], e["entity_group"]) for e in entities] for entities in found]
 
     return tag
@@ -86,10 +88,12 @@ def _pipeline(model: Path, batch: int) -> Tag:
 
 def _engine(model: Path, kind: EngineKind, folder: Path) -> Tag:
     tagger = Tagger.load_torch(model, "cpu")
-    return tagger.tag if kind == TORCH_FP32 else tagger.with_engine(make_engine(kind, model, "cpu", folder)).tag
+    if kind != TORCH_FP32:
+        tagger = tagger.with_engine(make_engine(kind, model, "cpu", folder))
+    return tagger.find_spans
 
 
 def _auto(model: Path, folder: Path) -> Tag:
     tagger = load_prepared(model, "cpu", EnginePreference(), folder)
     assert tagger is not None
-    return tagger.tag
+    return tagger.find_spans
