@@ -66,7 +66,7 @@ def test_the_curl_line_finds_what_is_in_the_text(news_models: ServedModels) -> N
     words = shlex.split(block)
     body = json.loads(words[words.index("-d") + 1])
     answer = create_app(Settings(), news_models).test_client().post("/predict", json=body)
-    (result,) = answer.json["results"]
+    (result,) = answer.get_json()["results"]
     found = {region["value"]["text"]: region["value"]["labels"] for region in result["result"]}
     assert found.get("Dakar") == ["LOC"]
 

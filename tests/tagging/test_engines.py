@@ -1,10 +1,13 @@
 """Every engine says what float32 says; one that does not is not used."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
 from huggingface_ner.engines import hardware
@@ -33,9 +36,10 @@ def all_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx512_vnni", "avx512_bf16"}))
 
 
-def _probabilities(rows: list[np.ndarray]) -> np.ndarray:
+def _probabilities(rows: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     assert [len(row) for row in rows] == [len(ids) for ids in BATCH]
-    return np.exp(np.concatenate(rows))
+    probabilities: NDArray[np.float32] = np.exp(np.concatenate(rows))
+    return probabilities
 
 
 def test_the_export_says_what_the_model_says(tiny_model: Path, tmp_path: Path) -> None:
@@ -88,7 +92,7 @@ def test_an_engine_that_disagrees_is_not_used(
     tiny_bert: Path, tmp_path: Path, all_is_fast: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Wrong(OnnxEngine):
-        def log_probabilities(self, batch: object) -> list[np.ndarray]:
+        def log_probabilities(self, batch: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
             return [row[..., ::-1] for row in super().log_probabilities(batch)]
 
     monkeypatch.setattr(engine_trials, "OnnxEngine", Wrong)
@@ -119,7 +123,7 @@ def test_a_model_without_a_head_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    def tried(flags: set[str], *preference: str, device: str = "cpu") -> list[str]:
+    def tried(flags: set[str], *preference: Any, device: str = "cpu") -> list[str]:
         monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset(flags))
         return [str(kind) for kind in candidates(EnginePreference(*preference), device)[0]]
 
@@ -138,7 +142,7 @@ def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) 
     ("preference", "device"), [(("auto", "bf16"), "cpu"), (("auto", "int8"), "cpu"), (("onnx", "auto"), "cuda")]
 )
 def test_what_cannot_be_had_is_said(
-    preference: tuple[str, str], device: str, monkeypatch: pytest.MonkeyPatch
+    preference: tuple[Any, Any], device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx2"}))
     choice = choose(EnginePreference(*preference), device, ())
