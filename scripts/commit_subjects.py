@@ -15,8 +15,8 @@ MAX_LENGTH = 72
 
 # What begins no imperative: words that this project's early subjects began with, and their like.
 NO_VERBS = """
-    a all an and another any both each every everything here how it its more most new no not nothing now of on one only
-    other our some such that the their then there these they this those three two we what when where which who with
+    a all an and another any both each every everything here how it its more most new no not nothing now of on one
+    only other our some such that the their then there these they this those three two what when where who with
 """
 # Verbs whose base form looks like a third person, a past or a participle.
 BASE_FORMS = "alias bias canvas focus embed shed shred wed bring ping ring sing string swing"
