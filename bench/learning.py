@@ -12,8 +12,10 @@ import json
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -51,7 +53,7 @@ def plain_loop(
             some = rows[start : start + 8]
             longest = max(len(row["input_ids"]) for row in some)
 
-            def padded(key: str, filler: int, some: list = some, longest: int = longest) -> torch.Tensor:
+            def padded(key: str, filler: int, some: list[Any] = some, longest: int = longest) -> torch.Tensor:
                 return torch.tensor([row[key] + [filler] * (longest - len(row[key])) for row in some])
 
             input_ids, targets = padded("input_ids", 0), padded("labels", -100)
@@ -63,6 +65,7 @@ def plain_loop(
 
 
 def read(path: Path) -> list[AnnotatedText]:
+    """Read a corpus, a JSON object a line, as ``learning.py --help`` shows it."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         AnnotatedText(
@@ -73,6 +76,7 @@ def read(path: Path) -> list[AnnotatedText]:
 
 
 def main() -> None:
+    """Train on samples of a corpus and print F1, with each seed and in the mean."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--sizes", type=int, nargs="+", default=[200], help="training sentences; 0: all")
@@ -97,11 +101,11 @@ def main() -> None:
             random.Random(seed).shuffle(texts)
             texts = texts[: size or None]
             hyperparameters = Hyperparameters(options.learning_rate, options.epochs, seed=seed)
-            ways = {
-                "ours": lambda texts=texts, chosen=hyperparameters: fine_tune(
-                    texts, labels, options.baseline, chosen, match_labels=lambda names: {}
+            ways: dict[str, Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]] = {
+                "ours": partial(
+                    fine_tune, texts, labels, options.baseline, hyperparameters, match_labels=lambda names: {}
                 ),
-                "plain": lambda texts=texts, seed=seed: plain_loop(texts, labels, options.baseline, seed),
+                "plain": partial(plain_loop, texts, labels, options.baseline, seed),
             }
             for name in ways if options.plain else ["ours"]:
                 start = time.perf_counter()

@@ -53,6 +53,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
+    """Measure each way of predicting and print speeds, F1 and memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help='folder of a fine-tuned model, or "base"; default: the packaged encoder')
     parser.add_argument("--corpus", type=Path, help="default: examples/news")

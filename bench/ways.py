@@ -25,7 +25,7 @@ ONE_BY_ONE, IN_BATCHES = "transformers pipeline, one by one", "transformers pipe
 AUTO = "auto"
 
 Spans = list[list[Span]]
-Tag = Callable[[list[str]], Spans]
+Tag = Callable[[Sequence[str]], Spans]
 Timed = Callable[[list[str]], tuple[float, Spans]]
 
 
@@ -76,10 +76,12 @@ def _timed(texts: list[str]) -> tuple[float, Spans]:
 
 
 def _pipeline(model: Path, batch: int) -> Tag:
-    tags = pipeline("ner", model=str(model), aggregation_strategy="simple", device="cpu")
+    tags: Callable[..., Any] = pipeline(
+        "token-classification", model=str(model), aggregation_strategy="simple", device="cpu"
+    )
 
-    def tag(texts: list[str]) -> Spans:
-        found = [tags(text) for text in texts] if batch == 1 else tags(texts, batch_size=batch)
+    def tag(texts: Sequence[str]) -> Spans:
+        found = [tags(text) for text in texts] if batch == 1 else tags(list(texts), batch_size=batch)
         return [[Span(e["start"], e["end"], e["entity_group"]) for e in entities] for entities in found]
 
     return tag
@@ -89,13 +91,13 @@ def _engine(model: Path, kind: EngineKind, folder: Path) -> Tag:
     trained, tokenizer = load_fine_tuned(model, "cpu")
     tagger = tagger_of_model(trained, tokenizer)
     if kind == TORCH_FP32:
-        return tagger.tag
+        return tagger.find_spans
     source = EngineSource(model, "cpu", trained.config.pad_token_id or 0, folder)
     family_of(kind).prepare(kind, source)
-    return tagger.with_engine(family_of(kind).load(kind, source)).tag
+    return tagger.with_engine(family_of(kind).load(kind, source)).find_spans
 
 
 def _auto(model: Path, folder: Path) -> Tag:
     tagger = load_prepared(model, "cpu", EnginePreference(), folder)
     assert tagger is not None
-    return tagger.tag
+    return tagger.find_spans

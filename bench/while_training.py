@@ -87,6 +87,7 @@ def _train(url: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Train beside a server that is asked all the time; print its waits and memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trainings", type=int, default=1, help="default: %(default)s")
     options = parser.parse_args()

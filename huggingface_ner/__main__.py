@@ -1,4 +1,4 @@
-"""python -m huggingface_ner"""
+"""What ``python -m huggingface_ner`` runs."""
 
 import sys
 

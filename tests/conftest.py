@@ -49,7 +49,7 @@ def news_config(news: Path) -> str:
 
 @pytest.fixture(scope="session")
 def news_tasks(news: Path) -> list[dict[str, Any]]:
-    return json.loads((news / "annotated_tasks.json").read_text(encoding="utf-8"))
+    return list(json.loads((news / "annotated_tasks.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="session")

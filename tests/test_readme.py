@@ -73,13 +73,13 @@ def test_the_curl_line_finds_what_is_in_the_text(news_models: ServedModels) -> N
     words = shlex.split(block)
     body = json.loads(words[words.index("-d") + 1])
     answer = create_app(Settings(), news_models).test_client().post("/predict", json=body)
-    (result,) = answer.json["results"]
+    (result,) = answer.get_json()["results"]
     found = {region["value"]["text"]: region["value"]["labels"] for region in result["result"]}
     assert found.get("Dakar") == ["LOC"]
 
 
 def _unsure_tasks() -> list[dict[str, Any]]:
-    """The tasks of examples/news, and the same with their words in any order, which no model is sure of."""
+    """Return the tasks of examples/news, and the same with shuffled words, which no model is sure of."""
     tasks: list[dict[str, Any]] = json.loads((ROOT / "examples/news/tasks.json").read_text(encoding="utf-8"))
     shuffled = [random.Random(0).sample(words := task["data"]["text"].split(), len(words)) for task in tasks]
     return [*tasks, *({"data": {"text": " ".join(words)}} for words in shuffled)]
@@ -108,7 +108,7 @@ def _scores(predictions: Iterable[dict[str, Any]]) -> list[float]:
 def _predicted(news_models: ServedModels, config: str, settings: Settings) -> list[float]:
     client = create_app(settings, news_models).test_client()
     body = {"tasks": TASKS, "label_config": config}
-    return _scores(client.post("/predict", json=body).json["results"])
+    return _scores(client.post("/predict", json=body).get_json()["results"])
 
 
 @pytest.mark.usefixtures("sure_ner")
@@ -146,9 +146,11 @@ def test_the_customised_class_predicts_everywhere(
     for setting, value in settings.items():
         monkeypatch.setenv(setting, value)
     monkeypatch.setattr(versions, "ACTIVATION_DELAY", 0.0)
-    project_store(Settings().models_folder, 7, 5).publish(
-        lambda folder: shutil.copytree(news_model, folder, dirs_exist_ok=True), {}
-    )
+
+    def write(folder: Path) -> None:
+        shutil.copytree(news_model, folder, dirs_exist_ok=True)
+
+    project_store(Settings().models_folder, 7).publish(write, {})
     worker = [sys.executable, "-m", "huggingface_ner", "worker"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(worker, env=environment) as process:

@@ -54,6 +54,7 @@ def save_tiny_model(folder: Path, kind: str, tags: Sequence[str] = BIO, *, posit
 
 
 def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    trainer: trainers.Trainer | None = None
     # RoBERTa kinds have <pad> at 1, which their positions start after
     first, pad, last, unknown = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")
     special = [first, pad, last, unknown]
@@ -80,7 +81,6 @@ def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
         backend = Tokenizer(models.Unigram(vocabulary, unk_id=special.index(unknown)))
         backend.normalizer = normalizers.NFKC()
         backend.pre_tokenizer = pre_tokenizers.Metaspace()
-        trainer = None
     if trainer is not None:
         backend.train_from_iterator(TEXTS, trainer)
     ids = {token: backend.token_to_id(token) for token in special}

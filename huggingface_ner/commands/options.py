@@ -9,8 +9,8 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
-    # what argparse's add_subparsers returns: it has no public name
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    # what argparse's add_subparsers returns
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 else:
     Commands = object
 

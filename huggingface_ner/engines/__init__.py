@@ -1,0 +1,1 @@
+"""What computes a model's tag probabilities: PyTorch or ONNX Runtime, and which is chosen."""

@@ -51,7 +51,7 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """
     _check_folder(name_or_path)
     verbosity = transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity(logging.ERROR)  # a missing head is for the caller to judge
     try:
         loaded: tuple[PreTrainedModel, Mapping[str, Any]] = AutoModelForTokenClassification.from_pretrained(

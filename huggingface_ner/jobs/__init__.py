@@ -1,0 +1,1 @@
+"""When projects are trained and get suggestions, and by which process."""

@@ -1,0 +1,1 @@
+"""From annotated texts to a model with its scores."""

@@ -15,8 +15,9 @@ Feature = Mapping[str, Sequence[int]]
 
 
 class MentionReplacement:
-    """Puts, in a share of a window's mentions, another mention of the same label (Dai and Adel, 2020, An Analysis
-    of Simple Data Augmentation for Named Entity Recognition).
+    """Replaces a share of a window's mentions, each by another mention of the same label.
+
+    After Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
 
     features: the windows to take mentions from: ``input_ids`` and ``labels`` of each, as label_windows makes them.
     max_length: tokens that no window may exceed; a replacement that would is not made.

@@ -29,10 +29,10 @@ def evaluate_tagger(
     for start in range(0, len(gold), TEXTS_AT_A_TIME):
         some = gold[start : start + TEXTS_AT_A_TIME]
         wanted += [drop_overlaps(text.spans) for text in some]
-        for spans in tagger.find_spans([text.text for text in some]):
-            predicted.append(
-                [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
-            )
+        predicted += [
+            [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
+            for spans in tagger.find_spans([text.text for text in some])
+        ]
         if progress is not None:
             progress(len(some))
     return evaluate(wanted, predicted)

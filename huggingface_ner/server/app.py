@@ -45,15 +45,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     metrics = Metrics()
     credentials = WebhookCredentials(settings, queue)
 
-    @app.before_request
-    def name_request() -> None:
-        g.request_id = uuid.uuid4().hex[:12]
-
-    @app.after_request
-    def tell_request_id(response: Response) -> Response:
-        response.headers["X-Request-ID"] = g.request_id
-        return response
-
+    _number_requests(app)
     metrics.install(app)
     auth.install(app, settings)
     errors.install(app, settings)
@@ -73,12 +65,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     @app.post("/predict")
     def predict() -> ResponseReturnValue:
         body = _json_object()
-        tasks = body.get("tasks")
-        if not isinstance(tasks, list):
-            raise BadRequestError(f"tasks: must be a list of tasks, not {_kind(tasks)}")
-        config = _text(body, "label_config")
-        if config is None:
-            raise BadRequestError("label_config: the project's labelling config is missing")
+        tasks, config = _tasks(body), _label_config(body)
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
         models.wait(MODEL_WAIT_TIMEOUT)
@@ -112,6 +99,19 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     return app
 
 
+def _number_requests(app: Flask) -> None:
+    """Give every request an id, which its answer and the log carry."""
+
+    @app.before_request
+    def choose_id() -> None:
+        g.request_id = uuid.uuid4().hex[:12]
+
+    @app.after_request
+    def send_id(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.request_id
+        return response
+
+
 def _remember_token(settings: Settings, queue: TrainingQueue | None, project: int | None, token: object) -> None:
     """Store the token that Label Studio offers, for use if no key of our own is set."""
     if settings.label_studio_api_key is not None or queue is None or project is None:
@@ -131,6 +131,20 @@ def _json_object() -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise BadRequestError(f"body: must be a JSON object, not {_kind(body)}")
     return body
+
+
+def _tasks(body: Mapping[str, Any]) -> list[Any]:
+    tasks = body.get("tasks")
+    if not isinstance(tasks, list):
+        raise BadRequestError(f"tasks: must be a list of tasks, not {_kind(tasks)}")
+    return tasks
+
+
+def _label_config(body: Mapping[str, Any]) -> str:
+    config = _text(body, "label_config")
+    if config is None:
+        raise BadRequestError("label_config: the project's labelling config is missing")
+    return config
 
 
 def _text(body: Mapping[str, Any], field: str) -> str | None:

@@ -62,8 +62,8 @@ def install(app: Flask, settings: Settings) -> None:
         return answer
 
     @app.errorhandler(Exception)
-    def fault(_: Exception) -> Response:
-        logger.exception("request %s failed", g.request_id)
+    def fault(error: Exception) -> Response:
+        logger.error("request %s failed", g.request_id, exc_info=error)
         return _answer(500, f"internal error; the log has the reason under request id {g.request_id}")
 
 

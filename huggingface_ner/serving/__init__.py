@@ -1,0 +1,1 @@
+"""Models in memory, and the texts that wait for them."""

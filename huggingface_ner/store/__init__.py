@@ -1,0 +1,1 @@
+"""Versions of each project's model on disk."""

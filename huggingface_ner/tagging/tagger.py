@@ -58,7 +58,7 @@ class Tagger:
 
     def take_engine_of(self, other: "Tagger") -> None:
         """Switch to the engine of another tagger of the same model; running batches finish with the old one."""
-        self._current = other._current
+        self._current = other._current  # noqa: SLF001 - another object of this class
 
     @property
     def tokens_per_batch(self) -> int:

@@ -34,12 +34,13 @@ def save_lexicon_model(folder: Path, tags: Mapping[str, str], labels: Sequence[s
         label2id={name: index for index, name in enumerate(names)},
     )
     model = BertForTokenClassification(config)
+    embeddings = model.get_input_embeddings().get_parameter("weight")
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "LayerNorm" not in name:
                 weight.zero_()
         for dimension, word in enumerate(words):
-            model.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids(word), dimension] = 1.0
+            embeddings[tokenizer.convert_tokens_to_ids(word), dimension] = 1.0
             if tags[word] != "O":
                 model.classifier.weight[names.index(tags[word]), dimension] = 1.0
         # a word's own dimension is about 8 after the layer norm

@@ -22,7 +22,7 @@ def in_text(text: str, regions: Iterable[dict[str, Any]]) -> Found:
 
 
 def in_hypertext(html: str, regions: Iterable[dict[str, Any]]) -> Found:
-    """The same of a <HyperText>: UTF-16 units in text nodes; the global code points have to say the same."""
+    """Return the same of a <HyperText>: UTF-16 units in text nodes; the global code points must agree."""
     body = lxml.html.document_fromstring(html).find("body")
     nodes = {region["id"]: body.xpath(f".{region['value']['start']}")[0] for region in regions}
     for line_break in body.iter("br"):
@@ -39,7 +39,7 @@ def in_hypertext(html: str, regions: Iterable[dict[str, Any]]) -> Found:
 
 
 def in_paragraphs(dialogue: list[dict[str, str]], regions: Iterable[dict[str, Any]]) -> Found:
-    """The same of <Paragraphs>: UTF-16 units in one paragraph."""
+    """Return the same of <Paragraphs>: UTF-16 units in one paragraph."""
     found = []
     for value in (region["value"] for region in regions):
         assert value["start"] == value["end"], "the texts of the tests have no entity in two paragraphs"

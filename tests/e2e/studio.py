@@ -45,7 +45,7 @@ class Project:
         self.id = project_id
         self.backend_id = 0
 
-    def connect(self, url: str, *, status: int = 201, **more: Any) -> Any:
+    def connect(self, url: str, status: int = 201, /, **more: Any) -> Any:
         """Do what Connect Model does; returns Label Studio's answer."""
         body = {"project": self.id, "url": url, "title": "backend", **more}
         answer = self.studio.ask("POST", "/api/ml/", body, status=status)

@@ -21,8 +21,15 @@ pytestmark = pytest.mark.e2e
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
-FLAGS += ("--disable-component-update", "--disable-sync")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 MILLISECONDS_TO_LOAD = 40_000
 DRAW_TIMEOUT = 20.0
 
@@ -88,7 +95,7 @@ KINDS = {
 
 
 def without_line_ends(text: str) -> str:
-    """A line end is a <br> in a Text, and "\\r\\n" is "\\n" in any HTML."""
+    """Drop line ends: they are <br> in a Text, and CR LF is LF in any HTML."""
     return text.replace("\r", "").replace("\n", "")
 
 

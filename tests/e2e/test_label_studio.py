@@ -229,8 +229,9 @@ def test_annotations_train_a_model_whose_predictions_join_those_of_the_baseline(
 ) -> None:
     project, task_id, before, ending = taught
     assert (ending["f1"], ending["f1_before"] < 1.0) == (1.0, True)
-    learned, scored = re.fullmatch(r"learned from (\d+) texts, scored on (\d+)", ending["reason"]).groups()
-    assert int(learned) + int(scored) == EACH_N_UPDATES - 1, "all but the one that was skipped"
+    reason = re.fullmatch(r"learned from (\d+) texts, scored on (\d+)", ending["reason"])
+    assert reason is not None
+    assert int(reason[1]) + int(reason[2]) == EACH_N_UPDATES - 1, "all but the one that was skipped"
     (new_task,) = project.add({"text": LESSON})
     prediction = only_prediction(project.open(new_task))
     assert in_text(LESSON, prediction["result"]) == LESSON_LEARNED
@@ -287,7 +288,7 @@ def test_basic_auth_lets_the_right_credentials_in_and_tells_of_wrong_ones(
     project = studio.project("basic auth", config(*LABELS))
     wrong = {"basic_auth_user": USER, "basic_auth_pass": "wrong"}
     for credentials in ({}, {"auth_method": "BASIC_AUTH", **wrong}):
-        answer = project.connect(closed_backend, status=400, **credentials)
+        answer = project.connect(closed_backend, 400, **credentials)
         assert "authentication parameters" in json.dumps(answer)
     right = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
     project.connect(closed_backend, auth_method="BASIC_AUTH", **right)
@@ -303,12 +304,16 @@ def test_with_basic_auth_label_studios_webhook_is_given_the_credentials(
     right = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
     project.connect(closed_backend, auth_method="BASIC_AUTH", **right)
     auth = (USER, PASSWORD)
-    until(lambda: training(closed_backend, project, auth).get("webhook") == GIVEN)
+    until(partial(_has_given, closed_backend, project, auth))
     (webhook,) = project.webhooks()
     assert list(webhook["headers"]) == ["Authorization"]
     teach(project, 3)
     status = training(closed_backend, project, auth)
     assert (status["updates"], status["webhook"]) == (3, ARRIVED)
+
+
+def _has_given(url: str, project: Project, auth: tuple[str, str]) -> bool:
+    return bool(training(url, project, auth).get("webhook") == GIVEN)
 
 
 def test_the_webhook_is_given_other_credentials_after_a_restart_with_them(
@@ -326,7 +331,7 @@ def test_the_webhook_is_given_other_credentials_after_a_restart_with_them(
             else:
                 project.connect(url, **credentials)
             auth = (USER, password)
-            until(lambda url=url, auth=auth: training(url, project, auth).get("webhook") == GIVEN)
+            until(partial(_has_given, url, project, auth))
             teach(project, 2)
             events += 2
             status = training(url, project, auth)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("### When it does not connect")[2].partition("\n## ")[0]
-MESSAGES = [
+MESSAGES: list[str] = [
     message
     for seen in re.findall(r"^\| (.*?) \|", SECTION, re.MULTILINE)
     for message in re.findall(r"`([^`]+)`", seen)
@@ -42,7 +42,7 @@ def test_a_label_studio_with_its_defaults_takes_no_private_address(serve: Serve,
             serve() as url,
         ):
             project = studio.project("defaults", CONFIG)
-            assert message("URL resolves") in json.dumps(project.connect(url, status=403))
+            assert message("URL resolves") in json.dumps(project.connect(url, 403))
             backends = studio.ask("GET", f"/api/ml?project={project.id}")
             assert (len(project.webhooks()) if backends else None) == webhooks
 
@@ -52,13 +52,13 @@ def test_wrong_credentials_and_none(studio: Studio, serve: Serve) -> None:
     with serve(BASIC_AUTH_USER="label", BASIC_AUTH_PASS="secret") as url:
         project = studio.project("credentials", CONFIG)
         for credentials in ({}, {"auth_method": "BASIC_AUTH", **right, "basic_auth_pass": "wrong"}):
-            assert message("Able to connect") in json.dumps(project.connect(url, status=400, **credentials))
+            assert message("Able to connect") in json.dumps(project.connect(url, 400, **credentials))
         project.connect(url, auth_method="BASIC_AUTH", **right)
 
 
 def test_nothing_answers_there(studio: Studio, serve: Serve) -> None:
     project = studio.project("nobody there", CONFIG)
-    assert message("Can't connect") in json.dumps(project.connect(f"http://127.0.0.1:{free_port()}", status=400))
+    assert message("Can't connect") in json.dumps(project.connect(f"http://127.0.0.1:{free_port()}", 400))
     with serve() as url:
         project.connect(url)
     assert project.backend()["state"] == "DI", "it has gone meanwhile"

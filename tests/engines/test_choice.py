@@ -1,5 +1,7 @@
 """The fastest engine of those that the settings allow and whose spans agree."""
 
+from typing import Any
+
 import pytest
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
@@ -13,7 +15,7 @@ BF16 = EngineKind("torch", "bf16")
 
 
 def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    def tried(flags: set[str], *preference: str, device: str = "cpu") -> list[str]:
+    def tried(flags: set[str], *preference: Any, device: str = "cpu") -> list[str]:
         monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset(flags))
         return [str(kind) for kind in candidates(EnginePreference(*preference), device)[0]]
 
@@ -32,7 +34,7 @@ def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) 
     ("preference", "device"), [(("auto", "bf16"), "cpu"), (("auto", "int8"), "cpu"), (("onnx", "auto"), "cuda")]
 )
 def test_what_cannot_be_had_is_said(
-    preference: tuple[str, str], device: str, monkeypatch: pytest.MonkeyPatch
+    preference: tuple[Any, Any], device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx2"}))
     choice = choose(EnginePreference(*preference), device, ())

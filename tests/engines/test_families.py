@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from huggingface_ner.engine_kinds import EngineKind, EnginePreference
 from huggingface_ner.engines import hardware
 from huggingface_ner.engines.engine import Engine, EngineSource
 from huggingface_ner.engines.families import FAMILIES
-from huggingface_ner.engines.layouts import Padded
+from huggingface_ner.engines.layouts import LogProbabilities, Padded
 from huggingface_ner.engines.onnx_engine import OnnxFamily
 from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.engines.torch_engine import TorchFamily
@@ -31,7 +30,7 @@ class PretendEngine:
         self._engine = engine
         self.name = name
 
-    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> list[LogProbabilities]:
         return self._engine.log_probabilities(batch)
 
 
@@ -60,7 +59,7 @@ def test_a_further_engine_is_tried_kept_and_loaded(
     assert kept == ["engine.json", "pretend.txt", "tokenizer.json"]
     tagger = load_prepared(tiny_bert, "cpu", preference, tmp_path)
     assert tagger is not None
-    engine = tagger._current[0]
+    engine = tagger._current[0]  # noqa: SLF001 - which engine it is shows nowhere else
     assert isinstance(engine, PretendEngine)
     assert engine.name == "onnx fp32 on cpu"
     (engine_folder(tmp_path) / "pretend.txt").unlink()

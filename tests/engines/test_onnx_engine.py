@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from huggingface_ner.engines.layouts import LogProbabilities
 from huggingface_ner.engines.onnx_engine import OnnxEngine, export, quantize
 from huggingface_ner.engines.pretrained import load_model
 from huggingface_ner.engines.torch_engine import TorchEngine
@@ -11,9 +12,9 @@ from huggingface_ner.engines.torch_engine import TorchEngine
 BATCH = [[2, 9, 8, 7, 6, 5, 4], [2, 5, 6], [2, *range(5, 30)]]
 
 
-def _probabilities(rows: list[np.ndarray]) -> np.ndarray:
+def _probabilities(rows: list[LogProbabilities]) -> LogProbabilities:
     assert [len(row) for row in rows] == [len(ids) for ids in BATCH]
-    return np.exp(np.concatenate(rows))
+    return np.asarray(np.exp(np.concatenate(rows)))
 
 
 def test_the_export_says_what_the_model_says(tiny_model: Path, tmp_path: Path) -> None:

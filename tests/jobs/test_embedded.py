@@ -102,7 +102,7 @@ def test_ctrl_c_ends_all_in_order(label_studio_api: LabelStudioApi, tiny_bert: P
     # a shell lets what it runs in the background ignore Ctrl-C, and whatever that starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
-    with running(SERVE, tmp_path / "log", ends_with=130, **environment) as url:
+    with running(SERVE, tmp_path / "log", 130, **environment) as url:
         wait(f"{url}/health")
         supervisor = _supervisor(url)
         family = supervisor.children(recursive=True)
@@ -118,7 +118,7 @@ def test_a_second_server_on_the_same_queue_says_so(
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
     with running(SERVE, tmp_path / "log", **environment) as url:
         wait(f"{url}/health")
-        with running(SERVE, tmp_path / "second", ends_with=1, **environment):
+        with running(SERVE, tmp_path / "second", 1, **environment):
             pass
         assert "another server runs the training queue in" in (tmp_path / "second").read_text()
         assert ask(f"{url}/health")[0] == 200
@@ -131,7 +131,7 @@ def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
     label_studio_api.answering.clear()
-    with running(SERVE, tmp_path / "log", ends_with=-signal.SIGKILL, **environment) as url:
+    with running(SERVE, tmp_path / "log", -signal.SIGKILL, **environment) as url:
         wait(f"{url}/health")
         assert _webhooks(url, 7, 10)[-1]["job"] == "train-7-1"
         until = time.monotonic() + 60
@@ -179,7 +179,12 @@ def _supervisor(url: str) -> psutil.Process:
     """Return the process that started the one that listens at an address."""
     port = int(url.rpartition(":")[2])
     for connection in psutil.net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == port
+            and connection.pid
+        ):
             ours = [
                 process for process in psutil.Process(connection.pid).parents() if "serve" in process.cmdline()
             ]

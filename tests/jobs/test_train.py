@@ -71,6 +71,8 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert version is not None
     assert version.name == outcome.version
     metrics = version.metrics
+    assert outcome.f1 is not None
+    assert outcome.f1_before is not None
     assert metrics["f1"] == outcome.f1 > 0.9
     assert metrics["f1_before"] == outcome.f1_before < outcome.f1, "the random baseline has a head"
     assert (metrics["tasks"], metrics["spans"], metrics["trained"] + metrics["held_out"]) == (40, 40, 40)

@@ -82,7 +82,7 @@ def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_s
     body["project"]["id"] = 7
     with trainings.worker():
         for number in range(1000):
-            assert client.post("/webhook", json=body).json["status"] == "ok"
+            assert client.post("/webhook", json=body).get_json()["status"] == "ok"
             if number == 500:
                 label_studio_api.tasks[7] = tasks(26)
         trainings.ended()

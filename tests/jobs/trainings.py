@@ -87,7 +87,8 @@ class Trainings:
         return str(self.queue.status(project_id)["state"])
 
     def phase(self) -> str | None:
-        return self.queue.status(7).get("run", {}).get("phase")
+        phase: str | None = self.queue.status(7).get("run", {}).get("phase")
+        return phase
 
     def ended(self, project_id: int = 7) -> dict[str, Any]:
         """Wait until all requests are answered; returns the outcome of the last run."""
@@ -103,7 +104,7 @@ class Trainings:
 
 def children(process: psutil.Process) -> list[psutil.Process]:
     try:
-        return process.children(recursive=True)
+        return list(process.children(recursive=True))
     except psutil.NoSuchProcess:
         return []
 

@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], log: Path, *, ends_with: int = 0, **environment: str) -> Iterator[str]:
+def running(command: list[str], log: Path, ends_with: int = 0, /, **environment: str) -> Iterator[str]:
     """Run a command that serves and check its exit status; yields its address.
 
     ends_with: but for 0 and -SIGTERM the test sees to it that the command ends.

@@ -34,8 +34,8 @@ def _predict(client: FlaskClient, config: str, *data: Any) -> list[dict[str, Any
     tasks = [{"id": number, "data": each} for number, each in enumerate(data)]
     answer = client.post("/predict", json={"tasks": tasks, "label_config": config})
     assert answer.status_code == 200, answer.get_data(as_text=True)
-    assert len(answer.json["results"]) == len(data)
-    return answer.json["results"]
+    assert len(answer.get_json()["results"]) == len(data)
+    return list(answer.get_json()["results"])
 
 
 def _found(result: dict[str, Any]) -> list[tuple[str, str]]:
@@ -49,13 +49,13 @@ def test_every_recorded_request_is_answered(client: FlaskClient, news_models: Se
     assert answer.status_code == 200
     assert isinstance(answer.json, dict)
     if request["path"] == "/setup":
-        assert answer.json["model_version"] == news_models.state.model_version
+        assert answer.get_json()["model_version"] == news_models.state.model_version
     if request["path"] == "/versions":
         assert answer.json == {"versions": [news_models.state.model_version]}
     if request["path"] == "/predict":
         config = parse_labeling_config(request["body"]["label_config"])
-        assert len(answer.json["results"]) == len(request["body"]["tasks"])
-        for result in answer.json["results"]:
+        assert len(answer.get_json()["results"]) == len(request["body"]["tasks"])
+        for result in answer.get_json()["results"]:
             assert result["model_version"] == news_models.state.model_version
             assert 0 <= result["score"] <= 1
             for region in result["result"]:
@@ -135,8 +135,8 @@ def test_a_bad_predict_names_the_field(client: FlaskClient, body: Any, field: st
     data = body if isinstance(body, bytes) else json.dumps(body)
     answer = client.post("/predict", data=data, content_type="application/json")
     assert answer.status_code == 400
-    assert field in answer.json["error"]
-    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    assert field in answer.get_json()["error"]
+    assert answer.get_json()["request_id"] == answer.headers["X-Request-ID"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_bad_predict_names_the_field(client: FlaskClient, body: Any, field: st
 def test_other_bad_bodies_name_the_field(client: FlaskClient, path: str, body: Any, field: str) -> None:
     answer = client.post(path, json=body)
     assert answer.status_code == 400
-    assert field in answer.json["error"]
+    assert field in answer.get_json()["error"]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -172,7 +172,7 @@ def test_no_body_is_a_fault(client: FlaskClient, path: str, body: dict[str, Any]
 def test_a_body_over_the_limit_gets_413(client: FlaskClient) -> None:
     answer = client.post("/predict", data=b"x" * 2_000_001)
     assert answer.status_code == 413
-    assert "MAX_REQUEST_BYTES=2000000" in answer.json["error"]
+    assert "MAX_REQUEST_BYTES=2000000" in answer.get_json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_body_over_the_limit_gets_413(client: FlaskClient) -> None:
 def test_other_routes_answer_in_json(client: FlaskClient, method: str, path: str, status: int) -> None:
     answer = client.open(path, method=method)
     assert answer.status_code == status
-    assert answer.json["error"]
+    assert answer.get_json()["error"]
 
 
 def test_a_fault_is_logged_under_its_id_and_not_shown(
@@ -197,9 +197,9 @@ def test_a_fault_is_logged_under_its_id_and_not_shown(
         .post("/predict", json={"tasks": [{"data": {"t": "x"}}], "label_config": CONFIG})
     )
     assert answer.status_code == 500
-    assert answer.json["request_id"] in answer.json["error"]
+    assert answer.get_json()["request_id"] in answer.get_json()["error"]
     assert "secret" not in answer.get_data(as_text=True)
-    assert answer.json["request_id"] in caplog.text
+    assert answer.get_json()["request_id"] in caplog.text
 
 
 def _basic(credentials: bytes) -> str:
@@ -278,7 +278,7 @@ def test_health_answers_while_a_model_loads(tiny_bert: Path) -> None:
     models.start()
     assert models.wait(60).state == "ready"
     assert client.get("/ready").status_code == 200
-    assert client.get("/").json["model"] == "ready"
+    assert client.get("/").get_json()["model"] == "ready"
     models.close()
 
 
@@ -288,11 +288,11 @@ def test_a_chosen_baseline_is_never_replaced(tmp_path: Path) -> None:
     assert models.wait(60).state == "failed"
     client = create_app(Settings(), models).test_client()
     health = client.get("/health")
-    assert (health.status_code, health.json["status"]) == (200, "UP")
-    assert "no such model folder" in health.json["reason"]
+    assert (health.status_code, health.get_json()["status"]) == (200, "UP")
+    assert "no such model folder" in health.get_json()["reason"]
     answer = client.post("/predict", json={"tasks": [{"data": {"t": "x"}}], "label_config": CONFIG})
     assert answer.status_code == 503
-    assert "no such model folder" in answer.json["error"]
+    assert "no such model folder" in answer.get_json()["error"]
     assert int(answer.headers["Retry-After"]) > 0
     assert client.post("/setup", json={"schema": CONFIG}).status_code == 200
     models.close()
@@ -320,8 +320,8 @@ def test_without_the_hub_the_default_gives_way_to_the_packaged_encoder(caplog: p
     models.start()
     assert models.wait(60).state == "ready"
     client = create_app(Settings(), models).test_client()
-    assert client.get("/health").json["model_version"] == PACKAGED_ENCODER
-    assert "dslim/bert-base-NER" in client.get("/health").json["reason"]
+    assert client.get("/health").get_json()["model_version"] == PACKAGED_ENCODER
+    assert "dslim/bert-base-NER" in client.get("/health").get_json()["reason"]
     assert "dslim/bert-base-NER" in caplog.text
     (result,) = _predict(client, CONFIG, {"t": "Anna"})
     assert result == {"result": [], "score": 0.0, "model_version": PACKAGED_ENCODER}

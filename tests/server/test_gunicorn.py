@@ -41,7 +41,7 @@ def test_label_studio_mls_command_starts_it(tiny_bert: Path, tmp_path: Path) -> 
     with running(
         [*command, "--port", str(port)],
         tmp_path / "log",
-        ends_with=-signal.SIGTERM,
+        -signal.SIGTERM,
         BASELINE_MODEL_NAME=str(tiny_bert),
     ):
         assert wait(f"http://127.0.0.1:{port}/health")["status"] == "UP"

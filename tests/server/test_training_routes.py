@@ -41,7 +41,7 @@ def client(settings: Settings, queue: TrainingQueue) -> FlaskClient:
 def test_every_recorded_webhook_is_counted(client: FlaskClient, queue: TrainingQueue, name: str) -> None:
     body = recorded(name)["request"]["body"]
     project = body["project"]["id"]
-    answers = [client.post("/webhook", json=body).json for _ in range(2)]
+    answers = [client.post("/webhook", json=body).get_json() for _ in range(2)]
     assert all(answer["status"] == "ok" for answer in answers)
     jobs = [answer["job"] for answer in answers if "job" in answer]
     if body["action"] == "START_TRAINING":
@@ -60,15 +60,15 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
     project = body["project"]["id"]
     store = project_store(settings.models_folder, project)
     store.publish(lambda folder: None, {"label_names": ["SOMETHING"]})
-    assert client.post("/webhook", json=body).json["job"] == f"train-{project}-1"
-    assert "job" not in client.post("/webhook", json=body).json, "it was asked for already"
+    assert client.post("/webhook", json=body).get_json()["job"] == f"train-{project}-1"
+    assert "job" not in client.post("/webhook", json=body).get_json(), "it was asked for already"
     labels = parse_labeling_config(body["project"]["label_config"]).label_names
     time.sleep(1.01)  # versions sort by the second
     store.publish(lambda folder: None, {"label_names": list(reversed(labels))})
     queue.request_training_for_labels(project, ["OTHER"])
-    assert "job" not in client.post("/webhook", json=body).json, "the model knows these labels"
+    assert "job" not in client.post("/webhook", json=body).get_json(), "the model knows these labels"
     broken = {**body, "project": {**body["project"], "label_config": "<View/>"}}
-    assert "job" not in client.post("/webhook", json=broken).json
+    assert "job" not in client.post("/webhook", json=broken).get_json()
 
 
 @pytest.mark.parametrize("project", [None, -1, "../x", {"id": "../x"}, [1], True, {"title": "x"}, 10**12])
@@ -77,14 +77,14 @@ def test_forged_projects_are_ignored(
 ) -> None:
     for action in ("ANNOTATION_CREATED", "START_TRAINING", "PROJECT_UPDATED", "NEWS"):
         answer = client.post("/webhook", json={"action": action, "project": project})
-        assert (answer.status_code, answer.json["status"]) == (200, "ignored")
+        assert (answer.status_code, answer.get_json()["status"]) == (200, "ignored")
     assert queue.projects() == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_event_with_an_action_alone_is_ignored(client: FlaskClient) -> None:
     answer = client.post("/webhook", json={"action": "ANNOTATION_CREATED"})
-    assert answer.json["reason"] == "project: the event does not say which"
+    assert answer.get_json()["reason"] == "project: the event does not say which"
 
 
 def test_the_token_of_setup_is_kept_for_want_of_a_key(
@@ -106,16 +106,16 @@ def test_the_token_of_setup_is_kept_for_want_of_a_key(
 def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueue) -> None:
     assert client.get("/training").json == {"projects": []}
     queue.request_training(7)
-    assert client.get("/training?project=7").json["state"] == "waiting"
-    assert client.get("/training?project=7.1795471223").json["project"] == 7
+    assert client.get("/training?project=7").get_json()["state"] == "waiting"
+    assert client.get("/training?project=7.1795471223").get_json()["project"] == 7
     run = queue.begin(7)
     assert run is not None
     queue.end(run, Outcome(status="published", reason="", version="v", f1=0.8, f1_before=0.7))
-    assert [project["project"] for project in client.get("/training").json["projects"]] == [7]
-    assert client.get("/training?project=7").json["last"]["f1"] == 0.8
+    assert [project["project"] for project in client.get("/training").get_json()["projects"]] == [7]
+    assert client.get("/training?project=7").get_json()["last"]["f1"] == 0.8
     answer = client.get("/training?project=../x")
     assert answer.status_code == 400
-    assert answer.json["error"].startswith("project:")
+    assert answer.get_json()["error"].startswith("project:")
 
 
 @pytest.fixture
@@ -137,17 +137,17 @@ def test_a_redis_that_is_away_or_slow_costs_an_honest_answer_and_no_more(
         answer = client.post("/webhook", json=recorded(name)["request"]["body"])
         assert time.monotonic() - began < 0.9
         assert answer.status_code == 200
-        assert answer.json["status"] == "error"
-        assert answer.json["error"] == "the training queue does not answer"
+        assert answer.get_json()["status"] == "error"
+        assert answer.get_json()["error"] == "the training queue does not answer"
     assert "is not counted" in caplog.text
     with ThreadPoolExecutor(8) as threads:
         began = time.monotonic()
         body = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]
         post = [threads.submit(lambda: create_client().post("/webhook", json=body)) for _ in range(60)]
-        assert {answer.result().json["status"] for answer in post} == {"error"}
+        assert {answer.result().get_json()["status"] for answer in post} == {"error"}
         assert time.monotonic() - began < 2.0, "they do not all wait for it"
     assert client.get("/training").status_code == 503
-    assert client.get("/health").json["status"] == "UP"
+    assert client.get("/health").get_json()["status"] == "UP"
 
 
 def test_a_body_that_is_nested_too_deeply_is_named(client: FlaskClient) -> None:
@@ -160,5 +160,5 @@ def test_a_body_that_is_nested_too_deeply_is_named(client: FlaskClient) -> None:
 def test_without_a_queue_it_says_so(settings: Settings) -> None:
     client = create_app(settings, ServedModels(settings)).test_client()
     answer = client.post("/webhook", json={"action": "START_TRAINING", "project": 7})
-    assert answer.json["error"] == "there is no training queue: set REDIS_URL"
+    assert answer.get_json()["error"] == "there is no training queue: set REDIS_URL"
     assert client.get("/training").status_code == 503

@@ -79,10 +79,10 @@ def test_the_oldest_and_the_smallest_of_the_others_take_turns() -> None:
 def test_small_requests_share_a_batch_unless_that_pads_much() -> None:
     policy = BatchPolicy()
     requests = [_request(PADDED, [length], name=name) for name, length in (("a", 10), ("b", 40), ("c", 12))]
-    assert [window[0] for window in policy.next_batch(requests, 0.0)] == ["a", "c"]
-    assert policy.is_shared
-    assert [window[0] for window in policy.next_batch(requests[1:2], 0.0)] == ["b"]
-    assert not policy.is_shared
+    batch = [window[0] for window in policy.next_batch(requests, 0.0)]
+    assert (batch, policy.is_shared) == (["a", "c"], True)
+    batch = [window[0] for window in policy.next_batch(requests[1:2], 0.0)]
+    assert (batch, policy.is_shared) == (["b"], False)
     packed = [_request(PACKED, [length], name=name) for name, length in (("a", 10), ("b", 40), ("c", 12))]
     assert [window[0] for window in policy.next_batch(packed, 0.0)] == ["a", "c", "b"], "nothing is padded"
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from huggingface_ner.engine_kinds import TORCH_FP32
 from huggingface_ner.engines.engine import Engine
@@ -35,7 +36,7 @@ class Stepped:
         self.let = threading.Semaphore(0)
         self.fails = False
 
-    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    def log_probabilities(self, batch: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         self.batches.append([tuple(ids) for ids in batch])
         assert self.let.acquire(timeout=30)
         if self.fails:

@@ -79,8 +79,13 @@ def test_two_processes_change_over_at_the_same_moment(models: Models, tmp_path: 
     other = Models(tmp_path, max_projects=2)
     other.start()
     models.publish(1, "a")
-    seen = set()
-    _until(lambda: seen.add((models.answer(1), other.answer(1), models.answer(1))) or ("a",) * 3 in seen)
+    seen: set[tuple[str | None, ...]] = set()
+
+    def both_answer() -> bool:
+        seen.add((models.answer(1), other.answer(1), models.answer(1)))
+        return ("a",) * 3 in seen
+
+    _until(both_answer)
     # read one after the other, the moment may lie between; it never goes back
     assert seen <= {(None, None, None), (None, None, "a"), (None, "a", "a"), ("a", "a", "a")}
     other.close()
@@ -95,7 +100,8 @@ def test_one_that_cannot_be_loaded_is_passed_over(models: Models, caplog: pytest
     time.sleep(1.6)
     loaded = models.model_for(1, 10)
     assert loaded is not None
-    assert (loaded.version, loaded.tagger) == (good, "good")
+    assert loaded.version == good
+    assert models.answer(1) == "good"
     assert f"version {bad} cannot be loaded" in caplog.text
     assert models.passed_over() == {bad: "broken"}
     assert models.loads.count("broken") == 1

@@ -1,12 +1,12 @@
 import errno
 import os
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from huggingface_ner.store import versions
 from huggingface_ner.store.versions import ACTIVATION_DELAY, ModelStore, StoreError
 
 
@@ -31,7 +31,7 @@ def _publish(store: ModelStore, number: int) -> str:
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names that follow one another also within a second."""
     numbers = iter(range(1000))
-    monkeypatch.setattr(versions.secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
 
 
 def test_before_the_first_there_is_nothing(store: ModelStore) -> None:
@@ -59,7 +59,7 @@ def test_a_new_version_serves_once_every_process_has_had_time_to_load_it(
         return pointer.serving_version()
 
     now = time.time()
-    monkeypatch.setattr(versions.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     first = _publish(store, 1)
     assert serving() is None
     now += ACTIVATION_DELAY

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from numpy.typing import NDArray
 
 from huggingface_ner.tagging.decoding import TagScheme, decode
 
@@ -18,12 +19,13 @@ SCHEMES = {
 }
 
 
-def _log(rows: list[list[float]]) -> np.ndarray:
+def _log(rows: list[list[float]]) -> NDArray[np.float32]:
     weights = np.array(rows, dtype=np.float32)
-    return np.log(weights / weights.sum(axis=1, keepdims=True))
+    log: NDArray[np.float32] = np.log(weights / weights.sum(axis=1, keepdims=True))
+    return log
 
 
-def _one_hot(scheme: TagScheme, tags: list[str]) -> np.ndarray:
+def _one_hot(scheme: TagScheme, tags: list[str]) -> NDArray[np.float32]:
     return _log([[0.96 if name == tag else 0.01 for name in scheme.names] for tag in tags])
 
 

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EnginePreference
 from huggingface_ner.engines import onnx_engine
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.layouts import Batch, LogProbabilities
 from huggingface_ner.engines.onnx_engine import OnnxEngine
 from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.engines.pretrained import packaged_encoder
@@ -47,7 +47,7 @@ def test_an_engine_that_disagrees_is_not_used(
     tiny_bert: Path, tmp_path: Path, all_is_fast: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Wrong(OnnxEngine):
-        def log_probabilities(self, batch: object) -> list[np.ndarray]:
+        def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
             return [row[..., ::-1] for row in super().log_probabilities(batch)]
 
     monkeypatch.setattr(onnx_engine, "OnnxEngine", Wrong)

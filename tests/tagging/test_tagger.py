@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from transformers import AutoTokenizer
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.spans import Span
 from huggingface_ner.tagging.loading import load_tagger
 from tests.tiny_models import save_tiny_model
 
@@ -25,7 +27,7 @@ TEXTS = [
 ]
 
 
-def _scores(tagged: list) -> list:
+def _scores(tagged: Sequence[Sequence[Span]]) -> list[float | None]:
     return [span.score for spans in tagged for span in spans]
 
 

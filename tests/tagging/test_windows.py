@@ -13,7 +13,7 @@ def test_each_word_is_decided_once_and_nothing_is_cut(tiny_model: Path, words: i
     windower = Windower(load_tokenizer(tiny_model), max_length=12, overlap=4)
     (text,) = windower.tokenize(["Anna flew " * (words // 2) + "Anna" * (words % 2)])
     assert len(text.words) == words
-    decided = []
+    decided: list[int] = []
     for window in windower.windows(text):
         assert len(window.input_ids) <= 12
         assert window.first_word == len(decided)

@@ -1,0 +1,28 @@
+#!/bin/sh
+# Print the command of a Python that the pins in requirements.txt install on; exit with 1 if there is none.
+# The newest is the last minor version that PyTorch and all pins have wheels for; numpy 2.2 has none for 3.14.
+# What a candidate is asked: its version, and whether it can make virtual environments (Debian packages that apart).
+ask='
+import sys
+if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+    sys.exit("is %d.%d" % sys.version_info[:2])
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("cannot make virtual environments; on Debian and Ubuntu install python%d.%d-venv" % sys.version_info[:2])
+'
+seen=
+# 3.11 first: the version of the container image
+for candidate in python3.11 python3.12 python3.13 python3 python; do
+    command -v "$candidate" >/dev/null 2>&1 || continue
+    # a version manager's stand-in may be on the PATH without a Python behind it
+    if said=$("$candidate" -c "$ask" 2>&1); then
+        echo "$candidate"
+        exit
+    fi
+    seen="$seen
+  $candidate: $(printf '%s\n' "$said" | tail -n 1)"
+done
+echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make PYTHON=/path/to/python3.11${seen:+
+What is on the PATH:$seen}" >&2
+exit 1

@@ -1,0 +1,108 @@
+"""CONTRIBUTING's promise: a room's tests are in the folder of its name, and each module has some there."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+PACKAGE = "huggingface_ner"
+# Tests import an entry point's name only, since a process of its own runs it: the test module that starts one.
+STARTED = {
+    "__main__": "tests/server/test_gunicorn.py",
+    "_wsgi": "tests/server/test_gunicorn.py",
+    "jobs.process": "tests/jobs/test_worker.py",
+    "jobs.suggest": "tests/jobs/test_suggest.py",
+    "server.gunicorn": "tests/server/test_gunicorn.py",
+    "label_studio.base_class": "tests/server/test_gunicorn.py",
+}
+# Modules whose tests are in another room, since what they do shows there: the test module that reaches them.
+ELSEWHERE = {
+    "engines.agreement": "tests/tagging/test_engines.py",
+    "engines.choice": "tests/tagging/test_engines.py",
+    "engines.cores": "tests/test_cli.py",
+    "engines.hardware": "tests/tagging/test_engines.py",
+    "engines.onnx_engine": "tests/tagging/test_engines.py",
+    "engines.prepared": "tests/tagging/test_engines.py",
+    "label_studio.predictions": "tests/server/test_app.py",
+    "learning.evaluation": "tests/jobs/test_train.py",
+    "learning.starting_model": "tests/jobs/test_train.py",
+    "learning.version": "tests/jobs/test_train.py",
+    "server.probe": "tests/test_cli.py",
+    "serving.served_models": "tests/server/test_app.py",
+    "store.model_folder": "tests/learning/test_fine_tuning.py",
+}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PATHS = {_name(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
+MODULES = sorted(name for name, path in PATHS.items() if path.name != "__init__.py")
+ROOMS = sorted({path.parent for name, path in PATHS.items() if path.parent.parent == ROOT / PACKAGE})
+TEST_MODULES = sorted((ROOT / "tests").rglob("test_*.py"))
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """Return the modules of the package that a file imports, in functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(found & PATHS.keys())
+
+
+def _reached(path: Path, room: str) -> set[str]:
+    """Return what a test module imports, and what those import in turn as far as they are in the room."""
+    reached: set[str] = set()
+    waiting = set(_imports(path))
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        if f"{name}.".startswith(f"{room}."):
+            waiting |= _imports(PATHS[name]) - reached
+    return reached
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_is_reached_by_a_test_module_of_its_room(module: str) -> None:
+    """A test module there imports it, or a module of the room that does."""
+    room, _, name = module.rpartition(".")
+    short = module.removeprefix(f"{PACKAGE}.")
+    if short in STARTED:
+        assert (ROOT / STARTED[short]).is_file()
+        return
+    if short in ELSEWHERE:
+        assert module in _reached(ROOT / ELSEWHERE[short], PACKAGE)
+        return
+    folder = (ROOT / "tests").joinpath(*room.split(".")[1:])
+    assert any(module in _reached(path, room) for path in folder.glob("test_*.py")), (
+        f"no test module in {folder.relative_to(ROOT)} imports {module}, nor a module of its room that does: "
+        f"add test_{name}.py there, or move the one that tests it"
+    )
+
+
+def test_every_row_names_a_module() -> None:
+    assert {f"{PACKAGE}.{name}" for name in (*STARTED, *ELSEWHERE)} <= set(MODULES)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TEST_MODULES if path.parent != ROOT / "tests"], ids=lambda path: path.stem
+)
+def test_each_test_module_is_in_the_folder_of_what_it_tests(path: Path) -> None:
+    """It imports from its room, unless it starts a process; tests/demo and tests/e2e are about no room."""
+    folder = path.parent.relative_to(ROOT / "tests").as_posix()
+    assert folder in {"demo", "e2e", *(room.name for room in ROOMS)}
+    is_starter = path.relative_to(ROOT).as_posix() in {*STARTED.values(), "tests/jobs/test_embedded.py"}
+    if folder not in ("demo", "e2e") and not is_starter:
+        assert any(name.startswith(f"{PACKAGE}.{folder}.") for name in _imports(path)), (
+            f"{path.relative_to(ROOT)} imports nothing of {PACKAGE}/{folder}"
+        )
