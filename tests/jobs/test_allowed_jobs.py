@@ -80,7 +80,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 def _fields(
     function: Any = None, args: Any = (), kwargs: Any = None, instance: Any = None, **fields: Any
-) -> dict[str, Any]:
+) -> dict[Any, Any]:
     """Return the hash of a job as RQ writes it, with other fields over it."""
     data = json.dumps([function, instance, args, kwargs or {}]).encode()
     return {"data": zlib.compress(data), "status": "queued", "timeout": 600, **fields}
