@@ -13,3 +13,9 @@ def recorded(name: str) -> Any:
 
 def recorded_names(prefix: str = "") -> list[str]:
     return sorted(path.stem for path in RECORDED.glob(f"{prefix}*.json") if not path.stem.startswith("_"))
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    """Return the cases of one kind, with their right values; see their file's ``about``."""
+    read: dict[str, Any] = json.loads((ROOT / "tests" / "cases" / f"{name}.json").read_text(encoding="utf-8"))
+    return list(read["cases"])

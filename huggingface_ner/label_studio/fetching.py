@@ -23,7 +23,10 @@ MAX_REDIRECTS = 5
 ANY_PUBLIC_HOST = "*"
 ACCESS_TOKEN_SECONDS = 240.0  # Label Studio's live 5 minutes
 _CHUNK = 65_536
-_CHARSET = re.compile(r"charset=[\"']?([\w.:-]+)", re.IGNORECASE)
+# Label Studio's routes for uploads, local files and storages; the key goes to no other path that a task can name.
+_FILE_ROUTE = re.compile(r"/(data|storage-data)/|/(tasks|projects)/[0-9]+/(resolve|presign)/", re.ASCII)
+# What a server may read as a way up to another route.
+_WAY_UP = re.compile(r"\.\.|%2e|%2f|%5c|\\|//", re.IGNORECASE)
 
 
 class FetchError(HuggingFaceNERError):
@@ -58,13 +61,15 @@ class UrlFetcher:
     def __call__(self, url: str) -> str:
         """Return the text behind a URL, line ends as they are; raises FetchError."""
         deadline = time.monotonic() + self._timeout
+        is_ours = True  # until another origin has had a say in where to go
         for _ in range(MAX_REDIRECTS + 1):
-            headers = self._credentials(url, deadline)
+            is_ours = is_ours and _origin(_split(url)) == self._label_studio_origin
+            headers = self._credentials(url, deadline) if is_ours else {}
             response = self._request("GET", url, headers, deadline)
             try:
                 if response.status not in (301, 302, 303, 307, 308):
                     return self._text(response, url, deadline)
-                url = urljoin(url, response.headers.get("Location", ""))
+                url = _redirected(url, response.headers.get("Location", ""))
             finally:
                 response.close()
         raise FetchError(f"{_host(url)}: it redirects more than {MAX_REDIRECTS} times")
@@ -133,15 +138,12 @@ class UrlFetcher:
                     raise FetchError(f"{host}: the text takes longer than URL_TIMEOUT={self._timeout:g} s")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise FetchError(f"{host}: the text breaks off: {type(error).__name__}") from error
-        charset = _CHARSET.search(response.headers.get("Content-Type", ""))
-        try:
-            return content.decode(charset[1] if charset else "utf-8", "replace")
-        except LookupError:
-            return content.decode("utf-8", "replace")
+        # as the browser's fetch(url).text() does, whatever the header says
+        return content.decode("utf-8-sig", "replace")
 
     def _credentials(self, url: str, deadline: float) -> dict[str, str]:
-        """Return the header for Label Studio, and nothing for anybody else."""
-        if self._api_key is None or _origin(_split(url)) != self._label_studio_origin:
+        """Return the header for Label Studio's files, and nothing for any other route of it."""
+        if self._api_key is None or not self._is_file_route(url):
             return {}
         if not _is_personal_access_token(self._api_key):
             return {"Authorization": f"Token {self._api_key}"}
@@ -149,6 +151,11 @@ class UrlFetcher:
             if self._token is None or self._token[0] < time.monotonic():
                 self._token = (time.monotonic() + ACCESS_TOKEN_SECONDS, self._access_token(deadline))
             return {"Authorization": f"Bearer {self._token[1]}"}
+
+    def _is_file_route(self, url: str) -> bool:
+        prefix, path = urlsplit(self._label_studio).path, _split(url).path
+        route = path.removeprefix(prefix)
+        return path.startswith(prefix) and _FILE_ROUTE.match(route) is not None and not _WAY_UP.search(route)
 
     def _access_token(self, deadline: float) -> str:
         """Exchange a personal access token for the short-lived one that requests carry."""
@@ -172,6 +179,13 @@ def _split(url: str) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise FetchError(f"{parts.scheme or 'no scheme'}: only http and https URLs are fetched")
     return parts
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FetchError(f"{_host(url)}: it redirects to what is not a valid URL") from error
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:

@@ -1,161 +1,148 @@
 """Labelling config XML to the controls that label text."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.label_studio.controls import (
+    OBJECT_TAGS,
+    REGION_TYPES,
+    Label,
+    LabelingConfig,
+    LabelingConfigError,
+    SpanControl,
+    TextObject,
+)
+from huggingface_ner.label_studio.page_values import ENCODINGS
+from huggingface_ner.label_studio.repeater import expand_repeaters, has_repeater
+
+__all__ = [
+    "Label",
+    "LabelingConfig",
+    "LabelingConfigError",
+    "SpanControl",
+    "TextObject",
+    "parse_labeling_config",
+]
 
 MAX_CHARACTERS = 1_000_000
-# Control tag -> its regions' type, which is also where their labels are.
-REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
-OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
-# Names that models and people give to the same thing, in lower case.
-_SYNONYMS = (
-    {"per", "person", "people"},
-    {"org", "organization", "organisation"},
-    {"loc", "location", "gpe", "place"},
-    {"misc", "miscellaneous"},
-)
+MAX_CACHED_CHARACTERS = 2_000_000
+# Controls times objects: toName may name several.
+MAX_CONTROLS = 100_000
+VALUE_TYPES = ("", "text", "json", "url")
+# As the page does, tags are told apart without regard to case.
+_CONTROL_TAGS = {tag.lower(): tag for tag in REGION_TYPES}
+_OBJECT_TAGS = {tag.lower(): tag for tag in OBJECT_TAGS}
+
+_cache: "OrderedDict[str, LabelingConfig]" = OrderedDict()
+_cache_lock = threading.Lock()
 
 
-class LabelingConfigError(HuggingFaceNERError):
-    """A labelling config that cannot be used; the message says what is wrong with it and what is needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A ``<Label>``: what the annotator sees, what is saved instead if anything, and the model's names for it."""
-
-    value: str
-    alias: str | None = None
-    predicted_values: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What regions hold: Label Studio saves the alias where there is one."""
-        return self.alias or self.value
-
-
-@dataclass(frozen=True, slots=True)
-class TextObject:
-    """An object tag whose text can be labelled.
-
-    data_key: where in a task's data its value is; dots lead into nested objects.
-    is_url: whether the value is the address of the text and not the text.
-    text_key: Paragraphs only: where in a paragraph its text is.
-    """
-
-    name: str
-    tag: str
-    data_key: str
-    is_url: bool = False
-    text_key: str = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class SpanControl:
-    """A control tag that labels stretches of an object's text."""
-
-    name: str
-    tag: str
-    labels: tuple[Label, ...]
-    object: TextObject
-
-    @property
-    def region_type(self) -> str:
-        """The type of its regions, and the key of their labels."""
-        return REGION_TYPES[self.tag]
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """What its regions can hold."""
-        return tuple(label.name for label in self.labels)
-
-    def read_label(self, saved: str) -> str | None:
-        """Return the name of the label that a region holds: by name, or by value from before it had an alias."""
-        by_value = {label.value: label.name for label in self.labels}
-        return saved if saved in self.label_names else by_value.get(saved)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelingConfig:
-    """The controls of a project that label text, in the order of the config; at least one."""
-
-    controls: tuple[SpanControl, ...]
-
-    @property
-    def objects(self) -> tuple[TextObject, ...]:
-        """The objects that the controls label, each once."""
-        return tuple(dict.fromkeys(control.object for control in self.controls))
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """All labels, each once: what a model for this config learns."""
-        return tuple(dict.fromkeys(name for control in self.controls for name in control.label_names))
-
-    def controls_for(self, text_object: TextObject) -> tuple[SpanControl, ...]:
-        """Return the controls over an object."""
-        return tuple(control for control in self.controls if control.object == text_object)
-
-    def control_for(self, text_object: TextObject, label_name: str) -> SpanControl | None:
-        """Return the first control over an object that has a label; None where none has."""
-        return next((c for c in self.controls_for(text_object) if label_name in c.label_names), None)
-
-    def match_labels(self, model_labels: Sequence[str]) -> Mapping[str, str]:
-        """Return, for the labels of a model that have a counterpart here, that label's name.
-
-        By ``predicted_values``, by the same name, by the same name in another case, by a usual synonym; the
-        surest rule that finds one wins, and within a rule the order of the config.
-        """
-        labels = [label for control in self.controls for label in control.labels]
-        matched: dict[str, str] = {}
-        for model_label in model_labels:
-            lowered = model_label.casefold()
-            synonyms: set[str] = next((group for group in _SYNONYMS if lowered in group), set())
-            rules = (
-                lambda label, wanted=model_label: wanted in label.predicted_values,
-                lambda label, wanted=model_label: wanted in (label.name, label.value),
-                lambda label, wanted=lowered: wanted in (label.name.casefold(), label.value.casefold()),
-                lambda label, wanted=synonyms: {label.name.casefold(), label.value.casefold()} & wanted,
-            )
-            found = next((label.name for rule in rules for label in labels if rule(label)), None)
-            if found is not None:
-                matched[model_label] = found
-        return matched
-
-
-@lru_cache(maxsize=256)
 def parse_labeling_config(xml: str) -> LabelingConfig:
     """Read a labelling config; controls that label no text are passed over.
 
-    Raises LabelingConfigError for what is no XML, declares entities, is longer than MAX_CHARACTERS, or has no
-    control with labels over a Text, HyperText or Paragraphs object.
+    The configs that were read last are kept, up to MAX_CACHED_CHARACTERS of XML.
+    Raises LabelingConfigError for what is not XML, declares entities, is longer than MAX_CHARACTERS, has no
+    control with labels over a Text, HyperText or Paragraphs object, or uses there what is not supported.
     """
+    with _cache_lock:
+        config = _cache.get(xml)
+        if config is not None:
+            _cache.move_to_end(xml)
+            return config
+    config = _read(xml)
+    with _cache_lock:
+        _cache[xml] = config
+        while sum(map(len, _cache)) > MAX_CACHED_CHARACTERS and len(_cache) > 1:
+            _cache.popitem(last=False)
+    return config
+
+
+def _read(xml: str) -> LabelingConfig:
     root = _parse(xml)
-    objects = {
-        text_object.name: text_object
-        for element in root.iter()
-        if element.tag in OBJECT_TAGS and (text_object := _text_object(element)) is not None
-    }
-    elements = [element for element in root.iter() if element.tag in REGION_TYPES]
-    controls = tuple(control for element in elements for control in _controls(element, objects))
+    config = _config(root)
+    if not has_repeater(root):
+        return config
+
+    def expand(data: object) -> LabelingConfig:
+        expanded = LabelingConfig(_controls(expand_repeaters(root, data)))
+        controls = tuple(
+            replace(control, object=replace(control.object, task_config=expanded)) for control in expanded.controls
+        )
+        return LabelingConfig(controls)
+
+    return replace(config, expand=expand)
+
+
+def _config(root: Element) -> LabelingConfig:
+    controls = _controls(root)
     if any(control.labels for control in controls):
         return LabelingConfig(tuple(control for control in controls if control.labels))
-    dynamic = [control.name for control in controls]
-    if dynamic:
+    raise LabelingConfigError(
+        "no control labels text: a <Labels>, <HyperTextLabels> or <ParagraphLabels> with a <Label> is needed "
+        'whose toName is the name of a <Text>, <HyperText> or <Paragraphs> with a value like "$text"'
+    )
+
+
+def _controls(root: Element) -> tuple[SpanControl, ...]:
+    objects: dict[str, Element] = {}
+    controls: list[tuple[Element, list[Element]]] = []
+    for element, control_labels in _with_labels(root):
+        if element.tag.lower() in _OBJECT_TAGS and (name := element.get("name")):
+            objects.setdefault(name, element)
+        elif element.tag.lower() in _CONTROL_TAGS and element.get("name"):
+            controls.append((element, control_labels))
+    text_objects: dict[str, TextObject] = {}
+    found = []
+    for element, control_labels in controls:
+        attributes = _attributes(element)
+        names = dict.fromkeys(name.strip() for name in attributes.get("toname", "").split(","))
+        targets = [name for name in names if name in objects]
+        if not targets:
+            continue
+        name, labels = attributes["name"], _listed_labels(attributes, control_labels)
+        for target in targets:
+            if target not in text_objects:
+                text_object = _text_object(target, objects[target])
+                if text_object is None:
+                    continue
+                text_objects[target] = text_object
+            found.append(SpanControl(name, _CONTROL_TAGS[element.tag.lower()], labels, text_objects[target]))
+            if len(found) > MAX_CONTROLS:
+                raise LabelingConfigError(f"toName: the controls label more than {MAX_CONTROLS} objects together")
+    return tuple(found)
+
+
+def _listed_labels(control: Mapping[str, str], elements: list[Element]) -> tuple[Label, ...]:
+    """Return a control's labels; raises LabelingConfigError if they come with each task."""
+    name = control["name"]
+    if control.get("value", "").startswith("$"):
         raise LabelingConfigError(
-            f"{', '.join(dynamic)}: this control has no <Label> of its own; labels that come with each task "
+            f"{name}: this control has no <Label> of its own; labels that come with each task "
             '(value="$...") cannot be learned, so list them in the config'
         )
-    raise LabelingConfigError(
-        "no control labels text: a <Labels>, <HyperTextLabels> or <ParagraphLabels> is needed whose toName is the "
-        'name of a <Text>, <HyperText> or <Paragraphs> with a value like "$text"'
-    )
+    return tuple(_labels(name, elements))
+
+
+def _with_labels(root: Element) -> Iterator[tuple[Element, list[Element]]]:
+    """Yield all elements in order; each control with the <Label>s in it that are in no other control inside it."""
+    elements: list[tuple[Element, list[Element]]] = []
+    waiting: list[tuple[Element, list[Element]]] = [(root, [])]
+    while waiting:
+        element, labels = waiting.pop()
+        tag = element.tag.lower() if isinstance(element.tag, str) else ""
+        if tag == "label":
+            labels.append(element)
+        elif tag in _CONTROL_TAGS:
+            labels = []
+        elements.append((element, labels))
+        waiting += [(child, labels) for child in reversed(element)]
+    yield from elements
 
 
 def _parse(xml: str) -> Element:
@@ -180,38 +167,59 @@ def _without_declaration(xml: str) -> str:
     return stripped
 
 
-def _text_object(element: Element) -> TextObject | None:
-    name, value = element.get("name"), element.get("value", "")
-    if not name or not value.startswith("$"):
+def _attributes(element: Element) -> Mapping[str, str]:
+    """Return an element's attributes; the page tells their names apart without regard to case."""
+    return {key.lower(): value for key, value in element.attrib.items()}
+
+
+def _text_object(name: str, element: Element) -> TextObject | None:
+    """Return an object that a control labels; None if it has no value from the task."""
+    attributes = _attributes(element)
+    tag = _OBJECT_TAGS[element.tag.lower()]
+    template = attributes.get("value", "")
+    if len(element) == 0 and (element.text or "").strip():
+        template = (element.text or "").strip()
+    if "$" not in template:
         return None
+    value_type, encoding = attributes.get("valuetype", ""), attributes.get("encoding", "") or "none"
+    if value_type.lower() not in VALUE_TYPES:
+        raise LabelingConfigError(f'{name}: valueType="{value_type}" is not supported; use "text" or "url"')
+    if encoding not in ENCODINGS or (tag == "Paragraphs" and encoding != "none"):
+        raise LabelingConfigError(
+            f'{name}: encoding="{encoding}" is not supported; <Text> and <HyperText> have {", ".join(ENCODINGS)}'
+        )
+    if attributes.get("resolver"):
+        raise LabelingConfigError(
+            f'{name}: resolver="{attributes["resolver"]}" is not supported; put the text itself into the task'
+        )
     return TextObject(
         name=name,
-        tag=element.tag,
-        data_key=value[1:],
-        is_url=element.get("valueType", element.get("valuetype", "")).lower() == "url",
-        text_key=element.get("textKey", element.get("textkey", "")) or "text",
+        tag=tag,
+        template=template,
+        is_url=value_type.lower() == "url",
+        encoding=encoding,
+        inline=attributes.get("inline") == "true",
+        text_key=attributes.get("textkey") or "text",
+        is_sorted=attributes.get("contextscroll") == "true",
     )
 
 
-def _controls(element: Element, objects: Mapping[str, TextObject]) -> Iterator[SpanControl]:
-    name = element.get("name")
-    labels = tuple(_labels(element))
-    for to_name in (element.get("toName") or element.get("toname") or "").split(","):
-        if name and to_name.strip() in objects:
-            yield SpanControl(name, element.tag, labels, objects[to_name.strip()])
-
-
-def _labels(control: Element) -> Iterator[Label]:
+def _labels(control: str, elements: list[Element]) -> Iterator[Label]:
     seen = set()
-    for element in control.iter("Label"):
-        value = element.get("value")
-        if not value or value.startswith("$"):
+    for element in elements:
+        attributes = _attributes(element)
+        value = attributes.get("value")
+        if not value:
             continue
-        predicted = element.get("predicted_values", "")
+        if value.startswith("$"):
+            raise LabelingConfigError(
+                f'{control}: <Label value="{value}"> comes with each task and cannot be learned; name the label'
+            )
+        predicted = attributes.get("predicted_values", "").split(",")
         label = Label(
             value=value,
-            alias=element.get("alias") or None,
-            predicted_values=tuple(part.strip() for part in predicted.split(",") if part.strip()),
+            alias=attributes.get("alias") or None,
+            predicted_values=tuple(dict.fromkeys(part.strip() for part in predicted if part.strip())),
         )
         if label.name not in seen:
             seen.add(label.name)

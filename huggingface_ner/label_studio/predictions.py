@@ -5,7 +5,7 @@ from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
-from huggingface_ner.label_studio.regions import write_region
+from huggingface_ner.label_studio.regions import within_borders, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.spans import Span, TaggedText
 
@@ -43,12 +43,19 @@ def _regions(
     text_object: TextObject,
     document: Document,
 ) -> list[dict[str, Any]]:
-    """Return the regions of the spans whose label has a control over the object."""
+    """Return the regions of the spans whose label has a control over the object.
+
+    A span over a border is cut at it.
+    """
     regions = []
     for span in spans:
         label = names.get(span.label)
+        if label is None or config.control_for(text_object, label) is None:
+            # the label's first counterpart may be of another text
+            label = config.match_labels([span.label], text_object).get(span.label)
         control = None if label is None else config.control_for(text_object, label)
         if label is not None and control is not None:
-            region = write_region(Span(span.start, span.end, label, span.score), control, document)
-            regions += [] if region is None else [region]
+            for part in within_borders(Span(span.start, span.end, label, span.score), document):
+                region = write_region(part, control, document)
+                regions += [] if region is None else [region]
     return regions

@@ -2,7 +2,9 @@
 
 import math
 import secrets
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
@@ -13,8 +15,9 @@ from huggingface_ner.spans import Span
 def read_spans(results: object, controls: Sequence[SpanControl], document: Document) -> list[Span]:
     """Return the spans of the regions that these controls made over a document, in order.
 
-    results: an annotation's or a prediction's ``result``. A region with several labels is several spans; what is
-    no region of these controls, selects nothing or has no label of theirs is passed over.
+    results: an annotation's or a prediction's ``result``. A region with several labels is several spans; blanks at
+    its edges do not count. What is not a region of these controls, selects nothing but blanks or has no label of
+    theirs is passed over.
     """
     by_name = {control.name: control for control in controls}
     spans = []
@@ -25,9 +28,29 @@ def read_spans(results: object, controls: Sequence[SpanControl], document: Docum
             if control is None or region.get("to_name") != control.object.name or not isinstance(value, Mapping):
                 continue
             place = document.offsets(value)
+            place = None if place is None else trimmed(document.text, *place)
             if place is not None:
                 spans += [Span(*place, label) for label in _labels(value, control)]
     return sorted(spans)
+
+
+def trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return a stretch of a text without the blanks at its edges; None if nothing is left."""
+    stretch = text[start:end]
+    start += len(stretch) - len(stretch.lstrip())
+    end = start + len(stretch.strip())
+    return (start, end) if start < end else None
+
+
+def within_borders(span: Span, document: Document) -> Iterator[Span]:
+    """Yield the parts of a span that the borders of the document leave, without blanks at their edges."""
+    borders = document.borders[
+        bisect_right(document.borders, span.start) : bisect_left(document.borders, span.end)
+    ]
+    for start, end in pairwise((span.start, *borders, span.end)):
+        part = trimmed(document.text, start, end)
+        if part is not None:
+            yield Span(*part, span.label, span.score)
 
 
 def _labels(value: Mapping[str, Any], control: SpanControl) -> Iterator[str]:
@@ -39,7 +62,7 @@ def _labels(value: Mapping[str, Any], control: SpanControl) -> Iterator[str]:
 
 
 def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:
-    """Return a region for a span, whole enough for strict validation; None where it would select nothing.
+    """Return a region for a span, whole enough for strict validation; None if it would select nothing.
 
     The span's label has to be one of the control's names.
     """

@@ -2,14 +2,18 @@
 
 import base64
 import logging
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urljoin
 
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
+from huggingface_ner.label_studio.page_values import fill_in
 from huggingface_ner.settings import Settings
 
 STORAGE_SCHEMES = ("s3://", "gs://", "azure-blob://", "azure_spi://")
@@ -36,12 +40,16 @@ class TaskReader:
         """Return the documents of one task."""
         documents: TaskDocuments = []
         task = task if isinstance(task, Mapping) else {}
-        for text_object in config.objects:
+        try:
+            text_objects = config.for_task(task.get("data")).objects
+        except Exception as error:
+            _warn(task, error)
+            return documents
+        for text_object in text_objects:
             try:
                 documents.append((text_object, self._open(task, text_object)))
-            except (UnreadableTextError, FetchError) as error:
-                # the message names keys and hosts, never a text
-                logger.warning("task %s: not labelled: %s", task.get("id"), error)
+            except Exception as error:
+                _warn(task, error)
         return documents
 
     def documents_many(self, tasks: Sequence[object], config: LabelingConfig) -> list[TaskDocuments]:
@@ -52,7 +60,7 @@ class TaskReader:
             return list(threads.map(lambda task: self.documents(task, config), tasks))
 
     def _open(self, task: Mapping[str, Any], text_object: TextObject) -> Document:
-        value = look_up(task.get("data"), text_object.data_key)
+        value = fill_in(text_object.template, task.get("data"))
         if text_object.is_url:
             if not isinstance(value, str) or not value.strip():
                 raise UnreadableTextError(f"{text_object.data_key}: a URL is needed")
@@ -62,33 +70,39 @@ class TaskReader:
     def _resolve(self, address: str, task_id: object) -> str:
         if address.startswith(STORAGE_SCHEMES):
             uri = base64.urlsafe_b64encode(address.encode("utf-8", "replace")).decode()
-            return f"{self._host}/tasks/{quote(str(task_id), safe='')}/resolve/?fileuri={uri}"
-        return urljoin(f"{self._host}/", address)
+            task = quote(str(task_id), safe="", errors="replace")
+            return f"{self._host}/tasks/{task}/resolve/?fileuri={uri}"
+        try:
+            return urljoin(f"{self._host}/", address)
+        except ValueError as error:
+            raise FetchError("this is not a valid URL") from error
 
 
 def task_reader(settings: Settings) -> TaskReader:
     """Return a reader that fetches what the settings allow."""
+    return TaskReader(_fetcher(settings), settings.label_studio_host)
+
+
+@lru_cache(maxsize=4)
+def _fetcher(settings: Settings) -> UrlFetcher:
+    """Return this process's fetcher: its access token outlives a request."""
     key = settings.label_studio_api_key
-    fetch = UrlFetcher(
+    return UrlFetcher(
         settings.label_studio_host,
         api_key=key.get_secret_value() if key is not None else None,
         allowed_hosts=settings.allowed_url_hosts,
         max_bytes=settings.url_max_bytes,
         timeout=settings.url_timeout,
     )
-    return TaskReader(fetch, settings.label_studio_host)
 
 
-def look_up(data: object, key: str) -> object:
-    """Return what a task's data has under a key; where there is no such key, dots lead into nested objects."""
-    if isinstance(data, Mapping) and key in data:
-        return data[key]
-    value = data
-    for part in key.replace("[", ".").replace("]", "").split("."):
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            raise UnreadableTextError(f"{key}: the task's data has no such key")
-    return value
+def _warn(task: Mapping[str, Any], error: Exception) -> None:
+    """Log that a task costs itself its labels: anything can be in it, so any error of one task stays with it."""
+    if isinstance(error, HuggingFaceNERError):
+        # the message names keys and hosts, never a text
+        logger.warning("task %.40r: not labelled: %s", task.get("id"), error)
+        return
+    # the error's own message may hold the text
+    places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
+    kind = type(error).__name__
+    logger.warning("task %.40r: not labelled: %s in %s", task.get("id"), kind, " > ".join(places))

@@ -5,12 +5,14 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
+from tests import cases
 
 
 class _Server(ThreadingHTTPServer):
@@ -72,19 +74,41 @@ def test_a_text_keeps_its_line_ends_and_its_charset(label_studio: _Server) -> No
     label_studio.pages["/odd"] = (200, {"Content-Type": "text/plain; charset=no-such"}, b"a\xff")
     fetch = UrlFetcher(label_studio.url)
     assert fetch(f"{label_studio.url}/a?b=c") == "Zürich\r\n"
-    assert fetch(f"{label_studio.url}/latin") == "Zürich"
+    assert fetch(f"{label_studio.url}/latin") == "Z\ufffdrich"
     assert fetch(f"{label_studio.url}/odd") == "a\ufffd"
 
 
-def test_the_key_goes_to_label_studio_only(label_studio: _Server, other: _Server) -> None:
-    label_studio.pages["/a"] = (200, {}, b"one")
-    label_studio.pages["/away"] = (302, {"Location": f"{other.url}/b"}, b"")
+def test_the_key_goes_to_label_studios_files_only(label_studio: _Server, other: _Server) -> None:
+    for path in ("/data/a", "/a", "/data/../api/b", "/data/%2e%2e/api/b", "/tasks/9/resolve/?fileuri=x"):
+        label_studio.pages[path] = (200, {}, b"one")
+    label_studio.pages["/data/away"] = (302, {"Location": f"{other.url}/b"}, b"")
     other.pages["/b"] = (200, {}, b"two")
+    other.pages["/back"] = (302, {"Location": f"{label_studio.url}/data/a"}, b"")
     fetch = UrlFetcher(label_studio.url, api_key="legacy", allowed_hosts=["127.0.0.1"])
-    assert fetch(f"{label_studio.url}/a") == "one"
-    assert fetch(f"{label_studio.url}/away") == "two"
-    assert label_studio.asked == [("GET", "/a", "Token legacy"), ("GET", "/away", "Token legacy")]
-    assert other.asked == [("GET", "/b", None)]
+    with_key = []
+    for url in (
+        "/data/a",
+        "/a",
+        "/tasks/9/resolve/?fileuri=x",
+        "/data/../api/b",
+        "/data/%2e%2e/api/b",
+        "/data/away",
+    ):
+        label_studio.asked.clear()
+        with suppress(FetchError):
+            fetch(f"{label_studio.url}{url}")
+        with_key += [url for _, _, key in label_studio.asked if key == "Token legacy"]
+    assert with_key == ["/data/a", "/tasks/9/resolve/?fileuri=x", "/data/away"]
+    label_studio.asked.clear()
+    assert fetch(f"{other.url}/back") == "one"
+    assert label_studio.asked == [("GET", "/data/a", None)]
+    assert {key for _, _, key in other.asked} == {None}
+
+
+@pytest.mark.parametrize("case", cases("url_texts"), ids=lambda case: case["name"])
+def test_texts_are_read_as_the_page_reads_them(label_studio: _Server, case: dict[str, Any]) -> None:
+    label_studio.pages["/a"] = (200, {"Content-Type": case["type"]}, base64.b64decode(case["bytes"]))
+    assert UrlFetcher(label_studio.url)(f"{label_studio.url}/a") == case["text"]
 
 
 def test_a_personal_access_token_is_exchanged_once(label_studio: _Server) -> None:
@@ -92,9 +116,9 @@ def test_a_personal_access_token_is_exchanged_once(label_studio: _Server) -> Non
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
     label_studio.pages["/api/token/refresh/"] = (200, {}, b'{"access": "short-lived"}')
-    label_studio.pages["/a"] = (200, {}, b"one")
+    label_studio.pages["/data/a"] = (200, {}, b"one")
     fetch = UrlFetcher(label_studio.url, api_key=f"{part({'alg': 'HS256'})}.{part({'typ': 'refresh'})}.sig")
-    assert [fetch(f"{label_studio.url}/a") for _ in range(2)] == ["one", "one"]
+    assert [fetch(f"{label_studio.url}/data/a") for _ in range(2)] == ["one", "one"]
     assert [asked[::2] for asked in label_studio.asked] == [
         ("POST", None),
         ("GET", "Bearer short-lived"),
@@ -105,7 +129,7 @@ def test_a_personal_access_token_is_exchanged_once(label_studio: _Server) -> Non
 def test_a_refused_personal_access_token_is_said(label_studio: _Server) -> None:
     label_studio.pages["/api/token/refresh/"] = (401, {}, b"{}")
     with pytest.raises(FetchError, match="does not take LABEL_STUDIO_API_KEY"):
-        UrlFetcher(label_studio.url, api_key="eyJhIjoxfQ.e30.sig")(f"{label_studio.url}/a")
+        UrlFetcher(label_studio.url, api_key="eyJhIjoxfQ.e30.sig")(f"{label_studio.url}/data/a")
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "2130706433", "0x7f.1", "169.254.169.254"])

@@ -2,10 +2,13 @@ import base64
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from huggingface_ner.label_studio.fetching import FetchError
+from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
-from huggingface_ner.label_studio.tasks import TaskReader, look_up
+from huggingface_ner.label_studio.tasks import TaskReader, task_reader
+from huggingface_ner.settings import Settings
 
 
 def _config(attributes: str) -> LabelingConfig:
@@ -19,14 +22,14 @@ def _never(url: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "text", ["http://127.0.0.1:1/x", "/etc/passwd", "file:///etc/passwd", "", "\x00", "a\ud83d", "s3://b/k"]
+    "text", ["http://127.0.0.1:1/x", "/etc/passwd", "file:///etc/passwd", "", "a\ud83d", "s3://b/k"]
 )
 def test_text_is_text(text: str) -> None:
     ((_, document),) = TaskReader(_never, "http://ls").documents({"data": {"t": text}}, _config('value="$t"'))
     assert document.text == text
 
 
-@pytest.mark.parametrize("task", [{}, {"data": {}}, {"data": None}, {"data": {"t": 3}}, None, "x", 7])
+@pytest.mark.parametrize("task", [{}, {"data": {}}, {"data": None}, None, "x", 7, {"id": "\ud83d"}])
 def test_a_task_that_cannot_be_read_costs_a_warning(task: object, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     good = {"id": 5, "data": {"t": "Anna"}}
@@ -74,9 +77,53 @@ def test_addresses_are_resolved_at_label_studio(value: str, asked: str) -> None:
     assert [found[0][1].text for found in documents] == ["Anna"] * 3
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("a.b", "dotted"), ("a.c", "nested"), ("list.1.x", "second"), ("list[0].x", "first")]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abt01"), inner, max_size=3),
+    max_leaves=8,
 )
-def test_keys_lead_into_nested_data(key: str, value: str) -> None:
-    data = {"a.b": "dotted", "a": {"b": "nested too", "c": "nested"}, "list": [{"x": "first"}, {"x": "second"}]}
-    assert look_up(data, key) == value
+VALUES = st.sampled_from(["$t", "$t.a", "$t[0].b", "$a: $b", f"$t[{'9' * 5000}]"])
+TAGS = st.sampled_from(
+    [
+        "<Text {}/>",
+        '<Text {} encoding="base64"/>',
+        '<Text {} valueType="url"/>',
+        "<HyperText {}/>",
+        '<Paragraphs {} contextScroll="true"/>',
+    ]
+)
+
+
+@given(data=JSON | st.dictionaries(st.sampled_from("abt"), JSON), value=VALUES, tag=TAGS, task_id=JSON)
+def test_an_odd_task_costs_itself_alone(data: object, value: str, tag: str, task_id: object) -> None:
+    config = parse_labeling_config(
+        '<View><Labels name="l" toName="t"><Label value="PER"/></Labels>'
+        + tag.format(f'name="t" value="{value}"')
+        + "</View>"
+    )
+    paragraphs = [{"text": "Anna", "start": 1}]
+    good = {"id": 1, "data": {"t": paragraphs if "Paragraphs" in tag else "QW5uYQ==", "a": "x", "b": "y"}}
+    reader = TaskReader(lambda url: url, "http://ls")
+    alone = [document.text for _, document in reader.documents(good, config)]
+    together = reader.documents_many([{"id": task_id, "data": data}, good, data], config)
+    assert [document.text for _, document in together[1]] == alone
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a\u2100b/", "http://x:99999999999/", "//["])
+def test_an_odd_address_costs_its_task_alone(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    reader = TaskReader(UrlFetcher("http://ls"), "http://ls")
+    assert reader.documents({"id": 1, "data": {"t": url}}, _config('value="$t" valueType="url"')) == []
+    assert "task 1: not labelled" in caplog.text
+
+
+def test_nested_json_costs_its_task_alone() -> None:
+    config = parse_labeling_config(
+        '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Paragraphs name="t" value="$t"/></View>'
+    )
+    assert TaskReader(_never, "http://ls").documents({"data": {"t": "[" * 100_000}}, config) == []
+
+
+def test_the_access_token_outlives_a_request() -> None:
+    fetchers = [task_reader(Settings())._fetch for _ in range(2)]  # noqa: SLF001 - it is seen nowhere else
+    assert fetchers[0] is fetchers[1]

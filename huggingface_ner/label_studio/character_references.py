@@ -1,0 +1,30 @@
+"""Character references (``&amp;``, ``&#233;``) as htmlparser2 reads them."""
+
+import re
+from html.entities import html5
+
+REFERENCE = re.compile(r"&(?:#[xX]([0-9a-fA-F]+);?|#([0-9]+);?|([A-Za-z][A-Za-z0-9]{0,31};?))")
+# A title's end tag is looked for first: what begins like one hides the "&" after it.
+TITLE_REFERENCE = re.compile(
+    "".join(f"(?<!{'</title'[:length]})" for length in range(1, 8)) + REFERENCE.pattern, re.IGNORECASE
+)
+STRICT_REFERENCE = re.compile(r"&(?:#[xX]([0-9a-fA-F]+);|#([0-9]+);|([A-Za-z][A-Za-z0-9]{0,31};))")
+# The code points of Windows-1252 that numeric references 128 to 159 stand for; the others stay.
+_C1 = {
+    code: bytes([code]).decode("cp1252") for code in range(128, 160) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+
+
+def character(reference: re.Match[str]) -> str:
+    """Return what a character reference stands for, as htmlparser2 reads it; itself if it is none."""
+    hexadecimal, decimal, name = reference.groups()
+    if name is None:
+        digits = (hexadecimal or decimal).lstrip("0")[:8] or "0"
+        code = int(digits, 16 if hexadecimal else 10)
+        if code == 0 or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
+            return "\ufffd"
+        return _C1.get(code) or chr(code)
+    for length in range(len(name), 1, -1):
+        if name[:length] in html5:
+            return html5[name[:length]] + name[length:]
+    return reference[0]

@@ -1,0 +1,176 @@
+"""What a labelling config says of a project: the controls that label text, their labels and their objects."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from huggingface_ner.errors import HuggingFaceNERError
+
+# Control tag -> its regions' type, which is also where their labels are.
+REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
+OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
+# Names that models and people give to the same thing, in lower case.
+_SYNONYMS = (
+    {"per", "person", "people"},
+    {"org", "organization", "organisation"},
+    {"loc", "location", "gpe", "place"},
+    {"misc", "miscellaneous"},
+)
+
+
+class LabelingConfigError(HuggingFaceNERError):
+    """A labelling config that cannot be used; the message says what is wrong with it and what is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A ``<Label>``: what the annotator sees, what is saved instead if anything, and the model's names for it."""
+
+    value: str
+    alias: str | None = None
+    predicted_values: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What regions hold: Label Studio saves the alias where there is one."""
+        return self.alias or self.value
+
+
+@dataclass(frozen=True, slots=True)
+class TextObject:
+    """An object tag whose text can be labelled.
+
+    template: its ``value``: "$key", or a text with several such variables; see page_values.fill_in.
+    is_url: whether the value is the address of the text and not the text.
+    encoding: of the text, one of page_values.ENCODINGS.
+    inline: HyperText only: whether the page shows it without a frame.
+    text_key: Paragraphs only: where in an utterance its text is.
+    is_sorted: Paragraphs only: whether the page sorts the utterances by time (``contextScroll``).
+    task_config: the config as it is for the task that the object is of, if a ``<Repeater>`` made it.
+    """
+
+    name: str
+    tag: str
+    template: str
+    is_url: bool = False
+    encoding: str = "none"
+    inline: bool = False
+    text_key: str = "text"
+    is_sorted: bool = False
+    task_config: "LabelingConfig | None" = field(default=None, compare=False, repr=False)
+
+    @property
+    def data_key(self) -> str:
+        """What it is called in messages: the key in a task's data that its value names."""
+        return self.template.removeprefix("$")
+
+
+@dataclass(frozen=True)
+class SpanControl:
+    """A control tag that labels stretches of an object's text."""
+
+    name: str
+    tag: str
+    labels: tuple[Label, ...]
+    object: TextObject
+
+    @property
+    def region_type(self) -> str:
+        """The type of its regions, and the key of their labels."""
+        return REGION_TYPES[self.tag]
+
+    @cached_property
+    def label_names(self) -> tuple[str, ...]:
+        """What its regions can hold."""
+        return tuple(label.name for label in self.labels)
+
+    def read_label(self, saved: str) -> str | None:
+        """Return the name of the label that a region holds: by name, or by value from before it had an alias."""
+        return self._names.get(saved)
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        by_value = {label.value: label.name for label in self.labels}
+        return {**by_value, **{label.name: label.name for label in self.labels}}
+
+
+@dataclass(frozen=True)
+class LabelingConfig:
+    """The controls of a project that label text, in the order of the config; at least one.
+
+    expand: makes the config of a task with certain data, if the config has a ``<Repeater>``; its own controls then
+    have the repeated tags' names as they are written.
+    """
+
+    controls: tuple[SpanControl, ...]
+    expand: "Callable[[object], LabelingConfig] | None" = field(default=None, compare=False, repr=False)
+
+    def for_task(self, data: object) -> "LabelingConfig":
+        """Return the config as the page has it for a task with this data: itself, unless something is repeated."""
+        return self if self.expand is None else self.expand(data)
+
+    @cached_property
+    def objects(self) -> tuple[TextObject, ...]:
+        """The objects that the controls label, each once."""
+        return tuple(dict.fromkeys(control.object for control in self.controls))
+
+    @cached_property
+    def label_names(self) -> tuple[str, ...]:
+        """All labels, each once: what a model for this config learns."""
+        return tuple(dict.fromkeys(name for control in self.controls for name in control.label_names))
+
+    def controls_for(self, text_object: TextObject) -> tuple[SpanControl, ...]:
+        """Return the controls over an object."""
+        config = text_object.task_config or self
+        return config._by_object.get(text_object, ())  # noqa: SLF001 - another object of this class
+
+    def control_for(self, text_object: TextObject, label_name: str) -> SpanControl | None:
+        """Return the first control over an object that has a label; None if none has."""
+        config = text_object.task_config or self
+        return config._by_label.get((text_object, label_name))  # noqa: SLF001 - another object of this class
+
+    def match_labels(
+        self, model_labels: Sequence[str], text_object: TextObject | None = None
+    ) -> Mapping[str, str]:
+        """Return, for the labels of a model that have a counterpart here, that label's name.
+
+        By ``predicted_values``, by the same name, by the same name in another case, by a usual synonym; the
+        surest rule that finds one wins, and within a rule the order of the config.
+        text_object: only the labels of the controls over it count; None for all.
+        """
+        controls = self.controls if text_object is None else self.controls_for(text_object)
+        predicted: dict[str, str] = {}
+        named: dict[str, str] = {}
+        folded: dict[str, str] = {}
+        for label in dict.fromkeys(label for control in controls for label in control.labels):
+            for wanted in label.predicted_values:
+                predicted.setdefault(wanted, label.name)
+            for wanted in (label.name, label.value):
+                named.setdefault(wanted, label.name)
+                folded.setdefault(wanted.casefold(), label.name)
+        synonymous = [next((name for key, name in folded.items() if key in group), None) for group in _SYNONYMS]
+        matched: dict[str, str] = {}
+        for model_label in model_labels:
+            lowered = model_label.casefold()
+            found = predicted.get(model_label) or named.get(model_label) or folded.get(lowered)
+            if found is None:
+                groups = zip(_SYNONYMS, synonymous, strict=True)
+                found = next((name for group, name in groups if lowered in group), None)
+            if found is not None:
+                matched[model_label] = found
+        return matched
+
+    @cached_property
+    def _by_object(self) -> Mapping[TextObject, tuple[SpanControl, ...]]:
+        controls: dict[TextObject, list[SpanControl]] = {}
+        for control in self.controls:
+            controls.setdefault(control.object, []).append(control)
+        return {text_object: tuple(found) for text_object, found in controls.items()}
+
+    @cached_property
+    def _by_label(self) -> Mapping[tuple[TextObject, str], SpanControl]:
+        found: dict[tuple[TextObject, str], SpanControl] = {}
+        for control in self.controls:
+            for name in control.label_names:
+                found.setdefault((control.object, name), control)
+        return found

@@ -1,0 +1,110 @@
+"""Values of a task's data as Label Studio's page reads and shows them, by JavaScript's rules."""
+
+import base64
+import json
+import math
+import re
+from collections.abc import Mapping
+
+from huggingface_ner.errors import HuggingFaceNERError
+
+ENCODINGS = ("none", "base64", "base64unicode")
+# A variable; the page's own pattern takes a full stop after it too, which would then be lost from the text.
+_VARIABLE = re.compile(r"\$[A-Za-z0-9_\[\]{}](?:[A-Za-z0-9_\[\].{}]*[A-Za-z0-9_\[\]{}])?")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_SPACES = re.compile(r"[\t\n\f\r ]+")
+
+
+class _Missing:
+    """What is not in the data: JavaScript's undefined."""
+
+
+MISSING = _Missing()
+
+
+class UnreadableTextError(HuggingFaceNERError):
+    """A value of a task's data that cannot be read as its object tag's text; the message says what is wrong."""
+
+
+def fill_in(template: str, data: object) -> object:
+    """Return what an object tag's ``value`` is for a task.
+
+    A single variable is the value itself, of any type; MISSING if the data has none. Of several variables, or
+    words around them, a text is made.
+    """
+    if _VARIABLE.fullmatch(template):
+        return look_up(data, template[1:])
+    return _VARIABLE.sub(lambda match: as_text(look_up(data, match[0][1:])), template)
+
+
+def look_up(data: object, key: str) -> object:
+    """Return what a task's data has under a key, else by its steps ("a.b", "a[0].b"); else MISSING."""
+    if isinstance(data, Mapping) and key in data:
+        return data[key]
+    value = data
+    for step in key.replace("[", ".").replace("]", ".").split("."):
+        if not step:
+            continue
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and _INDEX.fullmatch(step) and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return MISSING
+    return value
+
+
+def as_text(value: object) -> str:
+    """Return a value as JavaScript's ``String(value)``."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ",".join("" if item is None else as_text(item) for item in value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return "[object Object]"
+    return "undefined" if value is MISSING else json.dumps(value)
+
+
+def decode(text: str, encoding: str) -> str:
+    """Return a text without its ``encoding``; raises UnreadableTextError if it is not in that encoding.
+
+    base64 gives one character for each byte, as the browser's atob does; base64unicode reads the bytes as UTF-8.
+    """
+    if encoding == "none":
+        return text
+    packed = _SPACES.sub("", text)
+    if len(packed) % 4 == 0:
+        packed = packed[:-2] if packed.endswith("==") else packed.removesuffix("=")
+    try:
+        if "=" in packed:
+            raise ValueError("padding that is not at the end")
+        content = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+        return content.decode("latin-1" if encoding == "base64" else "utf-8")
+    except ValueError as error:
+        raise UnreadableTextError(f"the text is not valid for encoding={encoding}") from error
+
+
+def _number(number: float) -> str:
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf if number > 0 else -math.inf
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + int(exponent or 0) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    if 0 < point <= 21:
+        shown = digits.ljust(point, "0")
+        return sign + shown[:point] + (f".{shown[point:]}" if len(digits) > point else "")
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    power = f"e{point - 1:+d}"
+    return sign + digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "") + power

@@ -1,0 +1,16 @@
+"""Offsets as regions hold them."""
+
+
+def checked(start: int | None, end: int | None, length: int) -> tuple[int, int] | None:
+    """Return a stretch clipped to a text of that length; None where nothing of it is left."""
+    if start is None or end is None:
+        return None
+    start, end = max(start, 0), min(end, length)
+    return (start, end) if start < end else None
+
+
+def whole_number(value: object) -> int | None:
+    """Return an offset as Label Studio lets clients write it: 3 or 3.0; None for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,276 @@
+"""HTML as Label Studio's page cleans it before it shows it.
+
+The page of Label Studio 1.23.2 runs ``sanitizeHtml`` of its editor (``utils/html.js``): sanitize-html over
+htmlparser2 with every tag allowed, and scripts and iframes cut out with all they hold. htmlparser2 is not an HTML5
+parser: it has its own rules for comments, for unfinished tags and for which tag closes which, and a browser parses
+what it writes. This module follows those rules, so that the text nodes that a browser makes of the output are the
+page's.
+"""
+
+import re
+from collections import Counter
+from urllib.parse import urlsplit
+
+from huggingface_ner.label_studio.character_references import (
+    REFERENCE,
+    STRICT_REFERENCE,
+    TITLE_REFERENCE,
+    character,
+)
+from huggingface_ner.label_studio.page_values import UnreadableTextError
+from huggingface_ner.label_studio.sanitized_attributes import escape, write_attributes
+from huggingface_ner.label_studio.sanitizer_tags import (
+    AROUND,
+    CLOSES,
+    FOREIGN,
+    INTEGRATION,
+    VOID,
+    WRITTEN_SELF_CLOSING,
+)
+
+# A browser looks through all open elements at many a tag: this bounds what each tag can cost.
+MAX_NESTING = 35_000
+_SPACE = re.compile(r"[ \n\t\f\r]*")
+_TAG_NAME = re.compile(r"[A-Za-z][^ \n\t\f\r/>]*")
+_CLOSING_NAME = re.compile(r"[^ \n\t\f\r>]*")
+_ATTRIBUTE_NAME = re.compile(r".[^ \n\t\f\r/>=]*", re.DOTALL)
+_UNQUOTED = re.compile(r"[^ \n\t\f\r>]*")
+# "&#x" at the very end swallows the text before it
+_SWALLOWING_END = re.compile(r"&#[xX]\Z")
+_SPECIAL_END = {
+    name: re.compile(f"</{name}(?=[> \\n\\t\\f\\r])", re.IGNORECASE) for name in ("script", "style", "title")
+}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# "constructor" is what the editor's table of tags inherits from JavaScript's Object
+_CUT_OUT = frozenset({"script", "iframe", "constructor"})
+_VIDEO_HOSTS = frozenset(
+    {"www.youtube.com", "youtube.com", "www.youtube-nocookie.com", "youtube-nocookie.com", "youtu.be"}
+)
+
+
+def sanitize(html: str, *, is_document: bool) -> str:
+    """Return HTML as the browser gets it; takes time and memory in proportion to the input.
+
+    is_document: whether it becomes a document of its own: then a byte order mark in front is taken off.
+    Raises UnreadableTextError if elements are nested deeper than MAX_NESTING.
+    """
+    return _Sanitizer(_SURROGATE.sub("\ufffd", html), is_document).run()
+
+
+class _Sanitizer:
+    """Reads HTML once, from left to right, and writes as it goes.
+
+    Methods that read return the place where reading goes on, or the input's length if it breaks off there.
+    """
+
+    def __init__(self, html: str, is_document: bool) -> None:
+        self._html = html
+        self._is_document = is_document
+        self._out: list[str] = []
+        # the open elements: name, where in _out they begin, and whether they are cut out
+        self._open: list[tuple[str, int, bool]] = []
+        self._open_names: Counter[str] = Counter()
+        self._in_foreign: list[bool] = []
+
+    def run(self) -> str:
+        html, end = self._html, len(self._html)
+        start = place = 0  # where the text begins that is not written yet, and where to look for the next tag
+        while (tag := html.find("<", place)) >= 0 and tag + 1 < end:
+            following = html[tag + 1]
+            if following in "!?" or (following.isascii() and following.isalpha()):
+                self._text(html[start:tag])
+                place = start = self._markup(tag)
+            elif following == "/":
+                name = self._skip_space(tag + 2)
+                if name == end:
+                    break
+                if html[name] == ">":  # "</>" is text
+                    place = name + 1
+                else:
+                    self._text(html[start:tag])
+                    place = start = self._closing_tag(name)
+            else:
+                place = tag + 1
+        self._last_text(html[start:])
+        while self._open:
+            self._close()
+        return "".join(self._out)
+
+    def _markup(self, tag: int) -> int:
+        following = self._html[tag + 1]
+        if following == "!":
+            return self._declaration(tag)
+        if following == "?":
+            return self._until(">", tag + 2, text_from=tag + 2)
+        return self._opening_tag(tag)
+
+    def _declaration(self, tag: int) -> int:
+        """Read a comment, a CDATA section or what else begins with "<!"; nothing of it is written."""
+        html = self._html
+        if html.startswith("<!--", tag):
+            return self._until("-->", tag + 2)
+        if html.startswith("<![CDATA[", tag):
+            return self._until("]]>", tag + 9)
+        if html.startswith("<![", tag):
+            return self._until(">", tag + 3, text_from=tag + 2)
+        # the character after "<!" or "<!-" is not looked at, even if it is the ">"
+        return self._until(">", tag + (4 if html.startswith("<!-", tag) else 3), text_from=tag + 2)
+
+    def _until(self, closing: str, place: int, *, text_from: int | None = None) -> int:
+        """Skip up to a closing string; if there is none, what is from text_from on is text."""
+        found = self._html.find(closing, place)
+        if found >= 0:
+            return found + len(closing)
+        if text_from is not None:
+            self._text(self._html[text_from:], decode=False)
+        return len(self._html)
+
+    def _opening_tag(self, tag: int) -> int:
+        html, end = self._html, len(self._html)
+        match = _TAG_NAME.match(html, tag + 1)
+        name = match[0] if match else ""
+        place = tag + 1 + len(name)
+        lowered = name.lower()
+        if place == end:
+            if any(special.startswith(lowered) for special in _SPECIAL_END):
+                self._text(name, decode=False)
+            return end
+        attributes: dict[str, str] = {}
+        while True:
+            place = self._skip_space(place)
+            if place == end:
+                return end
+            if html[place] == ">":
+                return self._special_text(lowered, self._begin(lowered, attributes, place + 1))
+            if html[place] == "/":
+                place = self._skip_space(place + 1)
+                if place == end:
+                    self._text(html[-1], decode=False)
+                    return end
+                if html[place] == ">":
+                    self._begin(lowered, attributes, place + 1)
+                    if self._in_foreign and self._in_foreign[-1] and lowered not in VOID:
+                        self._close()
+                    return place + 1
+                continue
+            place = self._attribute(place, attributes)
+
+    def _attribute(self, place: int, attributes: dict[str, str]) -> int:
+        html, end = self._html, len(self._html)
+        match = _ATTRIBUTE_NAME.match(html, place)
+        name = match[0] if match else ""
+        place = self._skip_space(place + len(name))
+        value = ""
+        if html.startswith("=", place):
+            place = self._skip_space(place + 1)
+            if place == end:
+                return end
+            if html[place] in "\"'":
+                closing = html.find(html[place], place + 1)
+                if closing < 0:
+                    return end
+                value, place = html[place + 1 : closing], closing + 1
+            else:
+                unquoted = _UNQUOTED.match(html, place)
+                value = unquoted[0] if unquoted else ""
+                place += len(value)
+        attributes.setdefault(name.lower(), STRICT_REFERENCE.sub(character, value))
+        return place
+
+    def _closing_tag(self, place: int) -> int:
+        html, end = self._html, len(self._html)
+        if not (html[place].isascii() and html[place].isalpha()):
+            return self._until(">", place, text_from=place)
+        match = _CLOSING_NAME.match(html, place)
+        name = match[0] if match else ""
+        place += len(name)
+        if place == end:
+            return end
+        self._end(name.lower())
+        closing = html.find(">", place)
+        if closing < 0:
+            self._text(html[-1], decode=False)
+            return end
+        return closing + 1
+
+    def _special_text(self, name: str, place: int) -> int:
+        """Read what a script, style or title holds: tags are text there."""
+        if name not in _SPECIAL_END:
+            return place
+        found = _SPECIAL_END[name].search(self._html, place)
+        text = self._html[place : found.start() if found else len(self._html)]
+        if name == "title":
+            text = TITLE_REFERENCE.sub(character, text)
+        self._text(text, decode=False)
+        return self._closing_tag(found.start() + 2) if found else len(self._html)
+
+    def _begin(self, name: str, attributes: dict[str, str], place: int) -> int:
+        closes = CLOSES.get(name, frozenset())
+        while self._open and self._open[-1][0] in closes:
+            self._close()
+        begin = len(self._out)
+        ending = " />" if name in WRITTEN_SELF_CLOSING else ">"
+        self._out.append(f"<{name}{write_attributes(attributes)}{ending}")
+        if name not in VOID:
+            if len(self._open) >= MAX_NESTING:
+                raise UnreadableTextError(f"the HTML has more than {MAX_NESTING} elements inside one another")
+            is_cut = name in _CUT_OUT and not (name == "iframe" and _is_video(attributes.get("src", "")))
+            self._open.append((name, begin, is_cut))
+            self._open_names[name] += 1
+            if name in FOREIGN:
+                self._in_foreign.append(True)
+            elif name in INTEGRATION:
+                self._in_foreign.append(False)
+        elif name not in WRITTEN_SELF_CLOSING:
+            self._out.append(f"</{name}>")
+        return place
+
+    def _end(self, name: str) -> None:
+        if self._in_foreign and (name in FOREIGN or name in INTEGRATION):
+            self._in_foreign.pop()
+        if name == "br":
+            self._out.append("<br />")
+        elif name not in VOID and self._open_names[name]:
+            while self._close() != name:
+                pass
+        elif name == "p":
+            self._out.append("<p></p>")
+
+    def _close(self) -> str:
+        name, begin, is_cut = self._open.pop()
+        self._open_names[name] -= 1
+        if is_cut:
+            del self._out[begin:]
+        else:
+            self._out.append(f"</{name}>")
+        return name
+
+    def _last_text(self, text: str) -> None:
+        if _SWALLOWING_END.search(text):
+            references = [match.end() for match in REFERENCE.finditer(text) if character(match) != match[0]]
+            text = text[: max(text.rfind("<"), references[-1] if references else 0, 0)]
+        self._text(text)
+
+    def _text(self, text: str, *, decode: bool = True) -> None:
+        if text:
+            decoded = REFERENCE.sub(character, text) if decode and "&" in text else text
+            if self._is_document and not self._out:
+                decoded = decoded.removeprefix("\ufeff")
+            if "\0" in decoded and all(name in AROUND for name, _, _ in self._open[-3:]):
+                # a browser drops them here, and they must not begin the body
+                decoded = decoded.replace("\0", "")
+            is_raw = bool(self._open) and self._open[-1][0] in ("script", "style")
+            self._out.append(decoded if is_raw else escape(decoded))
+
+    def _skip_space(self, place: int) -> int:
+        match = _SPACE.match(self._html, place)
+        return match.end() if match else place
+
+
+def _is_video(address: str) -> bool:
+    """Whether an iframe's address is of the hosts that the page lets through."""
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:
+        return False
+    return parts.scheme == "https" and (parts.hostname or "") in _VIDEO_HOSTS
