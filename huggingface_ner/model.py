@@ -13,6 +13,7 @@ from redis import RedisError
 from huggingface_ner.jobs.queue import TrainingQueue, shared_queue
 from huggingface_ner.label_studio.base_class import LabelStudioMLBase
 from huggingface_ner.label_studio.events import START_TRAINING, TASKS_CREATED, WebhookEvent, read_event
+from huggingface_ner.label_studio.interactive import answer_drawn_region
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
@@ -61,10 +62,16 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
 
         A task that cannot be read gets an empty result and the score 0. Raises NotReadyError while there is no
         model, OverloadedError where too much waits already, ClientGoneError.
+        context: the regions in the page of a person who annotates the first task, if the request comes from it.
+        Then the model is not needed, and the regions of the answer have no score; see answer_drawn_region.
         """
         config = self._labeling_config
         if config is None:
             raise LabelingConfigError("predicting needs the project's labelling config")
+        if context is not None:
+            version = self._models.model_version(self._project, 0.0)
+            answers = answer_drawn_region(tasks, context, config, task_reader(self._settings))
+            return [{"result": regions, "score": 0.0, "model_version": version} for regions in answers]
         served = self._models.model_for(self._project)
         names = config.match_labels(served.labels)
         tag = partial(served.tag, is_connected=self._is_wanted)
