@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import json
 import logging
 import threading
 import time
@@ -419,8 +420,9 @@ def test_odd_contexts_and_tasks_are_answered_without_a_fault(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert other == []
     assert len({region["id"] for region in answer}) == len(answer)
-    places = [document.offsets(region["value"]) for region in answer]
-    assert len(set(places)) == len(places)
+    # the text may be another now, so that only equal places can be told
+    places = {json.dumps(region["value"], sort_keys=True) for region in answer}
+    assert len(places) == len(answer)
 
 
 def test_no_label_is_ever_put_twice_on_a_string() -> None:
