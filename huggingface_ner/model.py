@@ -14,6 +14,7 @@ from huggingface_ner.jobs.queue import TrainingQueue, shared_queue
 from huggingface_ner.jobs.webhooks import handle_event
 from huggingface_ner.label_studio.base_class import LabelStudioMLBase
 from huggingface_ner.label_studio.events import read_event
+from huggingface_ner.label_studio.interactive import answer_drawn_region
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.project_ids import parse_project_id
@@ -45,6 +46,9 @@ class Models(Protocol):
 
     def model_for(self, project_id: int | None) -> Model:
         """Return what predicts for a project now."""
+
+    def model_version(self, project_id: int | None, timeout: float) -> str:
+        """Return the version of what predicts, waiting up to ``timeout`` seconds for a model that is loading."""
 
 
 class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class has no types
@@ -96,10 +100,17 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
 
         A task that cannot be read gets an empty result and the score 0. Raises NotReadyError while there is no
         model, OverloadedError if too many texts wait already, and ClientGoneError.
+
+        context: the regions on the page of the annotator, if the request comes from interactive annotating. Then
+        the first task's answer is made without the model, and its regions have no score: see answer_drawn_region.
         """
         config = self._labeling_config
         if config is None:
             raise LabelingConfigError("predicting needs the project's labelling config")
+        if context is not None:
+            version = self._models.model_version(self._project, 0.0)
+            answers = answer_drawn_region(tasks, context, config, task_reader(self._settings))
+            return [{"result": regions, "score": 0.0, "model_version": version} for regions in answers]
         served = self._models.model_for(self._project)
         names = config.match_labels(served.labels)
         tag = partial(served.tag, is_connected=self._is_connected)

@@ -21,6 +21,10 @@ class SingleModel:
         """Return itself."""
         return self
 
+    def model_version(self, project_id: int | None, timeout: float) -> str:
+        """Return ``version``."""
+        return self.version
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The model's entity types."""

@@ -1,17 +1,14 @@
 """What a person sees in Label Studio's page, in Chromium: suggestions on the right characters, saved unchanged."""
 
-import os
-import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lxml.html
 import pytest
-from playwright.sync_api import FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import FrameLocator, Page, expect
 
+from tests.e2e.conftest import SCREENSHOTS
 from tests.e2e.samples import DIALOGUE, FOUND, FOUND_IN_DIALOGUE, FOUND_IN_HTML, HTML, TEXT
 from tests.e2e.spans import Found
 from tests.e2e.steps import only_prediction
@@ -19,17 +16,6 @@ from tests.e2e.studio import Studio
 
 pytestmark = pytest.mark.e2e
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 MILLISECONDS_TO_LOAD = 40_000
 DRAW_TIMEOUT = 20.0
 
@@ -45,34 +31,6 @@ DRAWN = """(highlights, root) => highlights.filter(highlight => highlight.closes
     const colour = "#" + [red, green, blue].map(part => Number(part).toString(16).padStart(2, "0")).join("");
     return [before.toString(), highlight.textContent, colour];
 })"""
-
-
-@pytest.fixture(scope="module")
-def page(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """Chromium, where Label Studio's user is signed in."""
-    found = [path for name in BROWSERS if (path := shutil.which(name))]
-    if not found:
-        reason = f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium"
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    SCREENSHOTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=found[0],
-            headless=True,
-            args=FLAGS,
-            viewport={"width": 1280, "height": 800},
-        )
-        page = context.pages[0]
-        page.goto(f"{studio.server.url}/user/login/")
-        page.fill("input[name=email]", studio.server.user)
-        page.fill("input[name=password]", studio.server.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/user/login" not in url)
-        yield page
-        context.close()
 
 
 @dataclass(frozen=True, slots=True)

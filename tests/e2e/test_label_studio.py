@@ -96,14 +96,15 @@ def test_retrieve_predictions_gives_each_of_300_tasks_its_own(project: Project) 
         assert in_text(text, prediction["result"]) == [(cities[number % 3], "LOC")]
 
 
-def test_interactive_answers_with_regions_and_stores_nothing(studio: Studio, backend: str) -> None:
+def test_interactive_answers_with_the_same_strings_and_stores_nothing(studio: Studio, backend: str) -> None:
     project = studio.project("interactive", config(*LABELS))
     project.connect(backend, is_interactive=True)
     (task_id,) = project.add({"text": TEXT})
     path = f"/api/ml/{project.backend_id}/interactive-annotating"
-    for context in (None, {"result": [{**region(TEXT, "Lyon", "LOC"), "id": "drawn"}]}):
+    drawn = {"result": [{**region(TEXT, "Lyon", "LOC"), "id": "drawn"}]}
+    for context, found in ((None, FOUND), (drawn, [("Lyon", "LOC")]), (drawn, [])):
         answer = studio.ask("POST", path, {"task": task_id, "context": context})
-        assert in_text(TEXT, answer["data"]["result"]) == FOUND
+        assert in_text(TEXT, answer["data"]["result"]) == found
     assert project.predictions() == {}
 
 
