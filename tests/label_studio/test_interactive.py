@@ -50,7 +50,7 @@ READER = TaskReader(_never, "http://ls")
 
 
 def _region(start: int, end: int, label: str = "LOC", **more: Any) -> Region:
-    """A region as the page sends one that a person drew on a Text."""
+    """Return a region as the page sends one that a person drew on a Text."""
     value = {"start": start, "end": end, "text": "as the page glues it", "labels": [label]}
     named = {"id": next(_ids), "from_name": "label", "to_name": "t", "type": "labels", "origin": "manual"}
     return {**named, "value": value, **more}
@@ -212,9 +212,7 @@ def test_of_several_threads_one_sees_a_region_first() -> None:
 
     def draw() -> None:
         start.wait()
-        for number in range(200):
-            if not seen.add(1, [str(number)]):
-                firsts.append(number)
+        firsts.extend(number for number in range(200) if not seen.add(1, [str(number)]))
 
     threads = [threading.Thread(target=draw) for _ in range(8)]
     for thread in threads:
@@ -414,9 +412,9 @@ def test_odd_contexts_and_tasks_are_answered_without_a_fault(
     task = _task(value, predictions=stored, drafts=stored[:0], annotations=stored)
     context = {"result": [region(1, 3, "LOC", "prediction"), region(0, 5, "LOC", "manual")]}
     both = _mutated({"task": task, "context": context}, data)
-    task, context = (both.get("task"), both.get("context")) if isinstance(both, dict) else (both, both)
+    odd_task, odd_context = (both.get("task"), both.get("context")) if isinstance(both, dict) else (both, both)
     caplog.clear()
-    answer, other = answer_drawn_region([task, task], context, config, READER, SeenRegions())
+    answer, other = answer_drawn_region([odd_task, odd_task], odd_context, config, READER, SeenRegions())
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert other == []
     assert len({region["id"] for region in answer}) == len(answer)
