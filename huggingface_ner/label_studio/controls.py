@@ -9,6 +9,7 @@ from huggingface_ner.errors import HuggingFaceNERError
 # Control tag -> its regions' type, which is also where their labels are.
 REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
 OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
+MAX_SHOWN = 100
 # Names that models and people give to the same thing, in lower case.
 _SYNONYMS = (
     {"per", "person", "people"},
@@ -61,8 +62,8 @@ class TextObject:
 
     @property
     def data_key(self) -> str:
-        """What it is called in messages: the key in a task's data that its value names."""
-        return self.template.removeprefix("$")
+        """What messages call it: the key in a task's data that its value names, up to MAX_SHOWN characters."""
+        return self.template.removeprefix("$")[:MAX_SHOWN]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ import base64
 import logging
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
@@ -94,6 +94,7 @@ TAGS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(data=JSON | st.dictionaries(st.sampled_from("abt"), JSON), value=VALUES, tag=TAGS, task_id=JSON)
 def test_an_odd_task_costs_itself_alone(data: object, value: str, tag: str, task_id: object) -> None:
     config = parse_labeling_config(

@@ -1,0 +1,135 @@
+"""Chromium with the sanitiser that Label Studio ships: what its page makes of HTML and texts.
+
+The wheel of Label Studio holds the sources of its page in source maps. sanitize-html, htmlparser2 and the editor's
+``sanitizeHtml`` are taken from there, so that nothing has to be installed besides.
+"""
+
+import json
+import posixpath
+import re
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests import ROOT
+
+_MODULES = ("sanitize-html", "htmlparser2", "entities", "domelementtype", "domhandler", "escape-string-regexp")
+_JS = """
+(() => {
+  const sources = SOURCES, loaded = {};
+  // what only attributes need that the documents here do not have
+  const stubs = {
+    "postcss": { parse() { throw new Error("no styles here"); } }, "parse-srcset": () => [],
+    "is-plain-object": { isPlainObject: () => false }, "deepmerge": () => ({}),
+  };
+  const load = (path) => {
+    if (!(path in loaded)) {
+      const module = { exports: {} };
+      loaded[path] = module;
+      const here = sources[path];
+      new Function("module", "exports", "require", here.code)(
+        module, module.exports, (name) => stubs[name] ?? load(here.requires[name]));
+    }
+    return loaded[path].exports;
+  };
+  window.pageSanitize = new Function("sanitizeHTML", EDITOR + "; return sanitizeHtml;")(load(START));
+})()
+"""
+_NODES = r"""
+documents => Promise.all(documents.map(async ([kind, value]) => {
+  let root, frame;
+  if (kind === "frame") {
+    frame = document.createElement("iframe");
+    frame.sandbox = "allow-same-origin allow-scripts allow-presentation";
+    const done = new Promise(resolve => { frame.onload = resolve; });
+    frame.srcdoc = pageSanitize(value);
+    document.body.append(frame);
+    await done;
+    root = frame.contentDocument.body;
+  } else {
+    root = document.createElement("div");
+    document.body.append(root);
+    const escaped = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+    root.innerHTML = kind === "inline" ? pageSanitize(value) : value.replace(/[&<>"']/g, c => escaped[c])
+      .split(/\n|\r/g).map(line => `<span>${line}</span>`).join("<br/>");
+  }
+  const nodes = [];
+  let count = 0;
+  const walk = (node, path) => {
+    const counts = {};
+    for (const child of node.childNodes) {
+      const name = child.nodeType === 3 ? "text()" : child.nodeName.toLowerCase();
+      counts[name] = (counts[name] ?? 0) + 1;
+      const here = `${path}/${name}[${counts[name]}]`;
+      if (child.nodeType === 3) {
+        nodes.push([here, child.data, count]);
+        count += [...child.data].length;
+      } else {
+        if (child.nodeName === "BR") { nodes.push(["", "\n", count]); count += 1; }
+        walk(child, here);
+      }
+    }
+  };
+  walk(root, "");
+  (frame ?? root).remove();
+  return nodes;
+}))
+"""
+
+# Of a text node: its XPath, text and first global offset; of a <br>: "", a line break and its global offset.
+PageText = tuple[str, str, int]
+
+
+def prepare(page: Page) -> None:
+    """Load the sanitiser into an empty page."""
+    page.set_content("<!DOCTYPE html><body></body>")
+    sources = _sources()
+    start = next(path for path in sources if path.endswith("/sanitize-html/index.js"))
+    editor = next(code for path, code in sources.items() if path.endswith("/editor/src/utils/html.js"))
+    editor = editor[editor.index("function sanitizeHtml") :]
+    modules = {
+        path: {"code": code, "requires": {name: _resolve(path, name, sources) for name in _requires(code)}}
+        for path, code in sources.items()
+        if path.startswith("node_modules/")
+    }
+    script = _JS.replace("SOURCES", json.dumps(modules)).replace("START", json.dumps(start))
+    page.evaluate(script.replace("EDITOR", json.dumps(editor[: editor.index("\nexport")])))
+
+
+def page_texts(page: Page, documents: list[tuple[str, str]]) -> list[list[PageText]]:
+    """Return the text nodes that the page makes of documents; the kind of each is frame, inline or text."""
+    found: list[list[list[Any]]] = page.evaluate(_NODES, documents)
+    return [[(xpath, text, count) for xpath, text, count in nodes] for nodes in found]
+
+
+def _sources() -> dict[str, str]:
+    """Return the source files that the sanitiser is made of, by their path in the source maps."""
+    found: dict[str, str] = {}
+    for path in sorted(
+        (ROOT / ".venv-label-studio").glob("lib/*/site-packages/web/dist/apps/labelstudio/*.js.map")
+    ):
+        source_map = json.loads(path.read_text(encoding="utf-8"))
+        for name, code in zip(source_map["sources"], source_map.get("sourcesContent") or [], strict=False):
+            inside = name.split("?")[0].removeprefix("webpack://labelstudio/").lstrip("./")
+            is_module = any(f"/node_modules/{module}/" in f"/{inside}" for module in _MODULES)
+            if code and (is_module or inside.endswith("/editor/src/utils/html.js")):
+                found[inside] = code
+    return found
+
+
+def _requires(code: str) -> list[str]:
+    return re.findall(r"""require\(["']([^"']+)["']\)""", code)
+
+
+def _resolve(path: str, name: str, sources: dict[str, str]) -> str:
+    """Return the file that a module requires, as Node.js finds it; "" if it is not one of the sources."""
+    folder = posixpath.dirname(path)
+    folders = [folder]
+    if not name.startswith("."):
+        parts = folder.split("/")
+        folders = ["/".join([*parts[:length], "node_modules"]) for length in range(len(parts), -1, -1)]
+    for base in (posixpath.normpath(posixpath.join(folder, name)) for folder in folders):
+        for candidate in (base, f"{base}.js", f"{base}/index.js", f"{base}/lib/index.js"):
+            if candidate in sources:
+                return candidate
+    return ""

@@ -1,0 +1,200 @@
+"""The page is the judge: Chromium and Label Studio's sanitiser against our reading of HTML and texts."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Page, sync_playwright
+
+from huggingface_ner.label_studio.documents import TextDocument
+from huggingface_ner.label_studio.hypertext import HyperTextDocument
+from huggingface_ner.label_studio.page_nodes import visit_page
+from tests.label_studio.judge import PageText, page_texts, prepare
+
+DOCUMENTS = int(os.environ.get("JUDGED_DOCUMENTS", "500"))
+AT_A_TIME = 50
+TAGS = [
+    "p",
+    "b",
+    "i",
+    "a",
+    "div",
+    "span",
+    "table",
+    "tr",
+    "td",
+    "th",
+    "tbody",
+    "caption",
+    "ul",
+    "li",
+    "ol",
+    "dl",
+    "dt",
+    "dd",
+    "pre",
+    "br",
+    "hr",
+    "img",
+    "em",
+    "h1",
+    "script",
+    "style",
+    "iframe",
+    "noscript",
+    "title",
+    "textarea",
+    "svg",
+    "math",
+    "select",
+    "option",
+    "font",
+    "nobr",
+    "section",
+    "template",
+    "head",
+    "body",
+    "html",
+    "details",
+]
+TEXTS = [
+    "Anna",
+    " ",
+    "\n",
+    "\r\n",
+    "\r",
+    "😀",
+    "é",
+    "\0",
+    "\ufeff",
+    "\t",
+    "\f",
+    "\x0b",
+    "\x85",
+    "\u2028",
+    "\x1f",
+    "<",
+    "&",
+    "-->",
+]
+REFERENCES = [
+    "&amp;",
+    "&lt;b&gt;",
+    "&nbsp;",
+    "&copy",
+    "&notit;",
+    "&#65;",
+    "&#0;",
+    "&#x80;",
+    "&#13;",
+    "&#x110000;",
+    "&#x1F600;",
+]
+ODD = [
+    "<!-- c -->",
+    "<!-->",
+    "<!--->",
+    "<!--[if IE]>x<![endif]-->",
+    "<![if !IE]>y<![endif]>",
+    "<!DOCTYPE html>",
+    "<![CDATA[ q ]]>",
+    "<?xml v?>",
+    "</>",
+    "</ x>",
+    "<1>",
+    "<a<b>",
+    "<p/>",
+    "<br/>",
+    "<script/>",
+    "<svg/>",
+    "</br>",
+    "<!x>",
+    "<!->x>",
+    "<b class='q>' id=x/>",
+    "<input type=hidden>",
+    "<!",
+]
+HTML = st.lists(
+    st.one_of(
+        st.sampled_from(TAGS).map("<{}>".format),
+        st.sampled_from(TAGS).map("</{}>".format),
+        st.sampled_from(TEXTS),
+        st.sampled_from(REFERENCES),
+        st.sampled_from(ODD),
+    ),
+    max_size=25,
+).map("".join)
+PLAIN = st.text(
+    st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from([*"\0\r\n\t\f\x0b\x85<&'😀"])), max_size=30
+)
+DOCUMENT = st.one_of(
+    st.tuples(st.sampled_from(["frame", "frame", "inline"]), HTML), st.tuples(st.just("text"), PLAIN)
+)
+SHOTS = settings(
+    max_examples=DOCUMENTS // AT_A_TIME,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """Chromium with the sanitiser of the page."""
+    browsers = ("chromium", "chromium-browser", "google-chrome")
+    found = [path for name in browsers if (path := shutil.which(name))]
+    if not found:
+        reason = f"none of {', '.join(browsers)} is installed; on Debian: apt-get install chromium"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
+        judge = browser.new_page()
+        prepare(judge)
+        yield judge
+        browser.close()
+
+
+def _ours(kind: str, value: str) -> list[PageText]:
+    nodes: list[PageText] = []
+    count = 0
+    for visit in visit_page(value, inline=kind == "inline"):
+        if visit.node.is_text:
+            nodes.append((visit.node.xpath(), visit.node.text, count))
+            count += len(visit.node.text)
+        elif visit.node.name == "br" and not visit.is_end:
+            nodes.append(("", "\n", count))
+            count += 1
+    return nodes
+
+
+@SHOTS
+@given(documents=st.lists(DOCUMENT, min_size=AT_A_TIME, max_size=AT_A_TIME))
+def test_our_text_nodes_are_the_pages(page: Page, documents: list[tuple[str, str]]) -> None:
+    for (kind, value), nodes in zip(documents, page_texts(page, documents), strict=True):
+        if kind == "text":
+            shown = "".join(text for _, text, _ in nodes)
+            assert TextDocument(value).text.replace("\r", "\n") == shown
+            continue
+        assert _ours(kind, value) == nodes, (kind, value)
+        document = HyperTextDocument(value, inline=kind == "inline")
+        for xpath, text, count in nodes:
+            region = {
+                "start": xpath,
+                "end": xpath,
+                "startOffset": 0,
+                "endOffset": len(text.encode("utf-16-le")) // 2,
+            }
+            place = document.offsets(region) if xpath else None
+            if place is not None:
+                assert document.text[slice(*place)] == text
+                written = document.value(*place)
+                assert written == {
+                    **region,
+                    "globalOffsets": {"start": count, "end": count + len(text)},
+                    "text": text,
+                }
