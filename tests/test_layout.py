@@ -20,19 +20,26 @@ STARTED = {
 }
 # Modules whose tests are in another room, since what they do shows there: the test module that reaches them.
 ELSEWHERE = {
-    "engines.agreement": "tests/tagging/test_engines.py",
-    "engines.choice": "tests/tagging/test_engines.py",
+    "commands.evaluate": "tests/test_cli.py",
+    "commands.inputs": "tests/test_cli.py",
+    "commands.options": "tests/test_cli.py",
+    "commands.predict": "tests/test_cli.py",
+    "commands.serve": "tests/test_cli.py",
+    "commands.status": "tests/test_cli.py",
+    "commands.train": "tests/test_cli.py",
+    "commands.versions": "tests/test_cli.py",
     "engines.cores": "tests/test_cli.py",
-    "engines.hardware": "tests/tagging/test_engines.py",
-    "engines.onnx_engine": "tests/tagging/test_engines.py",
-    "engines.prepared": "tests/tagging/test_engines.py",
+    "jobs.webhooks": "tests/server/test_training_routes.py",
+    "label_studio.model_class": "tests/test_readme.py",
     "label_studio.predictions": "tests/server/test_app.py",
     "learning.evaluation": "tests/jobs/test_train.py",
-    "learning.starting_model": "tests/jobs/test_train.py",
+    "learning.progress": "tests/jobs/test_train.py",
+    "learning.training": "tests/jobs/test_train.py",
     "learning.version": "tests/jobs/test_train.py",
     "server.probe": "tests/test_cli.py",
     "serving.served_models": "tests/server/test_app.py",
     "store.model_folder": "tests/learning/test_fine_tuning.py",
+    "tagging.single_model": "tests/test_readme.py",
 }
 
 
