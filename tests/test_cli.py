@@ -185,6 +185,29 @@ def test_a_projects_versions_are_published_listed_chosen_and_removed(
     assert "versions list" in capsys.readouterr().err
 
 
+def test_versions_of_a_project_are_listed_though_another_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(model_dir=tmp_path)
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    stores = [project_store(settings.models_folder, number) for number in (1, 2)]
+    names = [store.publish(lambda folder: None, {"f1": 0.5}).name for store in stores]
+    list_folder = Path.iterdir
+
+    def fail(path: Path) -> Any:
+        if path == settings.models_folder / "1":
+            raise OSError(5, "Input/output error")
+        return list_folder(path)
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    assert main(["versions", "list"]) == 0
+    shown = capsys.readouterr()
+    assert names[1] in shown.out
+    assert names[0] not in shown.out
+    assert "project 1: " in shown.err
+    assert main(["versions", "use", names[1]]) == 0
+
+
 def test_a_versions_scores_are_those_that_evaluate_prints(
     tiny_bert: Path,
     config: str,

@@ -2,13 +2,15 @@
 # ruff: noqa: PLC0415
 
 import argparse
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from huggingface_ner.commands.options import Commands, add_command
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
-    from huggingface_ner.store.versions import ModelStore
+    from huggingface_ner.store.versions import ModelStore, Version
 
 
 def add_versions(commands: Commands) -> None:
@@ -30,8 +32,8 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
         return
     if options.version is None:
         raise StoreError(f"versions {options.action}: name a version; `versions list` shows them")
-    for store in stores.values():
-        if options.version in [version.name for version in store.versions()]:
+    for _, store, published in _readable(stores):
+        if options.version in [version.name for version in published]:
             if options.action == "use":
                 store.use(options.version)
                 print(f"{options.version}: serves in a few seconds, until the next training publishes")
@@ -44,11 +46,22 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
 
 def _print_versions(stores: "dict[int, ModelStore]") -> None:
     print(f"{'project':>7}  {'version':20}  {'serves':6}  {'f1':>6}  trained on")
-    for project_id, store in stores.items():
+    for project_id, store, published in _readable(stores):
         current = store.current()
-        for version in store.versions():
+        for version in published:
             f1 = version.metrics.get("f1")
             shown = f"{f1:.3f}" if isinstance(f1, float) else "-"
             serves = "yes" if version.name == current else ""
             trained = version.metrics.get("trained", "-")
             print(f"{project_id:7}  {version.name:20}  {serves:6}  {shown:>6}  {trained}")
+
+
+def _readable(stores: "dict[int, ModelStore]") -> "Iterator[tuple[int, ModelStore, list[Version]]]":
+    """Yield each project with its versions; one whose folder cannot be read is told of and left out."""
+    for project_id, store in stores.items():
+        try:
+            published = store.versions()
+        except OSError as error:
+            print(f"project {project_id}: its versions cannot be read: {error}", file=sys.stderr)
+        else:
+            yield project_id, store, published

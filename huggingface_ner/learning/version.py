@@ -44,10 +44,10 @@ def train_version(
     if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
         return _refused(trained.f1, f1_before, len(trained.held_out), f1_tolerance)
     version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
-    compared = "" if comparable else ", and not compared: the model before was trained on all tasks"
+    not_compared = "" if current is None or comparable else f", and not compared: {_why_not_compared(current)}"
     return Outcome(
         status="published",
-        reason=f"learned from {len(trained.learned)} texts, scored on {len(trained.held_out)}{compared}",
+        reason=f"learned from {len(trained.learned)} texts, scored on {len(trained.held_out)}{not_compared}",
         version=version.name,
         f1=trained.f1,
         f1_before=f1_before,
@@ -63,6 +63,12 @@ def _is_result(version: Version, training: Training) -> bool:
 def _has_held_out(version: Version) -> bool:
     """Whether a version can be compared: one that was trained on all tasks knows the texts by heart."""
     return bool(version.metrics.get("held_out"))
+
+
+def _why_not_compared(version: Version) -> str:
+    if "held_out" in version.metrics:
+        return "the model before was trained on all tasks"
+    return f"what {version.name} was trained on is not known, its metrics.json cannot be read"
 
 
 def _min_tasks(current: Version | None) -> int:

@@ -19,6 +19,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_aside, place_folder, replaced_file
 
 CURRENT = "current"
@@ -26,6 +27,7 @@ METRICS = "metrics.json"
 # UTC, to the second, and something that keeps two machines apart.
 _PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
 _VERSION = re.compile(_PATTERN)
+_PROJECT = re.compile("0|[1-9][0-9]*")
 
 # From publishing to serving: what loading takes several times over.
 ACTIVATION_DELAY = 5.0
@@ -72,22 +74,36 @@ class ModelStore:
 
     def versions(self) -> list[Version]:
         """Return the published versions, oldest first."""
-        try:
-            names = sorted(path.name for path in self._folder.iterdir() if _VERSION.fullmatch(path.name))
-        except FileNotFoundError:
-            return []
-        return [self._version(name) for name in names]
+        return [self._version(name) for name in self._names()]
 
     def folder(self, name: str) -> Path:
         """Return where a version is, or would be."""
         return self._folder / name
 
     def pointer(self) -> Pointer | None:
-        """Return what serves; None before the first version. Cheap: one small file is read."""
+        """Return what serves; None before the first version. Cheap: one small file is read.
+
+        If that file is damaged, the newest version serves, and the log says so. Raises OSError if the versions
+        cannot be listed either.
+        """
+        path = self._folder / CURRENT
         try:
-            return Pointer.model_validate_json((self._folder / CURRENT).read_bytes())
-        except (FileNotFoundError, ValidationError):
+            pointer = Pointer.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
             return None
+        except (OSError, ValidationError) as error:
+            return self._newest(path, error)
+        damages.repaired(path)
+        return pointer
+
+    def _newest(self, path: Path, error: Exception) -> Pointer | None:
+        names = self._names()
+        reason = str(error) if isinstance(error, OSError) else "it is not a valid pointer"
+        serves = f"the newest version, {names[-1]}, serves" if names else "the baseline serves"
+        damages.found(
+            path, f"{path} cannot be read ({reason}): {serves}; choose a version with `versions use VERSION`"
+        )
+        return Pointer(version=names[-1], before=None, since=0.0) if names else None
 
     def current(self) -> str | None:
         """Return the name of the newest choice, which serves or is about to; None before the first version."""
@@ -100,13 +116,21 @@ class ModelStore:
         return pointer.serving_version() if pointer else None
 
     def current_version(self) -> Version | None:
-        """Return the version of the newest choice; None before the first, or where it is gone."""
+        """Return the version of the newest choice, or its first fallback if it is gone; None before the first."""
         name = self.current()
-        return next((version for version in self.versions() if version.name == name), None)
+        return next(iter(self.fallbacks(name)), None) if name is not None else None
 
     def fallbacks(self, name: str) -> list[Version]:
-        """Return a version and, for when it cannot be loaded, the ones before it, newest first."""
-        return [version for version in reversed(self.versions()) if version.name <= name]
+        """Return a version and, for when it cannot be loaded, the ones before it, newest first.
+
+        If it is gone and there are none before it, those after it are returned, newest first.
+        """
+        versions = self.versions()[::-1]
+        fallbacks = [version for version in versions if version.name <= name] or versions
+        if fallbacks and all(version.name != name for version in fallbacks):
+            gone = self._folder / name
+            damages.found(gone, f"{gone} is gone: {fallbacks[0].name} serves instead")
+        return fallbacks
 
     def publish(self, write: Callable[[Path], None], metrics: Mapping[str, Any]) -> Version:
         """Make a version of what ``write`` puts into the folder that it is given, and let it serve.
@@ -119,15 +143,16 @@ class ModelStore:
                 json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
             )
             name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            before = self.serving_version()
             place_folder(aside, self._folder / name)
-        self._point_to(name)
+        self._point_to(name, before)
         self._prune()
         return self._version(name)
 
     def use(self, name: str) -> None:
         """Let a version serve; raises StoreError where there is none of that name."""
         self._check(name)
-        self._point_to(name)
+        self._point_to(name, self.serving_version())
 
     def remove(self, name: str) -> None:
         """Delete a version; raises StoreError where there is none of that name or where it serves."""
@@ -137,28 +162,30 @@ class ModelStore:
             raise StoreError(f"{name}: it is the one that serves; let another serve first, with `use`")
         delete_folder(self._folder / name)
 
-    def _version(self, name: str) -> Version:
-        folder = self._folder / name
+    def _names(self) -> list[str]:
         try:
-            metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            metrics = {}
-        return Version(name, folder, metrics if isinstance(metrics, dict) else {})
+            paths = list(self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+        return sorted(path.name for path in paths if _VERSION.fullmatch(path.name) and path.is_dir())
+
+    def _version(self, name: str) -> Version:
+        return Version(name, self._folder / name, _read_metrics(self._folder / name / METRICS))
 
     def _check(self, name: str) -> None:
-        names = [version.name for version in self.versions()]
+        names = self._names()
         if name not in names:
             raise StoreError(f"{name}: there is no such version in {self._folder}; there are: {names}")
 
-    def _point_to(self, name: str) -> None:
-        chosen = Pointer(version=name, before=self.serving_version(), since=time.time() + ACTIVATION_DELAY)
+    def _point_to(self, name: str, before: str | None) -> None:
+        chosen = Pointer(version=name, before=before, since=time.time() + ACTIVATION_DELAY)
         with replaced_file(self._folder / CURRENT) as file:
             file.write_text(chosen.model_dump_json(), encoding="ascii")
 
     def _prune(self) -> None:
         pointer = self.pointer()
         needed = {pointer.version, pointer.before} if pointer else set()
-        names = [version.name for version in self.versions()]
+        names = self._names()
         spare = [name for name in names if name not in needed]
         for name in spare[: max(len(names) - self._keep, 0)] if self._keep is not None else ():
             delete_folder(self._folder / name)
@@ -172,11 +199,38 @@ def project_store(models_folder: Path, project_id: int, keep: int | None = None)
 
 def project_stores(models_folder: Path) -> dict[int, ModelStore]:
     """Return the stores of all projects that have one, by project."""
-    numbers = sorted(int(path.name) for path in models_folder.glob("[0-9]*") if path.name.isdecimal())
+    folders = [path for path in models_folder.glob("*") if _PROJECT.fullmatch(path.name) and path.is_dir()]
+    numbers = sorted(int(folder.name) for folder in folders)
     return {number: project_store(models_folder, number) for number in numbers}
 
 
 def serving_versions(models_folder: Path) -> dict[int, str]:
-    """Return the version that serves each project now."""
-    serving = {project_id: store.serving_version() for project_id, store in project_stores(models_folder).items()}
-    return {project_id: name for project_id, name in serving.items() if name is not None}
+    """Return the version that serves each project now; a project whose folder cannot be read is left out."""
+    serving: dict[int, str] = {}
+    for project_id, store in project_stores(models_folder).items():
+        folder = models_folder / str(project_id)
+        try:
+            name = store.serving_version()
+        except OSError as error:
+            damages.found(folder, f"{folder} cannot be read: {error}")
+            continue
+        damages.repaired(folder)
+        if name is not None:
+            serving[project_id] = name
+    return serving
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    """Return what a version's metrics.json says; of one that is damaged nothing, and the log says so."""
+    unknown = "its scores are not known; the version can serve"
+    try:
+        metrics = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        if path.parent.is_dir():  # else the version was deleted meanwhile
+            damages.found(path, f"{path} cannot be read ({error}): {unknown}")
+        return {}
+    if not isinstance(metrics, dict):
+        damages.found(path, f"{path} is not a JSON object: {unknown}")
+        return {}
+    damages.repaired(path)
+    return metrics

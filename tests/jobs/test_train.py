@@ -117,6 +117,8 @@ def test_a_worse_model_is_not_published(label_studio_api: LabelStudioApi, traini
     assert bad.f1_before == good.f1
     assert "F1_TOLERANCE=0.05" in bad.reason
     assert _store(training).current() == good.version
+    (training.models_folder / "7" / "current").write_bytes(b"")
+    assert _run(training).status == "refused", "a damaged pointer is no reason to publish what is worse"
     assert _run(training.model_copy(update={"f1_tolerance": 1.0})).status == "published"
 
 
@@ -154,6 +156,13 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
     second = _run(training)
     assert second.f1 is not None
     assert second.f1_before is None, "it knows all of the first ten by heart"
+    assert "trained on all tasks" in second.reason
+    assert second.version is not None
+    (training.models_folder / "7" / second.version / "metrics.json").write_bytes(b"{")
+    label_studio_api.add(7, config("PER", "LOC"), tasks(31))
+    third = _run(training)
+    assert (third.status, third.f1_before) == ("published", None)
+    assert f"what {second.version} was trained on is not known" in third.reason
 
 
 @pytest.mark.parametrize(
@@ -213,9 +222,7 @@ def test_a_full_disk_leaves_the_serving_version(
     assert (outcome.status, outcome.retryable) == ("failed", True)
     assert "No space left on device" in outcome.reason
     assert _store(training).current() == served
-    assert [path.name for path in (training.model_dir / "finetuned_model" / "7").iterdir() if path.is_dir()] == [
-        served
-    ]
+    assert [path.name for path in (training.models_folder / "7").iterdir() if path.is_dir()] == [served]
 
 
 @pytest.mark.parametrize(

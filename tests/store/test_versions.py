@@ -127,16 +127,3 @@ def test_what_a_killed_writer_left_goes_in_the_end(store: ModelStore, tmp_path: 
     os.utime(old, (0, 0))
     _publish(store, 2)
     assert (old.exists(), young.exists()) == (False, True)
-
-
-@pytest.mark.parametrize("content", [b"", b'{"version": "../../etc", "since": 0}', b"\xff", b"{}", b"[]"])
-def test_a_spoiled_pointer_points_nowhere(store: ModelStore, tmp_path: Path, content: bytes) -> None:
-    _publish(store, 1)
-    (tmp_path / "3" / "current").write_bytes(content)
-    assert store.current() is None
-
-
-def test_a_version_without_readable_metrics_is_a_version(store: ModelStore) -> None:
-    name = _publish(store, 1)
-    (store.versions()[-1].folder / "metrics.json").write_text("{")
-    assert [(version.name, version.metrics) for version in store.versions()] == [(name, {})]

@@ -1,0 +1,157 @@
+"""What is damaged on disk is never taken for absent, is logged once, and costs no other project anything."""
+
+import logging
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from huggingface_ner.store import versions
+from huggingface_ner.store.versions import (
+    ACTIVATION_DELAY,
+    ModelStore,
+    project_store,
+    project_stores,
+    serving_versions,
+)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that follow one another also within a second."""
+    numbers = iter(range(10_000))
+    monkeypatch.setattr(versions.secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return project_store(tmp_path, 3)
+
+
+def _publish(store: ModelStore) -> str:
+    return store.publish(lambda folder: None, {"f1": 0.5}).name
+
+
+def _errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"version": "../../etc", "since": 0}', b"\xff", b"{}", b"[]", b"[" * 99999]
+)
+def test_the_newest_version_serves_if_the_pointer_is_damaged(
+    tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    caplog.set_level(logging.INFO)
+    names = [_publish(store), _publish(store)]
+    pointer = tmp_path / "3" / "current"
+    good = pointer.read_bytes()
+    pointer.write_bytes(content)
+    for _ in range(3):  # each request opens the store anew
+        assert project_store(tmp_path, 3).serving_version() == names[1]
+    assert store.current() == names[1]
+    current = store.current_version()
+    assert current is not None
+    assert current.name == names[1]
+    assert serving_versions(tmp_path) == {3: names[1]}
+    (error,) = _errors(caplog)
+    assert f"{pointer} cannot be read" in error
+    assert names[1] in error
+    pointer.write_bytes(good)
+    assert store.current() == names[1]
+    assert f"{pointer} can be read again" in caplog.text
+    pointer.write_bytes(content)
+    store.pointer()
+    assert len(_errors(caplog)) == 2, "it is told again when it changes again"
+
+
+@given(st.binary(max_size=200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_the_files_a_version_serves(tmp_path: Path, content: bytes) -> None:
+    store = project_store(tmp_path, 4)
+    name = store.versions()[0].name if store.versions() else _publish(store)
+    (tmp_path / "4" / "current").write_bytes(content)
+    (tmp_path / "4" / name / "metrics.json").write_bytes(content)
+    assert store.current() == name
+    assert [version.name for version in store.versions()] == [name]
+
+
+def test_the_pointer_is_mended_by_the_next_version_which_serves_once_all_have_loaded_it(
+    tmp_path: Path, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(versions.time, "time", lambda: now)
+    first = _publish(store)
+    (tmp_path / "3" / "current").write_bytes(b"")
+    second = _publish(store)
+    assert store.serving_version() == first
+    now += ACTIVATION_DELAY
+    assert store.serving_version() == second
+
+
+def test_a_damaged_pointer_before_the_first_version_is_told(
+    tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "3" / "current").mkdir(parents=True)
+    assert store.pointer() is None
+    (error,) = _errors(caplog)
+    assert "the baseline serves" in error
+
+
+def test_a_version_that_is_gone_has_the_one_before_it_instead(
+    tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [_publish(store) for _ in range(3)]
+    (tmp_path / "3" / names[2]).rename(tmp_path / "elsewhere")
+    for _ in range(2):
+        current = store.current_version()
+        assert current is not None
+        assert current.name == names[1]
+    (error,) = _errors(caplog)
+    assert f"{names[2]} is gone" in error
+    assert [version.name for version in store.fallbacks("20200101-000000-0000")] == [names[1], names[0]]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 99999])
+def test_a_version_with_damaged_metrics_is_a_version(
+    tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    name = _publish(store)
+    metrics = tmp_path / "3" / name / "metrics.json"
+    metrics.write_bytes(content)
+    for _ in range(2):
+        assert [(version.name, version.metrics) for version in store.versions()] == [(name, {})]
+    (error,) = _errors(caplog)
+    assert str(metrics) in error
+
+
+def test_a_project_that_cannot_be_read_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {number: _publish(project_store(tmp_path, number)) for number in (1, 2, 3)}
+    (tmp_path / "2" / "current").write_bytes(b"")
+    list_folder = Path.iterdir
+
+    def fail(path: Path) -> object:
+        if path == tmp_path / "2":
+            raise OSError(5, "Input/output error", str(path))
+        return list_folder(path)
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    monkeypatch.setattr(versions.time, "time", lambda: tmp_path.stat().st_mtime + 2 * ACTIVATION_DELAY)
+    for _ in range(2):
+        assert serving_versions(tmp_path) == {1: names[1], 3: names[3]}
+    (error,) = _errors(caplog)
+    assert "Input/output error" in error
+    assert str(tmp_path / "2") in error
+
+
+def test_what_is_no_project_is_no_store(tmp_path: Path) -> None:
+    _publish(project_store(tmp_path, 12))
+    (tmp_path / "7").touch()
+    for name in ("007", "a", "1a", "١"):
+        (tmp_path / name).mkdir()
+    assert list(project_stores(tmp_path)) == [12]
+    assert project_stores(tmp_path / "gone") == {}
