@@ -1,4 +1,4 @@
-"""python -m huggingface_ner serve | worker | status | health | train | ...: from options to an exit status."""
+"""python -m huggingface_ner serve | worker | status | health | train | ...: the command line."""
 
 import argparse
 import sys
@@ -29,7 +29,7 @@ ADD_COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status: 0, 1 where it failed, 2 for wrong options and settings."""
+    """Run a command; returns its exit status: 0, 1 if it failed, 2 for wrong options or settings."""
     parser = _parser()
     options = parser.parse_args(arguments)
     chosen = {name: value for name in ("host", "port") if (value := getattr(options, name, None)) is not None}

@@ -1,4 +1,4 @@
-"""What the service's processes log, and where."""
+"""Configures logging."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ from huggingface_ner.settings import Settings
 
 
 def configure_logging(settings: Settings) -> None:
-    """Log to standard error, one line an event."""
+    """Log to standard error, one line per event."""
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )

@@ -9,7 +9,7 @@ from huggingface_ner.spans import Span
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well predicted spans match gold ones: right are those with the same start, end and label.
+    """How well predicted spans match gold spans; a match has the same start, end and label.
 
     correct, predicted, gold: numbers of spans.
     """
@@ -20,34 +20,34 @@ class Scores:
 
     @property
     def precision(self) -> float:
-        """The share of the predicted spans that are right; 0.0 where none is predicted."""
+        """The share of the predicted spans that are correct; 0.0 if none is predicted."""
         return self.correct / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """The share of the gold spans that are found; 0.0 where there is none."""
+        """The share of the gold spans that are found; 0.0 if there are none."""
         return self.correct / self.gold if self.gold else 0.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of precision and recall."""
+        """The harmonic mean of precision and recall; 0.0 if there are no spans at all."""
         return 2 * self.correct / (self.predicted + self.gold) if self.predicted + self.gold else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores over all spans (micro average) and for each label that is in gold or predicted spans."""
+    """Scores over all spans (micro average), and for each label of the gold and predicted spans."""
 
     overall: Scores
     by_label: dict[str, Scores]
 
     def as_dict(self) -> dict[str, object]:
-        """Return ``precision``, ``recall``, ``f1``, the numbers behind them and the same under ``labels``."""
+        """Return ``precision``, ``recall``, ``f1``, their counts, and these per label in ``labels``."""
         return {**_as_dict(self.overall), "labels": {label: _as_dict(s) for label, s in self.by_label.items()}}
 
 
 def evaluate(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]) -> Evaluation:
-    """Score the predicted spans of texts against their gold spans; both in the order of the texts."""
+    """Score the predicted spans of each text against its gold spans; both lists are in the order of the texts."""
     counts: dict[str, Counter[str]] = {"correct": Counter(), "predicted": Counter(), "gold": Counter()}
     for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
         wanted, found = set(gold_spans), set(predicted_spans)

@@ -1,4 +1,4 @@
-"""Every environment variable: its type, default, help and check. Read once, frozen."""
+"""The settings: every environment variable with its type, default, description and checks."""
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
@@ -14,48 +14,58 @@ from huggingface_ner.errors import HuggingFaceNERError
 
 
 class SettingsError(HuggingFaceNERError):
-    """Environment variables that cannot be used; the message names each, its value and what it should be."""
+    """Environment variables that cannot be used; the message names each, its value and what is wrong with it."""
 
 
 class Settings(BaseSettings):
     """The service's settings; an environment variable that is empty counts as not set.
 
-    Raises SettingsError through ``read_settings``; the README's table is made of the descriptions here.
+    ``read_settings`` raises SettingsError. The descriptions are also the README's table.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
     host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - Label Studio is elsewhere
     port: int = Field(9090, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    workers: int = Field(1, ge=1, description="server processes; each holds the model in memory")
-    threads: int = Field(8, ge=1, description="requests that one process answers at a time")
-    basic_auth_user: str | None = Field(None, description="user name that every route asks for")
-    basic_auth_pass: SecretStr | None = Field(None, description="its password; both or neither")
+    workers: int = Field(1, ge=1, description="server processes; each has its own copy of the models in memory")
+    threads: int = Field(8, ge=1, description="requests that one process answers at the same time")
+    basic_auth_user: str | None = Field(
+        None, description="user name of HTTP basic authentication, required on every route"
+    )
+    basic_auth_pass: SecretStr | None = Field(
+        None, description="password of HTTP basic authentication; set both or neither"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
     max_request_bytes: int = Field(
-        100_000_000, ge=1_000, description="bigger request bodies are answered with 413"
+        100_000_000, ge=1_000, description="maximum size of a request; larger ones are answered with 413"
     )
     baseline_model_name: str = Field(
         "dslim/bert-base-NER",
-        description="Hub name or folder of the model to start from; unset, the packaged encoder stands in for the "
-        "default where the Hub cannot be reached",
+        description="Hub name or folder of the model to start from; if unset and the Hub cannot be reached, "
+        "trainings start from the packaged encoder",
+    )
+    finetuned_model_name: str = Field(
+        "finetuned_model",
+        pattern=r"^\w[\w.-]*$",
+        examples=["finetuned_model"],
+        description="folder for fine-tuned models, under `MODEL_DIR`",
+    )
+    model_dir: Path = Field(Path("./results"), description="folder for all data that must survive a restart")
+    keep_versions: int = Field(5, ge=2, description="versions of each project's model to keep")
+    models_in_memory: int = Field(
+        3, ge=1, description="fine-tuned models that one process has in memory: those of the projects used last"
     )
     model_class: str = Field(
         "huggingface_ner.model:HuggingFaceNER",
         pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$",
-        description="class that predicts, `module:Class`; a subclass of `HuggingFaceNER` of yours",
+        examples=["my_package.my_module:MyNER"],
+        description="class that predicts, as `module:Class`: your subclass of `HuggingFaceNER`",
     )
-    finetuned_model_name: str = Field(
-        "finetuned_model", pattern=r"^\w[\w.-]*$", description="folder for fine-tuned models, under `MODEL_DIR`"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto, cpu or cuda; auto: CUDA if it is available"
     )
-    model_dir: Path = Field(Path("./results"), description="where everything is kept that must outlive a restart")
-    keep_versions: int = Field(5, ge=2, description="versions of each project's model that are kept")
-    models_in_memory: int = Field(
-        3, ge=1, description="fine-tuned models that one process holds; those of the projects asked for last"
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
     inference_engine: EngineSetting = Field(
         "auto",
         description="auto, torch or onnx; auto: the fastest on this hardware whose spans agree with float32's",
@@ -67,18 +77,23 @@ class Settings(BaseSettings):
         0.95,
         ge=0,
         le=1,
-        description="least agreement with float32 (span F1 on sample texts) of an engine that is used",
+        description="minimum agreement of an engine with float32 (span F1 on sample texts)",
     )
     max_waiting_texts: int = Field(
-        5_000, ge=1, description="texts that may wait in one process; requests beyond are answered with 503"
+        5_000,
+        ge=1,
+        description="maximum number of texts that wait in one process; further requests are answered with 503",
     )
     cached_spans: int = Field(
         20_000,
         ge=0,
-        description="predictions that one process remembers, in spans, a text counting as one more; 0: none",
+        description="size of one process's prediction cache, in spans, plus one for each text; 0: no cache",
     )
     label_studio_host: str = Field(
-        "http://localhost:8080", pattern=r"^https?://[^\s/]", description="Label Studio's address"
+        "http://localhost:8080",
+        pattern=r"^https?://[^\s/]",
+        examples=["http://localhost:8080"],
+        description="Label Studio's address",
     )
     label_studio_api_key: SecretStr | None = Field(
         None, description="legacy token or personal access token; sent to `LABEL_STUDIO_HOST` only"
@@ -88,40 +103,48 @@ class Settings(BaseSettings):
         description='further hosts, separated by commas, that texts of `valueType="url"` may come from; '
         "`*`: all with a public address",
     )
-    url_max_bytes: int = Field(10_000_000, ge=1, description="longest text that is fetched from a URL")
-    url_timeout: float = Field(10.0, gt=0, description="seconds that fetching one text may take")
+    url_max_bytes: int = Field(
+        10_000_000, ge=1, description="maximum size of a text that is fetched from a URL, in bytes"
+    )
+    url_timeout: float = Field(10.0, gt=0, description="maximum seconds for fetching one text")
     start_training_each_n_updates: int = Field(
-        10, ge=0, description="annotation updates of a project after which it is trained; 0: only by the button"
+        10,
+        ge=0,
+        description="annotation updates of a project after which it is trained; 0: only with the button Start "
+        "Training",
     )
     learning_rate: float = Field(
         1e-3, gt=0, lt=1, description="of the new head; the encoder's is the lower of it and a cap for its size"
     )
     num_train_epochs: float = Field(
-        10.0, gt=0, le=10_000, description="passes over the tasks; small projects make more"
+        10.0, gt=0, le=10_000, description="passes over the tasks; small projects are trained for more"
     )
     weight_decay: float = Field(0.01, ge=0, lt=1, description="of AdamW")
     f1_tolerance: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="a new model is not published if its F1 on the held-out tasks is lower by more than this",
+        description="a new model is not published if its F1 on the held-out tasks is lower than the current one's "
+        "by more than this",
     )
     predict_after_training: bool = Field(
-        False, description="give tasks that are not annotated the predictions of each new version, by themselves"
+        False, description="push the predictions of each new version to the tasks without annotations"
     )
     update_project_model_version: bool = Field(
         False,
-        description="then also let the project show that version, so that uncertainty sampling offers the least "
+        description="also select that version in the project, so that uncertainty sampling offers the least "
         "certain task first; needs `PREDICT_AFTER_TRAINING`",
     )
     training_threads: int | None = Field(
-        None, ge=1, description="cores that a training takes on a CPU; none: half of them"
+        None, ge=1, description="CPU cores that a training uses; none: half of them"
     )
-    training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is given up")
+    training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is stopped")
     redis_url: str | None = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
-        description="Redis of the training queue, which `worker` serves; none: `serve` runs both itself",
+        examples=["redis://localhost:6379/0"],
+        description="Redis of the training queue, for separate `serve` and `worker` processes; none: `serve` "
+        "runs queue and worker itself",
     )
 
     @field_validator("log_level", mode="before")
@@ -146,15 +169,16 @@ class Settings(BaseSettings):
         if (self.basic_auth_user is None) != (self.basic_auth_pass is None):
             raise ValueError("BASIC_AUTH_USER and BASIC_AUTH_PASS: set both or neither")
         if self.basic_auth_user and ":" in self.basic_auth_user:
-            raise ValueError("BASIC_AUTH_USER: basic auth allows no colon in a user name")
+            raise ValueError("BASIC_AUTH_USER: a user name cannot contain a colon")
         return self
 
     @model_validator(mode="after")
     def _engine_has_precision(self) -> Self:
         if (self.inference_engine, self.inference_precision) in (("torch", "int8"), ("onnx", "bf16")):
             raise ValueError(
-                f"INFERENCE_ENGINE={self.inference_engine} has no INFERENCE_PRECISION={self.inference_precision}: "
-                "int8 is ONNX Runtime's, bf16 PyTorch's; set either to auto"
+                f"INFERENCE_ENGINE={self.inference_engine} does not support "
+                f"INFERENCE_PRECISION={self.inference_precision}: int8 needs onnx, bf16 needs "
+                "torch; set one of them to auto"
             )
         return self
 
@@ -162,29 +186,29 @@ class Settings(BaseSettings):
     def _version_has_predictions(self) -> Self:
         if self.update_project_model_version and not self.predict_after_training:
             raise ValueError(
-                "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too; a project that shows one version "
-                "does not ask for predictions by itself"
+                "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too; Label Studio does not request "
+                "predictions for a project that has a version selected"
             )
         return self
 
     @cached_property
     def engine_preference(self) -> EnginePreference:
-        """Which engine models are to be served by."""
+        """The engine to prepare and load for each model."""
         return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
     def models_folder(self) -> Path:
-        """The folder of the fine-tuned models, a folder in it for each project."""
+        """The folder of the fine-tuned models, with a subfolder for each project."""
         return self.model_dir / self.finetuned_model_name
 
     @cached_property
     def baseline_is_set(self) -> bool:
-        """Whether a person chose the baseline: then nothing else may stand in for it."""
+        """Whether BASELINE_MODEL_NAME was set explicitly: then no other model may replace it."""
         return "baseline_model_name" in self.model_fields_set
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Read the environment; raises SettingsError that names every variable in the wrong."""
+    """Read the settings from the environment; raises SettingsError, which names every invalid variable."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -201,6 +225,9 @@ def _message(detail: ErrorDetails) -> str:
     reason = detail["msg"].removeprefix("Value error, ")
     if not detail["loc"]:
         return reason
+    field = Settings.model_fields[str(detail["loc"][0])]
+    if detail["type"] == "string_pattern_mismatch" and field.examples:
+        reason = f"not a valid value; an example: {field.examples[0]}"
     name = str(detail["loc"][0]).upper()
     secret = isinstance(detail["input"], Mapping) or "PASS" in name or "KEY" in name
     return f"{name}: {reason}" if secret else f"{name}={detail['input']}: {reason}"

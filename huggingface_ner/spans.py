@@ -1,4 +1,4 @@
-"""The one currency between the rooms: labelled stretches of texts."""
+"""Labelled spans of texts: what all packages exchange."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A labelled stretch of a text.
+    """A labelled span of a text.
 
     start, end: Unicode code points (Python string indices), half-open: ``text[start:end]``.
     label: an entity type.
-    score: the probability, within [0, 1], that exactly this stretch has exactly this label; 1.0 for gold spans.
-    Two spans are equal when they mark the same stretch with the same label, whatever their scores.
+    score: the probability, within [0, 1], that exactly this span has this label; 1.0 for gold spans.
+    Two spans are equal if start, end and label are equal, whatever their scores.
     """
 
     start: int
@@ -23,9 +23,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """A text's spans, in order and not overlapping, and how sure the model is of the text as a whole.
+    """A text's predicted spans, in order and not overlapping, and the model's confidence in the text as a whole.
 
-    score: within [0, 1], comparable between texts of any length, with spans or without; see decoding.decode.
+    score: within [0, 1], comparable between texts of any length, with or without spans; see decoding.decode.
     """
 
     spans: list[Span]
@@ -34,9 +34,9 @@ class TaggedText:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedText:
-    """A text with its gold spans, which may overlap, and the id of the task that it is from.
+    """A text with its gold spans, which may overlap, and the id of its task.
 
-    No spans means that nothing is to be found in the text.
+    No spans means that the text contains no entities.
     """
 
     task_id: str
@@ -45,7 +45,7 @@ class AnnotatedText:
 
 
 def drop_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order without overlaps: the longer one wins, of two as long the earlier."""
+    """Return spans in order without overlaps: the longer span wins; of equally long ones, the earlier."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
         place = bisect_left(kept, span.start, key=lambda other: other.start)

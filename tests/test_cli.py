@@ -76,11 +76,11 @@ def test_bare_tasks_are_taken(news_model: Path, config: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        ("{", "no JSON"),
-        ({}, "a list of tasks is needed"),
-        ([3], "a list of tasks is needed"),
-        ([], "no task in it has an annotation"),
-        ([{"data": {"t": "x"}, "annotations": []}], "no task in it has an annotation"),
+        ("{", "not valid JSON"),
+        ({}, "not a list of tasks"),
+        ([3], "not a list of tasks"),
+        ([], "no task has an annotation"),
+        ([{"data": {"t": "x"}, "annotations": []}], "no task has an annotation"),
         ([{"data": {"t": " "}, "annotations": [{"result": []}]}], "none of the annotated tasks"),
     ],
 )
@@ -109,7 +109,7 @@ def test_an_existing_folder_is_not_overwritten(
     (tmp_path / "thesis" / "chapter.txt").write_text("precious")
     arguments = ["--config", config, "--tasks", "t.json", "--out", str(tmp_path / "thesis")]
     assert main(["train", *arguments]) == 1
-    assert "is no model" in capsys.readouterr().err
+    assert "is not a model" in capsys.readouterr().err
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "precious"
 
 
@@ -166,7 +166,7 @@ def test_a_projects_versions_are_published_listed_chosen_and_removed(
     first, second = (row[1] for row in rows)
     assert [row[2] for row in rows] == [rows[0][2], "yes"]
     assert main(["versions", "remove", second]) == 1
-    assert "it is the one that serves" in capsys.readouterr().err
+    assert "this version is in use" in capsys.readouterr().err
     models = ServedModels(Settings(model_dir=tmp_path / "models", baseline_model_name=str(tiny_bert)))
     models.start()
     assert models.wait(60).state == "ready"

@@ -51,6 +51,8 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.allowed_url_hosts == ("a.example", "b.example")
     assert not settings.baseline_is_set, "empty counts as not set, as docker compose passes it"
     assert read_settings(port=1).port == 1
+    for model_class in ("my_model:SureNER", "models.sure_v2:SureNER2"):
+        assert read_settings(model_class=model_class).model_class == model_class
 
 
 @pytest.mark.parametrize(
@@ -65,12 +67,28 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LEARNING_RATE", "-1"),
         ("REDIS_URL", "http://redis"),
         ("DEVICE", "tpu"),
+        ("MODEL_CLASS", "SureNER"),
+        ("MODEL_CLASS", "my_model.SureNER"),
+        ("MODEL_CLASS", "my model:SureNER"),
+        ("MODEL_CLASS", ":SureNER"),
+        ("MODEL_CLASS", "my_model:"),
+        ("MODEL_CLASS", "1.my_model:SureNER"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"{name}={value}"):
         read_settings()
+
+
+@pytest.mark.parametrize("name", ["MODEL_CLASS", "FINETUNED_MODEL_NAME", "LABEL_STUDIO_HOST", "REDIS_URL"])
+def test_a_setting_of_the_wrong_form_is_told_the_right_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "#")
+    with pytest.raises(SettingsError, match="an example: ") as error:
+        read_settings()
+    example = str(error.value).partition("an example: ")[2]
+    monkeypatch.setenv(name, example)
+    assert getattr(read_settings(), name.lower()) == example
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""What each command of ``python -m huggingface_ner`` takes and does: a file for each.
+"""The commands of ``python -m huggingface_ner``, with their options.
 
-Heavy imports are inside the commands, so that --help and a wrong option answer at once.
+To add one, write its file here and list it in cli.ADD_COMMANDS. Heavy imports belong inside the functions, so that
+--help and errors about options appear at once.
 """

@@ -1,4 +1,4 @@
-"""The command ``evaluate``: a model's scores on annotated tasks."""
+"""The command ``evaluate``: scores a model on annotated tasks."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -20,8 +20,8 @@ def add_evaluate(commands: Commands) -> None:
     parser = add_command(
         commands,
         evaluate,
-        "Print strict precision, recall and F1, overall and for each label: a region is right when its start, its "
-        "end and its label are.",
+        "Print strict precision, recall and F1, overall and for each label: a region is correct if its start, end "
+        "and label are.",
     )
     add_model(parser)
     add_config(parser)
@@ -29,7 +29,7 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object: precision, recall, f1 and the same under labels",
+        help="print one JSON object: precision, recall, f1, and these per label in labels",
     )
 
 
@@ -47,7 +47,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def score_table(scores: "Evaluation") -> str:
-    """Return scores as a table: a line for all labels and one for each."""
+    """Return scores as a table: one line for all labels and one for each label."""
     rows = [("all", scores.overall), *scores.by_label.items()]
     width = max(len(label) for label, _ in rows)
     lines = [f"{'':{width}}  precision  recall      f1  gold"]

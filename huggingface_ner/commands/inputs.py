@@ -1,4 +1,4 @@
-"""The files that commands are given: a labelling config, tasks, annotated tasks."""
+"""Reads the files that commands are given: labelling configs, tasks, annotated tasks."""
 # ruff: noqa: PLC0415
 
 import json
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class InputError(HuggingFaceNERError):
-    """A file given on the command line that cannot be used; the message names it and says what is needed."""
+    """A file from the command line cannot be used; the message names it and says what is needed."""
 
 
 def read_config(path: Path) -> "LabelingConfig":
@@ -40,10 +40,10 @@ def read_tasks(path: Path) -> list[dict[str, Any]]:
     try:
         tasks = json.loads(read_text(path))
     except ValueError as error:
-        raise InputError(f"{path}: it is no JSON: {error}") from error
+        raise InputError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise InputError(f"{path}: a list of tasks is needed, as Label Studio exports them with JSON")
-    # the shortest form that Label Studio imports has the data alone
+        raise InputError(f"{path}: not a list of tasks; export them from Label Studio as JSON")
+    # Label Studio also imports tasks that are just their data
     return [task if "data" in task else {"data": task} for task in tasks]
 
 
@@ -55,7 +55,7 @@ def read_annotated_tasks(path: Path, config: "LabelingConfig", settings: Setting
     gold = list(read_gold(read_tasks(path), config, task_reader(settings)))
     if not gold:
         raise InputError(
-            f"{path}: no task in it has an annotation that is not cancelled and a text that can be read; "
-            "annotate some and export them with JSON"
+            f"{path}: no task has an annotation that is not cancelled and a text that can be read; "
+            "annotate some tasks and export them as JSON"
         )
     return gold

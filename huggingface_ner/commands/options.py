@@ -1,4 +1,4 @@
-"""What the commands' options have in common."""
+"""Options that several commands share."""
 
 import argparse
 from collections.abc import Callable
@@ -18,7 +18,7 @@ else:
 def add_command(
     commands: Commands, run: Callable[[argparse.Namespace, Settings], None], description: str
 ) -> argparse.ArgumentParser:
-    """Add a command that is called as the function is, and return its parser, for its options."""
+    """Add a command with the name of the function that runs it; return its parser, to add options to."""
     parser = commands.add_parser(run.__name__, help=description, description=description)
     parser.set_defaults(run=run)
     return parser
@@ -30,7 +30,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def add_annotated_tasks(parser: argparse.ArgumentParser) -> None:
-    """Add the option ``--tasks``, for tasks with annotations."""
+    """Add the option ``--tasks`` for annotated tasks."""
     parser.add_argument("--tasks", type=Path, required=True, help="annotated tasks: Label Studio's JSON export")
 
 
@@ -40,8 +40,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def project_id(text: str) -> int:
-    """Return a project's number, given as an option; raises ValueError."""
+    """Parse a project id; raises ArgumentTypeError."""
     number = parse_project_id(text)
     if number is None:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"{text!r} is not a project id: a positive number is needed")
     return number

@@ -1,4 +1,4 @@
-"""The command ``predict``: tasks to a file of predictions."""
+"""The command ``predict``: writes predictions for a file of tasks."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -12,21 +12,21 @@ from huggingface_ner.commands.inputs import read_config, read_tasks, read_text
 from huggingface_ner.commands.options import Commands, add_command, add_config, add_model
 from huggingface_ner.settings import Settings
 
-# Texts are tagged so many at a time, which is how often a progress bar moves.
+# Tasks that are predicted at once; the progress bar moves after each such batch.
 TEXTS_AT_A_TIME = 100
 
 
 def add_predict(commands: Commands) -> None:
     """Add the command ``predict``."""
-    parser = add_command(commands, predict, "Write tasks with predictions, a file that Label Studio imports.")
+    parser = add_command(commands, predict, "Write a file of tasks with predictions, to import into Label Studio.")
     add_model(parser)
     add_config(parser)
     parser.add_argument("--tasks", type=Path, required=True, help="tasks as Label Studio imports or exports them")
-    parser.add_argument("--out", type=Path, required=True, help="file to write, JSON")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
 
 
 def predict(options: argparse.Namespace, settings: Settings) -> None:
-    """Write a file of tasks with predictions that Label Studio imports."""
+    """Write a file of tasks with predictions, to import into Label Studio."""
     from huggingface_ner.label_studio.model_class import load_model_class
     from huggingface_ner.model import HuggingFaceNER
     from huggingface_ner.tagging.loading import load_tagger

@@ -1,4 +1,4 @@
-"""The commands ``serve`` and ``worker``: what runs until it is stopped."""
+"""The commands ``serve`` and ``worker``, which run until they are stopped."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -9,15 +9,13 @@ from huggingface_ner.settings import Settings
 
 def add_serve(commands: Commands) -> None:
     """Add the command ``serve``."""
-    parser = add_command(
-        commands, serve, "Serve Label Studio: /health, /setup, /predict, /webhook, ... until stopped."
-    )
+    parser = add_command(commands, serve, "Run the server that Label Studio connects to, until it is stopped.")
     parser.add_argument("--host", help="address to listen on (default: HOST)")
     parser.add_argument("--port", type=int, help="port to listen on (default: PORT)")
 
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
-    """Serve Label Studio until stopped."""
+    """Run the server until it is stopped, and the training queue and worker too unless REDIS_URL is set."""
     check_model_class(settings)
     if settings.redis_url is None:
         from huggingface_ner.jobs.embedded import serve_with_training
@@ -34,12 +32,12 @@ def add_worker(commands: Commands) -> None:
     add_command(
         commands,
         worker,
-        "Run the trainings that wait at REDIS_URL, one at a time, and give suggestions, until stopped.",
+        "Run the trainings that wait in the queue at REDIS_URL, one after the other, and push suggestions.",
     )
 
 
 def worker(options: argparse.Namespace, settings: Settings) -> None:
-    """Run the trainings that wait in Redis, until stopped."""
+    """Run the trainings that wait in Redis until the worker is stopped."""
     from huggingface_ner.jobs.worker import run_worker
 
     check_model_class(settings)

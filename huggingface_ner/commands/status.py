@@ -1,4 +1,4 @@
-"""The commands ``status`` and ``health``: how trainings, the server and the worker are."""
+"""The commands ``status`` and ``health``: the state of trainings, of the server and of the worker."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -12,14 +12,16 @@ from huggingface_ner.settings import Settings
 def add_status(commands: Commands) -> None:
     """Add the command ``status``."""
     parser = add_command(
-        commands, status, "Show what each project's training is at: waiting, running, how it ended."
+        commands,
+        status,
+        "Show each project's training: waiting or running, and how the last one ended.",
     )
-    parser.add_argument("--project", type=project_id, metavar="ID", help="only this one")
+    parser.add_argument("--project", type=project_id, metavar="ID", help="show this project only")
     parser.add_argument("--json", action="store_true", help="print one JSON object, as GET /training answers")
 
 
 def status(options: argparse.Namespace, settings: Settings) -> None:
-    """Print what the training of each project is at."""
+    """Print the state of each project's training."""
     from redis import RedisError
 
     from huggingface_ner.jobs.queue import TrainingQueue
@@ -27,7 +29,10 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
 
     url = queue_url(settings)
     if url is None:
-        raise QueueError("REDIS_URL is not set, and no server runs a training queue of its own in MODEL_DIR")
+        raise QueueError(
+            f"no running server found in MODEL_DIR={settings.model_dir}; start one with `make serve`, or set "
+            "MODEL_DIR or REDIS_URL"
+        )
     queue = TrainingQueue(connect(url), settings)
     try:
         projects = [options.project] if options.project is not None else queue.projects()
@@ -64,13 +69,13 @@ def add_health(commands: Commands) -> None:
     parser = add_command(
         commands,
         health,
-        "Ask the server at HOST and PORT for its /health, with BASIC_AUTH_*; fails where it is down.",
+        "Check the server at HOST and PORT, using BASIC_AUTH_USER and BASIC_AUTH_PASS; fails if it is down.",
     )
-    parser.add_argument("--worker", action="store_true", help="the worker on this machine instead, through Redis")
+    parser.add_argument("--worker", action="store_true", help="check the worker on this machine instead")
 
 
 def health(options: argparse.Namespace, settings: Settings) -> None:
-    """Print how the server on this machine is, or its worker."""
+    """Print whether the server is up, or the worker on this machine."""
     if options.worker:
         from huggingface_ner.jobs.worker_health import ask_worker_health
 

@@ -1,4 +1,4 @@
-"""The command ``train``: annotated tasks to a model in a folder, or to a version of a project's model."""
+"""The command ``train``: trains a model, and saves it in a folder or publishes it for a project."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 def add_train(commands: Commands) -> None:
     """Add the command ``train``."""
     parser = add_command(
-        commands, train, "Fine-tune a model on annotated tasks and print its scores on those held out."
+        commands, train, "Fine-tune a model on annotated tasks and print its scores on the tasks held out."
     )
     add_config(parser)
     add_annotated_tasks(parser)
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, help="folder for the model; a model in it is replaced")
+    where.add_argument("--out", type=Path, help="folder to save the model in; a model that is there is replaced")
     where.add_argument(
         "--project",
         type=project_id,
         metavar="ID",
-        help="Label Studio's number of a project: servers on the same MODEL_DIR serve the model to it in seconds, "
-        "unless the one that serves is better",
+        help="id of the Label Studio project to publish the model for: servers with the same MODEL_DIR use it "
+        "within seconds, unless the current version is better",
     )
     parser.add_argument(
         "--baseline",
@@ -43,10 +43,11 @@ def add_train(commands: Commands) -> None:
         type=_share,
         default=0.2,
         metavar="SHARE",
-        help="share of the tasks that is kept from training and scored, chosen by a hash of the task's id: at "
-        "most 200 tasks, none of fewer than 20; 0 trains on everything (default: %(default)s)",
+        help="share of the tasks to score the model on instead of training on them, chosen by a hash of the "
+        "task's id: at most 200 tasks, and none if there are fewer than 20; 0: train on all tasks (default: "
+        "%(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
 
 def _share(text: str) -> float:
@@ -57,7 +58,7 @@ def _share(text: str) -> float:
 
 
 def train(options: argparse.Namespace, settings: Settings) -> None:
-    """Fine-tune a model, save it or publish it for a project, and print its scores on the tasks held out."""
+    """Fine-tune a model, save or publish it, and print its scores on the tasks held out."""
     from huggingface_ner.engines.cores import take_cores
     from huggingface_ner.learning.fine_tuning import Hyperparameters
     from huggingface_ner.learning.spool import Spool
@@ -65,7 +66,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.learning.training import Training, TrainingOptions
     from huggingface_ner.store.model_folder import check_can_save
 
-    # a service may run beside it, as beside a worker's trainings
+    # a server may run on the same machine, as with the trainings of a worker
     take_cores(settings.training_threads)
     if options.out is not None:
         check_can_save(options.out)
@@ -90,10 +91,10 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             report=lambda progress: _show(bar, progress),
         )
         if options.out is not None:
-            told = _train_into_folder(training, options.out)
+            summary = _train_into_folder(training, options.out)
         else:
-            told = _train_for_project(training, options.project, settings)
-    print(told)
+            summary = _train_for_project(training, options.project, settings)
+    print(summary)
 
 
 def _show(bar: "tqdm[NoReturn]", progress: "RunProgress") -> None:
@@ -108,8 +109,8 @@ def _train_into_folder(training: "Training", folder: Path) -> str:
 
     trained = training.run()
     save_model(trained.model, trained.tokenizer, folder)
-    told = f"{folder}: trained on {len(trained.learned)} texts, {len(trained.held_out)} held out"
-    return f"{told}\n{score_table(trained.scores)}" if trained.scores else told
+    summary = f"{folder}: trained on {len(trained.learned)} texts, {len(trained.held_out)} held out"
+    return f"{summary}\n{score_table(trained.scores)}" if trained.scores else summary
 
 
 def _train_for_project(training: "Training", number: int, settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""The command ``versions``: the models of all projects."""
+"""The command ``versions``: lists, chooses and deletes the versions of all projects' models."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 def add_versions(commands: Commands) -> None:
     """Add the command ``versions``."""
     parser = add_command(
-        commands, versions, "Show the models of all projects, choose the one that serves, or delete one."
+        commands,
+        versions,
+        "List the versions of all projects' models, switch a project to a version, or delete one.",
     )
     parser.add_argument("action", choices=["list", "use", "remove"])
-    parser.add_argument("version", nargs="?", help="for use and remove: its name, as list shows it")
+    parser.add_argument("version", nargs="?", help="for use and remove: the name that list shows")
 
 
 def versions(options: argparse.Namespace, settings: Settings) -> None:
-    """List the models of all projects, let one serve, or delete one."""
+    """List the versions of all projects' models, switch to one, or delete one."""
     from huggingface_ner.store.versions import StoreError, project_stores
 
     stores = project_stores(settings.models_folder)
@@ -31,33 +33,33 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
         _print_versions(stores)
         return
     if options.version is None:
-        raise StoreError(f"versions {options.action}: name a version; `versions list` shows them")
+        raise StoreError(f"versions {options.action}: the version is missing; `versions list` shows them")
     for _, store, published in _readable(stores):
         if options.version in [version.name for version in published]:
             if options.action == "use":
                 store.use(options.version)
-                print(f"{options.version}: serves in a few seconds, until the next training publishes")
+                print(f"{options.version}: in use in a few seconds, until the next training publishes a version")
             else:
                 store.remove(options.version)
-                print(f"{options.version}: removed")
+                print(f"{options.version}: deleted")
             return
-    raise StoreError(f"{options.version}: there is no such version; `versions list` shows those that there are")
+    raise StoreError(f"{options.version}: no such version; `versions list` shows the existing ones")
 
 
 def _print_versions(stores: "dict[int, ModelStore]") -> None:
-    print(f"{'project':>7}  {'version':20}  {'serves':6}  {'f1':>6}  trained on")
+    print(f"{'project':>7}  {'version':20}  {'in use':6}  {'f1':>6}  trained on")
     for project_id, store, published in _readable(stores):
         current = store.current()
         for version in published:
             f1 = version.metrics.get("f1")
             shown = f"{f1:.3f}" if isinstance(f1, float) else "-"
-            serves = "yes" if version.name == current else ""
+            in_use = "yes" if version.name == current else ""
             trained = version.metrics.get("trained", "-")
-            print(f"{project_id:7}  {version.name:20}  {serves:6}  {shown:>6}  {trained}")
+            print(f"{project_id:7}  {version.name:20}  {in_use:6}  {shown:>6}  {trained}")
 
 
 def _readable(stores: "dict[int, ModelStore]") -> "Iterator[tuple[int, ModelStore, list[Version]]]":
-    """Yield each project with its versions; one whose folder cannot be read is told of and left out."""
+    """Yield each project with its versions; a project whose folder cannot be read is reported and left out."""
     for project_id, store in stores.items():
         try:
             published = store.versions()

@@ -1,4 +1,4 @@
-"""Mention replacement: entities change places with others of their label, so that few texts teach more."""
+"""Data augmentation: mentions are replaced by other mentions of the same label."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,19 +8,20 @@ import numpy as np
 from huggingface_ner.learning.dataset import IGNORED
 from huggingface_ner.tagging.decoding import TagScheme
 
-# Of each label; more would take memory and teach little.
+# Per label; more would take memory and improve little.
 MAX_MENTIONS = 20_000
 
 Feature = Mapping[str, Sequence[int]]
 
 
 class MentionReplacement:
-    """Replaces a share of a window's mentions, each by another mention of the same label.
+    """Replaces a share of a window's mentions by other mentions of the same label.
 
     After Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
 
-    features: the windows to take mentions from: ``input_ids`` and ``labels`` of each, as label_windows makes them.
-    max_length: tokens that no window may exceed; a replacement that would is not made.
+    features: the windows to collect mentions from, with ``input_ids`` and ``labels``; see label_windows.
+    share: the probability that a mention is replaced.
+    max_length: the maximum length of a window in tokens; a longer replacement is not made.
     """
 
     def __init__(
@@ -39,9 +40,9 @@ class MentionReplacement:
                     mentions.append((list(ids[start:end]), list(labels[start:end])))
 
     def __call__(self, feature: Feature) -> dict[str, Any]:
-        """Return a window like this one with some of its mentions replaced; the window itself stays as it is."""
+        """Return a copy of a window with some of its mentions replaced."""
         ids, labels = list(feature["input_ids"]), list(feature["labels"])
-        for start, end in reversed(self._find(labels)):  # from the back: places before stay where they are
+        for start, end in reversed(self._find(labels)):  # backwards, so that earlier positions stay valid
             if self._random.random() < self._share:
                 mentions = self._mentions[labels[start]]
                 new_ids, new_labels = mentions[self._random.integers(len(mentions))]
@@ -50,7 +51,7 @@ class MentionReplacement:
         return {"input_ids": ids, "labels": labels}
 
     def _find(self, labels: Sequence[int]) -> list[tuple[int, int]]:
-        """Return where mentions are, in tokens, half-open: those whose end a following word shows."""
+        """Return the mentions' token ranges, half-open; a mention that the window may cut off is left out."""
         found = []
         start: int | None = None
         for position, label in enumerate(labels):

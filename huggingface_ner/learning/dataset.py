@@ -1,4 +1,4 @@
-"""Annotated texts to labelled windows, and which tasks are held out."""
+"""Turns annotated texts into labelled windows, and chooses the tasks to hold out."""
 
 import hashlib
 import logging
@@ -12,12 +12,12 @@ from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
 from huggingface_ner.tagging.decoding import OUTSIDE, TagScheme
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
-# What torch's cross-entropy leaves out: tokens that are not the first of a word that the window decides.
+# The label that torch's cross-entropy ignores: for every token but the first of a word that the window decides.
 IGNORED = -100
-# Fewer tasks than this are all needed for learning.
+# With fewer tasks, all are used for training.
 MIN_TASKS_FOR_HELD_OUT = 20
 MAX_HELD_OUT = 200
-# Texts that are in memory while they are made into windows.
+# Texts that are tokenized at once.
 TEXTS_AT_A_TIME = 1000
 _FEATURES = Features({"input_ids": List(Value("int32")), "labels": List(Value("int32")), "length": Value("int32")})
 
@@ -28,9 +28,9 @@ disable_progress_bars()
 def held_out_tasks(task_ids: Iterable[str], share: float, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> set[str]:
     """Return the tasks to hold out.
 
-    share: which part of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
-    choice is the same in every run and does not change as tasks are added; at most MAX_HELD_OUT are, and none
-    when there are fewer than ``min_tasks`` tasks.
+    share: the share of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
+    choice is the same in every run and does not change when tasks are added. At most MAX_HELD_OUT are chosen, and
+    none if there are fewer than ``min_tasks``.
     """
     tasks = set(task_ids)
     if share <= 0 or len(tasks) < min_tasks:
@@ -47,17 +47,17 @@ def _hash_fraction(task_id: str) -> float:
 def label_windows(
     examples: Sequence[AnnotatedText], windower: Windower, scheme: TagScheme, folder: Path | None = None
 ) -> Dataset:
-    """Return a dataset of windows over the whole of every text, with ``input_ids``, ``labels`` and ``length``.
+    """Return a dataset of windows that cover every text, with ``input_ids``, ``labels`` and ``length``.
 
-    labels: for each token an index into ``scheme.tags``, or IGNORED. Spans whose label the scheme lacks are left
-    out; of overlapping spans the longer wins. Both are counted in the log.
-    folder: where the dataset is kept, which has to stay as long as it is used; without one it is in memory.
+    labels: for each token an index into ``scheme.tags``, or IGNORED. Spans whose label the scheme lacks are not
+    used; of overlapping spans the longer wins. The log counts both.
+    folder: stores the dataset, and has to exist as long as it is used; None: the dataset is in memory.
     """
 
     def rows() -> Iterator[dict[str, object]]:
         return _window_rows(examples, windower, scheme)
 
-    if folder is None or next(rows(), None) is None:  # an empty one cannot be made on disk
+    if folder is None or next(rows(), None) is None:  # an empty dataset cannot be made on disk
         made = list(rows())
         return Dataset.from_dict({name: [row[name] for row in made] for name in _FEATURES}, features=_FEATURES)
     return Dataset.from_generator(rows, features=_FEATURES, cache_dir=str(folder), fingerprint="windows")
@@ -82,17 +82,20 @@ def _window_rows(
                     labels[position] = tags[word]
                 yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
     if unknown:
-        logger.warning("left out regions with labels that the labelling config does not have: %s", dict(unknown))
+        logger.warning(
+            "annotated regions were not used: the labelling config does not have their labels: %s", dict(unknown)
+        )
     if overlapping:
         logger.warning(
-            "left out %d regions that overlap a longer one: a word can have one label only", overlapping
+            "%d annotated regions were not used: they overlap longer regions, and a word can have only one label",
+            overlapping,
         )
 
 
 def word_tags(text: TokenizedText, spans: Sequence[Span], scheme: TagScheme) -> list[int]:
-    """Return for each word its tag's index: the word that a span begins in is B, what else it touches I.
+    """Return the index of each word's tag: B for the word that a span begins in, I for the others that it touches.
 
-    spans: in order, not overlapping. Of two spans that meet within one word the first keeps it.
+    spans: in order, not overlapping. If two spans meet within one word, the first one gets it.
     """
     outside = scheme.ids[OUTSIDE, ""]
     tags = [outside] * len(text.words)

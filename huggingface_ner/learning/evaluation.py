@@ -1,4 +1,4 @@
-"""Scores of a tagger on annotated texts."""
+"""Scores a tagger on annotated texts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
 
-# Texts are tagged so many at a time, which is how often progress is told.
+# Texts that are tagged at once; progress is reported after each such batch.
 TEXTS_AT_A_TIME = 100
 
 
@@ -19,10 +19,10 @@ def evaluate_tagger(
     match_labels: Callable[[Sequence[str]], Mapping[str, str]],
     progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
-    """Score a tagger on texts; of gold spans that overlap the longer counts.
+    """Score a tagger on texts; of overlapping gold spans only the longer counts.
 
-    match_labels: returns, for the tagger's labels that have a counterpart in the gold, that label.
-    progress: called with the number of texts done since.
+    match_labels: maps those of the tagger's labels that have a counterpart among the gold labels to it.
+    progress: called after each batch with its number of texts.
     """
     names = match_labels(tagger.labels)
     wanted, predicted = [], []

@@ -1,4 +1,4 @@
-"""Fine-tuning: labelled texts and a baseline to a model that knows the labelling config's labels."""
+"""Fine-tunes a baseline on annotated texts, with a new head for the labelling config's labels."""
 
 import logging
 import math
@@ -47,21 +47,22 @@ REPLACED_SHARE = 0.5
 SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
 
-# Called with the steps done, the steps in all, and the passes over the windows that were made so far.
+# Called with the steps done, the total number of steps, and the epochs done, a fraction.
 Progress = Callable[[int, int, float], object]
 
 logger = logging.getLogger(__name__)
 
 
 class TrainingError(HuggingFaceNERError):
-    """Tasks or settings that no model can be trained with; the message says what to do."""
+    """The tasks or settings cannot be used for training; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """learning_rate: of the new head; the encoder's is the lower of it and ``encoder_rate_cap``.
+    """What a training is tuned by.
 
-    num_train_epochs: passes over the windows; more are made where these are less than MIN_STEPS steps.
+    learning_rate: of the new head; the encoder's is the lower of it and ``encoder_rate_cap``.
+    num_train_epochs: passes over the windows; more are made if these are fewer than MIN_STEPS steps.
     """
 
     learning_rate: float = 1e-3
@@ -82,9 +83,9 @@ def fine_tune(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
-    The head's rows are copied from the baseline's where ``match_labels`` finds a counterpart.
-    Raises ModelError for a baseline that cannot be used, TrainingError for examples without a single word and
-    for a training that diverges.
+    Rows of the baseline's head are copied for the labels that ``match_labels`` finds a counterpart for.
+    Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
+    diverges.
     """
     tokenizer = load_tokenizer(baseline)
 
@@ -96,15 +97,15 @@ def fine_tune(
     if model.device.type == "cpu":
         # with dropout, and without a GPU, the fused kernel takes a third longer
         model.set_attn_implementation("eager")
-    # what a word means is known better from pre-training than from a few hundred texts
+    # pre-training knows the words better than a few hundred texts can teach
     model.get_input_embeddings().requires_grad_(False)
     max_length = window_length(model)
     windower = Windower(tokenizer, max_length)
-    # for the windows; Trainer insists on it too, even when it saves nothing
+    # for the windows; Trainer needs a folder too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
         windows = label_windows(examples, windower, scheme, Path(folder))
         if not len(windows):
-            raise TrainingError("no training: none of the annotated tasks has a text with words in it")
+            raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         augment = MentionReplacement(
             windows, scheme, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
         )
@@ -152,19 +153,21 @@ def fine_tune(
         trainer.head_name = head_name
         trainer.train()
     if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
-        raise TrainingError(f"the training diverged: lower LEARNING_RATE={hyperparameters.learning_rate:g}")
+        raise TrainingError(
+            f"the training diverged; set a lower LEARNING_RATE than {hyperparameters.learning_rate:g}"
+        )
     return model, tokenizer
 
 
 def encoder_rate_cap(hidden_size: int) -> float:
-    """Return the highest learning rate that an encoder of this width is trained with."""
+    """Return the maximum learning rate for an encoder of this hidden size."""
     share = math.log(hidden_size / SMALL_ENCODER) / math.log(BASE_ENCODER / SMALL_ENCODER)
     share = min(max(share, 0.0), 1.0)
     return float(SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
 
 
 class _Trainer(Trainer):
-    """Gives the head and the encoder a learning rate each."""
+    """Trains the head and the encoder with different learning rates."""
 
     encoder_rate: float
     head_name: str

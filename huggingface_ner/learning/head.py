@@ -10,14 +10,15 @@ from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.tagging.decoding import OUTSIDE, TagScheme
 
-# Model label -> config label, for those that have a counterpart.
+# Maps those of a model's labels that have a counterpart among the labels to learn to it.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
 
 
 def replace_head(model: PreTrainedModel, scheme: TagScheme, match_labels: MatchLabels | None) -> str:
-    """Give a model a new head for a scheme's tags, and return the head's name.
+    """Replace a model's head by a new one for a scheme's tags; return the head's name.
 
-    Rows of the old head are copied where ``match_labels`` finds a counterpart for their label; None copies none.
+    Rows of the old head are copied for labels that ``match_labels`` finds a counterpart for; None: none is copied.
+    Raises ModelError if the model has no linear head.
     """
     name, old = _head(model)
     new = nn.Linear(old.in_features, len(scheme.tags), bias=old.bias is not None)
@@ -31,7 +32,7 @@ def replace_head(model: PreTrainedModel, scheme: TagScheme, match_labels: MatchL
                 if old.bias is not None:
                     new.bias[row] = old.bias[source]
     model.set_submodule(name, new)
-    vars(model)["num_labels"] = len(scheme.tags)  # the loss reads it, apart from the config's
+    vars(model)["num_labels"] = len(scheme.tags)  # the loss reads it from the model, not from its config
     model.config.id2label = dict(enumerate(scheme.names))
     model.config.label2id = {tag: index for index, tag in enumerate(scheme.names)}
     return name
@@ -44,12 +45,14 @@ def _head(model: PreTrainedModel) -> tuple[str, nn.Linear]:
         if isinstance(module, nn.Linear) and not name.startswith(f"{model.base_model_prefix}.")
     ]
     if not heads or heads[-1][1].out_features != model.config.num_labels:
-        raise ModelError(f"{model.name_or_path}: {type(model).__name__} has no linear head that could be replaced")
+        raise ModelError(
+            f"{model.name_or_path}: {type(model).__name__} has no linear head to replace; choose another baseline"
+        )
     return heads[-1]
 
 
 def _counterparts(new: TagScheme, old: TagScheme, match_labels: MatchLabels) -> list[tuple[int, int]]:
-    """Return (new row, old row) for each new tag that the old head knows, in whatever scheme it was."""
+    """Return (new row, old row) for each new tag that the old head has too, whatever its tag scheme."""
     old_labels = {"": ""}
     for old_label, new_label in match_labels(old.labels).items():
         old_labels.setdefault(new_label, old_label)

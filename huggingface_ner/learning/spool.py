@@ -1,4 +1,4 @@
-"""Annotated texts on disk, so that a project of any size fits in memory."""
+"""Keeps annotated texts on disk, so that projects of any size can be trained."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from huggingface_ner.spans import AnnotatedText, Span
 
 
 class SpooledTexts(Sequence[AnnotatedText]):
-    """Some of a spool's texts, read from the disk whenever they are asked for."""
+    """Some of a spool's texts; each access reads from the disk."""
 
     def __init__(self, read: Callable[[int], AnnotatedText], places: Sequence[int]) -> None:
         self._read = read
@@ -36,7 +36,7 @@ class SpooledTexts(Sequence[AnnotatedText]):
 
 
 class Spool:
-    """A file of annotated texts; in memory is only where each begins and which task it is of. To be closed."""
+    """A temporary file of annotated texts; only their offsets and task ids are in memory. A context manager."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w+b")
@@ -46,7 +46,7 @@ class Spool:
         self.spans = 0
 
     def add(self, text: AnnotatedText) -> None:
-        """Append a text; raises OSError (a full disk)."""
+        """Append a text; raises OSError, for example if the disk is full."""
         spans = [(span.start, span.end, span.label) for span in text.spans]
         line = json.dumps([text.task_id, text.text, spans]).encode() + b"\n"
         self._hash.update(line)
@@ -56,11 +56,11 @@ class Spool:
         self.spans += len(spans)
 
     def digest(self) -> str:
-        """Return a hash of all texts, in their order, with their spans; hexadecimal."""
+        """Return a hash of all texts and spans, in order; hexadecimal."""
         return self._hash.hexdigest()
 
     def split(self, held_out: set[str]) -> tuple[SpooledTexts, SpooledTexts]:
-        """Return the texts of all other tasks, and those of the tasks held out."""
+        """Return the texts to train on and the texts of the tasks held out."""
         self._file.flush()
         places = list(zip(self._places, self.task_ids, strict=True))
         return (

@@ -1,4 +1,4 @@
-"""One training: annotated texts to a model and its scores on the texts held out."""
+"""Trains a model on annotated texts and scores it on the texts held out."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ Report = Callable[[RunProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """How to train.
+    """How a model is trained.
 
     held_out_share: the share of the tasks that is held out, within [0, 1); see held_out_tasks.
     device: "auto", "cpu" or "cuda".
@@ -41,7 +41,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model, its tokenizer, the texts that it learned from, those held out, and its scores on the latter.
+    """A model, its tokenizer, the texts that it was trained on, those held out, and its scores on the latter.
 
     scores: None if no text was held out.
     """
@@ -54,7 +54,7 @@ class TrainedModel:
 
     @property
     def f1(self) -> float | None:
-        """F1 over all spans of the texts held out; None if no text was."""
+        """F1 over all spans of the texts held out; None if none was held out."""
         return self.scores.overall.f1 if self.scores else None
 
 
@@ -62,7 +62,7 @@ class Training:
     """Splits annotated texts, fine-tunes a model on one part and scores it on the other.
 
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
-    start from. report: called with each new phase and after each optimiser step.
+    start from. report: called when a phase begins and after each optimiser step.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Training:
     def run(self, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> TrainedModel:
         """Return the trained and scored model.
 
-        min_tasks: with fewer tasks than this none is held out. Raises ModelError, TrainingError and OSError.
+        min_tasks: if there are fewer tasks, none is held out. Raises ModelError, TrainingError and OSError.
         """
         learned, held_out = self.spool.split(
             held_out_tasks(self.spool.task_ids, self.options.held_out_share, min_tasks)
@@ -105,11 +105,11 @@ class Training:
         return TrainedModel(model, tokenizer, learned, held_out, scores)
 
     def score(self, tagger: Tagger, texts: Sequence[AnnotatedText]) -> Evaluation:
-        """Return a tagger's scores on texts of this training, by its labels."""
+        """Return a tagger's scores on texts of this training; its labels are matched with those to learn."""
         return evaluate_tagger(tagger, texts, self._match_labels)
 
     def digest(self) -> str:
-        """Return a hash of all that the trained model depends on; hexadecimal."""
+        """Return a hash of everything that the trained model depends on; hexadecimal."""
         parts = [
             self.spool.digest(),
             list(self.labels),

@@ -1,4 +1,4 @@
-"""A training to a version of a project's model, published unless the one that serves is better."""
+"""Trains a new version of a project's model, and publishes it unless the current version is better."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_torch_tagger
 from huggingface_ner.tagging.tagger import Tagger
 
-# Held-out texts that engines are tried on.
+# Maximum number of held-out texts that engines are tried on.
 MAX_SAMPLES = 100
 
 logger = logging.getLogger(__name__)
@@ -27,12 +27,12 @@ logger = logging.getLogger(__name__)
 def train_version(
     training: Training, store: ModelStore, *, f1_tolerance: float, preference: EnginePreference
 ) -> Outcome:
-    """Train, compare with the model that serves on the texts held out, and publish.
+    """Train a model, compare it with the current version on the texts held out, and publish it.
 
-    Nothing is done if the serving version was trained on the same with the same settings.
-    f1_tolerance: a model whose F1 is lower than the serving one's by more than this is not published.
-    preference: which engine is to serve it.
-    Raises ModelError, TrainingError and OSError; whatever happens, the serving version stays.
+    Returns at once if the current version was trained on the same texts with the same settings.
+    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this.
+    preference: the engine to prepare for it.
+    Raises ModelError, TrainingError and OSError; the current version then stays in use.
     """
     started = time.monotonic()
     current = store.current_version()
@@ -44,38 +44,47 @@ def train_version(
     if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
         return _refused(trained.f1, f1_before, len(trained.held_out), f1_tolerance)
     version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
-    not_compared = "" if current is None or comparable else f", and not compared: {_why_not_compared(current)}"
+    not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current)}"
     return Outcome(
         status="published",
-        reason=f"learned from {len(trained.learned)} texts, scored on {len(trained.held_out)}{not_compared}",
+        reason=f"{_trained_on(training, trained)}{not_compared}",
         version=version.name,
         f1=trained.f1,
         f1_before=f1_before,
     )
 
 
+def _trained_on(training: Training, trained: TrainedModel) -> str:
+    tasks, held_out = len(set(training.spool.task_ids)), len({text.task_id for text in trained.held_out})
+    if held_out:
+        return f"trained on {tasks - held_out} tasks, scored on {held_out}"
+    if tasks < MIN_TASKS_FOR_HELD_OUT:
+        return f"trained on {tasks} tasks; not scored yet (needs {MIN_TASKS_FOR_HELD_OUT} annotated tasks)"
+    return f"trained on {tasks} tasks; not scored, because none was held out"
+
+
 def _is_result(version: Version, training: Training) -> bool:
-    """Whether a version can be loaded and is what the training would give."""
+    """Whether a version is what the training would result in, and can be loaded."""
     is_same = version.metrics.get("data_hash") == training.digest()
     return is_same and _load(version.folder, training.options.device) is not None
 
 
 def _has_held_out(version: Version) -> bool:
-    """Whether a version can be compared: one that was trained on all tasks knows the texts by heart."""
+    """Whether a version can be compared: one that was trained on all tasks has memorised them."""
     return bool(version.metrics.get("held_out"))
 
 
 def _why_not_compared(version: Version) -> str:
     if "held_out" in version.metrics:
-        return "the model before was trained on all tasks"
-    return f"what {version.name} was trained on is not known, its metrics.json cannot be read"
+        return "the previous version was trained on all tasks"
+    return f"the metrics.json of {version.name} cannot be read, so it is not known what it was trained on"
 
 
 def _min_tasks(current: Version | None) -> int:
-    """Return how many tasks there have to be so that some are held out.
+    """Return the minimum number of tasks for some to be held out.
 
-    What a project once held out it goes on holding out, however few tasks are left: the serving model is measured
-    by them.
+    Once a project has tasks held out, this continues even if tasks are deleted: the current version is scored on
+    them.
     """
     return 2 if current is not None and _has_held_out(current) else MIN_TASKS_FOR_HELD_OUT
 
@@ -83,7 +92,7 @@ def _min_tasks(current: Version | None) -> int:
 def _f1_before(
     training: Training, held_out: SpooledTexts, store: ModelStore, current: Version | None
 ) -> float | None:
-    """Return F1 of the first model that can be loaded, which is the one that serves; None if none can."""
+    """Return the F1 of the model in use, the first one that can be loaded; None if there is none."""
     versions = store.fallbacks(current.name) if current is not None else []
     for model in (*(version.folder for version in versions), training.baseline):
         tagger = _load(model, training.options.device)
@@ -96,14 +105,14 @@ def _load(model: str | Path, device: str) -> Tagger | None:
     try:
         return load_torch_tagger(model, device)
     except ModelError as error:
-        logger.info("nothing to compare with: %s", error)
+        logger.info("cannot be compared with: %s", error)
         return None
 
 
 def _unchanged(current: Version) -> Outcome:
     return Outcome(
         status="unchanged",
-        reason="annotations, labels and settings are those that the serving version was trained with",
+        reason="annotations, labels and settings have not changed since the current version was trained",
         version=current.name,
         f1=current.metrics.get("f1"),
         f1_before=current.metrics.get("f1_before"),
@@ -113,8 +122,8 @@ def _unchanged(current: Version) -> Outcome:
 def _refused(f1: float, f1_before: float, held_out: int, f1_tolerance: float) -> Outcome:
     return Outcome(
         status="refused",
-        reason=f"the serving model stays: the new one's F1 on {held_out} held-out texts is {f1:.3f}, "
-        f"lower than its {f1_before:.3f} by more than F1_TOLERANCE={f1_tolerance:g}",
+        reason=f"the current model stays in use: its F1 on {held_out} held-out texts is {f1_before:.3f}, the "
+        f"new model's {f1:.3f} is lower by more than F1_TOLERANCE={f1_tolerance:g}",
         f1=f1,
         f1_before=f1_before,
     )
@@ -144,7 +153,7 @@ def _publish(
 
 
 def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
-    """Return what is known of a model before it is published."""
+    """Return what metrics.json says of a model, except for the fields that _publish adds."""
     return {
         **(trained.scores.as_dict() if trained.scores else {}),
         "tasks": len(set(training.spool.task_ids)),

@@ -1,4 +1,4 @@
-"""What is known to be damaged on disk, so that the log says it once and not at every request."""
+"""Remembers what is damaged on disk, so that it is logged once and not at every request."""
 
 import logging
 from pathlib import Path
@@ -7,22 +7,22 @@ logger = logging.getLogger(__name__)
 
 
 class Damages:
-    """Files and folders that could not be read when they were last looked at, and what was logged of each."""
+    """Files and folders that could not be read the last time, and what was logged about each."""
 
     def __init__(self) -> None:
         self._logged: dict[Path, str] = {}
 
     def found(self, path: Path, message: str) -> None:
-        """Log what is wrong with a path, unless that is what was logged of it last."""
+        """Log what is wrong with a path, unless the same was logged last."""
         if self._logged.get(path) != message:
             self._logged[path] = message
             logger.error("%s", message)
 
     def repaired(self, path: Path) -> None:
-        """Take note that a path can be read."""
+        """Note that a path can be read; logged if it could not before."""
         if self._logged.pop(path, None) is not None:
             logger.info("%s can be read again", path)
 
 
-# This process's.
+# Shared by all stores of this process.
 damages = Damages()

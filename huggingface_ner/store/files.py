@@ -1,7 +1,7 @@
-"""Files and folders that are there whole or not at all, whatever is killed and whenever the power fails.
+"""Writes files and folders completely or not at all, even if the process is killed or the power fails.
 
-What is written goes to a new name beside its place, is synced to the disk, and is renamed into place; then the
-folder that holds the name is synced too.
+Everything is written under a temporary name beside its final place, synced to the disk, and renamed; then the
+folder that holds it is synced too.
 """
 
 import os
@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# Names of what is being written or deleted begin so.
+# Prefix of temporary names: of what is being written or deleted.
 ASIDE = ".new-"
-# Seconds after which something aside is taken for what a killed process left.
+# Seconds after which a temporary file is considered left behind by a killed process.
 STALE_AFTER = 24 * 3600.0
 
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give the name of a file to write, which replaces ``path`` at the end unless an exception was raised."""
+    """Yield a temporary name to write a file to; it replaces ``path`` at the end unless an exception is raised."""
     aside = _aside(path.parent)
     try:
         yield aside
@@ -33,7 +33,7 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_aside(parent: Path) -> Iterator[Path]:
-    """Give a new, empty folder in ``parent``, which is made too; it is deleted unless it was renamed meanwhile."""
+    """Yield a new temporary folder in ``parent``, created if needed; it is deleted unless it was renamed."""
     make_folder(parent)
     aside = _aside(parent)
     try:
@@ -44,9 +44,10 @@ def folder_aside(parent: Path) -> Iterator[Path]:
 
 
 def place_folder(aside: Path, path: Path) -> None:
-    """Move a complete folder to ``path``, in the same parent; what is there already is deleted.
+    """Rename a complete folder to ``path``, in the same parent; replaces the folder that is there.
 
-    A kill at the worst moment leaves nothing at ``path``, and both folders aside; never a mixture of the two.
+    If the process is killed between the two renames, there is nothing at ``path``, and both folders are complete
+    under temporary names.
     """
     for written in [*aside.rglob("*"), aside]:
         _sync(written)
@@ -65,7 +66,7 @@ def place_folder(aside: Path, path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, if they are missing."""
+    """Create a folder and its parents if they are missing, and sync them."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for folder in missing:
@@ -73,16 +74,16 @@ def make_folder(path: Path) -> None:
 
 
 def delete_folder(path: Path) -> None:
-    """Delete a folder; it is renamed first, so that nobody sees half of it."""
+    """Delete a folder; it is renamed first, so that no reader sees half of it."""
     aside = _aside(path.parent)
     path.rename(aside)
     shutil.rmtree(aside)
 
 
 def delete_leftovers(parent: Path) -> None:
-    """Delete what killed processes left aside in a folder more than STALE_AFTER ago."""
+    """Delete the temporary files and folders in a folder that are older than STALE_AFTER."""
     for left in parent.glob(f"{ASIDE}*"):
-        with suppress(FileNotFoundError):  # somebody else deletes it
+        with suppress(FileNotFoundError):  # another process deletes it too
             if time.time() - left.stat().st_mtime > STALE_AFTER:
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A model's folder, written whole or not at all."""
+"""Saves a model into a folder, completely or not at all."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from huggingface_ner.store.files import folder_aside, place_folder
 
 
 def check_can_save(folder: Path) -> None:
-    """Raise FileExistsError where saving would replace something that is no model."""
+    """Raise FileExistsError if saving would replace something that is not a model."""
     if folder.exists() and not (folder / "config.json").is_file() and (folder.is_file() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder}: it is there and is no model; name a new folder")
+        raise FileExistsError(f"{folder}: it exists and is not a model; choose a new folder")
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Save a model for ``load_tagger``; one that is in the folder already stays until the new one is complete.
+    """Save a model for ``load_tagger``; a model in the folder is replaced only when the new one is complete.
 
     Raises OSError.
     """

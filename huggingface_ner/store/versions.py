@@ -1,9 +1,10 @@
 """Versions of a project's model on disk: publish, current, keep the last few, roll back.
 
-A version is a folder that is written aside, synced and renamed into place; ``current`` is a small file that names
-the one that serves, replaced in one step. A reader sees the old or the new, never half, also on a volume that
-several machines share. A new version serves from a moment on that the file tells, so that every process can load
-it before and all of them change over at once: Label Studio asks one for the version, another for predictions.
+A version is a folder that is written completely before it gets its name (see files.py). The pointer, a small file
+``current``, names the version in use, and is replaced in one step. Readers see the old or the new one, also on a
+volume that several machines share. The pointer also says when a new version takes effect: every process loads it
+before and all switch at the same moment. Otherwise Label Studio could get the version from one process and
+predictions of another version from another.
 """
 
 import json
@@ -24,22 +25,22 @@ from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_
 
 CURRENT = "current"
 METRICS = "metrics.json"
-# UTC, to the second, and something that keeps two machines apart.
+# UTC to the second, and a random part in case two machines publish within the same second.
 _PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
 _VERSION = re.compile(_PATTERN)
 _PROJECT = re.compile("0|[1-9][0-9]*")
 
-# From publishing to serving: what loading takes several times over.
+# Seconds from publishing to taking effect: several times what loading takes.
 ACTIVATION_DELAY = 5.0
 
 
 class StoreError(HuggingFaceNERError):
-    """A version that cannot be used; the message names it and those that can."""
+    """A version that cannot be used; the message names it and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A published model: its name, its folder, and what is known of it."""
+    """A published model: its name, its folder, and the content of its metrics.json, {} if that is damaged."""
 
     name: str
     folder: Path
@@ -47,9 +48,9 @@ class Version:
 
 
 class Pointer(BaseModel, frozen=True):
-    """What ``current`` says: ``version`` serves from ``since`` (seconds since 1970) on, until then ``before``.
+    """The content of ``current``: ``version`` is in use from ``since`` on, and ``before`` until then.
 
-    Before the first version, None serves: the baseline.
+    since: seconds since 1970. before: None if the baseline is in use until then.
     """
 
     version: str = Field(pattern=f"^{_PATTERN}$")
@@ -57,15 +58,15 @@ class Pointer(BaseModel, frozen=True):
     since: float
 
     def serving_version(self) -> str | None:
-        """Return the version that serves now."""
+        """Return the version in use now; None: the baseline."""
         return self.version if time.time() >= self.since else self.before
 
 
 class ModelStore:
     """The versions of one project.
 
-    folder: made when the first version is published.
-    keep: how many versions stay when one is published; those that serve always do. None: all of them.
+    folder: created when the first version is published.
+    keep: how many versions are kept when one is published, always including those in use; None: all of them.
     """
 
     def __init__(self, folder: Path, keep: int | None = None) -> None:
@@ -77,13 +78,13 @@ class ModelStore:
         return [self._version(name) for name in self._names()]
 
     def folder(self, name: str) -> Path:
-        """Return where a version is, or would be."""
+        """Return the folder of a version, which need not exist."""
         return self._folder / name
 
     def pointer(self) -> Pointer | None:
-        """Return what serves; None before the first version. Cheap: one small file is read.
+        """Return which version is in use; None before the first. Cheap: it reads one small file.
 
-        If that file is damaged, the newest version serves, and the log says so. Raises OSError if the versions
+        If that file is damaged, the newest version is used, and the log says so. Raises OSError if the versions
         cannot be listed either.
         """
         path = self._folder / CURRENT
@@ -98,44 +99,42 @@ class ModelStore:
 
     def _newest(self, path: Path, error: Exception) -> Pointer | None:
         names = self._names()
-        reason = str(error) if isinstance(error, OSError) else "it is not a valid pointer"
-        serves = f"the newest version, {names[-1]}, serves" if names else "the baseline serves"
-        damages.found(
-            path, f"{path} cannot be read ({reason}): {serves}; choose a version with `versions use VERSION`"
-        )
+        reason = str(error) if isinstance(error, OSError) else "not a valid pointer file"
+        used = f"the newest version, {names[-1]}, is used" if names else "the baseline is used"
+        damages.found(path, f"{path} cannot be read ({reason}): {used}; choose one with `versions use VERSION`")
         return Pointer(version=names[-1], before=None, since=0.0) if names else None
 
     def current(self) -> str | None:
-        """Return the name of the newest choice, which serves or is about to; None before the first version."""
+        """Return the name of the version that was chosen last, in use now or soon; None before the first."""
         pointer = self.pointer()
         return pointer.version if pointer else None
 
     def serving_version(self) -> str | None:
-        """Return the name of the version that serves now; None before the first. As cheap as pointer."""
+        """Return the name of the version in use now; None before the first takes effect. As cheap as pointer."""
         pointer = self.pointer()
         return pointer.serving_version() if pointer else None
 
     def current_version(self) -> Version | None:
-        """Return the version of the newest choice, or its first fallback if it is gone; None before the first."""
+        """Return the version that was chosen last, or its fallback if it is missing; None before the first."""
         name = self.current()
         return next(iter(self.fallbacks(name)), None) if name is not None else None
 
     def fallbacks(self, name: str) -> list[Version]:
-        """Return a version and, for when it cannot be loaded, the ones before it, newest first.
+        """Return a version and those before it, newest first: what to try if it cannot be loaded.
 
-        If it is gone and there are none before it, those after it are returned, newest first.
+        If it is missing and there is none before it, all versions are returned, newest first.
         """
         versions = self.versions()[::-1]
         fallbacks = [version for version in versions if version.name <= name] or versions
         if fallbacks and all(version.name != name for version in fallbacks):
-            gone = self._folder / name
-            damages.found(gone, f"{gone} is gone: {fallbacks[0].name} serves instead")
+            missing = self._folder / name
+            damages.found(missing, f"{missing} is missing: {fallbacks[0].name} is used instead")
         return fallbacks
 
     def publish(self, write: Callable[[Path], None], metrics: Mapping[str, Any]) -> Version:
-        """Make a version of what ``write`` puts into the folder that it is given, and let it serve.
+        """Publish what ``write`` writes into the folder that it is called with; in use after ACTIVATION_DELAY.
 
-        Raises whatever ``write`` does, and OSError (a full disk); the version that serves stays then.
+        Raises whatever ``write`` raises, and OSError, for example if the disk is full; the version in use stays.
         """
         with folder_aside(self._folder) as aside:
             write(aside)
@@ -150,16 +149,16 @@ class ModelStore:
         return self._version(name)
 
     def use(self, name: str) -> None:
-        """Let a version serve; raises StoreError where there is none of that name."""
+        """Switch to a version; raises StoreError if it does not exist."""
         self._check(name)
         self._point_to(name, self.serving_version())
 
     def remove(self, name: str) -> None:
-        """Delete a version; raises StoreError where there is none of that name or where it serves."""
+        """Delete a version; raises StoreError if it does not exist or is in use."""
         self._check(name)
         pointer = self.pointer()
         if pointer and name in (pointer.version, pointer.serving_version()):
-            raise StoreError(f"{name}: it is the one that serves; let another serve first, with `use`")
+            raise StoreError(f"{name}: this version is in use; switch to another first: `versions use VERSION`")
         delete_folder(self._folder / name)
 
     def _names(self) -> list[str]:
@@ -175,7 +174,9 @@ class ModelStore:
     def _check(self, name: str) -> None:
         names = self._names()
         if name not in names:
-            raise StoreError(f"{name}: there is no such version in {self._folder}; there are: {names}")
+            raise StoreError(
+                f"{name}: no such version in {self._folder}; existing versions: {', '.join(names) or 'none'}"
+            )
 
     def _point_to(self, name: str, before: str | None) -> None:
         chosen = Pointer(version=name, before=before, since=time.time() + ACTIVATION_DELAY)
@@ -193,19 +194,19 @@ class ModelStore:
 
 
 def project_store(models_folder: Path, project_id: int, keep: int | None = None) -> ModelStore:
-    """Return where a project's versions are kept; see ModelStore."""
+    """Return a project's store; see ModelStore."""
     return ModelStore(models_folder / str(project_id), keep)
 
 
 def project_stores(models_folder: Path) -> dict[int, ModelStore]:
-    """Return the stores of all projects that have one, by project."""
+    """Return the stores of all projects that have one, by project id."""
     folders = [path for path in models_folder.glob("*") if _PROJECT.fullmatch(path.name) and path.is_dir()]
     numbers = sorted(int(folder.name) for folder in folders)
     return {number: project_store(models_folder, number) for number in numbers}
 
 
 def serving_versions(models_folder: Path) -> dict[int, str]:
-    """Return the version that serves each project now; a project whose folder cannot be read is left out."""
+    """Return the version in use now, by project id; a project whose folder cannot be read is left out."""
     serving: dict[int, str] = {}
     for project_id, store in project_stores(models_folder).items():
         folder = models_folder / str(project_id)
@@ -221,8 +222,8 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:
-    """Return what a version's metrics.json says; of one that is damaged nothing, and the log says so."""
-    unknown = "its scores are not known; the version can serve"
+    """Return the content of a metrics.json; if it is damaged, {}, and the log says so."""
+    unknown = "its scores are unknown; the version itself can be used"
     try:
         metrics = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

@@ -230,7 +230,7 @@ def test_annotations_train_a_model_whose_predictions_join_those_of_the_baseline(
 ) -> None:
     project, task_id, before, ending = taught
     assert (ending["f1"], ending["f1_before"] < 1.0) == (1.0, True)
-    reason = re.fullmatch(r"learned from (\d+) texts, scored on (\d+)", ending["reason"])
+    reason = re.fullmatch(r"trained on (\d+) tasks, scored on (\d+)", ending["reason"])
     assert reason is not None
     assert int(reason[1]) + int(reason[2]) == EACH_N_UPDATES - 1, "all but the one that was skipped"
     (new_task,) = project.add({"text": LESSON})
@@ -386,7 +386,7 @@ def test_the_start_training_button_trains_with_credentials_in_the_url_and_a_pers
     assert training(closed_backend, project, auth)["updates"] == 8, "the webhook carries the credentials"
     studio.ask("POST", f"/api/ml/{project.backend_id}/train", {})
     ending = published(closed_backend, project, before, auth)
-    assert ending["reason"].startswith("learned from 8 texts")
+    assert ending["reason"].startswith("trained on 8 tasks")
     (task_id,) = project.add({"text": LESSON})
     assert in_text(LESSON, only_prediction(project.open(task_id))["result"]) == LESSON_LEARNED
 

@@ -152,6 +152,7 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
     label_studio_api.add(7, config("PER", "LOC"), tasks(10))
     first = _run(training)
     assert (first.status, first.f1, first.f1_before) == ("published", None, None)
+    assert first.reason == "trained on 10 tasks; not scored yet (needs 20 annotated tasks)"
     label_studio_api.add(7, config("PER", "LOC"), tasks(30))
     second = _run(training)
     assert second.f1 is not None
@@ -162,7 +163,7 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
     label_studio_api.add(7, config("PER", "LOC"), tasks(31))
     third = _run(training)
     assert (third.status, third.f1_before) == ("published", None)
-    assert f"what {second.version} was trained on is not known" in third.reason
+    assert f"the metrics.json of {second.version} cannot be read" in third.reason
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_saving_replaces_a_model_and_nothing_else(tiny_bert: Path, tmp_path: Pat
     assert load_tagger(out, device="cpu").labels == ("PER", "LOC")
     assert [path.name for path in out.parent.iterdir()] == ["model"]
     (tmp_path / "thesis.txt").write_text("precious")
-    with pytest.raises(FileExistsError, match="is no model"):
+    with pytest.raises(FileExistsError, match="is not a model"):
         check_can_save(tmp_path)
 
 

@@ -1,6 +1,7 @@
 """What is damaged on disk is never taken for absent, is logged once, and costs no other project anything."""
 
 import logging
+import secrets
 import time
 from pathlib import Path
 
@@ -8,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from huggingface_ner.store import versions
 from huggingface_ner.store.versions import (
     ACTIVATION_DELAY,
     ModelStore,
@@ -22,7 +22,7 @@ from huggingface_ner.store.versions import (
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names that follow one another also within a second."""
     numbers = iter(range(10_000))
-    monkeypatch.setattr(versions.secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_pointer_is_mended_by_the_next_version_which_serves_once_all_have_lo
     tmp_path: Path, store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
-    monkeypatch.setattr(versions.time, "time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     first = _publish(store)
     (tmp_path / "3" / "current").write_bytes(b"")
     second = _publish(store)
@@ -97,7 +97,7 @@ def test_a_damaged_pointer_before_the_first_version_is_told(
     (tmp_path / "3" / "current").mkdir(parents=True)
     assert store.pointer() is None
     (error,) = _errors(caplog)
-    assert "the baseline serves" in error
+    assert "the baseline is used" in error
 
 
 def test_a_version_that_is_gone_has_the_one_before_it_instead(
@@ -110,7 +110,7 @@ def test_a_version_that_is_gone_has_the_one_before_it_instead(
         assert current is not None
         assert current.name == names[1]
     (error,) = _errors(caplog)
-    assert f"{names[2]} is gone" in error
+    assert f"{names[2]} is missing" in error
     assert [version.name for version in store.fallbacks("20200101-000000-0000")] == [names[1], names[0]]
 
 
@@ -140,7 +140,7 @@ def test_a_project_that_cannot_be_read_costs_no_other(
         return list_folder(path)
 
     monkeypatch.setattr(Path, "iterdir", fail)
-    monkeypatch.setattr(versions.time, "time", lambda: tmp_path.stat().st_mtime + 2 * ACTIVATION_DELAY)
+    monkeypatch.setattr(time, "time", lambda: tmp_path.stat().st_mtime + 2 * ACTIVATION_DELAY)
     for _ in range(2):
         assert serving_versions(tmp_path) == {1: names[1], 3: names[3]}
     (error,) = _errors(caplog)
