@@ -376,13 +376,14 @@ def _mutated(node: Any, data: st.DataObject) -> Any:
             parent = parent[key]
         action = data.draw(st.sampled_from(["replace", "remove", "double"]))
         if action == "replace" or path == ("root",):
-            parent[path[-1]] = data.draw(ODD)
+            parent[path[-1]] = copy.deepcopy(data.draw(ODD))
         elif action == "remove":
             del parent[path[-1]]
         elif isinstance(parent, list):
             parent.append(copy.deepcopy(parent[path[-1]]))
         else:
-            parent[data.draw(st.sampled_from(["result", "value", "labels", "start", "id"]))] = parent[path[-1]]
+            key = data.draw(st.sampled_from(["result", "value", "labels", "start", "id"]))
+            parent[key] = copy.deepcopy(parent[path[-1]])
     return root["root"]
 
 
