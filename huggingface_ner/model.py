@@ -57,13 +57,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
     To customise it, subclass it and name the subclass in MODEL_CLASS: what it changes holds for suggestions that
     Label Studio requests, for those that are pushed after a training, and for the command ``predict``::
 
-        class SureNER(HuggingFaceNER):
+        class BriefNER(HuggingFaceNER):
             def predict(self, tasks, context=None, **kwargs):
                 predictions = super().predict(tasks, context, **kwargs)
-                return [
-                    {**prediction, "result": [region for region in prediction["result"] if region["score"] > 0.5]}
-                    for prediction in predictions
-                ]
+                return [{**prediction, "result": prediction["result"][:100]} for prediction in predictions]
     """
 
     def __init__(
