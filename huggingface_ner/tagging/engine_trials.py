@@ -24,6 +24,7 @@ from huggingface_ner.engines.pretrained import load_model, tag_names, window_len
 from huggingface_ner.engines.torch_engine import TorchEngine
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import load_torch_tagger
+from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 
 # So many annotated texts are enough to judge by; fewer are joined by those of sample_texts.
@@ -81,7 +82,11 @@ def prepare_engine(
             (Path(exports) / export_name(choice.kind)).replace(place / export_name(choice.kind))
     model = load_model(model_folder)[0]
     record = Record(
-        tags=tag_names(model), window_length=window_length(model), pad_id=_pad_id(model), trials=trials
+        tags=tag_names(model),
+        window_length=window_length(model),
+        pad_id=_pad_id(model),
+        trials=trials,
+        reading=Reading.of_model(model).saved(),
     )
     reference.save_tokenizer(tokenizer_file(folder))
     write_record(record, folder)

@@ -12,7 +12,7 @@ from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.onnx_engine import OnnxEngine
 from huggingface_ner.engines.prepared import engine_folder, export_name, read_record, tokenizer_file
 from huggingface_ner.engines.torch_engine import TorchEngine
-from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
 from huggingface_ner.tagging.windows import Windower
 
@@ -57,9 +57,10 @@ def load_prepared(
     exported = engine_folder(folder) / export_name(choice.kind)
     if not exported.is_file():  # it was tried, but another was chosen then
         return None
+    reading = Reading.of_record(record, ours=prepared is None)
     windower = Windower(Tokenizer.from_file(str(tokenizer_file(folder))), record.window_length)
     engine = OnnxEngine(exported, choice.kind.precision, record.pad_id)
-    return Tagger(TagScheme.from_names(record.tags), windower, engine, choice)
+    return Tagger(reading.scheme(record.tags), windower, engine, choice)
 
 
 def load_torch_tagger(
@@ -92,6 +93,6 @@ def tagger_of_model(
     from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
 
     engine = TorchEngine(model, precision)
-    scheme = TagScheme.from_names(tag_names(model))
+    scheme = Reading.of_model(model).scheme(tag_names(model))
     windower = Windower(tokenizer, window_length(model))
     return Tagger(scheme, windower, engine, EngineChoice(engine.kind, reason))
