@@ -55,10 +55,11 @@ def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tex
 
     Its names do not say so, but its tags for texts do: those of the first MAX_PROBED ones are counted.
     """
-    scheme = _scheme(model)
+    reading = Reading.of_model(model)
+    scheme = reading.scheme(tag_names(model))
     if scheme.strict or {"B", "I"} - {prefix for prefix, _ in scheme.tags}:
         return False
-    windower = Windower(tokenizer, window_length(model))
+    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
     openings: Counter[str] = Counter()
     for text in islice(texts, MAX_PROBED):
         for window in windower.windows(windower.tokenize([text])[0]):

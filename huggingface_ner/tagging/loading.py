@@ -58,7 +58,9 @@ def load_prepared(
     if not exported.is_file():  # it was tried, but another was chosen then
         return None
     reading = Reading.of_record(record, ours=prepared is None)
-    windower = Windower(Tokenizer.from_file(str(tokenizer_file(folder))), record.window_length)
+    windower = Windower(
+        Tokenizer.from_file(str(tokenizer_file(folder))), record.window_length, word_rules=reading.word_rules
+    )
     engine = OnnxEngine(exported, choice.kind.precision, record.pad_id)
     return Tagger(reading.scheme(record.tags), windower, engine, choice)
 
@@ -93,6 +95,6 @@ def tagger_of_model(
     from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
 
     engine = TorchEngine(model, precision)
-    scheme = Reading.of_model(model).scheme(tag_names(model))
-    windower = Windower(tokenizer, window_length(model))
-    return Tagger(scheme, windower, engine, EngineChoice(engine.kind, reason))
+    reading = Reading.of_model(model)
+    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
+    return Tagger(reading.scheme(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import Record, engine_folder
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.words import WORD_RULES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,9 +24,11 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
     """How a model's output is read.
 
     tag_scheme: what the head was trained with; None if only the names of its tags are known.
+    word_rules: the rules for the words that it was trained on, see words.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
+    word_rules: Literal[1, 2] = WORD_RULES
 
     @classmethod
     def of_model(cls, model: "PreTrainedModel") -> Self:
@@ -42,7 +45,7 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
     @classmethod
     def _read(cls, saved: Mapping[str, Any] | None, name: str, *, ours: bool) -> Self:
         if saved is None:
-            return cls(tag_scheme="IOB2") if ours else cls()
+            return cls(tag_scheme="IOB2", word_rules=1) if ours else cls()
         try:
             return cls.model_validate(saved)
         except ValidationError as error:
