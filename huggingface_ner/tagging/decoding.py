@@ -1,6 +1,5 @@
 """Tag probabilities to spans and their scores."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,10 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huggingface_ner.engines.layouts import LogProbabilities
-
-OUTSIDE = "O"
-_PREFIXED = re.compile(r"([BIESLU])[-_](.+)", re.DOTALL)
-_BILOU = {"L": "E", "U": "S"}
+from huggingface_ner.tagging.tag_names import OUTSIDE, UNUSED, Tag, read_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +23,37 @@ class WordSpan:
 
 @dataclass(frozen=True)
 class TagScheme:
-    """The tags of a token-classification head: IO, BIO (IOB2) or BIOES (BILOU), read off their names.
+    """The tags of a token-classification head, and which sequences of them there can be.
 
-    tags: for each output of the head its prefix ("O", "B", "I", "E" or "S") and label ("" for "O").
-    A tag without a prefix ("PER") is taken as inside, so such a head is an IO one.
+    tags: for each output of the head its prefix and label, see tag_names.
+    strict: an entity of a label with B opens with B only, as in IOB2 and BIOES. Otherwise, if the label has B and
+    I alone, it may open with I too, as in IOB1, which has B only between two adjacent entities of one label: the
+    names do not tell IOB1 from IOB2. Sequences are then read as conlleval does (Tjong Kim Sang and Buchholz,
+    2000): an I after another label or O begins an entity.
     """
 
-    tags: tuple[tuple[str, str], ...]
+    tags: tuple[Tag, ...]
+    strict: bool = False
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "TagScheme":
-        """Read a head's tag names, in the order of its outputs."""
-        prefixed = all(_PREFIXED.fullmatch(name) for name in names if name != OUTSIDE)
-        return cls(tuple(_read_tag(name, prefixed=prefixed) for name in names))
+        """Read the names of a head's outputs, in their order."""
+        return cls(read_tags(names))
 
     @classmethod
     def bio(cls, labels: Sequence[str]) -> "TagScheme":
-        """Return the scheme that fine-tuning gives a head: O, then B and I of each label in order."""
-        return cls(((OUTSIDE, ""), *((prefix, label) for label in labels for prefix in "BI")))
+        """Return the scheme that fine-tuning gives a head: O, then B and I of each label in order; strict."""
+        return cls(((OUTSIDE, ""), *((prefix, label) for label in labels for prefix in "BI")), strict=True)
+
+    @classmethod
+    def from_bio_names(cls, names: Sequence[str]) -> "TagScheme":
+        """Read the names that ``bio`` gave a head, whatever characters its labels have."""
+        return cls(tuple((name[0], name[2:]) for name in names), strict=True)
 
     @property
     def names(self) -> list[str]:
-        """The tags' names as a model's config holds them."""
-        return [OUTSIDE if prefix == OUTSIDE else f"{prefix}-{label}" for prefix, label in self.tags]
+        """The tags' names as fine-tuning writes them into a model's config."""
+        return [f"{prefix}-{label}" if label else prefix for prefix, label in self.tags]
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -57,9 +61,14 @@ class TagScheme:
         return tuple(dict.fromkeys(label for _, label in self.tags if label))
 
     @cached_property
-    def ids(self) -> Mapping[tuple[str, str], int]:
-        """The output of each (prefix, label)."""
-        return {tag: index for index, tag in enumerate(self.tags)}
+    def ids(self) -> Mapping[Tag, int]:
+        """The output of each (prefix, label), the first of several."""
+        return {tag: index for index, tag in reversed(list(enumerate(self.tags)))}
+
+    @cached_property
+    def unused(self) -> npt.NDArray[np.bool_]:
+        """Which outputs no word can have: [tags]."""
+        return np.array([prefix == UNUSED for prefix, _ in self.tags])
 
     @cached_property
     def starts(self) -> npt.NDArray[np.bool_]:
@@ -72,30 +81,43 @@ class TagScheme:
         return np.array([self._closes(tag) for tag in self.tags])
 
     @cached_property
+    def continuations(self) -> npt.NDArray[np.bool_]:
+        """Which tag goes on with the entity of which: [tag, next tag]."""
+        return np.array([[_continues(tag, following) for following in self.tags] for tag in self.tags])
+
+    @cached_property
     def transitions(self) -> npt.NDArray[np.bool_]:
         """Which tag may follow which: [tag, next tag]."""
-        return np.array([[self._follows(tag, following) for following in self.tags] for tag in self.tags])
+        return self.continuations | (self.ends[:, None] & self.starts)
 
-    def _opens(self, tag: tuple[str, str]) -> bool:
+    @cached_property
+    def outputs(self) -> Mapping[str, npt.NDArray[np.intp]]:
+        """The outputs of each label, ascending."""
+        return {
+            label: np.array([index for index, tag in enumerate(self.tags) if tag[1] == label])
+            for label in self.labels
+        }
+
+    def _opens(self, tag: Tag) -> bool:
         prefix, label = tag
-        return prefix in "OBS" or (prefix == "I" and ("B", label) not in self.ids)
+        return prefix in "OBS" or (prefix in "IE" and self._opens_inside(label))
 
-    def _closes(self, tag: tuple[str, str]) -> bool:
+    def _opens_inside(self, label: str) -> bool:
+        prefixes = self._prefixes[label]
+        return "B" not in prefixes or (not self.strict and prefixes <= {"B", "I"})
+
+    def _closes(self, tag: Tag) -> bool:
         prefix, label = tag
-        return prefix in "OES" or ("E", label) not in self.ids
+        prefixes = self._prefixes[label]
+        return prefix in "OES" or (prefix in "BI" and ("E" not in prefixes or "B" not in prefixes))
 
-    def _follows(self, tag: tuple[str, str], following: tuple[str, str]) -> bool:
-        continues = tag[0] in "BI" and following[0] in "IE" and tag[1] == following[1]
-        return continues or (self._closes(tag) and self._opens(following))
+    @cached_property
+    def _prefixes(self) -> Mapping[str, set[str]]:
+        return {label: {prefix for prefix, other in self.tags if other == label} for _, label in self.tags}
 
 
-def _read_tag(name: str, *, prefixed: bool) -> tuple[str, str]:
-    if name == OUTSIDE:
-        return OUTSIDE, ""
-    match = _PREFIXED.fullmatch(name) if prefixed else None
-    if match is None:
-        return "I", name
-    return _BILOU.get(match[1], match[1]), match[2]
+def _continues(tag: Tag, following: Tag) -> bool:
+    return tag[0] in "BI" and following[0] in "IE" and tag[1] == following[1]
 
 
 def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list[WordSpan], float]:
@@ -108,9 +130,19 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
     """
     if not len(log_probabilities):
         return [], 1.0
+    log_probabilities = _without_unused(log_probabilities, scheme)
     path = _best_path(log_probabilities, scheme)
     chosen = log_probabilities[np.arange(len(path)), path]
     return _spans(path, log_probabilities, scheme), float(np.exp(min(chosen.mean(), 0.0)))
+
+
+def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> LogProbabilities:
+    """Give the probability of the outputs that no word can have to the others, in proportion."""
+    if not scheme.unused.any():
+        return log_probabilities
+    used = np.where(scheme.unused, -np.inf, log_probabilities)
+    normalized: LogProbabilities = used - np.logaddexp.reduce(used, axis=1, keepdims=True)
+    return normalized
 
 
 def _best_path(log_probabilities: LogProbabilities, scheme: TagScheme) -> npt.NDArray[np.intp]:
@@ -136,25 +168,33 @@ def _best_path(log_probabilities: LogProbabilities, scheme: TagScheme) -> npt.ND
 def _spans(path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, scheme: TagScheme) -> list[WordSpan]:
     spans = []
     start: int | None = None
-    for word in np.flatnonzero(path != scheme.ids.get((OUTSIDE, ""), -1)).tolist():
+    outside = np.array([not label for _, label in scheme.tags])
+    for word in np.flatnonzero(~outside[path]).tolist():
         start = word if start is None else start
-        prefix, label = scheme.tags[path[word]]
-        following = scheme.tags[path[word + 1]] if word + 1 < len(path) else (OUTSIDE, "")
-        if prefix in "BI" and following[0] in "IE" and following[1] == label:
+        if word + 1 < len(path) and scheme.continuations[path[word], path[word + 1]]:
             continue
-        spans.append(WordSpan(start, word + 1, label, _score(start, word + 1, path, log_probabilities, scheme)))
+        label = scheme.tags[path[word]][1]
+        spans.append(WordSpan(start, word + 1, label, _score(start, word + 1, label, log_probabilities, scheme)))
         start = None
     return spans
 
 
-def _score(
-    start: int, end: int, path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, scheme: TagScheme
-) -> float:
-    """Return the probability that a span is right: that each word has its tag and the next one does not go on."""
-    log_probability = float(log_probabilities[np.arange(start, end), path[start:end]].sum())
-    goes_on = 0.0
-    if end < len(path):
-        label = scheme.tags[path[end - 1]][1]
-        inside = [scheme.ids[tag] for tag in (("I", label), ("E", label)) if tag in scheme.ids]
-        goes_on = float(np.exp(log_probabilities[end, inside]).sum())
-    return min(max(float(np.exp(log_probability)) * (1.0 - goes_on), 0.0), 1.0)
+def _score(start: int, end: int, label: str, log_probabilities: LogProbabilities, scheme: TagScheme) -> float:
+    """Return the probability that a span is right, with the words' tags independent of one another.
+
+    It is the sum over all tag sequences in which the span is read: its words have tags of the label, the first
+    opens an entity and does not go on with the word before, the others go on, and the word after does not.
+    """
+    outputs = scheme.outputs[label]
+    before = max(start - 1, 0)
+    probabilities = np.exp(log_probabilities[before : end + 1, outputs].astype(np.float64))
+    goes_on = scheme.continuations[np.ix_(outputs, outputs)]
+    forward = probabilities[start - before] * scheme.starts[outputs]
+    if start:
+        forward *= 1.0 - probabilities[0] @ goes_on
+    for word in range(start + 1, end):
+        forward = forward @ goes_on * probabilities[word - before]
+    forward *= scheme.ends[outputs]
+    if end < len(log_probabilities):
+        forward *= 1.0 - goes_on @ probabilities[end - before]
+    return min(max(float(forward.sum()), 0.0), 1.0)

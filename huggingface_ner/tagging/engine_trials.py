@@ -19,6 +19,7 @@ from huggingface_ner.engines.prepared import Record, engine_folder, tokenizer_fi
 from huggingface_ner.engines.pretrained import tag_names, window_length
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
+from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 
 # With fewer annotated texts than this, engines are tried on those of sample_texts too.
@@ -57,6 +58,7 @@ def prepare_engine(
 
     model, tokenizer = load_fine_tuned(model_folder, device)
     tags, window, pad_id = tag_names(model), window_length(model), model.config.pad_token_id or 0
+    reading = Reading.of_model(model).saved()
     reference = tagger_of_model(model, tokenizer)
     fp32_spans = reference.find_spans(texts)
     trials: list[Trial] = []
@@ -78,7 +80,7 @@ def prepare_engine(
         for name in files.get(choice.kind, ()):
             (source.folder / name).replace(place / name)
     reference.save_tokenizer(tokenizer_file(folder))
-    write_record(Record(tags=tags, window_length=window, pad_id=pad_id, trials=trials), folder)
+    write_record(Record(tags=tags, window_length=window, pad_id=pad_id, trials=trials, reading=reading), folder)
     seconds = time.perf_counter() - started
     logger.info("%s: %s is chosen, in %.0f s: %s", model_folder, choice.kind, seconds, choice.reason)
     return {

@@ -13,7 +13,7 @@ from huggingface_ner.engines.families import family_of
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import engine_folder, read_record, tokenizer_file
 from huggingface_ner.engines.torch_engine import TorchEngine
-from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
 from huggingface_ner.tagging.windows import Windower
 
@@ -59,8 +59,10 @@ def load_prepared(
         engine = family_of(choice.kind).load(choice.kind, source)
     except FileNotFoundError:  # it was tried, but another one was chosen
         return None
-    windower = Windower(Tokenizer.from_file(str(tokenizer_file(folder))), record.window_length)
-    return Tagger(TagScheme.from_names(record.tags), windower, engine, choice)
+    reading = Reading.of_record(record, ours=folder == Path(name_or_path))
+    tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
+    windower = Windower(tokenizer, record.window_length, word_rules=reading.word_rules)
+    return Tagger(reading.scheme(record.tags), windower, engine, choice)
 
 
 def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUESTED) -> Tagger:
@@ -92,6 +94,6 @@ def tagger_of_model(
     from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
 
     engine = TorchEngine(model)
-    scheme = TagScheme.from_names(tag_names(model))
-    windower = Windower(tokenizer, window_length(model))
-    return Tagger(scheme, windower, engine, EngineChoice(engine.kind, reason))
+    reading = Reading.of_model(model)
+    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
+    return Tagger(reading.scheme(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))

@@ -5,23 +5,21 @@ prediction from the window in which it has most context on its poorer side. Trai
 model is asked what it was taught.
 """
 
-from bisect import bisect_right
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import regex
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.tagging.words import WORD_RULES, Runs, group_tokens, stripped
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Scripts written without spaces: there every character may begin an entity.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORD = regex.compile(rf"(?V1)(?:[{_UNSPACED}]|[\p{{L}}\p{{N}}\p{{M}}_--[{_UNSPACED}]]+|\S)\p{{M}}*")
 _LONE_SURROGATE = regex.compile(r"[\ud800-\udfff]")
 
 
@@ -58,16 +56,24 @@ class Windower:
 
     tokenizer: of transformers, or the tokenizers library's own behind it.
     overlap: how many tokens neighbouring windows share; a quarter of a window unless given.
+    word_rules: the rules by which the model was taught words, see words.
     Raises ModelError for a tokenizer without offsets (a slow one).
     """
 
     def __init__(
-        self, tokenizer: "PreTrainedTokenizerBase | Tokenizer", max_length: int, overlap: int | None = None
+        self,
+        tokenizer: "PreTrainedTokenizerBase | Tokenizer",
+        max_length: int,
+        overlap: int | None = None,
+        *,
+        word_rules: int = WORD_RULES,
     ) -> None:
         self._backend = tokenizer if isinstance(tokenizer, Tokenizer) else _backend(tokenizer)
         # A tokenizer.json may store both; they would cut texts silently and be saved with the model.
         self._backend.no_truncation()
         self._backend.no_padding()
+        self._word_rules = word_rules
+        self._unknown = _unknown_id(self._backend)
         self._prefix, self._suffix = self._special_tokens()
         self._body = max_length - len(self._prefix) - len(self._suffix)
         self._overlap = self._body // 4 if overlap is None else overlap
@@ -88,10 +94,55 @@ class Windower:
         # The Rust side takes valid Unicode only; one replacement for one code point keeps every offset.
         clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
         encodings = self._backend.encode_batch(clean, add_special_tokens=False)
-        return [
-            TokenizedText(encoding.ids, *_words(text, encoding.offsets))
-            for text, encoding in zip(clean, encodings, strict=True)
-        ]
+        return [self._tokenized(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
+
+    def _tokenized(self, text: str, encoding: Encoding) -> TokenizedText:
+        ids, offsets = encoding.ids, encoding.offsets
+        runs = Runs.of(text, self._word_rules)
+        if self._word_rules > 1:
+            places = [stripped(text, offset) for offset in offsets]
+            cut = [
+                place
+                for place, token in zip(places, ids, strict=True)
+                if place[1] - place[0] > 1 and runs.cut_by(*place, unknown=token == self._unknown)
+            ]
+            if cut:
+                ids, offsets = self._tokenized_by_runs(text, ids, offsets, runs, cut)
+        return TokenizedText(ids, *group_tokens(text, offsets, runs))
+
+    def _tokenized_by_runs(
+        self,
+        text: str,
+        ids: Sequence[int],
+        offsets: Sequence[tuple[int, int]],
+        runs: Runs,
+        cut: Sequence[tuple[int, int]],
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return a text's tokens again, with the runs around some places tokenized one by one.
+
+        cut: the places of tokens that hide a border; ascending.
+        """
+        new_ids: list[int] = []
+        new_offsets: list[tuple[int, int]] = []
+        token = done = 0
+        for place in cut:
+            if place[0] < done:
+                continue
+            start, done = runs.at(place[0])[0], runs.at(place[1] - 1)[1]
+            while offsets[token][1] <= start:
+                new_ids.append(ids[token])
+                new_offsets.append(offsets[token])
+                token += 1
+            while token < len(ids) and offsets[token][0] < done:
+                start, done = min(start, offsets[token][0]), max(done, runs.at(offsets[token][1] - 1)[1])
+                token += 1
+            borders = runs.borders(start, done)
+            pieces = [text[left:right] for left, right in itertools.pairwise(borders)]
+            encodings = self._backend.encode_batch(pieces, add_special_tokens=False)
+            for left, encoding in zip(borders[:-1], encodings, strict=True):
+                new_ids += encoding.ids
+                new_offsets += [(left + first, left + last) for first, last in encoding.offsets]
+        return [*new_ids, *ids[token:]], [*new_offsets, *offsets[token:]]
 
     def windows(self, text: TokenizedText) -> Iterator[Window]:
         """Yield windows that between them decide every word of the text exactly once, in order."""
@@ -126,31 +177,11 @@ def _backend(tokenizer: "PreTrainedTokenizerBase") -> Tokenizer:
     return backend
 
 
-def _words(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[int]]:
-    """Group tokens into words: none begins or ends inside a token, or inside a run of letters.
-
-    Tokenizers disagree on words (to some "Paris." is one, to others a Japanese sentence is), so words come from
-    the text, joined where one token spans several of them.
-    """
-    runs = [match.span() for match in _WORD.finditer(text)]
-    run_starts = [start for start, _ in runs]
-
-    def run_at(index: int) -> tuple[int, int]:
-        found = bisect_right(run_starts, index) - 1
-        return runs[found] if found >= 0 and index < runs[found][1] else (index, index + 1)
-
-    words: list[tuple[int, int]] = []
-    first_tokens: list[int] = []
-    for token, (token_start, token_end) in enumerate(offsets):
-        surface = text[token_start:token_end]
-        if not surface.strip():
-            continue
-        # some tokenizers count the blanks around a word in
-        start = run_at(token_start + len(surface) - len(surface.lstrip()))[0]
-        end = run_at(token_end - len(surface) + len(surface.rstrip()) - 1)[1]
-        if words and start < words[-1][1]:
-            words[-1] = (words[-1][0], max(words[-1][1], end))
-        else:
-            words.append((start, end))
-            first_tokens.append(token)
-    return words, first_tokens
+def _unknown_id(backend: Tokenizer) -> int | None:
+    """Return the id of the token for what a tokenizer does not know; None for one that knows everything."""
+    name: str | None = getattr(backend.model, "unk_token", None)
+    if name is not None:
+        return backend.token_to_id(name)
+    # Unigram models do not tell; nobody has a use for this character
+    ids = backend.encode("\U0010fffd", add_special_tokens=False).ids
+    return ids[-1] if ids else None

@@ -1,4 +1,5 @@
 import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -13,10 +14,14 @@ SCHEMES = {
     "IO": ["O", "I-PER", "I-LOC"],
     "plain": ["O", "PER", "LOC"],
     "BIO": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"],
+    "IOE": ["O", "I-PER", "E-PER"],
     "BIOES": ["O", "B-PER", "I-PER", "E-PER", "S-PER"],
     "BILOU": ["U-PER", "L-PER", "I-PER", "B-PER", "O"],
     "no O": ["B-PER", "I-PER"],
 }
+
+
+OURS = TagScheme.bio(["PER", "LOC"])
 
 
 def _log(rows: list[list[float]]) -> NDArray[np.float32]:
@@ -27,6 +32,44 @@ def _log(rows: list[list[float]]) -> NDArray[np.float32]:
 
 def _one_hot(scheme: TagScheme, tags: list[str]) -> NDArray[np.float32]:
     return _log([[0.96 if name == tag else 0.01 for name in scheme.names] for tag in tags])
+
+
+def _distributions(tags: int) -> st.SearchStrategy[NDArray[np.float32]]:
+    """Log-probabilities of one to four words."""
+    rows = st.integers(1, 4).flatmap(
+        lambda words: st_numpy.arrays(np.float32, (words, tags), elements=st.floats(0.0625, 16, width=32))
+    )
+    return rows.map(lambda weights: np.log(weights / weights.sum(axis=1, keepdims=True)))
+
+
+def _conlleval(tags: Sequence[str]) -> set[tuple[int, int, str]]:
+    """Read a tag sequence as the script conlleval does, with its two tests for the borders of a chunk."""
+    chunks = set()
+    start = 0
+    before, label_before = "O", ""
+    for word, tag in enumerate([*tags, "O"]):
+        prefix, _, label = tag.partition("-")
+        changes = before != "O" and prefix != "O" and label != label_before
+        ends = (before in "BI" and prefix in "BSO") or before in "ES" or changes
+        begins = prefix in "BS" or (before in "OES" and prefix in "IE") or changes
+        if before != "O" and ends:
+            chunks.add((start, word, label_before))
+        if prefix != "O" and begins:
+            start = word
+        before, label_before = prefix, label
+    return chunks
+
+
+def _iob2(tags: Sequence[str]) -> set[tuple[int, int, str]]:
+    """Read a tag sequence strictly: an entity is a B and every I of its label that follows."""
+    chunks = set()
+    for start, tag in enumerate(tags):
+        if tag[0] == "B":
+            end = start + 1
+            while end < len(tags) and tags[end] == f"I-{tag[2:]}":
+                end += 1
+            chunks.add((start, end, tag[2:]))
+    return chunks
 
 
 @pytest.mark.parametrize(
@@ -46,9 +89,8 @@ def test_tags_become_spans(names: str, tags: list[str], spans: list[tuple[int, i
 
 
 def test_an_illegal_sequence_gives_way_to_the_best_legal_one() -> None:
-    scheme = TagScheme.from_names(SCHEMES["BIO"])
     # the best tags by themselves, O I-PER, are illegal; B-PER I-PER is the most probable legal sequence
-    found, _ = decode(_log([[50, 45, 1, 1, 1], [10, 1, 85, 1, 1]]), scheme)
+    found, _ = decode(_log([[50, 45, 1, 1, 1], [10, 1, 85, 1, 1]]), OURS)
     assert [(span.start, span.end, span.label) for span in found] == [(0, 2, "PER")]
 
 
@@ -56,11 +98,8 @@ def test_an_illegal_sequence_gives_way_to_the_best_legal_one() -> None:
 @given(data=st.data())
 def test_the_path_is_the_best_of_all_legal_ones(names: str, data: st.DataObject) -> None:
     scheme = TagScheme.from_names(SCHEMES[names])
-    words = data.draw(st.integers(1, 4))
-    rows = data.draw(
-        st_numpy.arrays(np.float32, (words, len(scheme.tags)), elements=st.floats(0.0625, 16, width=32))
-    )
-    log_probabilities = np.log(rows / rows.sum(axis=1, keepdims=True))
+    log_probabilities = data.draw(_distributions(len(scheme.tags)))
+    words = len(log_probabilities)
     _, score = decode(log_probabilities, scheme)
     best = max(
         sum(log_probabilities[word, tag] for word, tag in enumerate(path))
@@ -73,8 +112,7 @@ def test_the_path_is_the_best_of_all_legal_ones(names: str, data: st.DataObject)
 
 
 def test_a_spans_score_is_the_probability_that_it_ends_there() -> None:
-    scheme = TagScheme.from_names(["O", "B-PER", "I-PER"])
-    ((span,), _) = decode(_log([[10, 80, 10], [60, 10, 30]]), scheme)
+    ((span,), _) = decode(_log([[10, 80, 10], [60, 10, 30]]), TagScheme.bio(["PER"]))
     assert span.score == pytest.approx(0.8 * 0.7)
 
 
@@ -83,5 +121,69 @@ def test_a_text_without_words_is_certain() -> None:
 
 
 def test_labels_may_hold_any_character() -> None:
-    scheme = TagScheme.bio(["Date-of Birth", "B-side"])
-    assert TagScheme.from_names(scheme.names) == scheme
+    scheme = TagScheme.bio(["Date-of Birth", "B-side", "O", "[PAD]", "OTHER"])
+    assert TagScheme.from_bio_names(scheme.names) == scheme
+
+
+@pytest.mark.parametrize("names", ["IO", "BIO", "IOE", "no O"])
+@given(data=st.data())
+def test_other_heads_are_read_as_conlleval_reads(names: str, data: st.DataObject) -> None:
+    scheme = TagScheme.from_names(SCHEMES[names])
+    log_probabilities = data.draw(_distributions(len(scheme.tags)))
+    spans, _ = decode(log_probabilities, scheme)
+    path = [scheme.names[tag] for tag in log_probabilities.argmax(axis=1)]
+    assert {(span.start, span.end, span.label) for span in spans} == _conlleval(path)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "read"),
+    [
+        *((TagScheme.from_names(SCHEMES[names]), _conlleval) for names in ("IO", "BIO", "IOE", "no O")),
+        (OURS, _iob2),
+    ],
+)
+@given(data=st.data())
+def test_a_score_is_the_probability_of_all_sequences_with_the_span(
+    scheme: TagScheme, read: Callable[[Sequence[str]], set[tuple[int, int, str]]], data: st.DataObject
+) -> None:
+    log_probabilities = data.draw(_distributions(len(scheme.tags)))
+    probabilities = np.exp(log_probabilities.astype(np.float64))
+    spans, _ = decode(log_probabilities, scheme)
+    expected = dict.fromkeys(((span.start, span.end, span.label) for span in spans), 0.0)
+    for path in itertools.product(range(len(scheme.tags)), repeat=len(probabilities)):
+        found = read([scheme.names[tag] for tag in path])
+        mass = np.prod([row[tag] for row, tag in zip(probabilities, path, strict=True)])
+        for span in found & expected.keys():
+            expected[span] += mass
+    assert [span.score for span in spans] == pytest.approx(list(expected.values()), abs=1e-5)
+
+
+@pytest.mark.parametrize("opening", ["B-PER", "I-PER"])
+def test_a_sure_word_has_a_sure_span_whichever_tag_opens_it(opening: str) -> None:
+    scheme = TagScheme.from_names(SCHEMES["BIO"])
+    tags = ["O", opening, "O", opening, "I-PER"]
+    rows = [[0.99 if name == tag else 0.0025 for name in scheme.names] for tag in tags]
+    spans, _ = decode(_log(rows), scheme)
+    assert [(span.start, span.end) for span in spans] == [(1, 2), (3, 5)]
+    assert [span.score for span in spans] == pytest.approx([0.99, 0.99**2], abs=0.01)
+
+
+def test_a_word_that_may_open_with_either_tag_has_the_probability_of_both() -> None:
+    ((span,), _) = decode(_log([[2, 49, 49]]), TagScheme.from_names(["O", "B-PER", "I-PER"]))
+    assert span.score == pytest.approx(0.98)
+
+
+@given(data=st.data())
+def test_outputs_that_no_word_has_change_nothing(data: st.DataObject) -> None:
+    names = SCHEMES["BIO"]
+    log_probabilities = data.draw(_distributions(len(names)))
+    share = data.draw(st.floats(0.01, 0.99))
+    padding = np.full((len(log_probabilities), 1), np.log(share), dtype=np.float32)
+    with_padding = np.hstack([padding, log_probabilities + np.float32(np.log(1 - share))])
+    expected, score = decode(log_probabilities, TagScheme.from_names(names))
+    found, found_score = decode(with_padding, TagScheme.from_names(["[PAD]", *names]))
+    assert [(span.start, span.end, span.label) for span in found] == [
+        (span.start, span.end, span.label) for span in expected
+    ]
+    assert [span.score for span in found] == pytest.approx([span.score for span in expected], abs=1e-5)
+    assert found_score == pytest.approx(score, abs=1e-5)

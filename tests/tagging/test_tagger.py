@@ -113,15 +113,6 @@ def test_a_slow_tokenizer_is_refused(tiny_bert: Path, monkeypatch: pytest.Monkey
         load_tagger(tiny_bert)
 
 
-def test_weights_that_are_no_safetensors_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
-    for file in tiny_bert.iterdir():
-        if file.suffix == ".json":
-            (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04.")
-    with pytest.raises(ModelError, match="no model could be loaded"):
-        load_tagger(tmp_path)
-
-
 def test_the_packaged_tokenizers_truncation_does_not_leak(news_model: Path) -> None:
     """Its file stores a truncation and a padding of 128."""
     saved = AutoTokenizer.from_pretrained(news_model)

@@ -1,0 +1,76 @@
+"""How well the labels of a model and those of a labelling config match."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from huggingface_ner.label_studio.labeling_config import LabelingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMatch:
+    """The labels of a model and of a labelling config, each in its own order.
+
+    unmatched_model: labels of the model that no label of the config stands for, so they are never suggested.
+    unmatched_config: labels of the config that the model does not know, so they are never suggested either.
+    """
+
+    model: tuple[str, ...]
+    config: tuple[str, ...]
+    unmatched_model: tuple[str, ...]
+    unmatched_config: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no label of the model has a counterpart, so that nothing is ever suggested."""
+        return len(self.unmatched_model) == len(self.model)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every label of the config can be suggested."""
+        return not self.unmatched_config
+
+    def as_dict(self) -> dict[str, list[str]]:
+        """Return the names of both sides, for JSON: all of them, and those without a counterpart."""
+        return {
+            "model_labels": list(self.model),
+            "config_labels": list(self.config),
+            "unmatched_model_labels": list(self.unmatched_model),
+            "unmatched_config_labels": list(self.unmatched_config),
+        }
+
+    def __str__(self) -> str:
+        """Say in one sentence what is never suggested and what to do about it; for the log."""
+        if self.is_complete:
+            return f"the model knows every label of the labelling config: {_names(self.config)}"
+        if self.is_empty:
+            return (
+                f"no label of the model ({_names(self.model)}) matches one of the labelling config "
+                f"({_names(self.config)}), so nothing is suggested; give the config's labels the model's names "
+                "with predicted_values, or train on annotated tasks"
+            )
+        spare = (
+            f"; labels of the model that match none: {_names(self.unmatched_model)}"
+            if self.unmatched_model
+            else ""
+        )
+        return (
+            "the model does not know these labels of the labelling config, so it never suggests them: "
+            f"{_names(self.unmatched_config)}{spare}; if a label has another name in the model, give it with "
+            "predicted_values"
+        )
+
+
+def match_labels(model_labels: Sequence[str], config: LabelingConfig) -> LabelMatch:
+    """Compare the labels of a model with those of a labelling config, by the rules of its ``match_labels``."""
+    matched = config.match_labels(model_labels)
+    reached = set(matched.values())
+    return LabelMatch(
+        tuple(model_labels),
+        config.label_names,
+        tuple(label for label in model_labels if label not in matched),
+        tuple(label for label in config.label_names if label not in reached),
+    )
+
+
+def _names(labels: Sequence[str]) -> str:
+    return ", ".join(labels) or "none"

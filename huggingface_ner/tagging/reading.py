@@ -1,0 +1,70 @@
+"""How a model's output is read: what fine-tuning writes into ``config.json``, and what holds for other models."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ValidationError
+
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.prepared import Record, engine_folder
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.words import WORD_RULES
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# The key in config.json.
+CONFIG_KEY = "huggingface_ner"
+# The store writes this file beside a version's model.
+_METRICS = "metrics.json"
+
+
+class Reading(BaseModel, frozen=True, extra="forbid"):
+    """How a model's output is read.
+
+    tag_scheme: what the head was trained with; None if only the names of its tags are known.
+    word_rules: the rules for the words that it was trained on, see words.
+    """
+
+    tag_scheme: Literal["IOB2"] | None = None
+    word_rules: Literal[1, 2] = WORD_RULES
+
+    @classmethod
+    def of_model(cls, model: "PreTrainedModel") -> Self:
+        """Return how a model is read; raises ModelError if a newer version of this package wrote its config."""
+        saved: Mapping[str, Any] | None = getattr(model.config, CONFIG_KEY, None)
+        name = model.name_or_path or ""
+        return cls._read(saved, name, ours=_is_a_version(Path(name)))
+
+    @classmethod
+    def of_record(cls, record: Record, *, ours: bool) -> Self:
+        """Return how the model of a record is read, as of_model; ``ours``: this package trained it."""
+        return cls._read(record.reading, "engine.json", ours=ours)
+
+    @classmethod
+    def _read(cls, saved: Mapping[str, Any] | None, name: str, *, ours: bool) -> Self:
+        if saved is None:
+            return cls(tag_scheme="IOB2", word_rules=1) if ours else cls()
+        try:
+            return cls.model_validate(saved)
+        except ValidationError as error:
+            raise ModelError(
+                f"{name}: {CONFIG_KEY}={saved!r} in its config is unknown here; a newer version of this package "
+                "trained the model, so upgrade to that version"
+            ) from error
+
+    def saved(self) -> dict[str, Any]:
+        """Return what ``config.json`` holds under CONFIG_KEY."""
+        return self.model_dump()
+
+    def scheme(self, names: Sequence[str]) -> TagScheme:
+        """Return the scheme of a head whose outputs have these names."""
+        # another tool may have given the head other tags and kept the rest of the config
+        ours = self.tag_scheme and all(name == "O" or name[:2] in ("B-", "I-") for name in names)
+        return TagScheme.from_bio_names(names) if ours else TagScheme.from_names(names)
+
+
+def _is_a_version(folder: Path) -> bool:
+    """Whether a folder is a version of a project's model, which this package trained, whatever its config says."""
+    return (folder / _METRICS).is_file() or engine_folder(folder).is_dir()

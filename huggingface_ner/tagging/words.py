@@ -1,0 +1,142 @@
+"""The words of a text: the runs that an entity begins and ends with, by Unicode's properties alone.
+
+An entity may begin or end between letters and digits (500mg), between letters of two scripts, between letters and
+any other character (_Lyon_, a name before an emoji or a footnote mark), and between any two characters of scripts
+that are written without blanks, or with particles right after a name, as Korean is.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import regex
+
+# The rules of today; 1 are those of models that were trained before there was a choice.
+WORD_RULES: Final = 2
+
+_WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_SPLIT = _WITHOUT_BLANKS + r"\p{Hangul}"
+# A word may hold these: marks, soft hyphen, joiners.
+_INNER = r"\p{M}\u00ad\u200c\u200d\u2060"
+_RAISED = r"\p{dt=Super}\p{dt=Sub}"
+_SCRIPTS = [
+    rf"\p{{{script}}}"
+    for script in (
+        *("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Armenian", "Georgian", "Ethiopic", "Devanagari"),
+        *("Bengali", "Gurmukhi", "Gujarati", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala"),
+    )
+]
+# Letters of each script, and of all others.
+_LETTERS = (*(rf"\p{{L}}&&{script}" for script in _SCRIPTS), rf"\p{{L}}--[{_SPLIT}{''.join(_SCRIPTS)}]")
+# What a run is of.
+_CHARACTERS = (*(rf"[{each}]--[{_RAISED}]" for each in (*_LETTERS, r"\p{N}")), _RAISED)
+
+
+def _run(characters: str) -> str:
+    return rf"[{characters}][[{characters}]{_INNER}]*+"
+
+
+_RULES = {
+    1: regex.compile(
+        rf"(?V1)(?P<split>[{_WITHOUT_BLANKS}]\p{{M}}*)|"
+        rf"(?P<run>[\p{{L}}\p{{N}}\p{{M}}_--[{_WITHOUT_BLANKS}]]+)|\S\p{{M}}*"
+    ),
+    2: regex.compile(
+        rf"(?V1)(?P<split>(?=[{_SPLIT}])\X)|"
+        rf"(?P<run>{'|'.join(_run(characters) for characters in _CHARACTERS)})|(?!\s)\X"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """A text's runs of characters, which words are made of; in order, not overlapping, without blanks.
+
+    starts, ends: code points, half-open.
+    lettered: whether a run is of letters or digits.
+    hard: whether the start of a run matters more than a token over it; not between two characters of a script that
+    is split everywhere, where tokens are the words.
+    """
+
+    starts: list[int]
+    ends: list[int]
+    lettered: list[bool]
+    hard: list[bool]
+
+    @classmethod
+    def of(cls, text: str, rules: int) -> "Runs":
+        """Find the runs of a text by the rules of a number."""
+        runs = cls([], [], [], [])
+        split_end = -1
+        for match in _RULES[rules].finditer(text):
+            start, end = match.span()
+            split = match.lastgroup == "split"
+            runs.starts.append(start)
+            runs.ends.append(end)
+            runs.lettered.append(match.lastgroup is not None)
+            runs.hard.append(not (split and start == split_end))
+            split_end = end if split else -1
+        return runs
+
+    def at(self, index: int) -> tuple[int, int]:
+        """Return the run that holds a character; a blank is one of its own."""
+        found = bisect_right(self.starts, index) - 1
+        return (
+            (self.starts[found], self.ends[found])
+            if found >= 0 and index < self.ends[found]
+            else (index, index + 1)
+        )
+
+    def borders(self, start: int, end: int) -> list[int]:
+        """Return the starts of the runs of a stretch but the first, between the stretch's own start and end."""
+        first = bisect_right(self.ends, start)
+        return [start, *self.starts[first + 1 : bisect_right(self.starts, end - 1)], end]
+
+    def cut_by(self, start: int, end: int, *, unknown: bool) -> bool:
+        """Whether a token hides a border that an entity may need.
+
+        start, end: the token's stretch of the text.
+        unknown: the token stands for what the tokenizer does not know, so it says nothing about the letters in it.
+        A known token hides a hard border if it holds a part of a run only, as "'O" of d'Oslo does. A token of
+        whole runs, as "U.S.", is a word that the model knows.
+        """
+        first = bisect_right(self.starts, start) - 1
+        last = bisect_right(self.starts, end - 1) - 1
+        if first < 0 or first == last:
+            return False
+        if unknown:
+            return any(self.lettered[first : last + 1])
+        whole = self.starts[first] == start and self.ends[last] == end
+        return not whole and any(self.hard[first + 1 : last + 1])
+
+
+def group_tokens(
+    text: str, offsets: Sequence[tuple[int, int]], runs: Runs
+) -> tuple[list[tuple[int, int]], list[int]]:
+    """Return the words of a text and the first token of each: none begins or ends inside a token, or inside a run.
+
+    Tokenizers disagree on words (to some "Paris." is one, to others a Japanese sentence is), so words come from
+    the text, joined if one token spans several runs.
+    """
+    words: list[tuple[int, int]] = []
+    first_tokens: list[int] = []
+    for token, offset in enumerate(offsets):
+        token_start, token_end = stripped(text, offset)
+        if token_start == token_end:
+            continue
+        start, end = runs.at(token_start)[0], runs.at(token_end - 1)[1]
+        if words and start < words[-1][1]:
+            words[-1] = (words[-1][0], max(words[-1][1], end))
+        else:
+            words.append((start, end))
+            first_tokens.append(token)
+    return words, first_tokens
+
+
+def stripped(text: str, offset: tuple[int, int]) -> tuple[int, int]:
+    """Return a token's stretch without the blanks around it, which some tokenizers count in."""
+    start, end = offset
+    surface = text[start:end]
+    start += len(surface) - len(surface.lstrip())
+    return start, max(start, end - len(surface) + len(surface.rstrip()))

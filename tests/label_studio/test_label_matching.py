@@ -1,0 +1,46 @@
+import pytest
+
+from huggingface_ner.label_studio.label_matching import match_labels
+from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
+
+
+@pytest.fixture
+def config() -> LabelingConfig:
+    return parse_labeling_config(
+        '<View><Labels name="l" toName="t"><Label value="Person"/>'
+        '<Label value="Place" predicted_values="B-LOC, GPE"/>'
+        '<Label value="Wirkstoff" alias="drug"/></Labels><Text name="t" value="$t"/></View>'
+    )
+
+
+def test_labels_without_a_counterpart_are_named_on_both_sides(config: LabelingConfig) -> None:
+    match = match_labels(("PER", "MISC", "GPE"), config)
+    assert match.unmatched_model == ("MISC",)
+    assert match.unmatched_config == ("drug",)
+    assert not match.is_empty
+    assert not match.is_complete
+    assert "MISC" in str(match)
+    assert "drug" in str(match)
+    assert match.as_dict() == {
+        "model_labels": ["PER", "MISC", "GPE"],
+        "config_labels": ["Person", "Place", "drug"],
+        "unmatched_model_labels": ["MISC"],
+        "unmatched_config_labels": ["drug"],
+    }
+
+
+@pytest.mark.parametrize("labels", [("LABEL_0", "LABEL_1"), ()])
+def test_a_model_that_matches_nothing_says_so(config: LabelingConfig, labels: tuple[str, ...]) -> None:
+    match = match_labels(labels, config)
+    assert match.is_empty
+    assert match.unmatched_model == labels
+    assert match.unmatched_config == config.label_names
+    assert "nothing is suggested" in str(match)
+    assert all(label in str(match) for label in (*labels, *config.label_names))
+
+
+def test_a_model_may_know_more_than_the_config(config: LabelingConfig) -> None:
+    match = match_labels(("PER", "LOC", "MISC", "Wirkstoff"), config)
+    assert match.unmatched_config == ()
+    assert match.is_complete
+    assert match.unmatched_model == ("MISC",)

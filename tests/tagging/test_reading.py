@@ -1,0 +1,118 @@
+"""How heads of the Hub are read, the whole way: models that say what they are told."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tokenizers import pre_tokenizers
+from transformers import pipeline
+
+from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engines import hardware
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.pretrained import load_model, load_tokenizer
+from huggingface_ner.spans import Span
+from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.loading import load_prepared, load_tagger
+from huggingface_ner.tagging.reading import Reading
+from tests.told_models import SURE, save_told_model
+
+CONLL = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+CONLL_SORTED = ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "words", "spans"),
+    [
+        (CONLL, ["O", "I-LOC", "O"], [(1, 2, "LOC")]),
+        (CONLL, ["I-PER", "I-PER", "O"], [(0, 2, "PER")]),
+        (CONLL, ["I-PER", "B-PER", "I-PER"], [(0, 1, "PER"), (1, 3, "PER")]),
+        (CONLL, ["B-PER", "I-LOC", "I-LOC"], [(0, 1, "PER"), (1, 3, "LOC")]),
+        (CONLL_SORTED, ["I-PER", "O", "I-LOC"], [(0, 1, "PER"), (2, 3, "LOC")]),
+        # as scikit-learn sorts them, with a suffix, a padding output and another name for outside
+        (["LOC/B", "LOC/I", "NONE", "<pad>"], ["NONE", "LOC/I", "LOC/I"], [(1, 3, "LOC")]),
+    ],
+)
+def test_heads_of_the_hub_are_read(
+    tmp_path: Path, tags: list[str], words: list[str], spans: list[tuple[int, int, str]]
+) -> None:
+    outside = next(tag for tag in tags if tag in ("O", "NONE"))
+    told = [said for word in words for said in (word, outside)]
+    (found,) = load_tagger(save_told_model(tmp_path, tags, told), device="cpu").find_spans(["a b c"])
+    assert found == [Span(2 * start, 2 * end - 1, label) for start, end, label in spans]
+    assert [span.score for span in found] == pytest.approx(
+        [SURE ** (end - start) for start, end, _ in spans], abs=0.02
+    )
+
+
+@pytest.mark.parametrize("further", ["[PAD]", "X", "[CLS]", "<unk>"])
+def test_an_output_for_padding_is_never_suggested(tmp_path: Path, further: str) -> None:
+    told = [{further: 0.9, "B-PER": 0.08, "O": 0.02}, {further: 0.9, "O": 0.1}, {"O": 1.0}]
+    tagger = load_tagger(save_told_model(tmp_path, ["O", "B-PER", "I-PER", further], told), device="cpu")
+    (tagged,) = tagger.tag(["a b"])
+    assert tagged.spans == [Span(0, 1, "PER")]
+    assert tagged.spans[0].score == pytest.approx(0.8, abs=1e-3)
+    assert tagged.score == pytest.approx(0.8**0.5, abs=1e-3)
+    assert tagger.labels == ("PER",)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["O", "I-LOC", "O", "B-PER", "I-PER"],
+        ["I-LOC", "I-PER", "B-PER", "I-PER", "O"],
+        ["B-LOC", "B-LOC", "I-PER", "O", "I-LOC"],
+        ["B-PER", "I-LOC", "I-LOC", "O", "B-LOC"],
+    ],
+)
+def test_spans_are_those_of_transformers_own_pipeline(tmp_path: Path, words: list[str]) -> None:
+    folder = save_told_model(tmp_path, CONLL, words)
+    tokenizer = load_tokenizer(folder)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save_pretrained(folder)
+    ner = pipeline(
+        "token-classification",
+        model=str(folder),
+        tokenizer=str(folder),
+        aggregation_strategy="simple",
+        device="cpu",
+    )
+    theirs = [(found["start"], found["end"], found["entity_group"]) for found in ner("a b c d e")]
+    (ours,) = load_tagger(folder, device="cpu").find_spans(["a b c d e"])
+    assert [(span.start, span.end, span.label) for span in ours] == theirs
+
+
+def test_an_engine_without_pytorch_reads_a_head_as_the_model_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
+    fp32 = EnginePreference("onnx", "fp32", min_agreement=0.0)
+    folder = save_told_model(tmp_path / "model", CONLL, ["O", "O", "I-LOC", *["O"] * 20])
+    prepare_engine(folder, preference=fp32, device="cpu", into=tmp_path / "into")
+    tagger = load_prepared(folder, "cpu", fp32, tmp_path / "into")
+    assert tagger is not None
+    assert tagger.choice.kind.engine == "onnx"
+    assert tagger.find_spans(["a b"]) == [[Span(2, 3, "LOC")]]
+
+
+def test_a_version_from_before_heads_said_how_they_are_read_is_strict(tmp_path: Path) -> None:
+    folder = save_told_model(tmp_path / "model", CONLL, ["O", "O", "I-LOC", "O"])
+    copy = shutil.copytree(folder, tmp_path / "version")
+    (copy / "metrics.json").write_text("{}")
+    assert load_tagger(folder, device="cpu").find_spans(["a b"]) == [[Span(2, 3, "LOC")]]
+    assert load_tagger(copy, device="cpu").find_spans(["a b"]) != [[Span(2, 3, "LOC")]]
+    assert Reading.of_model(load_model(copy)[0]).scheme(CONLL) == TagScheme.bio(["LOC", "PER"])
+
+
+def test_another_tools_head_is_read_by_its_names() -> None:
+    reading = Reading(tag_scheme="IOB2")
+    assert reading.scheme(["O", "B-PER", "I-PER"]).strict
+    assert reading.scheme(["NONE", "PER"]).labels == ("PER",)
+
+
+def test_a_model_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    model, _ = load_model(save_told_model(tmp_path, CONLL, ["O"]))
+    model.config.huggingface_ner = {"tag_scheme": "IOB9"}
+    with pytest.raises(ModelError, match=r"IOB9.*newer version"):
+        Reading.of_model(model)
