@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import pre_tokenizers
@@ -71,7 +72,7 @@ def test_spans_are_those_of_transformers_own_pipeline(tmp_path: Path, words: lis
     tokenizer = load_tokenizer(folder)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.save_pretrained(folder)
-    ner = pipeline(
+    ner: Any = pipeline(
         "token-classification",
         model=str(folder),
         tokenizer=str(folder),
