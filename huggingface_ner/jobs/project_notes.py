@@ -1,4 +1,4 @@
-"""What is noted of a project: the token that Label Studio sent with /setup, and the state of its webhook.
+"""What is noted of a project: Label Studio's token from /setup, the state of its webhook, unmatched labels.
 
 Trainings use the token if LABEL_STUDIO_API_KEY is not set.
 """
@@ -45,6 +45,17 @@ class ProjectNotes:
         key = self._project_key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
+            pipeline.expire(key, STATE_TTL)
+            pipeline.execute()
+
+    def note_labels(self, project_id: int, note: str) -> None:
+        """Store which labels of a project are never suggested, in words for people; empty if all can be."""
+        key = self._project_key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            if note:
+                pipeline.hset(key, "labels_note", note)
+            else:
+                pipeline.hdel(key, "labels_note")
             pipeline.expire(key, STATE_TTL)
             pipeline.execute()
 

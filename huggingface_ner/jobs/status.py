@@ -42,6 +42,8 @@ def project_status(
         status["last"] = json.loads(state["last"])
     if "webhook" in state:
         status["webhook"] = state["webhook"]
+    if "labels_note" in state:
+        status["labels"] = state["labels_note"]
     if suggestions is not None:
         status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
     return status

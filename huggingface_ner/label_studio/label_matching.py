@@ -29,6 +29,11 @@ class LabelMatch:
         """Whether every label of the config can be suggested."""
         return not self.unmatched_config
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether every label on either side has a counterpart."""
+        return not self.unmatched_config and not self.unmatched_model
+
     def as_dict(self) -> dict[str, list[str]]:
         """Return the names of both sides, for JSON: all of them, and those without a counterpart."""
         return {
@@ -41,7 +46,9 @@ class LabelMatch:
     def __str__(self) -> str:
         """Say in one sentence what is never suggested and what to do about it; for the log."""
         if self.is_complete:
-            return f"the model knows every label of the labelling config: {_names(self.config)}"
+            told = f"the model knows every label of the labelling config: {_names(self.config)}"
+            left = f"; its labels {_names(self.unmatched_model)} match none, so they are never suggested"
+            return told + (left if self.unmatched_model else "")
         if self.is_empty:
             return (
                 f"no label of the model ({_names(self.model)}) matches one of the labelling config "

@@ -20,6 +20,7 @@ from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server import auth, errors, monitoring
 from huggingface_ner.server.client_connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
+from huggingface_ner.server.label_matches import LabelMatches
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.server.webhook_credentials import WebhookCredentials
 from huggingface_ner.serving.served_models import ServedModels
@@ -44,12 +45,13 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     make_model = partial(model_class, settings=settings, models=models, queue=queue)
     metrics = Metrics()
     credentials = WebhookCredentials(settings, queue)
+    labels = LabelMatches(queue)
 
     _number_requests(app)
     metrics.install(app)
     auth.install(app, settings)
     errors.install(app, settings)
-    monitoring.install(app, models, queue, metrics)
+    monitoring.install(app, models, queue, metrics, labels)
 
     @app.post("/setup")
     def setup() -> ResponseReturnValue:
@@ -76,6 +78,9 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
             is_connected=connection_check(request.environ),
         )
         results = model.predict(tasks, context=context)
+        if context is None:
+            served = models.model_for(parse_project_id(project))
+            labels.note(parse_project_id(project), served.version, served.labels, config)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
         return jsonify(results=results)

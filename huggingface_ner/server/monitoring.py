@@ -7,18 +7,25 @@ from redis import RedisError
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server.errors import BadRequestError
+from huggingface_ner.server.label_matches import LabelMatches
 from huggingface_ner.server.metrics import Metrics
 from huggingface_ner.serving.baseline import RETRY_INTERVAL, BaselineState
 from huggingface_ner.serving.served_models import NotReadyError, ServedModels
 
 
-def install(app: Flask, models: ServedModels, queue: TrainingQueue | None, metrics: Metrics) -> None:
+def install(
+    app: Flask, models: ServedModels, queue: TrainingQueue | None, metrics: Metrics, labels: LabelMatches
+) -> None:
     """Add the routes."""
 
     @app.get("/")
     @app.get("/health")
     def health() -> ResponseReturnValue:
-        more = {"engines": models.engines(), "passed_over": models.passed_over()}
+        more = {
+            "engines": models.engines(),
+            "passed_over": models.passed_over(),
+            "labels": labels.inexact(),
+        }
         return jsonify(status="UP", **_shown(models.state), **{name: told for name, told in more.items() if told})
 
     @app.get("/ready")
