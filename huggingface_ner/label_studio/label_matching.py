@@ -34,15 +34,6 @@ class LabelMatch:
         """Whether every label on either side has a counterpart."""
         return not self.unmatched_config and not self.unmatched_model
 
-    def as_dict(self) -> dict[str, list[str]]:
-        """Return the names of both sides, for JSON: all of them, and those without a counterpart."""
-        return {
-            "model_labels": list(self.model),
-            "config_labels": list(self.config),
-            "unmatched_model_labels": list(self.unmatched_model),
-            "unmatched_config_labels": list(self.unmatched_config),
-        }
-
     def __str__(self) -> str:
         """Say in one sentence what is never suggested and what to do about it; for the log."""
         if self.is_complete:
