@@ -24,12 +24,12 @@ def project_status(
     updates = int(state.get("updates", 0))
     wants = wants_training(state)
     if run is not None:
-        now = "running"
+        training = "running"
     elif "parked" in state:
-        now = "parked"
+        training = "parked"
     else:
-        now = "waiting" if wants else "idle"
-    status: dict[str, Any] = {"project": project_id, "state": now, "updates": updates}
+        training = "waiting" if wants else "idle"
+    status: dict[str, Any] = {"project": project_id, "state": training, "updates": updates}
     if updates_per_training:
         status["updates_until_training"] = updates_per_training - updates % updates_per_training
     if run is not None:

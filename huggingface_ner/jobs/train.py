@@ -78,7 +78,7 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
     try:
         config = parse_labeling_config(client.labeling_config(project_id))
     except LabelingConfigError as error:
-        return Outcome(status="skipped", reason=f"the labelling config is not for this: {error}")
+        return Outcome(status="skipped", reason=f"the labelling config cannot be used: {error}")
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
         for text in read_gold(client.annotated_tasks(project_id), config, task_reader(settings)):
             spool.add(text)
@@ -129,7 +129,7 @@ def _reporter(queue: TrainingQueue, run: Run) -> Report:
 
 
 def _report_outcome(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:
-    """Report the outcome of a run, waiting for Redis; an unreported run is repeated and finds no change."""
+    """Report the outcome of a run, waiting for Redis; if it is lost, the run is repeated and ends as unchanged."""
     until = time.monotonic() + OUTCOME_TIMEOUT
     while True:
         try:

@@ -129,7 +129,7 @@ class TrainingWorker(SpawnWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Send a heartbeat to RQ and to the health check; RQ's own is lost if Redis is away for long."""
+        """Send a heartbeat to RQ and to the health check; RQ's own key expires if Redis is away for long."""
         super().heartbeat(timeout, pipeline)
         key = health_key(self.hostname, self.pid)
         (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
@@ -143,7 +143,7 @@ class TrainingWorker(SpawnWorker):
 
     @contextmanager
     def _renewed_lease(self, job_id: str, renew: Callable[[], bool]) -> Iterator[None]:
-        """Renew the lease of a job meanwhile; kills the job's process if it lost the lease to another worker."""
+        """Renew the lease of a job in the with block; kills the job's process if another worker has the lease."""
         ended = threading.Event()
 
         def keep_alive() -> None:

@@ -12,7 +12,7 @@ from huggingface_ner.spans import AnnotatedText
 def read_gold(tasks: Iterable[object], config: LabelingConfig, reader: TaskReader) -> Iterator[AnnotatedText]:
     """Yield the texts of annotated tasks, one for each object.
 
-    Cancelled annotations count as none; of several the ground truth is taken, else the newest.
+    Cancelled annotations are ignored; of several, the ground truth counts, else the newest.
     """
     for number, task in enumerate(tasks, start=1):
         annotation = best_annotation(task)
@@ -24,7 +24,7 @@ def read_gold(tasks: Iterable[object], config: LabelingConfig, reader: TaskReade
 
 
 def best_annotation(task: object) -> Mapping[str, Any] | None:
-    """Return the annotation that a task teaches by; None where it has none that is not cancelled."""
+    """Return the annotation of a task to learn from; None if it has none that is not cancelled."""
     annotations = task.get("annotations") if isinstance(task, Mapping) else None
     usable = [
         annotation

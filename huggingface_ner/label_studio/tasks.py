@@ -21,15 +21,15 @@ URLS_AT_A_TIME = 8
 
 logger = logging.getLogger(__name__)
 
-# The documents of a task, each with its object; one that cannot be read is not there.
+# The documents of a task, each with its object; those that cannot be read are left out.
 TaskDocuments = list[tuple[TextObject, Document]]
 
 
 class TaskReader:
-    """Reads tasks; one that cannot be read costs a warning that names it, and never the others.
+    """Reads tasks; one that cannot be read is logged by its id, and the others are read all the same.
 
-    fetch: returns the text behind a URL or raises FetchError; asked only for objects with ``valueType="url"``.
-    label_studio_host: what relative addresses and storage URIs are resolved at.
+    fetch: returns the text behind a URL or raises FetchError; called only for objects with ``valueType="url"``.
+    label_studio_host: the base of relative addresses, and the host that resolves storage URIs.
     """
 
     def __init__(self, fetch: Callable[[str], str], label_studio_host: str) -> None:
@@ -85,7 +85,7 @@ def task_reader(settings: Settings) -> TaskReader:
 
 @lru_cache(maxsize=4)
 def _fetcher(settings: Settings) -> UrlFetcher:
-    """Return this process's fetcher: its access token outlives a request."""
+    """Return this process's fetcher, which keeps its access token from one request to the next."""
     key = settings.label_studio_api_key
     return UrlFetcher(
         settings.label_studio_host,
@@ -97,7 +97,7 @@ def _fetcher(settings: Settings) -> UrlFetcher:
 
 
 def _warn(task: Mapping[str, Any], error: Exception) -> None:
-    """Log that a task costs itself its labels: anything can be in it, so any error of one task stays with it."""
+    """Log that a task is not labelled. Its data can be anything, so its errors must not affect other tasks."""
     if isinstance(error, HuggingFaceNERError):
         # the message names keys and hosts, never a text
         logger.warning("task %.40r: not labelled: %s", task.get("id"), error)

@@ -21,7 +21,7 @@ def evaluate_tagger(
 ) -> Evaluation:
     """Score a tagger on texts; of overlapping gold spans only the longer counts.
 
-    match_labels: maps those of the tagger's labels that have a counterpart among the gold labels to it.
+    match_labels: maps the tagger's labels to gold labels; those without a counterpart are not in its result.
     progress: called after each batch with its number of texts.
     """
     names = match_labels(tagger.labels)
