@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 class Model(Protocol):
-    """What predicts for a project."""
+    """A model that predicts for a project."""
 
     @property
     def version(self) -> str:
-        """What its predictions carry."""
+        """The ``model_version`` of its predictions."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -45,17 +45,17 @@ class Models(Protocol):
     """The models that predict: all that a server serves, or the one that a command or a job loaded."""
 
     def model_for(self, project_id: int | None) -> Model:
-        """Return what predicts for a project now."""
+        """Return the model that predicts for a project now."""
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
-        """Return the version of what predicts, waiting up to ``timeout`` seconds for a model that is loading."""
+        """Return the version of a project's model, waiting up to ``timeout`` seconds for one that is loading."""
 
 
 class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class has no types
     """Named entity recognition with a fine-tuned Hugging Face token-classification model.
 
-    To customise it, subclass it and name the subclass in MODEL_CLASS: what it changes holds for suggestions that
-    Label Studio requests, for those that are pushed after a training, and for the command ``predict``::
+    To customise it, subclass it and name the subclass in MODEL_CLASS: its changes apply to suggestions that
+    Label Studio requests, to those that are pushed after a training, and to the command ``predict``::
 
         class BriefNER(HuggingFaceNER):
             def predict(self, tasks, context=None, **kwargs):

@@ -1,4 +1,4 @@
-"""Folders and Hub names to tokenizers and models: nothing that they contain is run as code."""
+"""Loads tokenizers and models from folders or the Hub; nothing in them is run as code."""
 
 import logging
 import os

@@ -1,6 +1,6 @@
 """The training queue: counts updates, stores which projects want a training, and enqueues RQ jobs for them.
 
-Redis holds a hash for each project:
+Redis has a hash for each project:
 
 - ``updates``: annotation updates so far;
 - ``asked``, ``answered``: how many trainings were requested, and up to which of them a run has answered. A project

@@ -171,7 +171,7 @@ def run_worker(settings: Settings) -> None:
     """
     url = queue_url(settings)
     if url is None:
-        raise QueueError("REDIS_URL is not set: a worker needs the Redis that holds the training queue")
+        raise QueueError("REDIS_URL is not set: a worker needs the Redis of the training queue")
     training = TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
     try:
         training.enqueue_due()

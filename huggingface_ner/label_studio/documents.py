@@ -18,7 +18,7 @@ __all__ = ["Document", "TextDocument", "UnreadableTextError", "open_document"]
 
 
 class Document(Protocol):
-    """The text of one object of one task, and the way from its code points to region values and back."""
+    """The text of one object of one task, with conversions of its code points to region values and back."""
 
     @property
     def text(self) -> str:

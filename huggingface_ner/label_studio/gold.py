@@ -1,4 +1,4 @@
-"""Annotated tasks, as Label Studio exports them, to texts with gold spans."""
+"""Reads texts with gold spans from annotated tasks, as Label Studio exports them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Labelling config XML to the controls that label text."""
+"""Reads the controls that label text from the XML of a labelling config."""
 
 import threading
 from collections import OrderedDict

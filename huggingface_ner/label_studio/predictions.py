@@ -1,4 +1,4 @@
-"""Tasks to predictions in Label Studio's form."""
+"""Predicts tasks, in Label Studio's form."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Regions, as Label Studio stores them, to spans and back."""
+"""Converts regions, as Label Studio stores them, to spans and back."""
 
 import math
 import secrets

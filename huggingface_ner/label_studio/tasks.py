@@ -1,4 +1,4 @@
-"""Tasks to the documents that their annotators see."""
+"""Reads tasks as the documents that their annotators see."""
 
 import base64
 import logging
@@ -102,7 +102,7 @@ def _warn(task: Mapping[str, Any], error: Exception) -> None:
         # the message names keys and hosts, never a text
         logger.warning("task %.40r: not labelled: %s", task.get("id"), error)
         return
-    # the error's own message may hold the text
+    # the error's own message may contain the text
     places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
     kind = type(error).__name__
     logger.warning("task %.40r: not labelled: %s in %s", task.get("id"), kind, " > ".join(places))

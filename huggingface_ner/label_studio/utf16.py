@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 
 class CodeUnits:
-    """The way between a text's code points and its UTF-16 code units; fast for texts of any length."""
+    """Converts between a text's code points and its UTF-16 code units; fast for texts of any length."""
 
     def __init__(self, text: str) -> None:
         self._length = len(text)

@@ -1,4 +1,4 @@
-"""Concurrent requests share one engine: who waits, who is refused, who gets an answer.
+"""Runs the texts of concurrent requests on one engine: which requests wait, and which are refused.
 
 One thread runs the engine, which has the cores to itself. Each request tokenizes and decodes in its own thread,
 some groups of texts ahead of the engine.

@@ -1,4 +1,4 @@
-"""Tag probabilities to spans and their scores."""
+"""Decodes tag probabilities into spans and their scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
             ) from error
 
     def saved(self) -> dict[str, Any]:
-        """Return what ``config.json`` holds under CONFIG_KEY."""
+        """Return what ``config.json`` has under CONFIG_KEY."""
         return self.model_dump()
 
     def scheme(self, names: Sequence[str]) -> TagScheme:

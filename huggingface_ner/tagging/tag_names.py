@@ -1,4 +1,4 @@
-"""The names of a head's outputs to tags: each a prefix (O, B, I, E or S) and a label.
+"""Reads the names of a head's outputs as tags: each a prefix (O, B, I, E or S) and a label.
 
 The Hub has many spellings: ``B-PER``, ``PER-B``, ``B_PER``, ``L-PER`` for ``E-PER``, ``PER`` without a prefix,
 another name for outside, and outputs that mark padding or word pieces.

@@ -1,4 +1,4 @@
-"""Texts to overlapping token windows, and the words that each window decides.
+"""Cuts texts into overlapping token windows, and says which words each window decides.
 
 Nothing is truncated: a text that is longer than the model's input is cut into overlapping windows. A word in an
 overlap takes its prediction from one of its windows, which *decides* it: the one in which the shorter of its left

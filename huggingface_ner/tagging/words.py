@@ -17,7 +17,7 @@ WORD_RULES: Final = 2
 
 _WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _SPLIT = _WITHOUT_BLANKS + r"\p{Hangul}"
-# A word may hold these: marks, soft hyphen, joiners.
+# A word may contain these: marks, soft hyphen, joiners.
 _INNER = r"\p{M}\u00ad\u200c\u200d\u2060"
 _RAISED = r"\p{dt=Super}\p{dt=Sub}"
 _SCRIPTS = [
@@ -80,7 +80,7 @@ class Runs:
         return runs
 
     def at(self, index: int) -> tuple[int, int]:
-        """Return the run that holds a character; a blank is a run by itself."""
+        """Return the run that contains a character; a blank is a run by itself."""
         found = bisect_right(self.starts, index) - 1
         return (
             (self.starts[found], self.ends[found])
