@@ -25,15 +25,9 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
     from redis import RedisError
 
     from huggingface_ner.jobs.queue import TrainingQueue
-    from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
+    from huggingface_ner.jobs.redis_connection import QueueError, connect, running_queue_url
 
-    url = queue_url(settings)
-    if url is None:
-        raise QueueError(
-            f"no running server found in MODEL_DIR={settings.model_dir}; start one with `make serve`, or set "
-            "MODEL_DIR or REDIS_URL"
-        )
-    queue = TrainingQueue(connect(url), settings)
+    queue = TrainingQueue(connect(running_queue_url(settings)), settings)
     try:
         projects = [options.project] if options.project is not None else queue.projects()
         statuses = [queue.status(project_id) for project_id in projects]
