@@ -15,7 +15,8 @@ def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, 
     Raises RedisError.
     """
     if event.action == START_TRAINING:
-        return queue.request_training(project_id)
+        hold_or_request = queue.hold_request if event.may_be_automatic else queue.request_training
+        return hold_or_request(project_id)
     if event.action == TASKS_CREATED:
         queue.suggestions.tasks_added(project_id)
         return None

@@ -25,12 +25,15 @@ class WebhookEvent:
 
     project_id: None where it names no project. updates: annotations that were created, changed or deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
+    may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on
+    annotation submission", not from its button; False only if the event says that the switch is off.
     """
 
     action: str
     project_id: int | None
     updates: int = 0
     label_config: str | None = None
+    may_be_automatic: bool = False
 
 
 def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
@@ -43,4 +46,12 @@ def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
         annotations = data.get(ANNOTATION_KEYS[action])
         updates = len(annotations) if isinstance(annotations, list) else 1
     label_config = details.get("label_config") if action == PROJECT_UPDATED else None
-    return WebhookEvent(action, project_id, updates, label_config if isinstance(label_config, str) else None)
+    # Label Studio shows the switch as the number of annotations that start a training; 0: off
+    switch = details.get("min_annotations_to_start_training")
+    return WebhookEvent(
+        action,
+        project_id,
+        updates,
+        label_config if isinstance(label_config, str) else None,
+        may_be_automatic=action == START_TRAINING and switch != 0,
+    )
