@@ -3,6 +3,9 @@
 Redis holds a hash for each project:
 
 - ``updates``, ``annotated_at``: annotation updates so far, and when the last event of one arrived;
+- ``surplus``: by how much the updates exceed the annotations in Label Studio: some were changed or deleted;
+- ``recounts``, ``recounted``: how many recounts of the annotations were requested, and how many answered;
+- ``recount_due``, ``recount_attempts``: when the next attempt may begin, and how many have begun;
 - ``held_at``: when a request was made that is dropped if an annotation's event arrives soon, see requests;
 - ``asked``, ``answered``: how many trainings were requested, and up to which of them a run has answered. A project
   wants a training while asked is more than answered, so no request is lost, whatever process is killed;
@@ -31,10 +34,11 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import TRAIN
+from huggingface_ner.jobs.allowed_jobs import COUNT, TRAIN
 from huggingface_ner.jobs.project_notes import ProjectNotes
+from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
-from huggingface_ner.jobs.requests import TrainingRequests, run_id
+from huggingface_ner.jobs.requests import run_id
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
@@ -68,7 +72,7 @@ def open_queue(settings: Settings) -> "TrainingQueue | None":
     return None if url is None else TrainingQueue(connect(url), settings)
 
 
-class TrainingQueue(TrainingRequests):
+class TrainingQueue(Recounts):
     """The training queue in Redis; methods raise RedisError if it does not answer."""
 
     def __init__(self, connection: Redis, settings: Settings) -> None:
@@ -79,10 +83,12 @@ class TrainingQueue(TrainingRequests):
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def enqueue_due(self) -> None:
-        """Enqueue a job for each project whose training is due. Several workers may call this at once.
+        """Enqueue a job for each project whose recount or training is due. Several workers may call this at once.
 
         Runs whose worker was killed are ended first, and held requests are made if their grace is over.
         """
+        for project_id in self.recounts_due():
+            self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
             if self._redis.exists(self._lock(project_id)):
@@ -93,17 +99,7 @@ class TrainingQueue(TrainingRequests):
                 if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                     logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
             elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
-                job_id = run_id(project_id, int(state.get("runs", 0)) + 1)
-                if self.rq.get_job_position(job_id) is None:
-                    self.rq.enqueue_call(
-                        TRAIN,
-                        args=(project_id,),
-                        timeout=self._timeout,
-                        job_id=job_id,
-                        result_ttl=3600,
-                        failure_ttl=3600,
-                        description=f"training of project {project_id}",
-                    )
+                self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
         """Acquire the lease of a project; returns None if another run has it or no training is wanted."""
@@ -219,6 +215,18 @@ class TrainingQueue(TrainingRequests):
             return True
 
         return bool(self._change(release, key, lock))
+
+    def _enqueue(self, function: str, project_id: int, job_id: str, result_ttl: int = 3600) -> None:
+        """Enqueue a job unless it is in the queue."""
+        if self.rq.get_job_position(job_id) is None:
+            self.rq.enqueue_call(
+                function,
+                args=(project_id,),
+                timeout=self._timeout,
+                job_id=job_id,
+                result_ttl=result_ttl,
+                failure_ttl=3600,
+            )
 
     def _lock(self, project_id: int) -> str:
         return f"{self._prefix}:held:{project_id}"

@@ -31,9 +31,10 @@ class TrainingRequests:
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
         self._breaker = CircuitBreaker()
 
-    def count_updates(self, project_id: int, count: int) -> str | None:
+    def count_updates(self, project_id: int, count: int, *, added: int = 0) -> str | None:
         """Count annotation updates; returns the id of the run that they start, or None.
 
+        added: how many more annotations the project has now; negative if some were deleted.
         Each START_TRAINING_EACH_N_UPDATES-th update requests a training. In a parked project any update does.
         A held request of the project is dropped: it was one of these updates.
         """
@@ -42,6 +43,7 @@ class TrainingRequests:
             pipeline.hset(key, "annotated_at", str(time.time()))
             pipeline.hdel(key, "held_at")
             pipeline.srem(self._holding, project_id)
+            pipeline.hincrby(key, "surplus", count - added)
             pipeline.hincrby(key, "updates", count)
             pipeline.hexists(key, "parked")
             pipeline.expire(key, STATE_TTL)

@@ -57,6 +57,13 @@ class LabelStudioClient:
         with self._errors(project_id):
             return str(self._sdk.projects.get(id=project_id).label_config or "")
 
+    def annotation_count(self, project_id: int) -> int:
+        """Return how many annotations a project has, skipped ones too; raises ClientError."""
+        with self._errors(project_id):
+            project = self._sdk.projects.get(id=project_id)
+            # each skipped annotation sent an event, and is changed into one that is not by an event
+            return (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
+
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, as it exports them, a page at a time.
 
