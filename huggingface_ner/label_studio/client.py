@@ -116,9 +116,10 @@ class LabelStudioClient:
             if self._sdk.projects.get(id=project_id).model_version != version:
                 self._sdk.projects.update(project_id, model_version=version)
 
-    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> bool:
-        """Let the webhook of a project's backend carry credentials; False where there is none.
+    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
+        """Let the webhook of a project's backend carry credentials; returns how many lacked them.
 
+        None: the backend has no webhook.
         host: by which the backend is asked, with its port: it tells which, where several have the user.
         authorization: the header, for a backend whose URL has no credentials, which its webhook has then too.
         Raises ClientError.
@@ -137,7 +138,7 @@ class LabelStudioClient:
         refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
         if refused:
             raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", retryable=True)
-        return bool(ours)
+        return len(without) if ours else None
 
     def _webhooks(self, project_id: int) -> list[Any]:
         return list(self._sdk.webhooks.list(project=str(project_id)))
