@@ -57,6 +57,13 @@ class LabelStudioClient:
         with self._errors(project_id):
             return str(self._sdk.projects.get(id=project_id).label_config or "")
 
+    def annotation_count(self, project_id: int) -> int:
+        """Return how many annotations a project has, skipped ones too; raises ClientError."""
+        with self._errors(project_id):
+            project = self._sdk.projects.get(id=project_id)
+            # each skipped annotation sent an event, and is changed into one that is not by an event
+            return (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
+
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, as it exports them, a page at a time.
 
@@ -109,9 +116,10 @@ class LabelStudioClient:
             if self._sdk.projects.get(id=project_id).model_version != version:
                 self._sdk.projects.update(project_id, model_version=version)
 
-    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> bool:
-        """Let the webhook of a project's backend carry credentials; False where there is none.
+    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
+        """Let the webhook of a project's backend carry credentials; returns how many lacked them.
 
+        None: the backend has no webhook.
         host: by which the backend is asked, with its port: it tells which, where several have the user.
         authorization: the header, for a backend whose URL has no credentials, which its webhook has then too.
         Raises ClientError.
@@ -130,7 +138,7 @@ class LabelStudioClient:
         refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
         if refused:
             raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", retryable=True)
-        return bool(ours)
+        return len(without) if ours else None
 
     def _webhooks(self, project_id: int) -> list[Any]:
         return list(self._sdk.webhooks.list(project=str(project_id)))

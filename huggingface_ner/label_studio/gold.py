@@ -1,12 +1,15 @@
 """Annotated tasks, as Label Studio exports them, to texts with gold spans."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
 from huggingface_ner.label_studio.regions import read_spans
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.spans import AnnotatedText
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read_gold(tasks: Iterable[object], config: LabelingConfig, reader: TaskReader) -> Iterator[AnnotatedText]:
@@ -31,13 +34,24 @@ def best_annotation(task: object) -> Mapping[str, Any] | None:
         for annotation in (annotations if isinstance(annotations, list) else [])
         if isinstance(annotation, Mapping) and not annotation.get("was_cancelled")
     ]
-    # ISO 8601 in one time zone sorts by time
     return max(
         usable,
         key=lambda annotation: (
             bool(annotation.get("ground_truth")),
-            str(annotation.get("updated_at") or annotation.get("created_at") or ""),
+            _since_epoch(annotation.get("updated_at") or annotation.get("created_at")),
             annotation["id"] if isinstance(annotation.get("id"), int) else 0,
         ),
         default=None,
     )
+
+
+def _since_epoch(time: object) -> timedelta:
+    """Return an ISO 8601 time as the time since 1970, UTC if it has no offset; what is not one is the oldest."""
+    try:
+        parsed = datetime.fromisoformat(time) if isinstance(time, str) else None
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        return timedelta.min
+    # a difference, because a time near year 1 or 9999 has no counterpart in UTC
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH

@@ -1,6 +1,9 @@
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from huggingface_ner.label_studio.gold import best_annotation, read_gold
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
@@ -12,6 +15,11 @@ CONFIG = parse_labeling_config(
 )
 READER = TaskReader(str, "http://ls")
 REGION = {"from_name": "l", "to_name": "t", "type": "labels", "value": {"start": 0, "end": 4, "labels": ["PER"]}}
+
+
+OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(datetime(1970, 1, 3), datetime(2100, 1, 1))  # noqa: DTZ001 - UTC is added to it
+NOT_TIMES = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(), st.lists(st.text()))
 
 
 def _annotation(number: int, **more: Any) -> dict[str, Any]:
@@ -36,6 +44,40 @@ def _annotation(number: int, **more: Any) -> dict[str, Any]:
 def test_the_annotation_that_teaches(annotations: object, best: int | None) -> None:
     annotation = best_annotation({"annotations": annotations})
     assert (annotation and annotation["id"]) == best
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("2026-01-01T10:00:00Z", "2026-01-01T10:00:00.5Z"),
+        ("2026-01-01T11:00:00+02:00", "2026-01-01T10:00:00Z"),
+        ("2026-01-01T10:00:00", "2026-01-01T10:00:00.000001Z"),
+        ("0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"),
+        (1_800_000_000, "2026-01-01T10:00:00Z"),
+        ("yesterday", "2026-01-01T10:00:00Z"),
+        ("2026-13-01T10:00:00Z", "2026-01-01T10:00:00Z"),
+        (None, "2026-01-01T10:00:00Z"),
+    ],
+)
+def test_times_compare_as_times(older: object, newer: object) -> None:
+    for field in ("updated_at", "created_at"):
+        best = best_annotation({"annotations": [{"id": 1, field: newer}, {"id": 2, field: older}]})
+        assert best is not None
+        assert best["id"] == 1
+
+
+@given(moments=st.lists(st.tuples(MOMENTS, OFFSETS), min_size=1, unique_by=lambda pair: pair[0]), other=NOT_TIMES)
+def test_the_newest_is_the_newest_in_any_time_zone(
+    moments: list[tuple[datetime, timezone]], other: object
+) -> None:
+    annotations = [
+        {"id": -number, "updated_at": moment.replace(tzinfo=UTC).astimezone(zone).isoformat()}
+        for number, (moment, zone) in enumerate(moments)
+    ]
+    best = best_annotation({"annotations": [*annotations, {"id": 1, "updated_at": other}]})
+    assert best is not None
+    moment, zone = max(moments, key=lambda pair: pair[0])
+    assert best["updated_at"] == moment.replace(tzinfo=UTC).astimezone(zone).isoformat()
 
 
 def test_tasks_without_a_usable_annotation_or_text_are_left_out() -> None:
