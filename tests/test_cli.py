@@ -234,7 +234,7 @@ def test_a_versions_scores_are_those_that_evaluate_prints(
     arguments = ["--config", config, "--tasks", measured, "--model", str(version.folder), "--json"]
     assert main(["evaluate", *arguments]) == 0
     scores = json.loads(capsys.readouterr().out)
-    assert scores["gold"] == len(held_out)
+    assert scores.pop("left_out")["regions_seen"] == scores["gold"] == len(held_out)
     assert scores == {name: version.metrics[name] for name in scores}
 
 
@@ -244,3 +244,25 @@ def test_a_versions_scores_are_those_that_evaluate_prints(
 def test_train_wants_one_place_for_the_model(config: str, where: list[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--config", config, "--tasks", "x", *where])
+
+
+def test_evaluate_says_what_its_scores_rest_on(
+    news_model: Path, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = {**_region("Anna"), "value": {"start": 0, "end": 4, "labels": ["Firma"]}}
+    annotated = [
+        {"id": 1, "data": {"t": "Anna flew."}, "annotations": [{"result": [_region("Anna"), old, old]}]},
+        {"id": 2, "data": {}, "annotations": [{"result": []}]},
+    ]
+    arguments = ["--model", str(news_model), "--config", config, "--tasks", _tasks(tmp_path, annotated)]
+    assert main(["evaluate", *arguments]) == 0
+    *_, basis, summary = capsys.readouterr().out.splitlines()
+    assert basis.endswith(" over 1 of 3 regions")
+    assert summary == (
+        "2 of 3 regions were not used: 2 Firma have labels that are not in the labelling config; 1 task could not "
+        "be read"
+    )
+    assert main(["evaluate", *arguments, "--json"]) == 0
+    left_out = json.loads(capsys.readouterr().out)["left_out"]
+    assert left_out["regions"] == {"unknown_label": {"Firma": 2}}
+    assert left_out["tasks"] == {"unreadable": 1}

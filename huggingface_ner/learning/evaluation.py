@@ -29,13 +29,15 @@ def evaluate_tagger(
     """
     names = match_labels(tagger.labels)
     wanted, predicted = [], []
+    left_out = 0
     for start in range(0, len(gold), TEXTS_AT_A_TIME):
         some = gold[start : start + TEXTS_AT_A_TIME]
         wanted += [text.spans for text in some]
+        left_out += sum(text.left_out for text in some)
         predicted += [
             [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
             for spans in tagger.find_spans([text.text for text in some])
         ]
         if progress is not None:
             progress(len(some))
-    return evaluate(wanted, predicted)
+    return evaluate(wanted, predicted, left_out)
