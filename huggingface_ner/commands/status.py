@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from huggingface_ner.commands.options import Commands, add_command, project_id
+from huggingface_ner.scores import f1_in_words
 from huggingface_ner.settings import Settings
 
 
@@ -51,10 +52,11 @@ def _status_line(status: dict[str, Any]) -> str:
             )
         line += "; another waits" if status["waiting"] else ""
     if last:
-        scores = [f"{last[name]:.3f}" for name in ("f1", "f1_before") if last[name] is not None]
-        line += f"; last: {last['status']}, {last['reason']}" + (
-            f" (F1 {', before '.join(scores)})" if scores else ""
-        )
+        # an outcome of an older release has no basis, and does not say what was left out
+        scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"))
+        line += f"; last: {last['status']}, {last['reason']}{scores}"
+        summary = (last.get("left_out") or {}).get("summary")
+        line += f"; {summary}" if summary else ""
     return line
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -37,6 +38,14 @@ class ClientError(HuggingFaceNERError):
         self.retryable = retryable
 
 
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's title and its labelling config, XML; either can be empty."""
+
+    title: str
+    labeling_config: str
+
+
 class LabelStudioClient:
     """Reads and writes projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token.
 
@@ -52,10 +61,15 @@ class LabelStudioClient:
         if not self._key:
             raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", retryable=False)
 
+    def project(self, project_id: int) -> Project:
+        """Return what a project is called and asks for; raises ClientError."""
+        with self._errors(project_id):
+            found = self._sdk.projects.get(id=project_id)
+            return Project(str(found.title or ""), str(found.label_config or ""))
+
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config, XML; raises ClientError."""
-        with self._errors(project_id):
-            return str(self._sdk.projects.get(id=project_id).label_config or "")
+        return self.project(project_id).labeling_config
 
     def annotation_count(self, project_id: int) -> int:
         """Return how many annotations a project has, skipped ones too; raises ClientError."""

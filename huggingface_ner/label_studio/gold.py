@@ -5,25 +5,42 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
-from huggingface_ner.label_studio.regions import read_spans
+from huggingface_ner.label_studio.regions import count_unread, read_spans
 from huggingface_ner.label_studio.tasks import TaskReader
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def read_gold(tasks: Iterable[object], config: LabelingConfig, reader: TaskReader) -> Iterator[AnnotatedText]:
+def read_gold(
+    tasks: Iterable[object], config: LabelingConfig, reader: TaskReader, left_out: LeftOut | None = None
+) -> Iterator[AnnotatedText]:
     """Yield the texts of annotated tasks, one for each object.
 
     Cancelled annotations count as none; of several the ground truth is taken, else the newest.
+    left_out: counts all regions of the annotations that are taken, and what of them and of the tasks is not used.
     """
+    left_out = LeftOut() if left_out is None else left_out
     for number, task in enumerate(tasks, start=1):
         annotation = best_annotation(task)
         if annotation is None or not isinstance(task, Mapping):
+            if isinstance(task, Mapping) and task.get("annotations"):
+                left_out.tasks["skipped"] += 1
             continue
-        for text_object, document in reader.documents(task, config):
-            spans = read_spans(annotation.get("result"), config.controls_for(text_object), document)
-            yield AnnotatedText(str(task.get("id", f"#{number}")), document.text, tuple(spans))
+        results = annotation.get("result")
+        documents = reader.documents(task, config, left_out)
+        of_text = LeftOut()
+        # with a <Repeater>, each task has a config of its own
+        in_task = next((text_object.task_config for text_object, _ in documents), None) or config
+        count_unread(results, in_task.controls, {text_object.name for text_object, _ in documents}, of_text)
+        for text_object, document in documents:
+            spans = read_spans(results, config.controls_for(text_object), document, of_text)
+            left_out.merge(of_text)
+            task_id = str(task.get("id", f"#{number}"))
+            yield AnnotatedText(task_id, document.text, tuple(spans), of_text.regions_left_out)
+            of_text = LeftOut()
+        left_out.merge(of_text)
 
 
 def best_annotation(task: object) -> Mapping[str, Any] | None:

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huggingface_ner.label_studio.fetching import FetchError
 from huggingface_ner.label_studio.gold import best_annotation, read_gold
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.tasks import TaskReader
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import Span
 
 CONFIG = parse_labeling_config(
@@ -90,8 +92,53 @@ def test_tasks_without_a_usable_annotation_or_text_are_left_out() -> None:
         {"data": {"t": "Anna"}, "annotations": [{"id": 5, "result": None}]},
         "no task",
     ]
-    gold = list(read_gold(tasks, CONFIG, READER))
+    left_out = LeftOut()
+    gold = list(read_gold(tasks, CONFIG, READER, left_out))
+    assert left_out.tasks == {"skipped": 1, "unreadable": 1}
+    assert (left_out.regions_seen, left_out.regions) == (2, {("no_text", "PER"): 1})
     assert [(text.task_id, text.spans) for text in gold] == [("1", (Span(0, 4, "PER"),)), ("2", ()), ("#6", ())]
+
+
+def _region(control: str, over: str, *labels: str, start: int = 0, end: int = 4) -> dict[str, Any]:
+    value = {"start": start, "end": end, "labels": list(labels)}
+    return {"from_name": control, "to_name": over, "type": "labels", "value": value}
+
+
+def test_every_region_is_either_a_span_or_counted() -> None:
+    config = parse_labeling_config(
+        '<View><Labels name="l" toName="t,u"><Label value="PER"/></Labels><Text name="t" value="$t"/>'
+        '<Text name="u" value="$u" valueType="url"/></View>'
+    )
+    results = [
+        _region("l", "t", "PER"),
+        _region("l", "t", "PER", "Gone"),
+        _region("l", "t", "PER", start=4, end=5),
+        _region("l", "u", "PER"),
+        _region("gone", "t", "PER"),
+        {**_region("l", "t", "PER"), "from_name": ["l"]},
+        {"from_name": "c", "to_name": "t", "type": "choices", "value": {"choices": ["news"]}},
+        {"type": "relation", "from_id": "a", "to_id": "b"},
+        {"from_name": "l", "to_name": "t", "value": None},
+        None,
+    ]
+
+    def never(url: str) -> str:
+        raise FetchError("gone")
+
+    task = {"id": 1, "data": {"t": "Anna flew", "u": "http://ls/u"}, "annotations": [{"result": results}]}
+    left_out = LeftOut()
+    (text,) = read_gold([task], config, TaskReader(never, "http://ls"), left_out)
+    assert text.spans == (Span(0, 4, "PER"), Span(0, 4, "PER"))
+    assert left_out.tasks == {"not_fetched": 1}
+    assert left_out.regions == {
+        ("unknown_label", "Gone"): 1,
+        ("blank", "PER"): 1,
+        ("no_text", "PER"): 1,
+        ("unknown_control", "PER"): 2,
+        ("no_label", ""): 1,
+    }
+    assert left_out.regions_seen == len(text.spans) + left_out.regions_left_out
+    assert text.left_out == left_out.regions_left_out
 
 
 def test_the_sample_data_teaches_what_it_should(news_config: str, news_tasks: list[dict[str, Any]]) -> None:
