@@ -1,92 +1,90 @@
-"""Doubles each input up to its limit and prints time and memory: a ratio near 2 is linear."""
+"""Time and memory of the inputs that anybody can make large, each doubled up to its limit.
 
-import contextlib
-import sys
+Twice the input should take about twice the time and memory: a ratio that grows with the size shows a bound that is
+not linear.
+"""
+
+import argparse
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.labeling_config import MAX_CHARACTERS, parse_labeling_config
 
-HTML_LIMIT = 1_600_000
-TEXT = '<Text name="t" value="$t"/>'
+LABELS = '<Label value="PER"/>'
 
 
-def _html(pattern: str) -> Callable[[int], object]:
-    return lambda size: HyperTextDocument(pattern * (size // len(pattern)) + "Anna")
+def _many_labels(size: int) -> str:
+    labels = "".join(f'<Label value="L{number}"/>' for number in range(size // 20))
+    return f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$t"/></View>'
 
 
-def _config(before: str, pattern: str, after: str) -> Callable[[int], object]:
-    return lambda size: parse_labeling_config(
-        f"<View>{before}{pattern * (size // len(pattern))}{after}{TEXT}</View>"
+def _many_controls(size: int) -> str:
+    controls = "".join(f'<Labels name="l{n}" toName="t{n}">{LABELS}</Labels>' for n in range(size // 80))
+    texts = "".join(f'<Text name="t{n}" value="$t{n}"/>' for n in range(size // 80))
+    return f"<View>{controls}{texts}</View>"
+
+
+def _many_targets(size: int) -> str:
+    return (
+        f'<View><Labels name="l" toName="{"t," * (size // 2)}">{LABELS}</Labels><Text name="t" value="$t"/></View>'
     )
 
 
-INPUTS: dict[str, tuple[int, Callable[[int], object]]] = {
-    "HTML: nested as deep as is read": (HTML_LIMIT, _html("<div>" * 4_000 + "x" + "</div>" * 4_000)),
-    "HTML: <b> in <b>": (HTML_LIMIT, _html("<b>")),
-    "HTML: misnested <b><p>": (HTML_LIMIT, _html("x<b>y<p>z</b>")),
-    "HTML: list items": (HTML_LIMIT, _html("<li>Anna</li>")),
-    "HTML: unmatched end tags": (HTML_LIMIT, _html("<i></b>")),
-    "HTML: unfinished comments": (HTML_LIMIT, _html("<!--")),
-    "config: labels": (MAX_CHARACTERS, _config('<Labels name="l" toName="t">', '<Label value="A"/>', "</Labels>")),
-    "config: toName": (
-        MAX_CHARACTERS,
-        _config('<Labels name="l" toName="', "t,", '"><Label value="A"/></Labels>'),
-    ),
-    "config: controls": (
-        MAX_CHARACTERS,
-        _config("", '<Labels name="l" toName="t"><Label value="A"/></Labels>', ""),
-    ),
-    "config: <Labels> in <Labels>": (
-        MAX_CHARACTERS,
-        lambda size: parse_labeling_config(
-            "<View>"
-            + '<Labels name="l" toName="t"><Label value="A"/>' * (size // 60)
-            + "</Labels>" * (size // 60)
-            + TEXT
-            + "</View>"
-        ),
-    ),
+def _nested_views(size: int) -> str:
+    depth = min(size // 13, 5_000)
+    inner = f'<Labels name="l" toName="t">{LABELS}</Labels><Text name="t" value="$t"/>'
+    return "<View>" * depth + inner + "</View>" * depth
+
+
+INPUTS: dict[str, tuple[int, Callable[[int], str], Callable[[str], object]]] = {
+    "HTML, nested <b>": (400_000, lambda size: "<b>x" * (size // 4), HyperTextDocument),
+    "HTML, nested <div>": (100_000, lambda size: "<div>x" * (size // 6), HyperTextDocument),
+    "HTML, misnested": (400_000, lambda size: "<p><b>x<i>y</b>z</i>" * (size // 20), HyperTextDocument),
+    "HTML, table": (800_000, lambda size: "<table>" + "<tr><td>x" * (size // 9), HyperTextDocument),
+    "HTML, entities": (800_000, lambda size: "&amp;&#x41;" * (size // 11), HyperTextDocument),
+    "labelling config, labels": (MAX_CHARACTERS, _many_labels, parse_labeling_config),
+    "labelling config, controls": (MAX_CHARACTERS, _many_controls, parse_labeling_config),
+    "labelling config, toName": (MAX_CHARACTERS, _many_targets, parse_labeling_config),
+    "labelling config, nested": (MAX_CHARACTERS, _nested_views, parse_labeling_config),
 }
 
 
-def _measured(make: Callable[[int], object], size: int) -> tuple[float, float]:
-    """Return seconds and peak MB (Python's own memory)."""
-    start = time.perf_counter()
+def main() -> None:
+    """Print a row for each size: seconds, megabytes at the peak, and their ratios to the size before."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smallest", type=int, default=25_000, metavar="CHARACTERS", help="default: %(default)s")
+    options = parser.parse_args()
+    for name, (limit, make, read) in INPUTS.items():
+        print(f"\n{name}\n{'characters':>12} {'seconds':>9} {'MB':>8}  ratios")
+        before: tuple[float, float] | None = None
+        size = options.smallest
+        while size <= limit:
+            seconds, megabytes, refused = _measure(make(size), read)
+            ratios = f"{seconds / before[0]:6.2f} {megabytes / before[1]:6.2f}" if before else ""
+            print(f"{size:12,} {seconds:9.3f} {megabytes:8.1f}  {ratios}  {refused}", flush=True)
+            before = max(seconds, 1e-6), max(megabytes, 1e-3)
+            size *= 2
+
+
+def _measure(text: str, read: Callable[[str], object]) -> tuple[float, float, str]:
+    """Return seconds, peak megabytes (of a second run, which is slower), and why the input is refused, if so."""
+    refused = ""
+    started = time.perf_counter()
     try:
-        make(size)
+        read(text)
     except HuggingFaceNERError as error:
-        print(f"  refused: {error}")
-    seconds = time.perf_counter() - start
+        refused = f"refused: {str(error)[:60]}"
+    seconds = time.perf_counter() - started
     tracemalloc.start()
-    with contextlib.suppress(HuggingFaceNERError):
-        make(size + 100)  # another size, past the cache of configs
+    with suppress(HuggingFaceNERError):
+        read(f"{text} ")  # not the one that may be cached
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    return seconds, peak / 1e6
-
-
-def _sizes(limit: int) -> Iterator[int]:
-    size = limit // 16
-    while size <= limit:
-        yield size - 1_000  # the config around it
-        size *= 2
-
-
-def main() -> None:
-    """Print a table."""
-    for name, (limit, make) in INPUTS.items():
-        print(name)
-        before: tuple[float, float] | None = None
-        for size in _sizes(limit):
-            seconds, peak = _measured(make, size)
-            ratios = "" if before is None else f"  x{seconds / before[0]:.1f}  x{peak / before[1]:.1f}"
-            print(f"  {size:9,} characters  {seconds:7.3f} s  {peak:7.1f} MB{ratios}")
-            before = seconds, peak
-            sys.stdout.flush()
+    return seconds, peak / 1e6, refused
 
 
 if __name__ == "__main__":

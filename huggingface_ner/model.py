@@ -96,7 +96,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
     ) -> list[dict[str, Any]]:
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
-        A task that cannot be read gets an empty result and the score 0. Raises NotReadyError while there is no
+        A task that cannot be read gets an empty result and the score 1. Raises NotReadyError while there is no
         model, OverloadedError if too many texts wait already, and ClientGoneError.
 
         context: the regions on the page of the annotator, if the request comes from interactive annotating. Then

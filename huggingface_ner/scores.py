@@ -36,18 +36,49 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores over all spans (micro average), and for each label of the gold and predicted spans."""
+    """Scores over all spans (micro average), and for each label of the gold and predicted spans.
+
+    gold_left_out: how many annotated regions of the texts could not be read as spans, and are not in the scores.
+    """
 
     overall: Scores
     by_label: dict[str, Scores]
+    gold_left_out: int = 0
+
+    @property
+    def basis(self) -> str | None:
+        """What the scores rest on; see score_basis."""
+        return score_basis(self.overall.gold, self.gold_left_out)
 
     def as_dict(self) -> dict[str, object]:
         """Return ``precision``, ``recall``, ``f1``, their counts, and these per label in ``labels``."""
-        return {**_as_dict(self.overall), "labels": {label: _as_dict(s) for label, s in self.by_label.items()}}
+        labels = {label: _as_dict(scores) for label, scores in self.by_label.items()}
+        return {**_as_dict(self.overall), "gold_left_out": self.gold_left_out, "labels": labels}
 
 
-def evaluate(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]) -> Evaluation:
-    """Score the predicted spans of each text against its gold spans; both lists are in the order of the texts."""
+def score_basis(gold: int, left_out: int) -> str | None:
+    """Return which part of the annotated regions scores rest on, for people; None if it is all of them."""
+    return f"{gold} of {gold + left_out} regions" if left_out else None
+
+
+def f1_in_words(f1: float | None, f1_before: float | None, basis: str | None) -> str:
+    """Return F1 scores in brackets, after a blank: " (F1 0.851 over 88 of 113 regions, before 0.700)".
+
+    Empty if there are none. basis: see score_basis.
+    """
+    scores = [f"{score:.3f}" for score in (f1, f1_before) if score is not None]
+    if scores and basis is not None:
+        scores[0] += f" over {basis}"
+    return f" (F1 {', before '.join(scores)})" if scores else ""
+
+
+def evaluate(
+    gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], gold_left_out: int = 0
+) -> Evaluation:
+    """Score the predicted spans of each text against its gold spans; both lists are in the order of the texts.
+
+    gold_left_out: see Evaluation.
+    """
     counts: dict[str, Counter[str]] = {"correct": Counter(), "predicted": Counter(), "gold": Counter()}
     for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
         wanted, found = set(gold_spans), set(predicted_spans)
@@ -57,6 +88,7 @@ def evaluate(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
     return Evaluation(
         Scores(*(counts[name].total() for name in ("correct", "predicted", "gold"))),
         {label: Scores(*(counts[name][label] for name in ("correct", "predicted", "gold"))) for label in labels},
+        gold_left_out,
     )
 
 

@@ -37,11 +37,13 @@ class AnnotatedText:
     """A text with its gold spans, which may overlap, and the id of its task.
 
     No spans means that the text contains no entities.
+    left_out: how many of its annotated regions could not be read as spans.
     """
 
     task_id: str
     text: str
     spans: tuple[Span, ...]
+    left_out: int = 0
 
 
 def drop_overlaps(spans: Iterable[Span]) -> list[Span]:

@@ -122,7 +122,16 @@ class LabelStudioApi:
         status, body = self._recorded("project")
         version = self.model_versions.get(project_id, body["model_version"])
         config = self.projects[project_id]
-        return status, {**body, "id": project_id, "label_config": config, "model_version": version}
+        annotations = [annotation for task in self.tasks[project_id] for annotation in task["annotations"]]
+        skipped = sum(bool(annotation.get("was_cancelled")) for annotation in annotations)
+        return status, {
+            **body,
+            "id": project_id,
+            "label_config": config,
+            "model_version": version,
+            "total_annotations_number": len(annotations) - skipped,
+            "skipped_annotations_number": skipped,
+        }
 
     def _webhook(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         if method == "PATCH":

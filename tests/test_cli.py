@@ -1,5 +1,6 @@
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,13 @@ import torch
 
 from huggingface_ner.cli import main
 from huggingface_ner.engines import cores
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.dataset import held_out_tasks
+from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
@@ -234,7 +239,7 @@ def test_a_versions_scores_are_those_that_evaluate_prints(
     arguments = ["--config", config, "--tasks", measured, "--model", str(version.folder), "--json"]
     assert main(["evaluate", *arguments]) == 0
     scores = json.loads(capsys.readouterr().out)
-    assert scores["gold"] == len(held_out)
+    assert scores.pop("left_out")["regions_seen"] == scores["gold"] == len(held_out)
     assert scores == {name: version.metrics[name] for name in scores}
 
 
@@ -244,3 +249,49 @@ def test_a_versions_scores_are_those_that_evaluate_prints(
 def test_train_wants_one_place_for_the_model(config: str, where: list[str]) -> None:
     with pytest.raises(SystemExit):
         main(["train", "--config", config, "--tasks", "x", *where])
+
+
+def test_status_says_what_a_training_left_out(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    queue = TrainingQueue(connect(redis_url), Settings(redis_url=redis_url))
+    left_out = LeftOut(88 + 25, Counter({("unknown_label", "Firma"): 25}))
+    outcome = Outcome(
+        status="published",
+        reason="trained on 80 tasks, scored on 20",
+        f1=0.851,
+        f1_basis="88 of 113 regions",
+        left_out=left_out.as_dict(),
+    )
+    queue.request_training(7)
+    run = queue.begin(7)
+    assert run is not None
+    queue.end(run, outcome)
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "last: published, trained on 80 tasks, scored on 20 (F1 0.851 over 88 of 113 regions); 25 of 113 regions "
+        "were not used: 25 Firma have labels that are not in the labelling config\n"
+    )
+
+
+def test_evaluate_says_what_its_scores_rest_on(
+    news_model: Path, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = {**_region("Anna"), "value": {"start": 0, "end": 4, "labels": ["Firma"]}}
+    annotated = [
+        {"id": 1, "data": {"t": "Anna flew."}, "annotations": [{"result": [_region("Anna"), old, old]}]},
+        {"id": 2, "data": {}, "annotations": [{"result": []}]},
+    ]
+    arguments = ["--model", str(news_model), "--config", config, "--tasks", _tasks(tmp_path, annotated)]
+    assert main(["evaluate", *arguments]) == 0
+    *_, basis, summary = capsys.readouterr().out.splitlines()
+    assert basis.endswith(" over 1 of 3 regions")
+    assert summary == (
+        "2 of 3 regions were not used: 2 Firma have labels that are not in the labelling config; 1 task could not "
+        "be read"
+    )
+    assert main(["evaluate", *arguments, "--json"]) == 0
+    left_out = json.loads(capsys.readouterr().out)["left_out"]
+    assert left_out["regions"] == {"unknown_label": {"Firma": 2}}
+    assert left_out["tasks"] == {"unreadable": 1}

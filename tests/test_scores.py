@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from huggingface_ner.scores import evaluate
+from huggingface_ner.scores import evaluate, f1_in_words, score_basis
 from huggingface_ner.spans import Span
 
 GOLD = [[Span(0, 4, "PER"), Span(10, 14, "LOC")], [], [Span(0, 3, "ORG")]]
@@ -23,6 +23,17 @@ def test_only_exact_spans_count() -> None:
         "gold": 1,
     }
     assert list(scores["labels"]) == ["LOC", "ORG", "PER"]
+
+
+def test_what_scores_rest_on_is_told() -> None:
+    scores = evaluate(GOLD, GOLD, gold_left_out=25)
+    gold = scores.overall.gold
+    assert scores.basis == f"{gold} of {gold + 25} regions"
+    assert scores.as_dict()["gold_left_out"] == 25
+    assert evaluate(GOLD, GOLD).basis is None
+    assert f1_in_words(0.8512, 0.7, score_basis(88, 25)) == " (F1 0.851 over 88 of 113 regions, before 0.700)"
+    assert f1_in_words(0.8512, None, None) == " (F1 0.851)"
+    assert f1_in_words(None, None, "88 of 113 regions") == ""
 
 
 def test_perfect_and_empty() -> None:

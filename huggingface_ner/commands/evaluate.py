@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from huggingface_ner.commands.inputs import read_annotated_tasks, read_config
 from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_command, add_config, add_model
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,11 +40,21 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.tagging.loading import load_tagger
 
     config = read_config(options.config)
-    gold = read_annotated_tasks(options.tasks, config, settings)
+    left_out = LeftOut()
+    gold = read_annotated_tasks(options.tasks, config, settings, left_out)
     tagger = load_tagger(options.model, device=settings.device, preference=settings.engine_preference)
     with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
         scores = evaluate_tagger(tagger, gold, config.match_labels, bar.update)
-    print(json.dumps(scores.as_dict(), ensure_ascii=False) if options.json else score_table(scores))
+    if options.json:
+        print(json.dumps({**scores.as_dict(), "left_out": left_out.as_dict()}, ensure_ascii=False))
+    else:
+        print("\n".join([score_table(scores), *told(left_out)]))
+
+
+def told(left_out: LeftOut) -> list[str]:
+    """Return a line that says what was not used; none if everything was."""
+    summary = left_out.summary()
+    return [summary] if summary else []
 
 
 def score_table(scores: "Evaluation") -> str:
@@ -53,4 +64,6 @@ def score_table(scores: "Evaluation") -> str:
     lines = [f"{'':{width}}  precision  recall      f1  gold"]
     for label, of in rows:
         lines.append(f"{label:{width}}  {of.precision:9.3f}  {of.recall:6.3f}  {of.f1:6.3f}  {of.gold:4}")
+    if scores.basis is not None:
+        lines.append(f"F1 {scores.overall.f1:.3f} over {scores.basis}")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
     from huggingface_ner.label_studio.labeling_config import LabelingConfig
+    from huggingface_ner.left_out import LeftOut
     from huggingface_ner.spans import AnnotatedText
 
 
@@ -47,12 +48,17 @@ def read_tasks(path: Path) -> list[dict[str, Any]]:
     return [task if "data" in task else {"data": task} for task in tasks]
 
 
-def read_annotated_tasks(path: Path, config: "LabelingConfig", settings: Settings) -> list["AnnotatedText"]:
-    """Read the texts of annotated tasks, at least one; raises InputError, OSError."""
+def read_annotated_tasks(
+    path: Path, config: "LabelingConfig", settings: Settings, left_out: "LeftOut"
+) -> list["AnnotatedText"]:
+    """Read the texts of annotated tasks, at least one; raises InputError, OSError.
+
+    left_out: counts what of them is not used; see read_gold.
+    """
     from huggingface_ner.label_studio.gold import read_gold
     from huggingface_ner.label_studio.tasks import task_reader
 
-    gold = list(read_gold(read_tasks(path), config, task_reader(settings)))
+    gold = list(read_gold(read_tasks(path), config, task_reader(settings), left_out))
     if not gold:
         raise InputError(
             f"{path}: no task has an annotation that is not cancelled and a text that can be read; "

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from huggingface_ner.commands.options import Commands, add_command, project_id
+from huggingface_ner.scores import f1_in_words
 from huggingface_ner.settings import Settings
 
 
@@ -25,15 +26,9 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
     from redis import RedisError
 
     from huggingface_ner.jobs.queue import TrainingQueue
-    from huggingface_ner.jobs.redis_connection import QueueError, connect, queue_url
+    from huggingface_ner.jobs.redis_connection import QueueError, connect, running_queue_url
 
-    url = queue_url(settings)
-    if url is None:
-        raise QueueError(
-            f"no running server found in MODEL_DIR={settings.model_dir}; start one with `make serve`, or set "
-            "MODEL_DIR or REDIS_URL"
-        )
-    queue = TrainingQueue(connect(url), settings)
+    queue = TrainingQueue(connect(running_queue_url(settings)), settings)
     try:
         projects = [options.project] if options.project is not None else queue.projects()
         statuses = [queue.status(project_id) for project_id in projects]
@@ -57,10 +52,11 @@ def _status_line(status: dict[str, Any]) -> str:
             )
         line += "; another waits" if status["waiting"] else ""
     if last:
-        scores = [f"{last[name]:.3f}" for name in ("f1", "f1_before") if last[name] is not None]
-        line += f"; last: {last['status']}, {last['reason']}" + (
-            f" (F1 {', before '.join(scores)})" if scores else ""
-        )
+        # an outcome of an older release has no basis, and does not say what was left out
+        scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"))
+        line += f"; last: {last['status']}, {last['reason']}{scores}"
+        summary = (last.get("left_out") or {}).get("summary")
+        line += f"; {summary}" if summary else ""
     return line
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
 
-from huggingface_ner.commands.evaluate import score_table
+from huggingface_ner.commands.evaluate import score_table, told
 from huggingface_ner.commands.inputs import read_annotated_tasks, read_config
 from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_command, add_config, project_id
+from huggingface_ner.left_out import LeftOut
+from huggingface_ner.scores import f1_in_words
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     if options.out is not None:
         check_can_save(options.out)
     config = read_config(options.config)
-    gold = read_annotated_tasks(options.tasks, config, settings)
+    left_out = LeftOut()
+    gold = read_annotated_tasks(options.tasks, config, settings, left_out)
     hyperparameters = Hyperparameters(
         settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
     )
@@ -89,6 +92,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             options.baseline or starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, options.held_out, settings.device),
             report=lambda progress: _show(bar, progress),
+            left_out=left_out,
         )
         if options.out is not None:
             summary = _train_into_folder(training, options.out)
@@ -109,8 +113,9 @@ def _train_into_folder(training: "Training", folder: Path) -> str:
 
     trained = training.run()
     save_model(trained.model, trained.tokenizer, folder)
-    summary = f"{folder}: trained on {len(trained.learned)} texts, {len(trained.held_out)} held out"
-    return f"{summary}\n{score_table(trained.scores)}" if trained.scores else summary
+    lines = [f"{folder}: trained on {len(trained.learned)} texts, {len(trained.held_out)} held out"]
+    lines += [score_table(trained.scores)] if trained.scores else []
+    return "\n".join([*lines, *told(trained.left_out)])
 
 
 def _train_for_project(training: "Training", number: int, settings: Settings) -> str:
@@ -124,5 +129,6 @@ def _train_for_project(training: "Training", number: int, settings: Settings) ->
         preference=settings.engine_preference,
     )
     version = f"{outcome.version}: " if outcome.version else ""
-    scores = [f"{score:.3f}" for score in (outcome.f1, outcome.f1_before) if score is not None]
-    return f"{version}{outcome.status}: {outcome.reason}" + (f" (F1 {', before '.join(scores)})" if scores else "")
+    scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis)
+    lines = [f"{version}{outcome.status}: {outcome.reason}{scores}"]
+    return "\n".join([*lines, *told(LeftOut.from_dict(outcome.left_out))])

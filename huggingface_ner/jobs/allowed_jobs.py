@@ -19,11 +19,13 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
 TRAIN = "huggingface_ner.jobs.train.train_project"
+COUNT = "huggingface_ner.jobs.count.count_annotations"
 SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
 # What a job may call, by the name in the job. The last two are the names of the previous release: its jobs may
 # still be in the queue after an upgrade.
 FUNCTIONS = {
     TRAIN: TRAIN,
+    COUNT: COUNT,
     SUGGEST: SUGGEST,
     "huggingface_ner.training.job.train_project": TRAIN,
     "huggingface_ner.training.suggestions.suggest_project": SUGGEST,
@@ -137,8 +139,8 @@ def _decompressed(data: bytes) -> bytes:
 
 
 def _are_arguments(function: str, args: Any) -> bool:
-    """Return whether args are [project id] for a training, [project id, version] for suggestions."""
-    if not isinstance(args, list) or len(args) != (1 if function == TRAIN else 2):
+    """Return whether args are [project id] for a training or a count, [project id, version] for suggestions."""
+    if not isinstance(args, list) or len(args) != (2 if function == SUGGEST else 1):
         return False
     project_id, *versions = args
     return (

@@ -1,8 +1,12 @@
-"""The training queue: counts updates, stores which projects want a training, and enqueues RQ jobs for them.
+"""The training queue: stores which projects want a training, and enqueues RQ jobs for them.
 
 Redis has a hash for each project:
 
-- ``updates``: annotation updates so far;
+- ``updates``, ``annotated_at``: annotation updates so far, and when the last event of one arrived;
+- ``surplus``: by how much the updates exceed the annotations in Label Studio: some were changed or deleted;
+- ``recounts``, ``recounted``: how many recounts of the annotations were requested, and how many answered;
+- ``recount_due``, ``recount_attempts``: when the next attempt may begin, and how many have begun;
+- ``held_at``: when a request was made that is dropped if an annotation's event arrives soon, see requests;
 - ``asked``, ``answered``: how many trainings were requested, and up to which of them a run has answered. A project
   wants a training while asked is more than answered, so no request is lost, whatever process is killed;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the one with the project's lease, its progress;
@@ -22,7 +26,7 @@ a worker must still acquire the lease, so a duplicate job does no harm, and a lo
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -31,16 +35,11 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import TRAIN
+from huggingface_ner.jobs.allowed_jobs import COUNT, TRAIN
 from huggingface_ner.jobs.project_notes import ProjectNotes
-from huggingface_ner.jobs.redis_connection import (
-    STATE_TTL,
-    CircuitBreaker,
-    as_text,
-    connect,
-    decoded,
-    queue_url,
-)
+from huggingface_ner.jobs.recounts import Recounts
+from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
+from huggingface_ner.jobs.requests import run_id
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
@@ -74,64 +73,25 @@ def open_queue(settings: Settings) -> "TrainingQueue | None":
     return None if url is None else TrainingQueue(connect(url), settings)
 
 
-class TrainingQueue:
+class TrainingQueue(Recounts):
     """The training queue in Redis; methods raise RedisError if it does not answer."""
 
     def __init__(self, connection: Redis, settings: Settings) -> None:
-        self._redis = connection
-        self._each = settings.start_training_each_n_updates
+        super().__init__(connection, settings)
         self._timeout = settings.training_timeout
-        self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
-        self._breaker = CircuitBreaker()
         self.notes = ProjectNotes(connection, self._prefix, self._breaker)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
-    def count_updates(self, project_id: int, count: int) -> str | None:
-        """Count annotation updates; returns the id of the run that they start, or None.
-
-        Each START_TRAINING_EACH_N_UPDATES-th update requests a training. In a parked project any update does.
-        """
-        key = self._key(project_id)
-        with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hincrby(key, "updates", count)
-            pipeline.hexists(key, "parked")
-            pipeline.expire(key, STATE_TTL)
-            updates, parked, _ = pipeline.execute()
-        if not self._each or not (parked or updates // self._each > (updates - count) // self._each):
-            return None
-        return self.request_training(project_id)
-
-    def request_training(self, project_id: int) -> str:
-        """Request a training on everything that is saved by now; returns the id of the run that will answer."""
-        key = self._key(project_id)
-        with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hincrby(key, "asked", 1)
-            pipeline.hdel(key, "parked", "attempts")
-            pipeline.hsetnx(key, "asked_first", str(time.time()))
-            pipeline.hset(key, "asked_last", str(time.time()))
-            pipeline.sadd(self._wanting, project_id)
-            pipeline.expire(key, STATE_TTL)
-            pipeline.hget(key, "runs")
-            runs = pipeline.execute()[-1]
-        return _run_id(project_id, int(runs or 0) + 1)
-
-    def request_training_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
-        """Request a training because a project has these labels now; returns None if that was done already."""
-        key = self._key(project_id)
-        wanted = json.dumps(sorted(labels))
-        with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hget(key, "labels")
-            pipeline.hset(key, "labels", wanted)
-            before = pipeline.execute()[0]
-        return None if before is not None and as_text(before) == wanted else self.request_training(project_id)
-
     def enqueue_due(self) -> None:
-        """Enqueue a job for each project whose training is due. Several workers may call this at once.
+        """Enqueue a job for each project whose recount or training is due. Several workers may call this at once.
 
-        Runs whose worker was killed are ended first.
+        Runs whose worker was killed are ended first, and held requests are made if their grace is over.
         """
-        for project_id in sorted(int(member) for member in self._redis.smembers(self._wanting)):
+        for project_id in self.recounts_due():
+            self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
+        self.request_held()
+        for project_id in self._members(self._wanting):
             if self._redis.exists(self._lock(project_id)):
                 continue
             state = self._state(project_id)
@@ -140,17 +100,7 @@ class TrainingQueue:
                 if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                     logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
             elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
-                job_id = _run_id(project_id, int(state.get("runs", 0)) + 1)
-                if self.rq.get_job_position(job_id) is None:
-                    self.rq.enqueue_call(
-                        TRAIN,
-                        args=(project_id,),
-                        timeout=self._timeout,
-                        job_id=job_id,
-                        result_ttl=3600,
-                        failure_ttl=3600,
-                        description=f"training of project {project_id}",
-                    )
+                self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
         """Acquire the lease of a project; returns None if another run has it or no training is wanted."""
@@ -164,7 +114,7 @@ class TrainingQueue:
                 return None
             number = int(state.get("runs", 0)) + 1
             run = Run(
-                id=_run_id(project_id, number),
+                id=run_id(project_id, number),
                 project_id=project_id,
                 answers=int(state["asked"]),
                 began=time.time(),
@@ -268,19 +218,20 @@ class TrainingQueue:
 
         return bool(self._change(release, key, lock))
 
-    def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
-        """Run a change as a transaction; it is run again if another client changed one of the keys meanwhile."""
-        return self._redis.transaction(change, *keys, value_from_callable=True)
-
-    def _key(self, project_id: int | str) -> str:
-        return f"{self._prefix}:project:{project_id}"
+    def _enqueue(self, function: str, project_id: int, job_id: str, result_ttl: int = 3600) -> None:
+        """Enqueue a job unless it is in the queue."""
+        if self.rq.get_job_position(job_id) is None:
+            self.rq.enqueue_call(
+                function,
+                args=(project_id,),
+                timeout=self._timeout,
+                job_id=job_id,
+                result_ttl=result_ttl,
+                failure_ttl=3600,
+            )
 
     def _lock(self, project_id: int) -> str:
         return f"{self._prefix}:held:{project_id}"
-
-    @property
-    def _wanting(self) -> str:
-        return f"{self._prefix}:wanting"
 
     def _state(self, project_id: int) -> dict[str, str]:
         return decoded(self._redis.hgetall(self._key(project_id)))
@@ -291,7 +242,3 @@ def _due(state: Mapping[str, str]) -> float:
     last = float(state.get("asked_last", 0)) + DEBOUNCE_SECONDS
     first = float(state.get("asked_first", 0)) + MAX_DEBOUNCE_SECONDS
     return max(min(last, first), float(state.get("not_before", 0)))
-
-
-def _run_id(project_id: int, number: int) -> str:
-    return f"train-{project_id}-{number}"

@@ -97,6 +97,17 @@ def queue_url(settings: Settings) -> str | None:
         return None
 
 
+def running_queue_url(settings: Settings) -> str:
+    """Return the URL of the queue; raises QueueError if there is none."""
+    url = queue_url(settings)
+    if url is None:
+        raise QueueError(
+            f"no running server found in MODEL_DIR={settings.model_dir}; start one with `make serve`, or set "
+            "MODEL_DIR or REDIS_URL"
+        )
+    return url
+
+
 def embedded_url_file(settings: Settings) -> Path:
     """Return the file with the URL of the embedded queue, which exists while a server runs it."""
     return embedded_folder(settings) / "url"

@@ -7,6 +7,7 @@ from typing import Any
 from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import as_text
+from huggingface_ner.jobs.requests import is_held
 from huggingface_ner.jobs.runs import current_run, wants_training
 from huggingface_ner.jobs.suggestion_marks import Suggestions
 from huggingface_ner.learning.progress import RunProgress
@@ -22,20 +23,20 @@ def project_status(
     """
     run = current_run(state)
     updates = int(state.get("updates", 0))
-    wants = wants_training(state)
+    held = is_held(state)
     if run is not None:
         training = "running"
-    elif "parked" in state:
+    elif "parked" in state and not held:
         training = "parked"
     else:
-        training = "waiting" if wants else "idle"
+        training = "waiting" if held or wants_training(state) else "idle"
     status: dict[str, Any] = {"project": project_id, "state": training, "updates": updates}
     if updates_per_training:
         status["updates_until_training"] = updates_per_training - updates % updates_per_training
     if run is not None:
         progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
         status["run"] = {"id": run.id, "began": run.began, **progress}
-        status["waiting"] = int(state["asked"]) > run.answers
+        status["waiting"] = held or int(state["asked"]) > run.answers
     if "parked" in state:
         status["reason"] = state["parked"]
     if "last" in state:

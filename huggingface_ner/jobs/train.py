@@ -16,7 +16,7 @@ from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
-from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
+from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
 from huggingface_ner.learning.fine_tuning import Hyperparameters
 from huggingface_ner.learning.progress import Outcome, RunProgress
@@ -24,6 +24,7 @@ from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
 from huggingface_ner.learning.training import Report, Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 
@@ -76,17 +77,31 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
     """Train a project's model on what Label Studio has; see train_version. Raises ClientError too."""
     report(RunProgress("downloading"))
     try:
-        config = parse_labeling_config(client.labeling_config(project_id))
+        project = client.project(project_id)
+        config = parse_labeling_config(project.labeling_config)
     except LabelingConfigError as error:
         return Outcome(status="skipped", reason=f"the labelling config cannot be used: {error}")
+    outcome = _train(project_id, config, settings, client, report)
+    summary = outcome.left_out and outcome.left_out["summary"]
+    if summary:
+        # %r, cut: a title can contain line breaks, and have any length
+        logger.warning("project %d, %.80r: %s", project_id, project.title, summary)
+    return outcome
+
+
+def _train(
+    project_id: int, config: LabelingConfig, settings: Settings, client: LabelStudioClient, report: Report
+) -> Outcome:
+    left_out = LeftOut()
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
-        for text in read_gold(client.annotated_tasks(project_id), config, task_reader(settings)):
+        for text in read_gold(client.annotated_tasks(project_id), config, task_reader(settings), left_out):
             spool.add(text)
         if not spool.task_ids:
             return Outcome(
                 status="skipped",
                 reason="no task has an annotation that is not cancelled and a text that can be read: nothing to "
                 "learn from yet",
+                left_out=left_out.as_dict(),
             )
         hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
         training = Training(
@@ -96,6 +111,7 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, device=settings.device),
             report=report,
+            left_out=left_out,
         )
         return train_version(
             training,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.label_studio.events import START_TRAINING, TASKS_CREATED, WebhookEvent
+from huggingface_ner.label_studio.events import START_TRAINING, TASKS_CREATED, TASKS_DELETED, WebhookEvent
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
@@ -15,14 +15,19 @@ def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, 
     Raises RedisError.
     """
     if event.action == START_TRAINING:
-        return queue.request_training(project_id)
+        hold_or_request = queue.hold_request if event.may_be_automatic else queue.request_training
+        return hold_or_request(project_id)
     if event.action == TASKS_CREATED:
         queue.suggestions.tasks_added(project_id)
+    if event.action in (TASKS_CREATED, TASKS_DELETED):  # their annotations send no events
+        queue.request_recount(project_id)
         return None
     labels = _new_labels(settings, event, project_id)
     if labels is not None:
         return queue.request_training_for_labels(project_id, labels)
-    return queue.count_updates(project_id, event.updates) if event.updates else None
+    if not event.updates:
+        return None
+    return queue.count_updates(project_id, event.updates, added=event.added)
 
 
 def _new_labels(settings: Settings, event: WebhookEvent, project_id: int) -> Sequence[str] | None:

@@ -1,4 +1,4 @@
-"""The worker: runs trainings and suggestion jobs from the queue, each in its own process."""
+"""The worker: runs counts, trainings and suggestion jobs from the queue, each in its own process."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import SUGGEST, AllowedJob
+from huggingface_ner.jobs.allowed_jobs import COUNT, SUGGEST, AllowedJob
 from huggingface_ner.jobs.process import (
     HOLDER,
     RUN_ID,
@@ -65,14 +65,15 @@ class TrainingWorker(SpawnWorker):
         project_id = job.args[0]
         if job.func_name == SUGGEST:
             self._suggest(project_id, job, queue)
+        elif job.func_name == COUNT:
+            self._count(project_id, job, queue)
         else:
             self._train(project_id, job, queue)
 
     def _suggest(self, project_id: int, job: Job, queue: Queue) -> None:
         marks, holder = self.training.suggestions, f"{self.name}:{job.id}"
         if not marks.acquire(project_id, holder):
-            self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
-            job.delete()
+            self._remove(job, queue)
             return
         os.environ[HOLDER] = holder
         before = marks.get(project_id)
@@ -82,6 +83,13 @@ class TrainingWorker(SpawnWorker):
         if due is not None and not self.is_stopping and marks.renew(project_id, holder):
             marks.put(project_id, due.failed("the process was killed; is memory short?", retryable=True))
         marks.release(project_id, holder)
+
+    def _count(self, project_id: int, job: Job, queue: Queue) -> None:
+        if self.training.begin_recount(project_id):
+            # no lease: two recounts at once count nothing twice
+            self._run_process(job, queue, lambda: True)
+        else:
+            self._remove(job, queue)
 
     def _train(self, project_id: int, job: Job, queue: Queue) -> None:
         run = self.training.begin(project_id)
@@ -100,6 +108,10 @@ class TrainingWorker(SpawnWorker):
             self.training.end(
                 run, Outcome.failed("the training process was killed; is memory short?", retryable=True)
             )
+
+    def _remove(self, job: Job, queue: Queue) -> None:
+        self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
+        job.delete()
 
     def _run_process(self, job: Job, queue: Queue, renew: Callable[[], bool]) -> None:
         try:

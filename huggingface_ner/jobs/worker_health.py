@@ -4,7 +4,7 @@ import socket
 
 from redis import RedisError
 
-from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, queue_url
+from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, running_queue_url
 from huggingface_ner.processes import is_running
 from huggingface_ner.settings import Settings
 
@@ -14,12 +14,7 @@ HEALTH_TTL = 90
 
 def ask_worker_health(settings: Settings) -> str:
     """Return which worker on this machine is up; raises QueueError if none is."""
-    url = queue_url(settings)
-    if url is None:
-        raise QueueError(
-            f"REDIS_URL is not set, and no running server found in MODEL_DIR={settings.model_dir}: start one, or "
-            "set REDIS_URL or MODEL_DIR"
-        )
+    url = running_queue_url(settings)
     try:
         keys = list(connect(url, timeout=WORKER_REDIS_TIMEOUT).scan_iter(health_key(socket.gethostname(), "*")))
     except RedisError as error:

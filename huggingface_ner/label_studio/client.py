@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -37,6 +38,14 @@ class ClientError(HuggingFaceNERError):
         self.retryable = retryable
 
 
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's title and its labelling config, XML; either can be empty."""
+
+    title: str
+    labeling_config: str
+
+
 class LabelStudioClient:
     """Reads and writes projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token.
 
@@ -52,10 +61,22 @@ class LabelStudioClient:
         if not self._key:
             raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", retryable=False)
 
+    def project(self, project_id: int) -> Project:
+        """Return a project's title and labelling config; raises ClientError."""
+        with self._errors(project_id):
+            found = self._sdk.projects.get(id=project_id)
+            return Project(str(found.title or ""), str(found.label_config or ""))
+
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config, XML; raises ClientError."""
+        return self.project(project_id).labeling_config
+
+    def annotation_count(self, project_id: int) -> int:
+        """Return how many annotations a project has, skipped ones too; raises ClientError."""
         with self._errors(project_id):
-            return str(self._sdk.projects.get(id=project_id).label_config or "")
+            project = self._sdk.projects.get(id=project_id)
+            # each skipped annotation sent an event, and is changed into one that is not by an event
+            return (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
 
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, in the form of its export; requests a page at a time.
@@ -109,9 +130,10 @@ class LabelStudioClient:
             if self._sdk.projects.get(id=project_id).model_version != version:
                 self._sdk.projects.update(project_id, model_version=version)
 
-    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> bool:
-        """Add credentials to the webhook of a project's backend; returns False if there is no such webhook.
+    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
+        """Add credentials to the webhook of a project's backend; returns how many webhooks lacked them.
 
+        None: the backend has no webhook.
         host: host and port of the backend's URL, to find it among several backends with the same user.
         authorization: the header to add. If the backend's URL has the credentials, so has its webhook's.
         Raises ClientError.
@@ -130,7 +152,7 @@ class LabelStudioClient:
         refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
         if refused:
             raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", retryable=True)
-        return bool(ours)
+        return len(without) if ours else None
 
     def _webhooks(self, project_id: int) -> list[Any]:
         return list(self._sdk.webhooks.list(project=str(project_id)))

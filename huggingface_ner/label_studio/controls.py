@@ -86,13 +86,20 @@ class SpanControl:
         return tuple(label.name for label in self.labels)
 
     def read_label(self, saved: str) -> str | None:
-        """Return the name of a region's label: by name, or by value from before it had an alias."""
+        """Return the name of a region's label; None if it is not one of this control's.
+
+        By name; else by value, from before the label had an alias; else by ``predicted_values``, which can contain
+        the old name of a label that was renamed.
+        """
         return self._names.get(saved)
 
     @cached_property
     def _names(self) -> Mapping[str, str]:
-        by_value = {label.value: label.name for label in self.labels}
-        return {**by_value, **{label.name: label.name for label in self.labels}}
+        # the surest rule is written last and wins; within predicted_values the first label of the config does
+        names = {past: label.name for label in reversed(self.labels) for past in label.predicted_values}
+        names.update((label.value, label.name) for label in self.labels)
+        names.update((label.name, label.name) for label in self.labels)
+        return names
 
 
 @dataclass(frozen=True)

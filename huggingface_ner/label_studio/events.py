@@ -9,6 +9,7 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
 TASKS_CREATED = "TASKS_CREATED"
+TASKS_DELETED = "TASKS_DELETED"
 # Action -> the key of its annotations, an object or a list; ANNOTATIONS_CREATED has a list under the singular.
 ANNOTATION_KEYS = {
     "ANNOTATION_CREATED": "annotation",
@@ -16,7 +17,9 @@ ANNOTATION_KEYS = {
     "ANNOTATIONS_CREATED": "annotation",
     "ANNOTATIONS_DELETED": "annotations",
 }
-KNOWN_ACTIONS = frozenset({*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, TASKS_CREATED, "TASKS_DELETED"})
+# Action -> how many more annotations the project has for each in the event.
+ADDED = {"ANNOTATION_CREATED": 1, "ANNOTATIONS_CREATED": 1, "ANNOTATIONS_DELETED": -1}
+KNOWN_ACTIONS = frozenset({*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, TASKS_CREATED, TASKS_DELETED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +27,18 @@ class WebhookEvent:
     """An event, as far as it can be trusted: as a hint that something changed.
 
     project_id: None if it names no project. updates: annotations that were created, changed or deleted.
+    added: how many more annotations the project has; negative if some were deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
+    may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on
+    annotation submission", not from its button; False only if the event says that the switch is off.
     """
 
     action: str
     project_id: int | None
     updates: int = 0
+    added: int = 0
     label_config: str | None = None
+    may_be_automatic: bool = False
 
 
 def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
@@ -43,4 +51,13 @@ def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
         annotations = data.get(ANNOTATION_KEYS[action])
         updates = len(annotations) if isinstance(annotations, list) else 1
     label_config = details.get("label_config") if action == PROJECT_UPDATED else None
-    return WebhookEvent(action, project_id, updates, label_config if isinstance(label_config, str) else None)
+    # Label Studio shows the switch as the number of annotations that start a training; 0: off
+    switch = details.get("min_annotations_to_start_training")
+    return WebhookEvent(
+        action,
+        project_id,
+        updates,
+        updates * ADDED.get(action, 0),
+        label_config if isinstance(label_config, str) else None,
+        may_be_automatic=action == START_TRAINING and switch != 0,
+    )

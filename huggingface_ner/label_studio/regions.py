@@ -3,35 +3,120 @@
 import math
 import secrets
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from huggingface_ner.label_studio.controls import REGION_TYPES, SpanControl
 from huggingface_ner.label_studio.documents import Document
-from huggingface_ner.label_studio.labeling_config import SpanControl
+from huggingface_ner.label_studio.places import whole_number
+from huggingface_ner.left_out import LeftOut, ReadingReason
 from huggingface_ner.spans import Span
 
+# An utterance's index with more digits is no index.
+MAX_DIGITS = 10
 
-def read_spans(results: object, controls: Sequence[SpanControl], document: Document) -> list[Span]:
+
+def read_spans(
+    results: object, controls: Sequence[SpanControl], document: Document, left_out: LeftOut | None = None
+) -> list[Span]:
     """Return the spans of the regions that these controls made over a document, in order.
 
     results: an annotation's or a prediction's ``result``. A region with several labels is several spans; blanks at
     its edges do not count. Ignored are regions of other controls, regions without a label of these, and those that
     select nothing but blanks.
+    left_out: counts the regions of these controls, and those of them that are ignored.
     """
+    left_out = LeftOut() if left_out is None else left_out
     by_name = {control.name: control for control in controls}
-    spans = []
+    spans: list[Span] = []
     for region in results if isinstance(results, list) else []:
         if isinstance(region, Mapping) and isinstance(region.get("from_name"), str):
             control = by_name.get(region["from_name"])
-            value = region.get("value")
-            if control is None or region.get("to_name") != control.object.name or not isinstance(value, Mapping):
-                continue
-            place = document.offsets(value)
-            place = None if place is None else trimmed(document.text, *place)
-            if place is not None:
-                spans += [Span(*place, label) for label in _labels(value, control)]
+            if control is not None and region.get("to_name") == control.object.name:
+                spans += _spans(region.get("value"), control, document, left_out)
     return sorted(spans)
+
+
+def count_unread(
+    results: object, controls: Sequence[SpanControl], opened: Collection[str], left_out: LeftOut
+) -> None:
+    """Count the regions of an annotation that no ``read_spans`` gets to see.
+
+    controls: all that label text in the task. opened: the names of those of their objects whose text can be read.
+    What other tags than controls of spans save is not counted.
+    """
+    known = {(control.name, control.object.name) for control in controls}
+    for region in results if isinstance(results, list) else []:
+        value = region.get("value") if isinstance(region, Mapping) else None
+        region_type = _region_type(value)
+        if region_type is None:
+            continue
+        names = region.get("from_name"), region.get("to_name")
+        is_known = all(isinstance(name, str) for name in names) and names in known
+        if is_known and names[1] in opened:
+            continue
+        for label in _saved_labels(value, region_type):
+            left_out.regions_seen += 1
+            left_out.add("no_text" if is_known or not opened else "unknown_control", label)
+
+
+def _spans(value: object, control: SpanControl, document: Document, left_out: LeftOut) -> Iterator[Span]:
+    place = _place(value, document)
+    for saved in _saved_labels(value, control.region_type):
+        left_out.regions_seen += 1
+        label = control.read_label(saved) if isinstance(saved, str) else None
+        if saved is None:
+            left_out.add("no_label", None)
+        elif label is None:
+            left_out.add("unknown_label", saved)
+        elif isinstance(place, str):
+            left_out.add(place, label)
+        else:
+            yield Span(*place, label)
+
+
+def _region_type(value: object) -> str | None:
+    """Return the type of the control of spans that made a region with this value; None if none did."""
+    if not isinstance(value, Mapping):
+        return None
+    return next((region_type for region_type in REGION_TYPES.values() if region_type in value), None)
+
+
+def _saved_labels(value: object, region_type: str) -> list[object]:
+    """Return what a region has for labels; [None] if it has none."""
+    saved = value.get(region_type) if isinstance(value, Mapping) else None
+    return saved if isinstance(saved, list) and saved else [None]
+
+
+def _place(value: object, document: Document) -> tuple[int, int] | ReadingReason:
+    """Return the stretch of a document that a region selects, or why there is none."""
+    if not isinstance(value, Mapping):
+        return "unreadable_place"
+    place = document.offsets(value)
+    return _why_no_place(value) if place is None else trimmed(document.text, *place) or "blank"
+
+
+def _why_no_place(value: Mapping[str, Any]) -> ReadingReason:
+    counted = value.get("globalOffsets")
+    if isinstance(counted, Mapping) and not value.get("start"):
+        value = counted  # HyperText that has no XPaths
+    same = all(value.get(f"start{unit}") == value.get(f"end{unit}") for unit in ("", "Offset"))
+    if same and value.get("start") is not None:
+        return "nothing_selected"
+    start, end = _edge(value, "start"), _edge(value, "end")
+    if start is None or end is None:
+        return "unreadable_place"
+    return "outside_text" if start < end else "nothing_selected"
+
+
+def _edge(value: Mapping[str, Any], name: str) -> tuple[int, int] | None:
+    """Return an edge of a region as numbers that compare; None if it is not written in numbers."""
+    where, offset = value.get(name), whole_number(value.get(f"{name}Offset"))
+    # the index of an utterance is a string, the offset in a plain text is not
+    is_index = offset is not None and isinstance(where, str) and where.isdecimal() and len(where) < MAX_DIGITS
+    number = int(where) if is_index and isinstance(where, str) else whole_number(where)
+    return None if number is None else (number, offset or 0)
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -51,14 +136,6 @@ def within_borders(span: Span, document: Document) -> Iterator[Span]:
         part = trimmed(document.text, start, end)
         if part is not None:
             yield Span(*part, span.label, span.score)
-
-
-def _labels(value: Mapping[str, Any], control: SpanControl) -> Iterator[str]:
-    saved = value.get(control.region_type)
-    for name in saved if isinstance(saved, list) else []:
-        label = control.read_label(name) if isinstance(name, str) else None
-        if label is not None:
-            yield label
 
 
 def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from huggingface_ner.label_studio.documents import Document, UnreadableTextError
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
 from huggingface_ner.label_studio.page_values import fill_in
+from huggingface_ner.left_out import LeftOut, TaskReason
 from huggingface_ner.settings import Settings
 
 STORAGE_SCHEMES = ("s3://", "gs://", "azure-blob://", "azure_spi://")
@@ -36,20 +37,23 @@ class TaskReader:
         self._fetch = fetch
         self._host = label_studio_host
 
-    def documents(self, task: object, config: LabelingConfig) -> TaskDocuments:
-        """Return the documents of one task."""
+    def documents(self, task: object, config: LabelingConfig, left_out: LeftOut | None = None) -> TaskDocuments:
+        """Return the documents of one task. left_out: counts it, if one of its texts cannot be read."""
         documents: TaskDocuments = []
+        reasons: list[TaskReason] = []
         task = task if isinstance(task, Mapping) else {}
         try:
             text_objects = config.for_task(task.get("data")).objects
         except Exception as error:
-            _warn(task, error)
-            return documents
+            reasons.append(_warn(task, error))
+            text_objects = ()
         for text_object in text_objects:
             try:
                 documents.append((text_object, self._open(task, text_object)))
             except Exception as error:
-                _warn(task, error)
+                reasons.append(_warn(task, error))
+        if left_out is not None:
+            left_out.tasks.update(reasons[:1])
         return documents
 
     def documents_many(self, tasks: Sequence[object], config: LabelingConfig) -> list[TaskDocuments]:
@@ -96,13 +100,17 @@ def _fetcher(settings: Settings) -> UrlFetcher:
     )
 
 
-def _warn(task: Mapping[str, Any], error: Exception) -> None:
-    """Log that a task is not labelled. Its data can be anything, so its errors must not affect other tasks."""
+def _warn(task: Mapping[str, Any], error: Exception) -> TaskReason:
+    """Log that a task is not labelled, and return why.
+
+    A task's data can be anything, so its errors must not affect other tasks.
+    """
     if isinstance(error, HuggingFaceNERError):
         # the message names keys and hosts, never a text
         logger.warning("task %.40r: not labelled: %s", task.get("id"), error)
-        return
+        return "not_fetched" if isinstance(error, FetchError) else "unreadable"
     # the error's own message may contain the text
     places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
     kind = type(error).__name__
     logger.warning("task %.40r: not labelled: %s in %s", task.get("id"), kind, " > ".join(places))
+    return "unreadable"

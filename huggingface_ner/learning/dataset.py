@@ -1,13 +1,13 @@
 """Turns annotated texts into labelled windows, and chooses the tasks to hold out."""
 
 import hashlib
-import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from datasets import Dataset, Features, List, Value, disable_progress_bars
 
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.tag_names import OUTSIDE
@@ -23,7 +23,6 @@ MAX_HELD_OUT = 200
 TEXTS_AT_A_TIME = 1000
 _FEATURES = Features({"input_ids": List(Value("int32")), "labels": List(Value("int32")), "length": Value("int32")})
 
-logger = logging.getLogger(__name__)
 disable_progress_bars()
 
 
@@ -47,57 +46,78 @@ def _hash_fraction(task_id: str) -> float:
 
 
 def label_windows(
-    examples: Sequence[AnnotatedText], windower: Windower, scheme: TagScheme, folder: Path | None = None
+    examples: Sequence[AnnotatedText],
+    windower: Windower,
+    scheme: TagScheme,
+    folder: Path | None = None,
+    left_out: LeftOut | None = None,
 ) -> Dataset:
     """Return a dataset of windows that cover every text, with ``input_ids``, ``labels`` and ``length``.
 
-    labels: for each token an index into ``scheme.tags``, or IGNORED. Spans whose label the scheme lacks are not
-    used; of overlapping spans the longer wins. The log counts both.
+    labels: for each token an index into ``scheme.tags``, or IGNORED.
     folder: stores the dataset, and has to exist as long as it is used; None: the dataset is in memory.
+    left_out: counts the spans that cannot be taught; see learnable_spans and word_tags.
     """
+    counts = LeftOut()
 
     def rows() -> Iterator[dict[str, object]]:
-        return _window_rows(examples, windower, scheme)
+        counts.regions.clear()  # they may be made more than once
+        return _window_rows(examples, windower, scheme, counts)
 
     if folder is None or next(rows(), None) is None:  # an empty dataset cannot be made on disk
         made = list(rows())
-        return Dataset.from_dict({name: [row[name] for row in made] for name in _FEATURES}, features=_FEATURES)
-    return Dataset.from_generator(rows, features=_FEATURES, cache_dir=str(folder), fingerprint="windows")
+        columns = {name: [row[name] for row in made] for name in _FEATURES}
+        dataset = Dataset.from_dict(columns, features=_FEATURES)
+    else:
+        dataset = Dataset.from_generator(rows, features=_FEATURES, cache_dir=str(folder), fingerprint="windows")
+    if left_out is not None:
+        left_out.merge(counts)
+    return dataset
 
 
 def _window_rows(
-    examples: Sequence[AnnotatedText], windower: Windower, scheme: TagScheme
+    examples: Sequence[AnnotatedText], windower: Windower, scheme: TagScheme, left_out: LeftOut
 ) -> Iterator[dict[str, object]]:
-    unknown: Counter[str] = Counter()
-    overlapping = 0
     for start in range(0, len(examples), TEXTS_AT_A_TIME):
         some = examples[start : start + TEXTS_AT_A_TIME]
         for example, text in zip(some, windower.tokenize([example.text for example in some]), strict=True):
-            known = [span for span in example.spans if span.label in scheme.labels]
-            unknown.update(span.label for span in example.spans if span.label not in scheme.labels)
-            spans = drop_overlaps(known)
-            overlapping += len(known) - len(spans)
-            tags = word_tags(text, spans, scheme)
+            tags = word_tags(text, learnable_spans(example.spans, scheme.labels, left_out), scheme, left_out)
             for window in windower.windows(text):
                 labels = [IGNORED] * len(window.input_ids)
                 for word, position in enumerate(window.positions, start=window.first_word):
                     labels[position] = tags[word]
                 yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
-    if unknown:
-        logger.warning(
-            "annotated regions were not used: the labelling config does not have their labels: %s", dict(unknown)
-        )
-    if overlapping:
-        logger.warning(
-            "%d annotated regions were not used: they overlap longer regions, and a word can have only one label",
-            overlapping,
-        )
 
 
-def word_tags(text: TokenizedText, spans: Sequence[Span], scheme: TagScheme) -> list[int]:
+def learnable_spans(spans: Sequence[Span], labels: Collection[str], left_out: LeftOut) -> list[Span]:
+    """Return the spans that a head with one tag for each word can be taught, in order and not overlapping.
+
+    Of overlapping spans the longer wins. left_out: counts the others, and those of other labels.
+    """
+    known: dict[Span, None] = {}
+    for span in spans:
+        if span.label not in labels:
+            left_out.add("unknown_label", span.label)
+        elif span in known:
+            left_out.add("duplicate", span.label)
+        else:
+            known[span] = None
+    kept = drop_overlaps(known)
+    for span in known.keys() - kept:
+        longer = kept[max(bisect_right(kept, span.start, key=lambda other: other.start) - 1, 0)]
+        is_inside = longer.start <= span.start and span.end <= longer.end
+        is_shorter = span.end - span.start < longer.end - longer.start
+        left_out.add("inside" if is_inside and is_shorter else "overlap", span.label)
+    return kept
+
+
+def word_tags(
+    text: TokenizedText, spans: Sequence[Span], scheme: TagScheme, left_out: LeftOut | None = None
+) -> list[int]:
     """Return the index of each word's tag: B for the word that a span begins in, I for the others that it touches.
 
     spans: in order, not overlapping. If two spans meet within one word, the first one gets it.
+    left_out: counts the spans that get no word.
     """
     outside = scheme.ids[OUTSIDE, ""]
     tags = [outside] * len(text.words)
@@ -110,4 +130,7 @@ def word_tags(text: TokenizedText, spans: Sequence[Span], scheme: TagScheme) -> 
             tags[word] = scheme.ids[prefix, span.label]
             prefix = "I"
             word += 1
+        if prefix == "B" and left_out is not None:
+            is_shared = word > 0 and text.words[word - 1][1] > span.start
+            left_out.add("shared_word" if is_shared else "no_word", span.label)
     return tags

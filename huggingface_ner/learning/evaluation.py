@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from huggingface_ner.scores import Evaluation, evaluate
-from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
+from huggingface_ner.spans import AnnotatedText, Span
 
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
@@ -19,20 +19,25 @@ def evaluate_tagger(
     match_labels: Callable[[Sequence[str]], Mapping[str, str]],
     progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
-    """Score a tagger on texts; of overlapping gold spans only the longer counts.
+    """Score a tagger on texts; every gold span counts, one that overlaps others too.
+
+    Otherwise a model that never learned the shorter ones could have a perfect score. The same span twice counts
+    once.
 
     match_labels: maps the tagger's labels to gold labels; those without a counterpart are not in its result.
     progress: called after each batch with its number of texts.
     """
     names = match_labels(tagger.labels)
     wanted, predicted = [], []
+    left_out = 0
     for start in range(0, len(gold), TEXTS_AT_A_TIME):
         some = gold[start : start + TEXTS_AT_A_TIME]
-        wanted += [drop_overlaps(text.spans) for text in some]
+        wanted += [text.spans for text in some]
+        left_out += sum(text.left_out for text in some)
         predicted += [
             [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
             for spans in tagger.find_spans([text.text for text in some])
         ]
         if progress is not None:
             progress(len(some))
-    return evaluate(wanted, predicted)
+    return evaluate(wanted, predicted, left_out)

@@ -34,6 +34,7 @@ from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.dataset import label_windows
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.windows import Windower
@@ -80,9 +81,11 @@ def fine_tune(
     match_labels: MatchLabels,
     device: str = "auto",
     progress: Progress | None = None,
+    left_out: LeftOut | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
+    left_out: counts the spans that cannot be taught; see label_windows.
     Rows of the baseline's head are copied for the labels that ``match_labels`` finds a counterpart for.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
@@ -107,7 +110,7 @@ def fine_tune(
     windower = Windower(tokenizer, max_length)
     # for the windows; Trainer needs a folder too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
-        windows = label_windows(examples, windower, scheme, Path(folder))
+        windows = label_windows(examples, windower, scheme, Path(folder), left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         augment = MentionReplacement(

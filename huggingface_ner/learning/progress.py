@@ -32,6 +32,8 @@ class Outcome(BaseModel, frozen=True):
     status: published; refused, if the serving model is better; unchanged, if data and settings are those of the
     serving version; skipped, if there is nothing to learn from; failed.
     f1, f1_before: of the new and the serving model on the same held-out tasks; None if they were not scored.
+    f1_basis: which part of the annotated regions of those tasks F1 rests on, in words; None if it is all of them.
+    left_out: what of the project's annotations was not used, see LeftOut.as_dict; None if it is not known.
     retryable: whether a failed run may succeed if it is tried again.
     """
 
@@ -40,6 +42,8 @@ class Outcome(BaseModel, frozen=True):
     version: str | None = None
     f1: float | None = None
     f1_before: float | None = None
+    f1_basis: str | None = None
+    left_out: dict[str, Any] | None = None
     retryable: bool = False
     seconds: float | None = None
     at: float | None = None

@@ -48,10 +48,11 @@ class Spool:
     def add(self, text: AnnotatedText) -> None:
         """Append a text; raises OSError, for example if the disk is full."""
         spans = [(span.start, span.end, span.label) for span in text.spans]
-        line = json.dumps([text.task_id, text.text, spans]).encode() + b"\n"
-        self._hash.update(line)
+        taught = [text.task_id, text.text, spans]
+        # what is left out teaches nothing, so it does not change the digest
+        self._hash.update(json.dumps(taught).encode() + b"\n")
         self._places.append(self._file.tell())
-        self._file.write(line)
+        self._file.write(json.dumps([*taught, text.left_out]).encode() + b"\n")
         self.task_ids.append(text.task_id)
         self.spans += len(spans)
 
@@ -70,8 +71,8 @@ class Spool:
 
     def _read(self, place: int) -> AnnotatedText:
         self._file.seek(place)
-        task_id, text, spans = json.loads(self._file.readline())
-        return AnnotatedText(task_id, text, tuple(Span(*span) for span in spans))
+        task_id, text, spans, left_out = json.loads(self._file.readline())
+        return AnnotatedText(task_id, text, tuple(Span(*span) for span in spans), left_out)
 
     def __enter__(self) -> Self:
         return self

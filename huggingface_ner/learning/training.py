@@ -10,12 +10,13 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.stand_in import baseline_name
-from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
+from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks, learnable_spans
 from huggingface_ner.learning.evaluation import evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import Evaluation
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import tagger_of_model
@@ -44,6 +45,7 @@ class TrainedModel:
     """A model, its tokenizer, the texts that it was trained on, those held out, and its scores on the latter.
 
     scores: None if no text was held out.
+    left_out: what of the annotations could not be read, or cannot be taught or suggested.
     """
 
     model: PreTrainedModel
@@ -51,6 +53,7 @@ class TrainedModel:
     learned: SpooledTexts
     held_out: SpooledTexts
     scores: Evaluation | None
+    left_out: LeftOut
 
     @property
     def f1(self) -> float | None:
@@ -62,7 +65,8 @@ class Training:
     """Splits annotated texts, fine-tunes a model on one part and scores it on the other.
 
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
-    start from. report: called when a phase begins and after each optimiser step.
+    start from. report: called when a phase begins and after each optimiser step. left_out: what was not used when
+    the texts were read.
     """
 
     def __init__(
@@ -74,12 +78,14 @@ class Training:
         options: TrainingOptions,
         *,
         report: Report,
+        left_out: LeftOut | None = None,
     ) -> None:
         self.spool = spool
         self.labels = labels
         self.baseline = baseline
         self.options = options
         self.report = report
+        self.left_out = LeftOut() if left_out is None else left_out
         self._match_labels = match_labels
 
     def run(self, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> TrainedModel:
@@ -90,6 +96,8 @@ class Training:
         learned, held_out = self.spool.split(
             held_out_tasks(self.spool.task_ids, self.options.held_out_share, min_tasks)
         )
+        left_out = LeftOut()
+        left_out.merge(self.left_out)
         self.report(RunProgress("training"))
         model, tokenizer = fine_tune(
             learned,
@@ -99,10 +107,13 @@ class Training:
             match_labels=self._match_labels,
             device=self.options.device,
             progress=self._step_reporter(),
+            left_out=left_out,
         )
+        for text in held_out:  # what cannot be taught cannot be suggested there either
+            learnable_spans(text.spans, self.labels, left_out)
         self.report(RunProgress("evaluating"))
         scores = self.score(tagger_of_model(model, tokenizer), held_out) if held_out else None
-        return TrainedModel(model, tokenizer, learned, held_out, scores)
+        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out)
 
     def score(self, tagger: Tagger, texts: Sequence[AnnotatedText]) -> Evaluation:
         """Return a tagger's scores on texts of this training; its labels are matched with those to learn."""

@@ -12,6 +12,8 @@ from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
+from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
+from huggingface_ner.scores import score_basis
 from huggingface_ner.store.model_folder import write_model
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
@@ -37,12 +39,12 @@ def train_version(
     started = time.monotonic()
     current = store.current_version()
     if current is not None and _is_result(current, training):
-        return _unchanged(current)
+        return _unchanged(current, training)
     trained = training.run(_min_tasks(current))
     comparable = current is None or _has_held_out(current)
     f1_before = _f1_before(training, trained.held_out, store, current) if trained.held_out and comparable else None
     if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
-        return _refused(trained.f1, f1_before, len(trained.held_out), f1_tolerance)
+        return _refused(trained, trained.f1, f1_before, f1_tolerance)
     version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
     not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current)}"
     return Outcome(
@@ -51,6 +53,8 @@ def train_version(
         version=version.name,
         f1=trained.f1,
         f1_before=f1_before,
+        f1_basis=trained.scores.basis if trained.scores else None,
+        left_out=trained.left_out.as_dict(),
     )
 
 
@@ -109,23 +113,31 @@ def _load(model: str | Path, device: str) -> Tagger | None:
         return None
 
 
-def _unchanged(current: Version) -> Outcome:
+def _unchanged(current: Version, training: Training) -> Outcome:
+    metrics = current.metrics
+    # the same texts teach the same; what cannot be read can be something else
+    left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
+    left_out.merge(training.left_out)
     return Outcome(
         status="unchanged",
         reason="annotations, labels and settings have not changed since the current version was trained",
         version=current.name,
-        f1=current.metrics.get("f1"),
-        f1_before=current.metrics.get("f1_before"),
+        f1=metrics.get("f1"),
+        f1_before=metrics.get("f1_before"),
+        f1_basis=score_basis(metrics.get("gold", 0), metrics.get("gold_left_out", 0)),
+        left_out=left_out.as_dict(),
     )
 
 
-def _refused(f1: float, f1_before: float, held_out: int, f1_tolerance: float) -> Outcome:
+def _refused(trained: TrainedModel, f1: float, f1_before: float, f1_tolerance: float) -> Outcome:
     return Outcome(
         status="refused",
-        reason=f"the current model stays in use: its F1 on {held_out} held-out texts is {f1_before:.3f}, the "
-        f"new model's {f1:.3f} is lower by more than F1_TOLERANCE={f1_tolerance:g}",
+        reason=f"the current model stays in use: its F1 on {len(trained.held_out)} held-out texts is "
+        f"{f1_before:.3f}, the new model's {f1:.3f} is lower by more than F1_TOLERANCE={f1_tolerance:g}",
         f1=f1,
         f1_before=f1_before,
+        f1_basis=trained.scores.basis if trained.scores else None,
+        left_out=trained.left_out.as_dict(),
     )
 
 
@@ -160,6 +172,7 @@ def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
         "trained": len(trained.learned),
         "held_out": len(trained.held_out),
         "spans": training.spool.spans,
+        "left_out": trained.left_out.as_dict(),
         "label_names": list(training.labels),
         "baseline": baseline_name(training.baseline),
         "settings": asdict(training.options.hyperparameters),

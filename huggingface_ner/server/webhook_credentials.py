@@ -1,7 +1,8 @@
 """Puts the credentials into the webhook that Label Studio registers for this backend.
 
 Label Studio connects to a backend with basic auth, but registers its webhook without it. The webhook's events
-would be refused, and no training would ever start.
+would be refused, and no training would ever start. Once the credentials are in place, a recount makes up for the
+events that were refused before.
 """
 
 import base64
@@ -128,13 +129,15 @@ class WebhookCredentials:
         try:
             client = LabelStudioClient(self._settings, queue.notes.token(project_id))
             user = self._settings.basic_auth_user or ""
-            found = client.give_credentials(project_id, host, user, authorization)
+            given = client.give_credentials(project_id, host, user, authorization)
+            if given:
+                queue.request_recount(project_id)
         except (ClientError, RedisError) as error:
             return str(error)
         except Exception as error:  # the thread has other projects to check
             logger.exception("project %d: checking its webhook failed", project_id)
             return f"{type(error).__name__}: {error}"
-        return None if found else NO_WEBHOOK
+        return NO_WEBHOOK if given is None else None
 
     @staticmethod
     def _is_final(check: _Check, trouble: str | None) -> bool:
@@ -156,6 +159,11 @@ class WebhookCredentials:
             known, noted_at = queue.notes.webhook_note(project_id)
             if noted_at >= self._started and known in (note, ARRIVED):
                 return True
+            if note in (
+                ARRIVED,
+                GIVEN,
+            ):  # before, events may have been refused, or sent while the service was down
+                queue.request_recount(project_id)
             queue.notes.note_webhook(project_id, note)
         except RedisError as error:
             logger.warning("project %d: the training queue does not answer: %s", project_id, error)

@@ -43,6 +43,7 @@ class Loaded:
 class _Project:
     store: ModelStore
     loaded: dict[str, Loaded] = field(default_factory=dict)
+    is_failing: bool = False
 
 
 class ProjectModels:
@@ -113,10 +114,7 @@ class ProjectModels:
 
     def _watch(self) -> None:
         while not self._closed:
-            try:
-                self._poll()
-            except Exception:  # a volume that is unavailable for a moment must not end the thread
-                logger.exception("could not poll for new versions; trying again")
+            self._poll()
             with self._changed:
                 if not self._closed:
                     self._changed.wait(POLL_INTERVAL)
@@ -128,24 +126,34 @@ class ProjectModels:
                 del self._projects[project_id]
             projects = list(self._projects.items())
         for project_id, project in projects:
-            pointer = project.store.pointer()
-            if pointer is None:
-                continue
-            # what serves now comes first: a request may be waiting for it
-            needed = [name for name in (pointer.serving_version(), pointer.version) if name is not None]
-            for name in needed:
-                known = project.loaded.get(name)
-                if known is None or time.monotonic() > known.try_again_at:
-                    self._evict(project_id)
-                    loaded = self._first_that_loads(project_id, project, name)
-                    with self._changed:
-                        project.loaded[name] = loaded
-                        self._changed.notify_all()
-            with self._changed:
-                gone = [project.loaded.pop(name) for name in set(project.loaded) - set(needed)]
-            if gone:
-                gone.clear()
-                give_memory_back()
+            try:
+                self._poll_project(project_id, project)
+            except Exception:  # a folder that cannot be read, say: the other projects go on
+                if not project.is_failing:  # once, not with every poll
+                    logger.exception("project %d: could not poll for new versions; trying again", project_id)
+                project.is_failing = True
+            else:
+                project.is_failing = False
+
+    def _poll_project(self, project_id: int, project: _Project) -> None:
+        pointer = project.store.pointer()
+        if pointer is None:
+            return
+        # what serves now comes first: a request may be waiting for it
+        needed = [name for name in (pointer.serving_version(), pointer.version) if name is not None]
+        for name in needed:
+            known = project.loaded.get(name)
+            if known is None or time.monotonic() > known.try_again_at:
+                self._evict(project_id)
+                loaded = self._first_that_loads(project_id, project, name)
+                with self._changed:
+                    project.loaded[name] = loaded
+                    self._changed.notify_all()
+        with self._changed:
+            gone = [project.loaded.pop(name) for name in set(project.loaded) - set(needed)]
+        if gone:
+            gone.clear()
+            give_memory_back()
 
     def _evict(self, for_project: int) -> None:
         """Drop the models of the least recently used projects, so that there is room for one more."""

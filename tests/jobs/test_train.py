@@ -208,6 +208,44 @@ def test_labels_come_and_go(label_studio_api: LabelStudioApi, training: Settings
     assert _run(tolerant).status == "published", "tasks were deleted"
 
 
+def test_what_is_left_out_is_told(
+    label_studio_api: LabelStudioApi, training: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A label was renamed: its regions are told, and count again when it names its past."""
+    renamed = config("PER", "LOC").replace('value="LOC"', 'value="Ort"')
+    inner = {"from_name": "l", "to_name": "t", "value": {"start": 0, "end": 2, "labels": ["PER"]}}
+    annotated = tasks(40)
+    annotated[0]["annotations"][0]["result"].append(inner)
+    label_studio_api.add(7, renamed, [*annotated, {**tasks(1)[0], "id": 99, "data": {}}])
+    outcome = _run(training)
+    version = _store(training).current_version()
+    assert version is not None
+    metrics = version.metrics
+    assert outcome.left_out == metrics["left_out"]
+    assert metrics["left_out"]["regions"] == {
+        "unknown_label": {"LOC": 20},
+        "inside": {"PER": 1},
+        "no_text": {"PER": 1},
+    }
+    assert (metrics["left_out"]["regions_seen"], metrics["left_out"]["tasks"]) == (42, {"unreadable": 1})
+    assert 0 < metrics["gold_left_out"] < 20
+    held_out = metrics["gold"] + metrics["gold_left_out"]
+    assert held_out - metrics["held_out"] in (0, 1), "each text has a region, the first has two"
+    assert outcome.f1_basis == f"{metrics['gold']} of {held_out} regions"
+    assert "project 7, 'news': 22 of 42 regions were not used: 20 LOC have labels that are not in" in caplog.text
+
+    unchanged = _run(training)
+    assert (unchanged.status, unchanged.f1_basis) == ("unchanged", outcome.f1_basis)
+    assert unchanged.left_out == outcome.left_out
+
+    named = renamed.replace('value="Ort"', 'value="Ort" predicted_values="LOC"')
+    label_studio_api.add(7, named, annotated)
+    outcome = _run(training.model_copy(update={"f1_tolerance": 1.0}))
+    assert outcome.left_out is not None
+    assert outcome.left_out["regions"] == {"inside": {"PER": 1}}
+    assert (outcome.status, outcome.f1_basis) == ("published", None)
+
+
 def test_a_full_disk_leaves_the_serving_version(
     label_studio_api: LabelStudioApi, training: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

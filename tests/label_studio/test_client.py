@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from huggingface_ner.label_studio.client import TASKS_AT_A_TIME, ClientError, LabelStudioClient
+from huggingface_ner.label_studio.client import TASKS_AT_A_TIME, ClientError, LabelStudioClient, Project
 from huggingface_ner.settings import Settings
 from tests.label_studio_api import LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN, LabelStudioApi
 
@@ -24,7 +24,7 @@ def _tasks(count: int) -> list[dict[str, Any]]:
 def test_a_project_is_read_with_either_token(label_studio_api: LabelStudioApi, key: str) -> None:
     label_studio_api.add(7, CONFIG, _tasks(1))
     client = _client(label_studio_api, key)
-    assert client.labeling_config(7) == CONFIG
+    assert client.project(7) == Project("news", CONFIG)
     (task,) = client.annotated_tasks(7)
     assert (task["id"], task["data"]) == (1, {"t": "text 1"})
     assert task["annotations"][0]["result"] == []

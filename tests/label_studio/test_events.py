@@ -45,3 +45,19 @@ def test_an_event_without_anything_else() -> None:
     assert (event.project_id, event.updates) == (None, 1)
     assert read_event("SOMETHING_NEW", {"project": 7}).updates == 0
     assert read_event("PROJECT_UPDATED", {"project": {"id": 7, "label_config": 3}}).label_config is None
+
+
+@pytest.mark.parametrize(
+    ("project", "may_be"),
+    [
+        ({"id": 7, "min_annotations_to_start_training": 0}, False),
+        ({"id": 7, "min_annotations_to_start_training": 1}, True),
+        ({"id": 7, "min_annotations_to_start_training": 25}, True),
+        ({"id": 7, "min_annotations_to_start_training": "0"}, True),
+        ({"id": 7}, True),
+        (7, True),
+    ],
+)
+def test_the_event_says_whether_the_button_alone_can_have_sent_it(project: Any, may_be: bool) -> None:
+    assert read_event("START_TRAINING", {"project": project}).may_be_automatic is may_be
+    assert not read_event("ANNOTATION_CREATED", {"project": project}).may_be_automatic

@@ -345,7 +345,7 @@ def test_a_region_that_is_not_one_of_the_config_is_not_answered(changed: dict[st
 
 def test_a_fault_costs_this_answer_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(TaskReader):
-        def documents(self, task: object, config: Any) -> Any:
+        def documents(self, task: object, config: Any, left_out: object = None) -> Any:
             raise RuntimeError("out of order")
 
     context = {"result": [_region(2, 7)]}

@@ -42,7 +42,20 @@ def test_an_alias_is_what_regions_hold() -> None:
     control = parse_labeling_config(ALIASES).controls[0]
     assert control.read_label("PER") == "PER"
     assert control.read_label("Person") == "PER"
-    assert control.read_label("human") is None
+    assert control.read_label("animal") is None
+
+
+def test_a_label_can_name_its_past() -> None:
+    labels = (
+        '<Label value="Firma" alias="ORG" predicted_values="Organisation, Ort, PER"/>'
+        '<Label value="Ort"/><Label value="PER"/><Label value="Verein" predicted_values="Organisation"/>'
+    )
+    control = parse_labeling_config(
+        f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$t"/></View>'
+    ).controls[0]
+    assert control.read_label("Organisation") == "ORG", "the first label that names it"
+    assert [control.read_label(name) for name in ("Ort", "PER", "Firma")] == ["Ort", "PER", "ORG"]
+    assert control.read_label("organisation") is None
 
 
 def test_model_labels_find_their_counterpart() -> None:

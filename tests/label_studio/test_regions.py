@@ -1,5 +1,6 @@
 """Regions that a person drew in Label Studio 1.23.2, to spans and back."""
 
+from collections import Counter
 from operator import itemgetter
 from typing import Any
 
@@ -11,6 +12,7 @@ from huggingface_ner.label_studio.documents import Document, UnreadableTextError
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import Span
 from tests import recorded, recorded_names
 
@@ -140,31 +142,65 @@ def test_any_stretch_survives(control: str, text_object: str, text: str, data: s
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "reasons"),
     [
-        {"start": 0, "end": 4},
-        {"start": 0, "end": 4, "labels": []},
-        {"start": 0, "end": 4, "labels": "PER"},
-        {"start": 0, "end": 4, "labels": ["DATE", 3, None]},
-        {"start": 4, "end": 0, "labels": ["PER"]},
-        {"start": 90, "end": 99, "labels": ["PER"]},
-        {"start": "0", "end": "4", "labels": ["PER"]},
-        {"start": True, "end": 4, "labels": ["PER"]},
-        {"start": None, "end": None, "labels": ["PER"]},
-        {"start": 0.5, "end": 4, "labels": ["PER"]},
-        None,
-        [],
+        ({"start": 0, "end": 4}, {("no_label", ""): 1}),
+        ({"start": 0, "end": 4, "labels": []}, {("no_label", ""): 1}),
+        ({"start": 0, "end": 4, "labels": "PER"}, {("no_label", ""): 1}),
+        (
+            {"start": 0, "end": 4, "labels": ["DATE", 3, None]},
+            {("unknown_label", "DATE"): 1, ("unknown_label", ""): 1, ("no_label", ""): 1},
+        ),
+        ({"start": 4, "end": 0, "labels": ["PER"]}, {("nothing_selected", "PER"): 1}),
+        ({"start": 4, "end": 4, "labels": ["PER"]}, {("nothing_selected", "PER"): 1}),
+        (
+            {"start": 90, "end": 99, "labels": ["PER", "X"]},
+            {("outside_text", "PER"): 1, ("unknown_label", "X"): 1},
+        ),
+        ({"start": 4, "end": 5, "labels": ["PER", "LOC"]}, {("blank", "PER"): 1, ("blank", "LOC"): 1}),
+        ({"start": "0", "end": "4", "labels": ["PER"]}, {("unreadable_place", "PER"): 1}),
+        ({"start": True, "end": 4, "labels": ["PER"]}, {("unreadable_place", "PER"): 1}),
+        ({"start": None, "end": None, "labels": ["PER"]}, {("unreadable_place", "PER"): 1}),
+        ({"start": 0.5, "end": 4, "labels": ["PER"]}, {("unreadable_place", "PER"): 1}),
+        (None, {("no_label", ""): 1}),
+        ([], {("no_label", ""): 1}),
     ],
 )
-def test_regions_that_select_nothing_are_passed_over(value: object) -> None:
+def test_regions_that_select_nothing_are_passed_over_and_counted(value: object, reasons: dict[Any, int]) -> None:
     config = _config("Labels", "Text")
     region = {"from_name": "label", "to_name": "t", "type": "labels", "value": value}
     good = {**region, "value": {"start": 0.0, "end": 4, "labels": ["PER", "LOC"]}}
     document = _open(config, "Anna flew")
-    assert read_spans([region, good, None, "x"], config.controls, document) == [
-        Span(0, 4, "LOC"),
-        Span(0, 4, "PER"),
-    ]
+    left_out = LeftOut()
+    spans = read_spans([region, good, None, "x"], config.controls, document, left_out)
+    assert spans == [Span(0, 4, "LOC"), Span(0, 4, "PER")]
+    assert left_out == LeftOut(sum(reasons.values()) + 2, Counter(reasons))
+
+
+@pytest.mark.parametrize(
+    ("control", "text_object", "place", "reason"),
+    [
+        ("HyperTextLabels", "HyperText", ("/p[7]/text()[1]", 0, "/p[7]/text()[1]", 4), "unreadable_place"),
+        ("HyperTextLabels", "HyperText", ("/p[1]/text()[1]", 4, "/p[1]/text()[1]", 4), "nothing_selected"),
+        ("HyperTextLabels", "HyperText", ("/p[1]/text()[1]", 4, "/p[1]/text()[1]", 5), "blank"),
+        ("ParagraphLabels", "Paragraphs", ("7", 0, "7", 4), "outside_text"),
+        ("ParagraphLabels", "Paragraphs", ("0", 40, "0", 44), "outside_text"),
+        ("ParagraphLabels", "Paragraphs", ("0", 4, "0", 4), "nothing_selected"),
+        ("ParagraphLabels", "Paragraphs", ("first", 0, "first", 4), "unreadable_place"),
+        ("ParagraphLabels", "Paragraphs", ("9" * 5000, 0, "9" * 5000, 4), "unreadable_place"),
+    ],
+)
+def test_why_a_place_cannot_be_used_is_told(
+    control: str, text_object: str, place: tuple[str, int, str, int], reason: str
+) -> None:
+    config = _config(control, text_object)
+    names = ("start", "startOffset", "end", "endOffset")
+    value = {**dict(zip(names, place, strict=True)), config.controls[0].region_type: ["PER"]}
+    left_out = LeftOut()
+    document = _open(config, {"HyperText": "<p>Anna flew</p>", "Paragraphs": [{"text": "Anna flew"}]}[text_object])
+    region = {"from_name": "label", "to_name": "t", "value": value}
+    assert read_spans([region], config.controls, document, left_out) == []
+    assert left_out.regions == {(reason, "PER"): 1}
 
 
 def test_regions_of_other_controls_are_passed_over() -> None:

@@ -1,4 +1,3 @@
-import logging
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from huggingface_ner.learning.dataset import (
     MAX_HELD_OUT,
     held_out_tasks,
     label_windows,
+    learnable_spans,
     word_tags,
 )
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.windows import Windower
@@ -74,9 +75,37 @@ def test_windows_teach_the_whole_of_a_long_text(tiny_model: Path) -> None:
     assert all(len(row["input_ids"]) == len(row["labels"]) <= 16 for row in dataset)
 
 
-def test_what_is_left_out_is_counted_in_the_log(tiny_bert: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
-    spans = (Span(0, 4, "PER"), Span(0, 9, "LOC"), Span(5, 9, "PER"), Span(10, 14, "DATE"))
-    label_windows([AnnotatedText("1", "Anna flew away", spans)], Windower(load_tokenizer(tiny_bert), 40), SCHEME)
-    assert "2 annotated regions were not used: they overlap" in caplog.text
-    assert "{'DATE': 1}" in caplog.text
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_what_is_left_out_is_counted(tiny_bert: Path, tmp_path: Path, on_disk: bool) -> None:
+    windower = Windower(load_tokenizer(tiny_bert), 40)
+    spans = (
+        *(Span(0, 4, "PER"), Span(0, 9, "LOC"), Span(5, 9, "PER"), Span(0, 9, "PER"), Span(7, 14, "LOC")),
+        *(Span(0, 9, "LOC"), Span(10, 14, "DATE")),
+    )
+    examples = [AnnotatedText("1", "Anna flew away", spans)] * 2
+    left_out = LeftOut()
+    label_windows(examples, windower, SCHEME, tmp_path if on_disk else None, left_out)
+    assert left_out.regions == {
+        ("inside", "PER"): 4,
+        ("overlap", "PER"): 2,
+        ("overlap", "LOC"): 2,
+        ("duplicate", "LOC"): 2,
+        ("unknown_label", "DATE"): 2,
+    }
+
+
+def test_a_region_that_gets_no_word_is_counted(tiny_bert: Path) -> None:
+    windower = Windower(load_tokenizer(tiny_bert), 40)
+    (tokenized,) = windower.tokenize(["Annaberg flew"])
+    left_out = LeftOut()
+    word_tags(tokenized, [Span(0, 4, "PER"), Span(4, 8, "LOC"), Span(8, 9, "PER")], SCHEME, left_out)
+    assert left_out.regions == {("shared_word", "LOC"): 1, ("no_word", "PER"): 1}
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10), st.sampled_from(["PER", "LOC", "DATE"]))))
+def test_every_span_is_learned_or_counted(places: list[tuple[int, int, str]]) -> None:
+    spans = [Span(start, start + length, label) for start, length, label in places]
+    left_out = LeftOut()
+    kept = learnable_spans(spans, SCHEME.labels, left_out)
+    assert len(kept) + left_out.regions_left_out == len(spans)
+    assert kept == drop_overlaps(span for span in spans if span.label in SCHEME.labels)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.spans import AnnotatedText, Span
 
-TEXTS = [AnnotatedText(str(n // 2), f"text {n}\n😀", (Span(0, 4, "PER"), Span(5, 6, "LOC"))) for n in range(10)]
+TEXTS = [AnnotatedText(str(n // 2), f"text {n}\n😀", (Span(0, 4, "PER"), Span(5, 6, "LOC")), n) for n in range(10)]
 
 
 def _fill(spool: Spool) -> Spool:

@@ -86,8 +86,17 @@ def test_neighbours_stay_apart_and_a_task_without_entities_is_one(client: FlaskC
 def test_a_bad_task_does_not_spoil_the_others(client: FlaskClient, news_config: str, data: Any) -> None:
     good = {"text": "Amina Diallo lives in Dakar."}
     bad, one, two = _predict(client, news_config, data, good, good)
-    assert (bad["result"], bad["score"]) == ([], 0.0)
+    assert bad["result"] == []
+    assert 0 < bad["score"] <= 1
     assert _found(one) == _found(two) != []
+
+
+@pytest.mark.parametrize("data", [{}, {"other": "x"}, None, "x"])
+def test_a_task_that_cannot_be_read_is_not_the_least_certain(
+    client: FlaskClient, news_config: str, data: Any
+) -> None:
+    unreadable, good = _predict(client, news_config, data, {"text": "Amina Diallo lives in Dakar."})
+    assert unreadable["score"] == 1.0 >= good["score"]
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "\ud83d", " \n", "http://127.0.0.1:1/Dakar", "/etc/passwd"])

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.jobs import count
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.server import webhook_credentials
 from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED, GIVEN, NO_WEBHOOK, WebhookCredentials
 from huggingface_ner.settings import Settings
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+from tests.waiting import until
 
 HEADER = "Basic " + base64.b64encode("ann:pässword".encode()).decode()
 HOST = "backend:9090"
@@ -129,6 +132,38 @@ def test_a_backend_that_is_connected_again_is_looked_at_soon(
     while not ours["headers"] and time.monotonic() < until:
         time.sleep(0.02)
     assert ours["headers"] == {"Authorization": HEADER}
+
+
+def test_events_that_were_refused_before_are_made_up_for(
+    credentials: WebhookCredentials,
+    queue: TrainingQueue,
+    label_studio_api: LabelStudioApi,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(count, "EVENT_SECONDS", 0.0)
+    monkeypatch.setattr(webhook_credentials, "TRUST_SECONDS", 0.0)
+    client = LabelStudioClient(_settings(label_studio_api, label_studio_api_key=LEGACY_TOKEN))
+    label_studio_api.add(7, "<View/>", [{"id": 1, "data": {}, "annotations": [{}, {}]}])
+    label_studio_api.add_backend(7, f"http://{HOST}", "ann")
+    ours = label_studio_api.add_webhook(7, f"http://{HOST}/webhook")
+    credentials.look_after(7, HOST)
+    assert _noted(queue) == GIVEN
+    count.recount_annotations(queue, client, 7)
+    assert queue.status(7)["updates"] == 2
+    assert queue.requested_recount(7) is None
+
+    ours["headers"] = {}  # as if the backend was connected anew
+    label_studio_api.tasks[7][0]["annotations"] = [{}] * 5
+    credentials.look_after(7, HOST)
+    until(lambda: queue.requested_recount(7) is not None)
+    count.recount_annotations(queue, client, 7)
+    assert queue.status(7)["updates"] == 5
+
+    credentials.arrived(7)
+    assert queue.requested_recount(7) is not None
+    count.recount_annotations(queue, client, 7)
+    credentials.arrived(7)
+    assert queue.requested_recount(7) is None, "once, for what was sent while the service was down"
 
 
 def test_events_that_arrive_are_the_best_sign(queue: TrainingQueue, label_studio_api: LabelStudioApi) -> None:

@@ -136,6 +136,30 @@ def test_the_watch_goes_on_after_a_fault(models: Models, monkeypatch: pytest.Mon
     assert models.answer(1) == "a"
 
 
+def test_a_project_whose_folder_cannot_be_read_costs_itself_alone(
+    models: Models, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    models.publish(1, "a")
+    models.publish(2, "b")
+    time.sleep(1.6)
+    read = ModelStore.fallbacks
+
+    def away(store: ModelStore, name: str) -> list[Version]:
+        if store is models.stores[1]:
+            raise OSError("stale file handle")
+        return read(store, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelStore, "fallbacks", away)
+        with pytest.raises(TimeoutError):
+            models.model_for(1, 0.2)
+        assert models.answer(2) == "b"
+        with pytest.raises(TimeoutError):
+            models.model_for(1, 1.2)
+    assert caplog.text.count("project 1: could not poll for new versions") == 1, "not with every poll"
+    assert models.answer(1) == "a"
+
+
 def test_no_more_models_are_in_memory_than_allowed(models: Models) -> None:
     for project_id in range(1, 9):
         models.publish(project_id, str(project_id))

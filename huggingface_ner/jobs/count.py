@@ -1,0 +1,47 @@
+"""The counting job: requests from Label Studio how many annotations a project has; see recounts."""
+
+import logging
+import time
+
+from huggingface_ner.jobs.process import begin_job
+from huggingface_ner.jobs.recounts import Recounts
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+
+# Seconds after which the events of all annotations that Label Studio has counted have arrived: it sends an event
+# after it has saved the annotation, and waits a second for the answer.
+EVENT_SECONDS = 1.5
+# Maximum number of requests to Label Studio if annotations are saved at the same time.
+MAX_QUERIES = 5
+
+logger = logging.getLogger(__name__)
+
+
+def count_annotations(project_id: int) -> None:
+    """Count a project's annotations that sent no event as updates. RQ calls this in the job's process."""
+    settings, queue = begin_job()
+    try:
+        client = LabelStudioClient(settings, queue.notes.token(project_id))
+        recount_annotations(queue, client, project_id)
+    except ClientError as error:
+        logger.warning("project %d: annotations that sent no event are not counted: %s", project_id, error)
+        recount = queue.requested_recount(project_id)
+        if recount is not None and not error.retryable:
+            queue.give_up_recount(project_id, recount)
+
+
+def recount_annotations(recounts: Recounts, client: LabelStudioClient, project_id: int) -> None:
+    """Do the requested recount of a project. Raises ClientError.
+
+    It stays requested, for the next attempt, if annotations are saved all the time.
+    """
+    for _ in range(MAX_QUERIES):
+        recount = recounts.requested_recount(project_id)
+        if recount is None:
+            return
+        annotations = client.annotation_count(project_id)
+        time.sleep(EVENT_SECONDS)
+        missed = recounts.settle_recount(project_id, recount, annotations)
+        if missed is not None:
+            if missed:
+                logger.info("project %d: %d annotations that sent no event count as updates", project_id, missed)
+            return

@@ -1,0 +1,154 @@
+"""What requests trainings: counted updates, new labels, Label Studio's button and its own switch.
+
+The server's part of the training queue; see queue for the fields in Redis.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from redis import Redis
+from redis.client import Pipeline
+
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
+from huggingface_ner.settings import Settings
+
+# Label Studio's switch "Start model training on annotation submission" sends START_TRAINING with each annotation,
+# in the same request and just before the annotation's own event. A START_TRAINING that may come from the switch is
+# held for this many seconds. If an event of an annotation arrives meanwhile, or arrived just before, it is that
+# annotation's update and requests nothing. So with the switch on, a click on Start Training within these seconds
+# of an annotation requests nothing either: nothing in the event tells the two apart. Clicking again does.
+GRACE_SECONDS = 3.0
+
+
+class TrainingRequests:
+    """The requests for trainings in Redis; methods raise RedisError if it does not answer."""
+
+    def __init__(self, connection: Redis, settings: Settings) -> None:
+        self._redis = connection
+        self._each = settings.start_training_each_n_updates
+        self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
+        self._breaker = CircuitBreaker()
+
+    def count_updates(self, project_id: int, count: int, *, added: int = 0) -> str | None:
+        """Count annotation updates; returns the id of the run that they start, or None.
+
+        added: how many more annotations the project has now; negative if some were deleted.
+        Each START_TRAINING_EACH_N_UPDATES-th update requests a training. In a parked project any update does.
+        A held request of the project is dropped: it was one of these updates.
+        """
+        key = self._key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hset(key, "annotated_at", str(time.time()))
+            pipeline.hdel(key, "held_at")
+            pipeline.srem(self._holding, project_id)
+            pipeline.hincrby(key, "surplus", count - added)
+            pipeline.hincrby(key, "updates", count)
+            pipeline.hexists(key, "parked")
+            pipeline.expire(key, STATE_TTL)
+            *_, updates, parked, _ = pipeline.execute()
+        return self.request_training(project_id) if self._is_enough(updates, count, parked) else None
+
+    def request_training(self, project_id: int) -> str:
+        """Request a training on everything that is saved by now; returns the id of the run that will answer."""
+        key = self._key(project_id)
+        with self._breaker, self._redis.pipeline() as pipeline:
+            self._put_request(pipeline, project_id, time.time())
+            pipeline.hget(key, "runs")
+            runs = pipeline.execute()[-1]
+        return run_id(project_id, int(runs or 0) + 1)
+
+    def request_training_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
+        """Request a training because a project has these labels now; returns None if that was done already."""
+        key = self._key(project_id)
+        wanted = json.dumps(sorted(labels))
+        with self._breaker, self._redis.pipeline() as pipeline:
+            pipeline.hget(key, "labels")
+            pipeline.hset(key, "labels", wanted)
+            before = pipeline.execute()[0]
+        return None if before is not None and as_text(before) == wanted else self.request_training(project_id)
+
+    def hold_request(self, project_id: int) -> str | None:
+        """Request a training unless an annotation's event arrives within GRACE_SECONDS, before or after.
+
+        Returns the id of the run that will answer, or None if an event arrived just before.
+        """
+        key = self._key(project_id)
+
+        def hold(pipeline: Pipeline) -> str | None:
+            state = decoded(pipeline.hgetall(key))
+            pipeline.multi()
+            now = time.time()
+            if abs(now - float(state.get("annotated_at", 0))) < GRACE_SECONDS:  # abs: clocks of servers differ
+                return None
+            pipeline.hsetnx(key, "held_at", str(now))
+            pipeline.sadd(self._holding, project_id)
+            pipeline.expire(key, STATE_TTL)
+            return run_id(project_id, int(state.get("runs", 0)) + 1)
+
+        with self._breaker:
+            job: str | None = self._change(hold, key)
+        return job
+
+    def request_held(self) -> None:
+        """Request the trainings whose grace is over. Several workers may call this at once."""
+        for project_id in self._members(self._holding):
+            key = self._key(project_id)
+
+            def request(pipeline: Pipeline, project_id: int = project_id, key: str = key) -> None:
+                held_at = decoded(pipeline.hgetall(key)).get("held_at")
+                pipeline.multi()
+                if held_at is None:  # dropped or requested meanwhile, or the project has expired
+                    pipeline.srem(self._holding, project_id)
+                elif time.time() >= float(held_at) + GRACE_SECONDS:
+                    pipeline.hdel(key, "held_at")
+                    pipeline.srem(self._holding, project_id)
+                    self._put_request(pipeline, project_id, float(held_at))
+
+            self._change(request, key)
+
+    def _is_enough(self, updates: int, count: int, parked: object) -> bool:
+        """Return whether the last ``count`` of a project's updates start a training."""
+        return bool(self._each and count) and bool(
+            parked or updates // self._each > (updates - count) // self._each
+        )
+
+    def _put_request(self, pipeline: Pipeline, project_id: int, requested_at: float) -> None:
+        """Write a request of this time, seconds since 1970."""
+        key = self._key(project_id)
+        pipeline.hincrby(key, "asked", 1)
+        pipeline.hdel(key, "parked", "attempts")
+        pipeline.hsetnx(key, "asked_first", str(requested_at))
+        pipeline.hset(key, "asked_last", str(requested_at))
+        pipeline.sadd(self._wanting, project_id)
+        pipeline.expire(key, STATE_TTL)
+
+    def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
+        """Run a change as a transaction; it is run again if another client changed one of the keys meanwhile."""
+        return self._redis.transaction(change, *keys, value_from_callable=True)
+
+    def _key(self, project_id: int | str) -> str:
+        return f"{self._prefix}:project:{project_id}"
+
+    @property
+    def _wanting(self) -> str:
+        return f"{self._prefix}:wanting"
+
+    @property
+    def _holding(self) -> str:
+        return f"{self._prefix}:holding"
+
+    def _members(self, key: str) -> list[int]:
+        """Return the projects of a set, in ascending order."""
+        return sorted(int(member) for member in self._redis.smembers(key))
+
+
+def run_id(project_id: int, number: int) -> str:
+    """Return the id of a project's run, and of its job in RQ."""
+    return f"train-{project_id}-{number}"
+
+
+def is_held(state: Mapping[str, str]) -> bool:
+    """Return whether a request of a project is held, given the project's hash."""
+    return "held_at" in state

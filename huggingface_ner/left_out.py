@@ -1,0 +1,161 @@
+"""Which annotations a training or an evaluation did not use, and why."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self, get_args
+
+# Found when a region is read: of its task, its control, its labels, its place.
+ReadingReason = Literal[
+    "no_text",
+    "unknown_control",
+    "unknown_label",
+    "no_label",
+    "unreadable_place",
+    "outside_text",
+    "nothing_selected",
+    "blank",
+]
+# Found when the texts become the words that a model is trained on.
+LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word"]
+Reason = ReadingReason | LearningReason
+TaskReason = Literal["not_fetched", "unreadable", "skipped"]
+
+READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
+LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
+# Of one region, and of several.
+_REGIONS: Mapping[Reason, tuple[str, str]] = {
+    "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
+    "unknown_control": (
+        "is of a control that labels no text in the labelling config",
+        "are of controls that label no text in the labelling config",
+    ),
+    "unknown_label": (
+        "has a label that is not in the labelling config",
+        "have labels that are not in the labelling config",
+    ),
+    "no_label": ("has no label", "have no label"),
+    "unreadable_place": ("has a place that cannot be read", "have places that cannot be read"),
+    "outside_text": ("lies outside the text", "lie outside the text"),
+    "nothing_selected": ("selects nothing", "select nothing"),
+    "blank": ("selects only blanks", "select only blanks"),
+    "duplicate": ("repeats another region", "repeat other regions"),
+    "inside": ("lies inside a longer region", "lie inside longer regions"),
+    "overlap": ("overlaps another region", "overlap other regions"),
+    "shared_word": ("shares its words with another region", "share their words with other regions"),
+    "no_word": ("contains no word", "contain no word"),
+}
+# Annotators skip tasks on purpose, so the summary does not mention those.
+_TASKS: Mapping[TaskReason, str] = {
+    "not_fetched": "could not be fetched",
+    "unreadable": "could not be read",
+}
+MAX_LABEL_LENGTH = 100
+# Per reason; the rest is one count, under this name.
+MAX_LABELS = 50
+OTHER_LABELS = "…"
+# Per reason, in the summary.
+MAX_LABELS_TOLD = 4
+
+
+@dataclass
+class LeftOut:
+    """Counts of the regions and tasks that were not used; the steps of a training add to them.
+
+    regions_seen: all regions, used or not. A region with several labels counts once for each of them.
+    regions: those that were not used, by reason and label; "" if there is no label.
+    tasks: annotated tasks of which a text was not used, by reason.
+    """
+
+    regions_seen: int = 0
+    regions: Counter[tuple[Reason, str]] = field(default_factory=Counter)
+    tasks: Counter[TaskReason] = field(default_factory=Counter)
+
+    def add(self, reason: Reason, label: object) -> None:
+        """Count a region that is not used. label: as it is saved, which can be anything."""
+        # a lone surrogate cannot be written as UTF-8, and a label can have any length
+        name = label[:MAX_LABEL_LENGTH].encode("utf-8", "replace").decode() if isinstance(label, str) else ""
+        self.regions[reason, name] += 1
+
+    def merge(self, other: Self) -> None:
+        """Add the counts of another to these."""
+        self.regions_seen += other.regions_seen
+        self.regions.update(other.regions)
+        self.tasks.update(other.tasks)
+
+    @property
+    def regions_left_out(self) -> int:
+        """The number of regions that were not used."""
+        return self.regions.total()
+
+    def only(self, reasons: Iterable[Reason]) -> "LeftOut":
+        """Return the counts of the regions that were not used for some of the reasons."""
+        wanted = frozenset(reasons)
+        return LeftOut(regions=Counter({key: count for key, count in self.regions.items() if key[0] in wanted}))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts and the summary, as ``left_out`` in metrics.json and GET /training has them."""
+        return {
+            "regions_seen": self.regions_seen,
+            "regions_left_out": self.regions_left_out,
+            "regions": {reason: _shortened(labels) for reason, labels in self._by_reason()},
+            "tasks": dict(self.tasks),
+            "summary": self.summary(),
+        }
+
+    @classmethod
+    def from_dict(cls, saved: object) -> Self:
+        """Return the counts that ``as_dict`` gave; anything else is ignored, because the file may be damaged."""
+        found = cls()
+        by_reason = _mapping(_mapping(saved).get("regions"))
+        seen = _mapping(saved).get("regions_seen")
+        found.regions_seen = seen if isinstance(seen, int) else 0
+        for reason in _REGIONS:
+            for label, count in _mapping(by_reason.get(reason)).items():
+                if isinstance(label, str) and isinstance(count, int):
+                    found.regions[reason, label] += count
+        tasks = _mapping(_mapping(saved).get("tasks"))
+        for task_reason in get_args(TaskReason):
+            if isinstance(tasks.get(task_reason), int):
+                found.tasks[task_reason] += tasks[task_reason]
+        return found
+
+    def summary(self) -> str:
+        """Return one sentence for people, without a full stop; "" if everything was used."""
+        told = []
+        if self.regions_left_out:
+            regions = "region" if self.regions_seen == 1 else "regions"
+            were = "was" if self.regions_left_out == 1 else "were"
+            parts = "; ".join(_told(reason, labels) for reason, labels in self._by_reason())
+            told.append(f"{self.regions_left_out} of {self.regions_seen} {regions} {were} not used: {parts}")
+        for reason, what in _TASKS.items():
+            count = self.tasks[reason]
+            if count:
+                told.append(f"{count} {'task' if count == 1 else 'tasks'} {what}")
+        return "; ".join(told)
+
+    def _by_reason(self) -> list[tuple[Reason, Counter[str]]]:
+        """Return the labels' counts for each reason, the most frequent reason first."""
+        found: dict[Reason, Counter[str]] = {}
+        for (reason, label), count in self.regions.items():
+            found.setdefault(reason, Counter())[label] += count
+        return sorted(found.items(), key=lambda item: (-item[1].total(), item[0]))
+
+
+def _shortened(labels: Counter[str]) -> dict[str, int]:
+    shown = dict(labels.most_common(MAX_LABELS))
+    rest = labels.total() - sum(shown.values())
+    return {**shown, OTHER_LABELS: shown.get(OTHER_LABELS, 0) + rest} if rest else shown
+
+
+def _told(reason: Reason, labels: Counter[str]) -> str:
+    frequent = labels.most_common(MAX_LABELS_TOLD)
+    parts = [f"{count} {label}".strip() for label, count in frequent]
+    rest = labels.total() - sum(count for _, count in frequent)
+    parts += [f"{rest} others"] if rest else []
+    subject = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    return f"{subject} {_REGIONS[reason][labels.total() > 1]}"
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}

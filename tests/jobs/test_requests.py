@@ -1,0 +1,110 @@
+"""What requests a training, on a real server that speaks Redis's protocol."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huggingface_ner.jobs import queue as queue_module
+from huggingface_ner.jobs import requests
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.jobs.webhooks import handle_event
+from huggingface_ner.label_studio.events import read_event
+from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.settings import Settings
+
+EACH = 10
+
+
+@pytest.fixture
+def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
+    """A queue whose grace never ends by itself; see _end_grace."""
+    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
+    monkeypatch.setattr(requests, "GRACE_SECONDS", 3600.0)
+    return _queue(redis_url)
+
+
+def _queue(redis_url: str) -> TrainingQueue:
+    return TrainingQueue(connect(redis_url, timeout=5), Settings(start_training_each_n_updates=EACH))
+
+
+def _end_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "GRACE_SECONDS", 0.0)
+
+
+def _send(queue: TrainingQueue, folder: Path, action: str, project_id: int = 7, **fields: Any) -> str | None:
+    project = {"id": project_id, "min_annotations_to_start_training": 1}
+    event = read_event(action, {"action": action, "project": project, **fields})
+    return handle_event(queue, Settings(model_dir=folder), event, project_id)
+
+
+def _jobs(queue: TrainingQueue) -> list[str]:
+    queue.enqueue_due()
+    return queue.rq.job_ids
+
+
+def test_label_studios_switch_does_not_train_after_every_annotation(
+    queue: TrainingQueue, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other_process = _queue(redis_url)
+    for number in range(1, 2 * EACH):
+        assert _send(queue, tmp_path, "START_TRAINING") == ("train-7-1" if number == 1 else None)
+        job = _send(other_process, tmp_path, "ANNOTATION_UPDATED" if number % 2 else "ANNOTATION_CREATED")
+        assert (job is not None) == (number == EACH)
+        if number < EACH:
+            assert queue.status(7)["state"] == "idle"
+    _end_grace(monkeypatch)
+    assert _jobs(queue) == ["train-7-1"]
+    run = queue.begin(7)
+    assert run is not None
+    assert run.answers == 1, "only the tenth annotation requested one"
+
+
+def test_annotators_at_the_same_time(
+    queue: TrainingQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for action in ("START_TRAINING", "START_TRAINING", "ANNOTATION_CREATED", "START_TRAINING"):
+        _send(queue, tmp_path, action)
+    _end_grace(monkeypatch)
+    assert _jobs(queue) == []
+    assert queue.status(7)["state"] == "idle"
+
+
+def test_the_button_alone_trains_once_its_grace_is_over(
+    queue: TrainingQueue, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _send(queue, tmp_path, "START_TRAINING") == "train-7-1"
+    assert _send(queue, tmp_path, "START_TRAINING") == "train-7-1"
+    _send(queue, tmp_path, "ANNOTATION_CREATED", project_id=8)
+    assert queue.status(7)["state"] == "waiting"
+    assert _jobs(queue) == [], "an annotation's event may follow"
+    _end_grace(monkeypatch)
+    queue.request_held()
+    assert _jobs(_queue(redis_url)) == ["train-7-1"]
+    run = queue.begin(7)
+    assert run is not None
+    assert run.answers == 1
+    assert not queue.status(7)["waiting"]
+
+
+def test_a_held_request_is_shown_while_a_training_runs_and_after_one_is_parked(
+    queue: TrainingQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue.request_training(7)
+    run = queue.begin(7)
+    assert run is not None
+    _send(queue, tmp_path, "START_TRAINING")
+    status = queue.status(7)
+    assert (status["state"], status["waiting"]) == ("running", True)
+    queue.end(run, Outcome.failed("wrong key", retryable=False))
+    assert queue.status(7)["state"] == "waiting"
+    _end_grace(monkeypatch)
+    assert _jobs(queue) == ["train-7-2"], "it is a reason to try again"
+
+
+def test_the_button_trains_at_once_if_the_switch_is_off(queue: TrainingQueue, tmp_path: Path) -> None:
+    project = {"id": 7, "min_annotations_to_start_training": 0}
+    _send(queue, tmp_path, "ANNOTATION_CREATED", project=project)
+    assert _send(queue, tmp_path, "START_TRAINING", project=project) == "train-7-1"
+    assert _jobs(queue) == ["train-7-1"]
