@@ -51,11 +51,11 @@ bench: $(VENV)/.installed-test  ## measure predicting and training, side by side
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.serving $(if $(CORPUS),--corpus $(CORPUS)) $(if $(MODEL),--model $(MODEL))
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.training $(if $(CORPUS),--corpus $(CORPUS)) $(if $(filter base,$(MODEL)),--base)
 
-format: $(VENV)/.installed-test  ## format the code and mend what ruff can
+format: $(VENV)/.installed-test  ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-.env:  ## make .env for docker compose, with secrets of its own
+.env:  ## make .env for docker compose, with random secrets
 	umask 077 && sed -E \
 		-e "s/^REDIS_PASSWORD=$$/&$(DRAW)/" \
 		-e "s/^LABEL_STUDIO_API_KEY=$$/&$(DRAW)/" \
@@ -64,7 +64,7 @@ format: $(VENV)/.installed-test  ## format the code and mend what ruff can
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) $(LABEL_STUDIO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# PyTorch by itself, since its wheel comes from an index of its own; the packages it needs are pip's to find.
+# PyTorch by itself, since its wheel comes from a separate index; pip finds the packages that it needs.
 # requirements-base.txt last: without its dependencies, which requirements.txt has in versions that are safe.
 $(VENV)/.installed: requirements.txt requirements-base.txt
 	@$(call make_venv,$(VENV))

@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="LEARNING_RATE (default: %(default)s)")
     parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
     parser.add_argument("--score-on", default="dev", choices=["dev", "test"])
-    parser.add_argument("--first", type=int, default=500, help="so many texts are scored; 0: all")
+    parser.add_argument("--first", type=int, default=500, help="how many texts are scored; 0: all")
     parser.add_argument("--plain", action="store_true", help="run the plain loop beside it")
     options = parser.parse_args()
     logging.disable(logging.WARNING)

@@ -123,7 +123,7 @@ def _engines(
 
 
 def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, float], memory: int) -> None:
-    """Ask a server of the model over HTTP; its cache is off, since each text is asked for several times."""
+    """Ask a server of the model over HTTP; its cache is off, since each text is requested several times."""
     prepare_engine(model, device="cpu")
     texts = [text.text for text in corpus]
     many = [texts[number % len(texts)] for number in range(BULK)]
@@ -164,8 +164,8 @@ def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, flo
         speed, times = _clients(lambda: client(config), singles, 1)
         running.set()
         busy.join()
-        _show("1 client, while 2,500 are asked for", speed, times)
-        ratios["a single task's p95 while 2,500 are asked for, over idle"] = _percentile(times, 95) / _percentile(
+        _show("1 client, while 2,500 are requested", speed, times)
+        ratios["a single task's p95 while 2,500 are requested, over idle"] = _percentile(times, 95) / _percentile(
             idle, 95
         )
     if memory:
@@ -207,7 +207,7 @@ def _memory(model: Path, config: str, texts: list[str], most: int) -> None:
 def _clients(
     connect: Callable[[], Callable[[list[str]], object]], requests: Sequence[list[str]], clients: int
 ) -> tuple[float, list[float]]:
-    """Return requests a second, and the seconds of each, of so many clients that each ask again when answered."""
+    """Return requests a second, and the seconds of each, of clients that send one after the other."""
     times: list[float] = []
     shared: Iterator[list[str]] = iter(requests)
     lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Ways of predicting with one model, each in a process of its own: what one keeps slows no other."""
+"""Ways of predicting with one model, each in a separate process: what one has in memory slows no other."""
 
 import logging
 import multiprocessing

@@ -17,8 +17,8 @@ def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterato
     """Run the backend for a Label Studio, for this machine alone, until the end of the with block.
 
     Its models are in the folder, its log is backend.log there. Without a BASELINE_MODEL_NAME in the environment it
-    starts from the packaged encoder, also where the Hub could be reached: that needs no download, is trained in a
-    minute on any machine, and has everything to learn. Raises DemoError where it does not start.
+    starts from the packaged encoder, even if the Hub could be reached: that needs no download, is trained in a
+    minute on any machine, and has everything to learn. Raises DemoError if it does not start.
     """
     chosen = {
         "HOST": "127.0.0.1",
@@ -30,7 +30,7 @@ def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterato
         "UPDATE_PROJECT_MODEL_VERSION": "true",
         # ONNX Runtime is tried for a quarter of a minute after each training
         "INFERENCE_ENGINE": os.environ.get("INFERENCE_ENGINE") or "torch",
-        # of other services of this machine
+        # not those of other services on this machine
         "REDIS_URL": "",
         "BASIC_AUTH_USER": "",
         "BASIC_AUTH_PASS": "",

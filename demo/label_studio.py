@@ -1,4 +1,4 @@
-"""A Label Studio of its own: the real one, from an environment beside ours, since its pins differ."""
+"""The demo's Label Studio: the real one, from a separate environment, since its pins differ from ours."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from demo import ROOT, DemoError
 from demo.service import Service, started
 
 COMMAND = ROOT / ".venv-label-studio" / "bin" / "label-studio"
-# The first start makes the database: half a minute, more where the cores are busy.
+# The first start makes the database: half a minute, more if the cores are busy.
 START_TIMEOUT = 180.0
 
 
@@ -35,7 +35,7 @@ def label_studio(
     """Run Label Studio on SQLite in a folder, for this machine alone, until the end of the with block.
 
     token: 40 hexadecimal digits. environment: more of its settings. Its log is label_studio.log in the folder.
-    Raises DemoError where it is not installed, or does not answer in START_TIMEOUT.
+    Raises DemoError if it is not installed, or does not answer in START_TIMEOUT.
     """
     if not COMMAND.exists():
         raise DemoError(f"{COMMAND}: Label Studio is not installed; `make demo` does it")
@@ -53,7 +53,7 @@ def label_studio(
         "SSRF_PROTECTION_ENABLED": "false",
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        # it asks and tells nobody
+        # no telemetry
         "COLLECT_ANALYTICS": "False",
         "LATEST_VERSION_CHECK": "False",
         "SENTRY_DSN": "",

@@ -20,7 +20,7 @@ def connect(url: str, key: str) -> LabelStudio:
 def set_up_project(label_studio: LabelStudio, backend: str, texts: Iterable[str]) -> int:
     """Return the id of the demo's project, with the backend connected and the texts imported.
 
-    What is there already, from an earlier start, stays; a backend at another address gives way.
+    What an earlier start has made is kept; a backend at another address is replaced.
     """
     project = _find_project(label_studio)
     _connect_backend(label_studio, project, backend)

@@ -39,7 +39,7 @@ HEADER = (
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round of the replay came to.
+    """The result of a round of the replay.
 
     annotated, left: tasks that are annotated, and those that are not, which the scores are on.
     seconds: for annotating, training and until the new model serves.
@@ -70,7 +70,7 @@ class OpenTask:
 
 
 class Replay:
-    """Plays an annotator against a demo; raises DemoError where it cannot go on."""
+    """Plays an annotator against a demo; raises DemoError if it cannot go on."""
 
     def __init__(self, demo: RunningDemo) -> None:
         self._demo = demo
@@ -111,7 +111,7 @@ class Replay:
         return sum(bool(task.annotations) for task in tasks), open_tasks
 
     def _score(self, annotated: int, open_tasks: Sequence[OpenTask], seconds: float, training: str) -> Round:
-        """Score the backend's predictions for the open tasks, which it is asked for as Label Studio does."""
+        """Score the backend's predictions for the open tasks, requested as Label Studio does."""
         answer = self._ask(
             "/predict",
             {
@@ -128,18 +128,18 @@ class Replay:
     def _train(self, backend: int) -> str:
         """Press Start Training, wait until what is annotated is learned and served; returns how it ended.
 
-        The annotations have asked for a training already; the backend makes one of the two.
+        The annotations have requested a training already; the backend runs one for both requests.
         """
-        asked = time.time()
+        pressed = time.time()
         self._label_studio.ml.train(id=backend)
         last = self._wait_for_training()
-        if last.get("at", 0.0) < asked:
+        if last.get("at", 0.0) < pressed:
             raise DemoError("the backend was not told to train; results/demo/backend.log may say why")
         self._wait_until_served(last.get("version"))
         return str(last["status"])
 
     def _wait_for_training(self) -> dict[str, Any]:
-        """Wait until no training is wanted any more; returns how the last one ended, {} where none ever ran."""
+        """Wait until no training is wanted any more; returns how the last one ended, {} if none ever ran."""
         with tqdm(desc="training", unit="step", leave=False, disable=None) as bar:
             while True:
                 status = self._ask(f"/training?project={self._demo.project}")
@@ -169,7 +169,7 @@ class Replay:
 
 
 def main() -> int:
-    """Play the rounds and print them; returns the exit status: 0, 1 where it cannot go on, 130 after Ctrl-C."""
+    """Play the rounds and print them; returns the exit status: 0, 1 if it cannot go on, 130 after Ctrl-C."""
     try:
         points: list[tuple[int, float]] = []
         for played in Replay(find_running(FOLDER)).play():

@@ -45,7 +45,7 @@ Ctrl-C stops everything. All is kept in {folder} for the next `make demo`; remov
 
 
 def main() -> int:
-    """Run the demo until Ctrl-C; returns the exit status: 0, or 1 where it cannot start or a service ends."""
+    """Run the demo until Ctrl-C; returns the exit status: 0, or 1 if it cannot start or a service ends."""
     for number in ENDING_SIGNALS:
         signal.signal(number, _stop)
     try:
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def read_port(variable: str, default: int) -> int:
-    """Return the port that an environment variable chooses; raises DemoError where that is none."""
+    """Return the port that an environment variable chooses; raises DemoError if it is not one."""
     value = os.environ.get(variable) or str(default)
     if not value.isdecimal() or not 0 < int(value) < 2**16:
         raise DemoError(f"{variable}={value}: the number of a port is needed, 1 to 65535")
@@ -104,7 +104,7 @@ def _say(message: str) -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    # once is enough: nothing may interrupt the stopping
+    # further signals are ignored: nothing may interrupt the stopping
     for ending in ENDING_SIGNALS:
         signal.signal(ending, signal.SIG_IGN)
     raise SystemExit(0)

@@ -26,13 +26,13 @@ class Service:
     process: "subprocess.Popen[bytes]"
 
     def check(self) -> None:
-        """Raise DemoError where it has ended by itself."""
+        """Raise DemoError if it has ended by itself."""
         status = self.process.poll()
         if status is not None:
             raise DemoError(f"{self.name} has ended with status {status}: see {self.log}")
 
     def wait_until_up(self, url: str, seconds: float) -> None:
-        """Wait until an address answers with success; raises DemoError where it does not in so many seconds."""
+        """Wait until an address answers with success; raises DemoError if it does not within ``seconds``."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.check()
@@ -54,7 +54,7 @@ def started(name: str, command: Sequence[str], environment: Mapping[str, str], l
             env=environment,
             stdout=written,
             stderr=written,
-            # Ctrl-C is for the demo, which stops one after the other
+            # only the demo gets Ctrl-C, and stops the services one after the other
             process_group=0,
         )
     try:
@@ -69,7 +69,7 @@ def started(name: str, command: Sequence[str], environment: Mapping[str, str], l
 
 
 def check_port(port: int, variable: str) -> None:
-    """Raise DemoError where something listens on a port of this machine already.
+    """Raise DemoError if something listens on a port of this machine already.
 
     variable: the environment variable that chooses the port.
     """

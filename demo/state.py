@@ -44,7 +44,7 @@ def announced(demo: RunningDemo, folder: Path) -> Iterator[None]:
 
 
 def find_running(folder: Path) -> RunningDemo:
-    """Return the demo that runs; raises DemoError where none has said that it does."""
+    """Return the demo that runs; raises DemoError if none is announced."""
     try:
         return RunningDemo(**json.loads((folder / RUNNING).read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -15,7 +15,7 @@ class HuggingFaceNERError(Exception):
 class UnavailableError(HuggingFaceNERError):
     """The service cannot answer now.
 
-    retry_after: seconds after which it makes sense to ask again.
+    retry_after: seconds after which a retry makes sense.
     """
 
     retryable = True

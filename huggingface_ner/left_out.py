@@ -1,4 +1,4 @@
-"""What a training or an evaluation did not use of what people annotated, and why."""
+"""Which annotations a training or an evaluation did not use, and why."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
 }
-# Skipping is what annotators mean to do, so the summary does not tell of it.
+# Annotators skip tasks on purpose, so the summary does not mention those.
 _TASKS: Mapping[TaskReason, str] = {
     "not_fetched": "could not be fetched",
     "unreadable": "could not be read",
@@ -60,7 +60,7 @@ MAX_LABELS_TOLD = 4
 
 @dataclass
 class LeftOut:
-    """Counts of what was not used; adds up what the steps of a training find.
+    """Counts of the regions and tasks that were not used; the steps of a training add to them.
 
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
     regions: those that were not used, by reason and label; "" if there is no label.
@@ -105,7 +105,7 @@ class LeftOut:
 
     @classmethod
     def from_dict(cls, saved: object) -> Self:
-        """Return what ``as_dict`` made; what it cannot have made is passed over, as the file may be damaged."""
+        """Return the counts that ``as_dict`` gave; anything else is ignored, because the file may be damaged."""
         found = cls()
         by_reason = _mapping(_mapping(saved).get("regions"))
         seen = _mapping(saved).get("regions_seen")

@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 class Model(Protocol):
-    """What predicts for a project."""
+    """A model that predicts for a project."""
 
     @property
     def version(self) -> str:
-        """What its predictions carry."""
+        """The ``model_version`` of its predictions."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -45,17 +45,17 @@ class Models(Protocol):
     """The models that predict: all that a server serves, or the one that a command or a job loaded."""
 
     def model_for(self, project_id: int | None) -> Model:
-        """Return what predicts for a project now."""
+        """Return the model that predicts for a project now."""
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
-        """Return the version of what predicts, waiting up to ``timeout`` seconds for a model that is loading."""
+        """Return the version of a project's model, waiting up to ``timeout`` seconds for one that is loading."""
 
 
 class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class has no types
     """Named entity recognition with a fine-tuned Hugging Face token-classification model.
 
-    To customise it, subclass it and name the subclass in MODEL_CLASS: what it changes holds for suggestions that
-    Label Studio requests, for those that are pushed after a training, and for the command ``predict``::
+    To customise it, subclass it and name the subclass in MODEL_CLASS: its changes apply to suggestions that
+    Label Studio requests, to those that are pushed after a training, and to the command ``predict``::
 
         class BriefNER(HuggingFaceNER):
             def predict(self, tasks, context=None, **kwargs):
@@ -78,8 +78,9 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
 
         project_id: as Label Studio sends it, "<id>.<created at>".
         label_config: the project's labelling config, XML. Raises LabelingConfigError if it labels no text.
-        models: what predicts. queue: what trains. Without ``models``, both are this process's own.
-        is_connected: whether the client still waits for the answer; called now and then.
+        models: the models that predict. queue: where trainings are requested. If ``models`` is None, both are the
+        process's shared ones.
+        is_connected: says whether the client still waits for the answer; called several times a second.
         """
         self._labeling_config = parse_labeling_config(label_config) if label_config else None
         self._project = parse_project_id(project_id)
@@ -115,14 +116,14 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Take note of a webhook's event; returns what Label Studio is told, at once.
+        """Handle a webhook event; returns the answer for Label Studio at once.
 
-        Each START_TRAINING_EACH_N_UPDATES-th annotation asks for a training, and so do Label Studio's button and a
-        change of the labels: then ``job`` is the id of the run that answers. The webhook is a hint only: the
+        Each START_TRAINING_EACH_N_UPDATES-th annotation requests a training, and so do Label Studio's button and a
+        change of the labels; ``job`` is then the id of the run that will answer. The webhook is a hint only: the
         run reads everything from Label Studio.
         """
         received = read_event(event, data)
-        # from outside: shown as Python would, on one line, and not at any length
+        # the name comes from outside: logged escaped, on one line, and cut
         logger.info("project %s: %.40r", received.project_id, event)
         answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:

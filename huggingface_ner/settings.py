@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     cached_spans: int = Field(
         20_000,
         ge=0,
-        description="size of one process's prediction cache, in spans, plus one for each text; 0: no cache",
+        description="size of one process's prediction cache, in spans; each text counts as one more; 0: no cache",
     )
     label_studio_host: str = Field(
         "http://localhost:8080",
@@ -110,16 +110,19 @@ class Settings(BaseSettings):
     start_training_each_n_updates: int = Field(
         10,
         ge=0,
-        description="annotation updates of a project after which it is trained; 0: only with the button Start "
-        "Training",
+        description="annotation updates of a project after which it is trained; 0: only when its labels change, "
+        "or with the button Start Training",
     )
     learning_rate: float = Field(
-        1e-3, gt=0, lt=1, description="of the new head; the encoder's is the lower of it and a cap for its size"
+        1e-3,
+        gt=0,
+        lt=1,
+        description="learning rate of the new head; the encoder's is the same, but at most a cap for its size",
     )
     num_train_epochs: float = Field(
         10.0, gt=0, le=10_000, description="passes over the tasks; small projects are trained for more"
     )
-    weight_decay: float = Field(0.01, ge=0, lt=1, description="of AdamW")
+    weight_decay: float = Field(0.01, ge=0, lt=1, description="weight decay of AdamW")
     f1_tolerance: float = Field(
         0.05,
         ge=0,

@@ -16,7 +16,7 @@ if nvidia-smi -L 2>/dev/null | grep -q '^GPU'; then
     echo "PyTorch: with CUDA, for this machine has an NVIDIA GPU (TORCH_INDEX_URL=$cpu takes the CPU wheel)." >&2
     exit
 fi
-# pip would try an index that does not answer for minutes. `timeout`, since looking up a name has no limit of its own.
+# pip would try an index that does not answer for minutes. `timeout`, since looking up a name has no time limit.
 if timeout 15 "$1" -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5).close()' \
     "$cpu/torch/" 2>/dev/null; then
     echo "PyTorch: the CPU wheel, for this machine has no NVIDIA GPU (TORCH_INDEX_URL= takes the one with CUDA)." >&2

@@ -27,7 +27,7 @@ ACCESS_TOKEN = _jwt(token_type="access")
 
 
 class _Turnstile:
-    """Lets all pass, or, once it has been released, so many as it was released for."""
+    """Lets everything pass until it is released for a number; then only that many."""
 
     def __init__(self) -> None:
         self._left: int | None = None
@@ -53,8 +53,8 @@ class LabelStudioApi:
 
     projects: labelling configs by project. tasks: each project's tasks, with annotations.
     model_versions: what each project shows. predictions: those given to it. backends, webhooks: of all projects.
-    status: answered to everything instead, where it is set. answering: cleared, tasks are not answered until set.
-    takes_predictions: where it has been released, how many more requests with predictions are answered.
+    status: answered to everything instead, if it is set. answering: cleared, tasks are not answered until set.
+    takes_predictions: if it has been released, how many more requests with predictions are answered.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's promise: a room's tests are in the folder of its name, and each module has some there."""
+"""CONTRIBUTING's promise: a package's tests are in the folder of its name, and each module has some there."""
 
 import ast
 from functools import cache
@@ -9,7 +9,7 @@ import pytest
 from tests import ROOT
 
 PACKAGE = "huggingface_ner"
-# Tests import an entry point's name only, since a process of its own runs it: the test module that starts one.
+# Tests import an entry point's name only, since a separate process runs it: the test module that starts one.
 STARTED = {
     "__main__": "tests/server/test_gunicorn.py",
     "_wsgi": "tests/server/test_gunicorn.py",
@@ -18,7 +18,7 @@ STARTED = {
     "server.gunicorn": "tests/server/test_gunicorn.py",
     "label_studio.base_class": "tests/server/test_gunicorn.py",
 }
-# Modules whose tests are in another room, since what they do shows there: the test module that reaches them.
+# Modules whose tests are in another folder, since what they do shows there: the test module that reaches them.
 ELSEWHERE = {
     "commands.evaluate": "tests/test_cli.py",
     "commands.inputs": "tests/test_cli.py",
@@ -49,7 +49,7 @@ def _name(path: Path) -> str:
 
 PATHS = {_name(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
 MODULES = sorted(name for name, path in PATHS.items() if path.name != "__init__.py")
-ROOMS = sorted({path.parent for name, path in PATHS.items() if path.parent.parent == ROOT / PACKAGE})
+PACKAGES = sorted({path.parent for name, path in PATHS.items() if path.parent.parent == ROOT / PACKAGE})
 TEST_MODULES = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
@@ -66,22 +66,22 @@ def _imports(path: Path) -> frozenset[str]:
     return frozenset(found & PATHS.keys())
 
 
-def _reached(path: Path, room: str) -> set[str]:
-    """Return what a test module imports, and what those import in turn as far as they are in the room."""
+def _reached(path: Path, package: str) -> set[str]:
+    """Return what a test module imports, and what those import in turn as far as they are in its package."""
     reached: set[str] = set()
     waiting = set(_imports(path))
     while waiting:
         name = waiting.pop()
         reached.add(name)
-        if f"{name}.".startswith(f"{room}."):
+        if f"{name}.".startswith(f"{package}."):
             waiting |= _imports(PATHS[name]) - reached
     return reached
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_each_module_is_reached_by_a_test_module_of_its_room(module: str) -> None:
-    """A test module there imports it, or a module of the room that does."""
-    room, _, name = module.rpartition(".")
+def test_each_module_is_reached_by_a_test_module_of_its_package(module: str) -> None:
+    """A test module there imports it, or a module of the package that does."""
+    package, _, name = module.rpartition(".")
     short = module.removeprefix(f"{PACKAGE}.")
     if short in STARTED:
         assert (ROOT / STARTED[short]).is_file()
@@ -89,9 +89,9 @@ def test_each_module_is_reached_by_a_test_module_of_its_room(module: str) -> Non
     if short in ELSEWHERE:
         assert module in _reached(ROOT / ELSEWHERE[short], PACKAGE)
         return
-    folder = (ROOT / "tests").joinpath(*room.split(".")[1:])
-    assert any(module in _reached(path, room) for path in folder.glob("test_*.py")), (
-        f"no test module in {folder.relative_to(ROOT)} imports {module}, nor a module of its room that does: "
+    folder = (ROOT / "tests").joinpath(*package.split(".")[1:])
+    assert any(module in _reached(path, package) for path in folder.glob("test_*.py")), (
+        f"no test module in {folder.relative_to(ROOT)} imports {module}, nor a module of its package that does: "
         f"add test_{name}.py there, or move the one that tests it"
     )
 
@@ -104,9 +104,9 @@ def test_every_row_names_a_module() -> None:
     "path", [path for path in TEST_MODULES if path.parent != ROOT / "tests"], ids=lambda path: path.stem
 )
 def test_each_test_module_is_in_the_folder_of_what_it_tests(path: Path) -> None:
-    """It imports from its room, unless it starts a process; tests/demo and tests/e2e are about no room."""
+    """It imports from its package, unless it starts a process; tests/demo and tests/e2e are about no package."""
     folder = path.parent.relative_to(ROOT / "tests").as_posix()
-    assert folder in {"demo", "e2e", *(room.name for room in ROOMS)}
+    assert folder in {"demo", "e2e", *(package.name for package in PACKAGES)}
     is_starter = path.relative_to(ROOT).as_posix() in {*STARTED.values(), "tests/jobs/test_embedded.py"}
     if folder not in ("demo", "e2e") and not is_starter:
         assert any(name.startswith(f"{PACKAGE}.{folder}.") for name in _imports(path)), (

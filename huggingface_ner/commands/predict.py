@@ -13,7 +13,7 @@ from huggingface_ner.commands.options import Commands, add_command, add_config, 
 from huggingface_ner.settings import Settings
 
 # Tasks that are predicted at once; the progress bar moves after each such batch.
-TEXTS_AT_A_TIME = 100
+TASKS_AT_A_TIME = 100
 
 
 def add_predict(commands: Commands) -> None:
@@ -42,8 +42,8 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
     )
     imported: list[dict[str, Any]] = []
     with tqdm(desc="predicting", unit="task", total=len(tasks), disable=None) as bar:
-        for start in range(0, len(tasks), TEXTS_AT_A_TIME):
-            some = tasks[start : start + TEXTS_AT_A_TIME]
+        for start in range(0, len(tasks), TASKS_AT_A_TIME):
+            some = tasks[start : start + TASKS_AT_A_TIME]
             for task, prediction in zip(some, model.predict(some), strict=True):
                 kept: dict[str, Any] = {key: task[key] for key in ("id", "data", "meta") if key in task}
                 imported.append({**kept, "predictions": [prediction]})

@@ -28,7 +28,7 @@ def add_train(commands: Commands) -> None:
     add_config(parser)
     add_annotated_tasks(parser)
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, help="folder to save the model in; a model that is there is replaced")
+    where.add_argument("--out", type=Path, help="folder to save the model in; replaces an existing model")
     where.add_argument(
         "--project",
         type=project_id,

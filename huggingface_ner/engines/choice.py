@@ -7,9 +7,9 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines.agreement import Trial
 from huggingface_ner.engines.families import FAMILIES
 
-# Of what the hardware is fast in, measured: see bench/README.md.
+# The order in which precisions are tried, of those that the hardware is fast in. Measured, see bench/README.md.
 FASTEST_FIRST: tuple[Precision, ...] = ("int8", "mixed", "fp16", "bf16", "fp32")
-# Why an engine serves that a caller has named.
+# The reason given for an engine that the caller has named.
 REQUESTED = "requested"
 
 

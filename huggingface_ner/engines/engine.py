@@ -1,14 +1,14 @@
 """The interface of engines, from token windows to tag probabilities, and how to add one.
 
-A further engine, NAME, is one new file, ``huggingface_ner/engines/NAME_engine.py``, and one more name in
-``engine_kinds.EngineName``. The file has
+A further engine, NAME, is a file, ``huggingface_ner/engines/NAME_engine.py``, and a name in
+``engine_kinds.EngineName``; CONTRIBUTING lists what to add besides. The file has
 
 - a class with the members of ``Engine``, which runs a model,
 - a class with the methods of ``EngineFamily``: where the engine is fast, what it writes, how it is loaded,
 - ``FAMILY``, an instance of the latter class.
 
-The file is imported by every process, so it imports its library inside these methods. Everything else follows from
-the name: ``INFERENCE_ENGINE=NAME``, the trials against PyTorch in float32, and what is kept beside a model.
+The file is imported by every process, so it imports its library inside these methods. The name is enough for
+``INFERENCE_ENGINE=NAME``, for the trials against PyTorch in float32, and to keep prepared files beside a model.
 """
 
 from collections.abc import Sequence
@@ -60,17 +60,17 @@ class EngineFamily(Protocol):
     def offers(self, device: str) -> Sequence[EngineKind]:
         """Return the kinds that are likely to be fast on this machine; empty if there are none.
 
-        device: "cpu" or "cuda". Must not import the library: the method is called in processes that another engine
-        serves. An offered kind is tried on each model, and serves if its spans agree with those of PyTorch in
-        float32, which itself need not be offered.
+        device: "cpu" or "cuda". Must not import the library: this is called in processes that another engine
+        serves, too. Offered kinds are tried on each model in the order of choice.FASTEST_FIRST; the first whose
+        spans agree with those of PyTorch in float32 serves. PyTorch in float32 itself need not be offered.
         """
 
     def prepare(self, kind: EngineKind, source: EngineSource) -> Sequence[str]:
         """Write what ``load`` needs of an offered kind into the source's folder, and return the files' names.
 
-        Other kinds of the same model write into the same folder, so each name has to tell its kind; what a kind
-        finds there may be used. Takes seconds to a minute, in a separate process. Whatever it raises, the kind
-        is not used.
+        Other kinds of the same model write into the same folder, so each name has to contain its kind; files that
+        are there already may be used. May take seconds to a minute, off the request path. If it raises anything,
+        the kind is not used.
         """
 
     def load(self, kind: EngineKind, source: EngineSource) -> Engine:

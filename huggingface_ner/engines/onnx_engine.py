@@ -38,7 +38,7 @@ class OnnxEngine:
         options.inter_op_num_threads = 1
         # threads that spin while they wait would take cores from those that work, a training's too
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # batches differ in shape: plans and memory kept for each shape would pile up
+        # batches differ in shape: plans and memory that are kept for each shape would accumulate
         options.enable_mem_pattern = False
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
@@ -60,7 +60,7 @@ class OnnxEngine:
 
 
 class OnnxFamily:
-    """Exports a model once; int8 and mixed are made of the export in float32."""
+    """Exports a model once; int8 and mixed are made from the export in float32."""
 
     def offers(self, device: str) -> list[EngineKind]:
         """Return the kinds that are likely to be fast on this machine."""

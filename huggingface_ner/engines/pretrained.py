@@ -1,4 +1,4 @@
-"""Folders and Hub names to tokenizers and models: nothing that they contain is run as code."""
+"""Loads tokenizers and models from folders or the Hub; nothing in them is run as code."""
 
 import logging
 import os
@@ -124,13 +124,13 @@ def _check_folder(name_or_path: str | Path) -> None:
     looks_like_a_path = isinstance(name_or_path, Path) or path.is_absolute() or str(name_or_path).startswith(".")
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise ModelError(f"{name_or_path}: this folder is no model: it has no config.json")
+            raise ModelError(f"{name_or_path}: this folder is not a model: it has no config.json")
     elif looks_like_a_path:
         raise ModelError(f"{name_or_path}: there is no such model folder")
 
 
 def _hub_is_away(name_or_path: str | Path) -> bool:
-    """Whether the Hub is not to be asked: its client tries for a minute before it looks into the cache."""
+    """Whether to read the local cache only: the Hub's client would try for a minute before it does so itself."""
     if Path(name_or_path).is_dir() or constants.is_offline_mode():
         return True
     try:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-# What people and versions call the encoder that is installed with the service; its folder is called `model`.
+# The name of the encoder that is installed with the service, in messages and metrics.json; its folder is `model`.
 PACKAGED_ENCODER = "all-MiniLM-L6-v2"
 
 
@@ -17,5 +17,5 @@ def stand_in(*, is_set: bool) -> Path | None:
 
 
 def baseline_name(baseline: str | Path) -> str:
-    """Return the name of a model that trainings start from: the one it was given by, except for the stand-in."""
+    """Return the name of a model that trainings start from, to be shown: for the stand-in not its folder."""
     return PACKAGED_ENCODER if baseline == stand_in(is_set=False) else str(baseline)

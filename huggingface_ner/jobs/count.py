@@ -1,4 +1,4 @@
-"""The counting job: asks Label Studio how many annotations a project has; see recounts."""
+"""The counting job: requests from Label Studio how many annotations a project has; see recounts."""
 
 import logging
 import time
@@ -7,11 +7,11 @@ from huggingface_ner.jobs.process import begin_job
 from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 
-# Label Studio sends the event of an annotation after it has saved it, and waits a second for the answer. After
-# this time the events of all annotations that it has counted have arrived.
+# Seconds after which the events of all annotations that Label Studio has counted have arrived: it sends an event
+# after it has saved the annotation, and waits a second for the answer.
 EVENT_SECONDS = 1.5
-# Label Studio is asked again at most this often if annotations are saved meanwhile.
-MAX_QUESTIONS = 5
+# Maximum number of requests to Label Studio if annotations are saved at the same time.
+MAX_QUERIES = 5
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def recount_annotations(recounts: Recounts, client: LabelStudioClient, project_i
 
     It stays requested, for the next attempt, if annotations are saved all the time.
     """
-    for _ in range(MAX_QUESTIONS):
+    for _ in range(MAX_QUERIES):
         recount = recounts.requested_recount(project_id)
         if recount is None:
             return

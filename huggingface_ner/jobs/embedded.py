@@ -164,7 +164,7 @@ def _shut_down(url: str) -> bool:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a file lock meanwhile; raises QueueError if another process holds it."""
+    """Hold a file lock until the end of the with block; raises QueueError if another process holds it."""
     with path.open("a") as file:
         until = time.monotonic() + LOCK_TIMEOUT
         while True:

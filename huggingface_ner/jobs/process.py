@@ -38,7 +38,7 @@ def begin_job() -> tuple[Settings, TrainingQueue]:
 
 @contextmanager
 def temporary_folder() -> Iterator[None]:
-    """Set TMPDIR to a new folder for the processes started meanwhile; the folder is removed at the end."""
+    """Set TMPDIR to a new folder for processes started in the with block, and remove the folder at its end."""
     before = os.environ.get("TMPDIR")
     with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         os.environ["TMPDIR"] = folder

@@ -1,4 +1,4 @@
-"""What is noted of a project: Label Studio's token from /setup, the state of its webhook, unmatched labels.
+"""Notes on each project: Label Studio's token from /setup, the state of its webhook, its unmatched labels.
 
 Trainings use the token if LABEL_STUDIO_API_KEY is not set.
 """
@@ -9,7 +9,7 @@ from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 
-# Seconds; Label Studio sends its token with every /setup, and the same one is not stored again sooner.
+# Seconds before the same token is stored again; Label Studio sends it with every /setup.
 WRITE_INTERVAL = 600.0
 # Upper bound on the in-process record of recently stored tokens.
 MAX_TOKENS = 1000

@@ -1,6 +1,6 @@
 """The training queue: stores which projects want a training, and enqueues RQ jobs for them.
 
-Redis holds a hash for each project:
+Redis has a hash for each project:
 
 - ``updates``, ``annotated_at``: annotation updates so far, and when the last event of one arrived;
 - ``surplus``: by how much the updates exceed the annotations in Label Studio: some were changed or deleted;
@@ -15,7 +15,8 @@ Redis holds a hash for each project:
 - ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why there is none;
 - ``labels``: the labels of the labelling config for which a training was last requested;
 - ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and
-  since when that is known.
+  since when that is known;
+- ``labels_note``: which labels are never suggested.
 
 A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
 The workers poll for projects that want a training, and so also find those of a killed worker. RQ's jobs are hints:
@@ -106,10 +107,10 @@ class TrainingQueue(Recounts):
         key, lock = self._key(project_id), self._lock(project_id)
 
         def acquire(pipeline: Pipeline) -> Run | None:
-            held = pipeline.exists(lock)
+            is_leased = pipeline.exists(lock)
             state = decoded(pipeline.hgetall(key))
             pipeline.multi()
-            if held or current_run(state) is not None or not wants_training(state):
+            if is_leased or current_run(state) is not None or not wants_training(state):
                 return None
             number = int(state.get("runs", 0)) + 1
             run = Run(
@@ -167,7 +168,7 @@ class TrainingQueue(Recounts):
         now = time.time()
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
 
-        def settle(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
+        def store(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
             pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable"}))
             if outcome.status != "failed":
                 pipeline.hset(key, "answered", run.answers)
@@ -185,7 +186,7 @@ class TrainingQueue(Recounts):
                 later = now + RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
                 pipeline.hset(key, mapping={"attempts": attempts, "not_before": later})
 
-        return self._end_lease(run, settle)
+        return self._end_lease(run, store)
 
     def release(self, run: Run) -> None:
         """Release the lease of a run as if it had not begun: its worker is stopping."""
@@ -200,7 +201,8 @@ class TrainingQueue(Recounts):
         """Return the projects that have a status."""
         return known_projects(self._redis, self._key(""))
 
-    def _end_lease(self, run: Run, settle: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
+    def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
+        """Release the lease of a run, with what ``store`` adds; returns False if the run has lost it."""
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def release(pipeline: Pipeline) -> bool:
@@ -209,7 +211,7 @@ class TrainingQueue(Recounts):
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
-            settle(pipeline, key, state)
+            store(pipeline, key, state)
             pipeline.hdel(key, "run", "progress")
             pipeline.delete(lock)
             return True

@@ -27,7 +27,7 @@ class Recount(NamedTuple):
     """A requested recount, and what is counted when it is read.
 
     number: the last request that it answers. updates, surplus: see queue; their difference is the number of
-    annotations that the project has as far as the events tell.
+    annotations that the project has according to the events.
     """
 
     number: int
@@ -93,7 +93,7 @@ class Recounts(TrainingRequests):
         """Count the annotations that sent no event as updates, which may request a training; returns how many.
 
         annotations: how many the project has in Label Studio. Returns None if an event arrived since the recount
-        was read: its annotation may be in this number or not, so Label Studio has to be asked again.
+        was read: its annotation may be in this number or not, so Label Studio has to be queried again.
         """
         key = self._key(project_id)
 
@@ -117,7 +117,7 @@ class Recounts(TrainingRequests):
         return missed
 
     def give_up_recount(self, project_id: int, recount: Recount) -> None:
-        """Take a recount for answered though Label Studio was not."""
+        """Mark a recount as answered although Label Studio did not give a number."""
         key = self._key(project_id)
 
         def give_up(pipeline: Pipeline) -> None:

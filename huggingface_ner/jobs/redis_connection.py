@@ -22,7 +22,7 @@ REDIS_TIMEOUT = 0.3
 WORKER_REDIS_TIMEOUT = 5.0
 # Seconds after a failure in which the server does not try Redis again: the next webhooks would only wait.
 COOLDOWN_SECONDS = 1.0
-# Seconds after which the state of a project that nobody has touched expires.
+# Seconds without a change after which the state of a project expires.
 STATE_TTL = 90 * 24 * 3600
 
 
@@ -68,7 +68,7 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
     """Return a client with a time limit in seconds for each call; a broken connection is reopened once."""
     return Redis.from_url(
         url,
-        # no greeting: each of its commands would have its own time limit
+        # no handshake (HELLO, CLIENT SETINFO): the time limit would apply to each of its commands anew
         protocol=2,
         driver_info=None,
         socket_timeout=timeout,

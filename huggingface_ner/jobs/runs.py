@@ -7,7 +7,7 @@ from pydantic import BaseModel
 # A lease expires if it is not renewed for this long: its holder was killed.
 LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
-# Seconds after the first failure, after the second.
+# Seconds until the retry after the first failure, and after the second.
 RETRY_DELAYS = (10.0, 300.0)
 
 

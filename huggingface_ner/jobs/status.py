@@ -25,12 +25,12 @@ def project_status(
     updates = int(state.get("updates", 0))
     held = is_held(state)
     if run is not None:
-        now = "running"
+        training = "running"
     elif "parked" in state and not held:
-        now = "parked"
+        training = "parked"
     else:
-        now = "waiting" if held or wants_training(state) else "idle"
-    status: dict[str, Any] = {"project": project_id, "state": now, "updates": updates}
+        training = "waiting" if held or wants_training(state) else "idle"
+    status: dict[str, Any] = {"project": project_id, "state": training, "updates": updates}
     if updates_per_training:
         status["updates_until_training"] = updates_per_training - updates % updates_per_training
     if run is not None:

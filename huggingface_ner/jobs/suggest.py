@@ -51,7 +51,7 @@ def suggest_project(project_id: int, version: str) -> None:
             _Pusher(project_id, store, version, settings, client, put=put).push(suggestions)
         except (HuggingFaceNERError, OSError) as error:
             retryable = error.retryable if isinstance(error, HuggingFaceNERError) else True
-            logger.error("project %d: the suggestions of %s: %s", project_id, version, error)
+            logger.error("project %d: the suggestions of %s failed: %s", project_id, version, error)
             put(
                 (queue.suggestions.due(project_id, version) or suggestions).failed(str(error), retryable=retryable)
             )
@@ -72,7 +72,7 @@ class _Pusher:
         *,
         put: Callable[[Suggestions], None],
     ) -> None:
-        """Take what it works on; ``put`` stores the progress."""
+        """Make a pusher; ``put`` stores the progress, and raises LeaseLostError if the lease is lost."""
         self._project_id = project_id
         self._store = store
         self._version = version
@@ -101,7 +101,7 @@ class _Pusher:
         self._put(suggestions)
         while time.monotonic() < until:
             tasks = self._client.tasks_to_predict(self._project_id, self._version, after=suggestions.last_task)
-            given = model.predict(tasks)
+            predictions = model.predict(tasks)
             # checks the lease: another process may send the same now, or another version may serve
             self._put(suggestions)
             if self._store.serving_version() != self._version:
@@ -111,7 +111,7 @@ class _Pusher:
                 self._complete(suggestions)
                 return
             task_ids = [task["id"] for task in tasks]
-            self._client.give_predictions(self._project_id, task_ids, given, self._version)
+            self._client.give_predictions(self._project_id, task_ids, predictions, self._version)
             suggestions = suggestions.given(len(tasks), max(task_ids))
             self._put(suggestions)
 

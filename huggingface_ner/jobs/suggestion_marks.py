@@ -28,7 +28,8 @@ class Suggestions(BaseModel, frozen=True):
     """A version's predictions in Label Studio.
 
     state: running, complete, or failed with a ``reason``. tasks: how many tasks have them, up to id ``last_task``.
-    answers: how often tasks had been added at the start. not_before: when a failed job is retried.
+    answers: how often tasks had been added when the job began; if it was more often since, the new tasks are due.
+    not_before: when a failed job is retried.
     """
 
     version: str

@@ -80,11 +80,11 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
         project = client.project(project_id)
         config = parse_labeling_config(project.labeling_config)
     except LabelingConfigError as error:
-        return Outcome(status="skipped", reason=f"the labelling config is not for this: {error}")
+        return Outcome(status="skipped", reason=f"the labelling config cannot be used: {error}")
     outcome = _train(project_id, config, settings, client, report)
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
-        # %r, cut: a title can hold line breaks, and have any length
+        # %r, cut: a title can contain line breaks, and have any length
         logger.warning("project %d, %.80r: %s", project_id, project.title, summary)
     return outcome
 
@@ -145,7 +145,7 @@ def _reporter(queue: TrainingQueue, run: Run) -> Report:
 
 
 def _report_outcome(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:
-    """Report the outcome of a run, waiting for Redis; an unreported run is repeated and finds no change."""
+    """Report the outcome of a run, waiting for Redis; if it is lost, the run is repeated and ends as unchanged."""
     until = time.monotonic() + OUTCOME_TIMEOUT
     while True:
         try:

@@ -141,7 +141,7 @@ class TrainingWorker(SpawnWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Send a heartbeat to RQ and to the health check; RQ's own is lost if Redis is away for long."""
+        """Send a heartbeat to RQ and to the health check; RQ's own key expires if Redis is away for long."""
         super().heartbeat(timeout, pipeline)
         key = health_key(self.hostname, self.pid)
         (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
@@ -155,7 +155,7 @@ class TrainingWorker(SpawnWorker):
 
     @contextmanager
     def _renewed_lease(self, job_id: str, renew: Callable[[], bool]) -> Iterator[None]:
-        """Renew the lease of a job meanwhile; kills the job's process if it lost the lease to another worker."""
+        """Renew the lease of a job in the with block; kills the job's process if another worker has the lease."""
         ended = threading.Event()
 
         def keep_alive() -> None:
@@ -183,7 +183,7 @@ def run_worker(settings: Settings) -> None:
     """
     url = queue_url(settings)
     if url is None:
-        raise QueueError("REDIS_URL is not set: a worker needs the Redis that holds the training queue")
+        raise QueueError("REDIS_URL is not set: a worker needs the Redis of the training queue")
     training = TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
     try:
         training.enqueue_due()

@@ -8,7 +8,7 @@ from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueErr
 from huggingface_ner.processes import is_running
 from huggingface_ner.settings import Settings
 
-# Seconds after a worker's last heartbeat; its loop sends one at least every 45 s, and cores may be short.
+# Seconds after a worker's last heartbeat; it sends one at least every 45 s, later if the machine is busy.
 HEALTH_TTL = 90
 
 

@@ -16,7 +16,7 @@ _C1 = {
 
 
 def character(reference: re.Match[str]) -> str:
-    """Return what a character reference stands for, as htmlparser2 reads it; itself if it is none."""
+    """Return what a character reference stands for, as htmlparser2 reads it; the same text if it is not one."""
     hexadecimal, decimal, name = reference.groups()
     if name is None:
         digits = (hexadecimal or decimal).lstrip("0")[:8] or "0"

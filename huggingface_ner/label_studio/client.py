@@ -15,10 +15,10 @@ from label_studio_sdk.core.api_error import ApiError
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
-# Label Studio takes some seconds for a page of long texts with many annotations.
+# Seconds; Label Studio takes several for a page of long texts with many annotations.
 ANSWER_TIMEOUT = 120.0
 TASKS_AT_A_TIME = 200
-# It stores predictions one by one.
+# Label Studio stores predictions one by one, so a request with many would take long.
 PREDICTIONS_AT_A_TIME = 100
 
 _GET_A_KEY = (
@@ -28,9 +28,9 @@ _GET_A_KEY = (
 
 
 class ClientError(HuggingFaceNERError):
-    """Label Studio does not give what is asked for; the message says what to do.
+    """A request to Label Studio failed; the message says what to do.
 
-    retryable: whether it may when it is asked again later.
+    retryable: whether the same request may succeed later.
     """
 
     def __init__(self, message: str, *, retryable: bool) -> None:
@@ -49,8 +49,8 @@ class Project:
 class LabelStudioClient:
     """Reads and writes projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token.
 
-    offered: the token that Label Studio sent with /setup, for want of a key; it takes it where legacy tokens are
-    allowed. Either goes to LABEL_STUDIO_HOST and nowhere else.
+    offered: the token that Label Studio sent with /setup, used if no key is set. Label Studio accepts it if legacy
+    tokens are enabled. The key and the token are sent to LABEL_STUDIO_HOST only.
     """
 
     def __init__(self, settings: Settings, offered: str | None = None) -> None:
@@ -62,7 +62,7 @@ class LabelStudioClient:
             raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", retryable=False)
 
     def project(self, project_id: int) -> Project:
-        """Return what a project is called and asks for; raises ClientError."""
+        """Return a project's title and labelling config; raises ClientError."""
         with self._errors(project_id):
             found = self._sdk.projects.get(id=project_id)
             return Project(str(found.title or ""), str(found.label_config or ""))
@@ -79,9 +79,9 @@ class LabelStudioClient:
             return (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
 
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
-        """Yield a project's tasks that have annotations, as it exports them, a page at a time.
+        """Yield a project's tasks that have annotations, in the form of its export; requests a page at a time.
 
-        Raises ClientError, also on the way.
+        Raises ClientError, also between tasks.
         """
         with self._errors(project_id):
             tasks: Iterable[Any] = self._sdk.tasks.list(
@@ -125,17 +125,17 @@ class LabelStudioClient:
             self._sdk.projects.import_predictions(project_id, request=requests)
 
     def set_model_version(self, project_id: int, version: str) -> None:
-        """Let a project show a version, and offer its least certain task first; raises ClientError."""
+        """Select a version in a project, whose least certain task is then offered first; raises ClientError."""
         with self._errors(project_id):
             if self._sdk.projects.get(id=project_id).model_version != version:
                 self._sdk.projects.update(project_id, model_version=version)
 
     def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
-        """Let the webhook of a project's backend carry credentials; returns how many lacked them.
+        """Add credentials to the webhook of a project's backend; returns how many webhooks lacked them.
 
         None: the backend has no webhook.
-        host: by which the backend is asked, with its port: it tells which, where several have the user.
-        authorization: the header, for a backend whose URL has no credentials, which its webhook has then too.
+        host: host and port of the backend's URL, to find it among several backends with the same user.
+        authorization: the header to add. If the backend's URL has the credentials, so has its webhook's.
         Raises ClientError.
         """
         with self._errors(project_id):
@@ -189,17 +189,17 @@ class LabelStudioClient:
                 "worker reach it there?",
                 retryable=True,
             ) from error
-        except ValueError as error:  # a page of some other service, which is no JSON
+        except ValueError as error:  # the page of another service, which is not JSON
             raise ClientError(f"{where} does not answer as Label Studio does: {error}", retryable=True) from error
 
 
 def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:
-    """Return a condition as Label Studio's Data Manager has them."""
+    """Return a filter condition in the form of Label Studio's Data Manager."""
     return {"filter": f"filter:tasks:{column}", "type": kind, "operator": operator, "value": value}
 
 
 def _has_user(backend: Any, user: str) -> bool:
-    """Return whether Label Studio asks a backend as a user, whose name it has beside the URL or in it."""
+    """Return whether Label Studio connects to a backend as a user; the name may be in the backend's URL."""
     return user in (backend.basic_auth_user, unquote(urlsplit(backend.url).username or ""))
 
 

@@ -1,4 +1,4 @@
-"""What a labelling config says of a project: the controls that label text, their labels and their objects."""
+"""What a labelling config says about a project: the controls that label text, their labels and their objects."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from functools import cached_property
 
 from huggingface_ner.errors import HuggingFaceNERError
 
-# Control tag -> its regions' type, which is also where their labels are.
+# Control tag -> the type of its regions, which is also the key of their labels.
 REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
 OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
 MAX_SHOWN = 100
@@ -33,7 +33,7 @@ class Label:
 
     @property
     def name(self) -> str:
-        """What regions hold: Label Studio saves the alias where there is one."""
+        """What regions contain: the alias if there is one, as Label Studio saves it."""
         return self.alias or self.value
 
 
@@ -47,7 +47,7 @@ class TextObject:
     inline: HyperText only: whether the page shows it without a frame.
     text_key: Paragraphs only: where in an utterance its text is.
     is_sorted: Paragraphs only: whether the page sorts the utterances by time (``contextScroll``).
-    task_config: the config as it is for the task that the object is of, if a ``<Repeater>`` made it.
+    task_config: the config that a ``<Repeater>`` made for one task, if the object is from such a config.
     """
 
     name: str
@@ -82,14 +82,14 @@ class SpanControl:
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """What its regions can hold."""
+        """The labels that its regions can have."""
         return tuple(label.name for label in self.labels)
 
     def read_label(self, saved: str) -> str | None:
-        """Return the name of the label that a region holds; None if it is none of this control's.
+        """Return the name of a region's label; None if it is not one of this control's.
 
-        By name; else by value, from before the label had an alias; else by ``predicted_values``, by which a label
-        that was renamed names its past.
+        By name; else by value, from before the label had an alias; else by ``predicted_values``, which can contain
+        the old name of a label that was renamed.
         """
         return self._names.get(saved)
 
@@ -106,8 +106,8 @@ class SpanControl:
 class LabelingConfig:
     """The controls of a project that label text, in the order of the config; at least one.
 
-    expand: makes the config of a task with certain data, if the config has a ``<Repeater>``; its own controls then
-    have the repeated tags' names as they are written.
+    expand: makes the config for a task from its data, if there is a ``<Repeater>``; ``controls`` then have the
+    repeated tags once, with their names as written.
     """
 
     controls: tuple[SpanControl, ...]
@@ -140,11 +140,11 @@ class LabelingConfig:
     def match_labels(
         self, model_labels: Sequence[str], text_object: TextObject | None = None
     ) -> Mapping[str, str]:
-        """Return, for the labels of a model that have a counterpart here, that label's name.
+        """Return the name of the config's label for each label of a model that has a counterpart here.
 
         By ``predicted_values``, by the same name, by the same name in another case, by a usual synonym; the
-        surest rule that finds one wins, and within a rule the order of the config.
-        text_object: only the labels of the controls over it count; None for all.
+        first of these rules that finds one wins, and within a rule the order of the config.
+        text_object: only the labels of the controls over it count; None: all do.
         """
         controls = self.controls if text_object is None else self.controls_for(text_object)
         predicted: dict[str, str] = {}

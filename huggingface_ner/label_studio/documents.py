@@ -1,8 +1,8 @@
 """What an annotator sees of one object of a task, and how its regions say where they are.
 
-Inside the house a place is a code point of ``Document.text``. Only this module, paragraphs.py and hypertext.py
-know the units of each tag: Text counts code points, Paragraphs and the XPath offsets of HyperText count UTF-16
-code units.
+Elsewhere in the package offsets are code points of ``Document.text``. Only this module, paragraphs.py and
+hypertext.py know the units of each tag: Text counts code points, Paragraphs and the XPath offsets of HyperText
+count UTF-16 code units.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["Document", "TextDocument", "UnreadableTextError", "open_document"]
 
 
 class Document(Protocol):
-    """The text of one object of one task, and the way from its code points to region values and back."""
+    """The text of one object of one task, with conversions of its code points to region values and back."""
 
     @property
     def text(self) -> str:
@@ -26,13 +26,13 @@ class Document(Protocol):
 
     @property
     def borders(self) -> tuple[int, ...]:
-        """Where its utterances or blocks begin, without the first, in order: no entity runs over these."""
+        """Where its utterances or blocks begin, without the first, in order; no entity crosses these."""
 
     def value(self, start: int, end: int) -> dict[str, Any] | None:
         """Return a region's value, without its labels; None if nothing of the stretch can be selected."""
 
     def offsets(self, value: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Return the stretch that a region's value selects; None where it selects nothing."""
+        """Return the stretch that a region's value selects; None if it selects nothing."""
 
 
 def open_document(text_object: TextObject, value: object) -> Document:
@@ -53,7 +53,7 @@ def open_document(text_object: TextObject, value: object) -> Document:
 
 
 class TextDocument:
-    """``<Text>``: code points of the value, in which each CR and each LF is a line break of its own.
+    """``<Text>``: code points of the value, in which each CR and each LF is a separate line break.
 
     The page's HTML parser drops NUL characters, so they are not counted.
     """

@@ -10,7 +10,7 @@ START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
 TASKS_CREATED = "TASKS_CREATED"
 TASKS_DELETED = "TASKS_DELETED"
-# Action -> the key of its annotations: an object, a list, or in one of them a list under a singular name.
+# Action -> the key of its annotations, an object or a list; ANNOTATIONS_CREATED has a list under the singular.
 ANNOTATION_KEYS = {
     "ANNOTATION_CREATED": "annotation",
     "ANNOTATION_UPDATED": "annotation",
@@ -26,7 +26,7 @@ KNOWN_ACTIONS = frozenset({*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, TA
 class WebhookEvent:
     """An event, as far as it can be trusted: as a hint that something changed.
 
-    project_id: None where it names no project. updates: annotations that were created, changed or deleted.
+    project_id: None if it names no project. updates: annotations that were created, changed or deleted.
     added: how many more annotations the project has; negative if some were deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
     may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on

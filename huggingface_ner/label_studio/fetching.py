@@ -25,7 +25,7 @@ ACCESS_TOKEN_SECONDS = 240.0  # Label Studio's live 5 minutes
 _CHUNK = 65_536
 # Label Studio's routes for uploads, local files and storages; the key goes to no other path that a task can name.
 _FILE_ROUTE = re.compile(r"/(data|storage-data)/|/(tasks|projects)/[0-9]+/(resolve|presign)/", re.ASCII)
-# What a server may read as a way up to another route.
+# What a server may read as a step to another route.
 _WAY_UP = re.compile(r"\.\.|%2e|%2f|%5c|\\|//", re.IGNORECASE)
 
 
@@ -37,7 +37,7 @@ class UrlFetcher:
     """Fetches texts; safe to share between threads.
 
     allowed_hosts: host names besides Label Studio's; ``*`` stands for every host with public addresses only.
-    max_bytes, timeout: what one text may take, redirects included; seconds.
+    max_bytes, timeout: limits for one text, redirects included; the timeout in seconds.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class UrlFetcher:
     def __call__(self, url: str) -> str:
         """Return the text behind a URL, line ends as they are; raises FetchError."""
         deadline = time.monotonic() + self._timeout
-        is_ours = True  # until another origin has had a say in where to go
+        is_ours = True  # False from the first redirect to another origin on
         for _ in range(MAX_REDIRECTS + 1):
             is_ours = is_ours and _origin(_split(url)) == self._label_studio_origin
             headers = self._credentials(url, deadline) if is_ours else {}
@@ -84,7 +84,7 @@ class UrlFetcher:
         timeout = urllib3.Timeout(total=max(deadline - time.monotonic(), 0.001))
         pool: urllib3.HTTPConnectionPool
         if parts.scheme == "https":
-            # the certificate has to be for the name, whatever address is behind it
+            # the certificate must be for the host name, although the connection is to an address
             name = parts.hostname
             pool = urllib3.HTTPSConnectionPool(
                 address, port, timeout=timeout, server_hostname=name, assert_hostname=name
@@ -106,7 +106,7 @@ class UrlFetcher:
             raise FetchError(f"{host}: it does not answer: {type(error).__name__}") from error
 
     def _checked_address(self, parts: SplitResult) -> str:
-        """Return the address to connect to; raises FetchError for a host that is not to be asked."""
+        """Return the address to connect to; raises FetchError for a host that is not allowed."""
         host = (parts.hostname or "").lower()
         listed = host in self._allowed or _origin(parts) == self._label_studio_origin
         if not listed and ANY_PUBLIC_HOST not in self._allowed:
@@ -120,7 +120,7 @@ class UrlFetcher:
         addresses = [str(entry[4][0]) for entry in found]
         if not listed and not all(_is_public(address) for address in addresses):
             raise FetchError(
-                f"{host}: it has a private address; if that is meant, add the host to ALLOWED_URL_HOSTS"
+                f"{host}: it has a private address; if that is intended, add the host to ALLOWED_URL_HOSTS"
             )
         return addresses[0]
 
@@ -142,7 +142,7 @@ class UrlFetcher:
         return content.decode("utf-8-sig", "replace")
 
     def _credentials(self, url: str, deadline: float) -> dict[str, str]:
-        """Return the header for Label Studio's files, and nothing for any other route of it."""
+        """Return the header for Label Studio's files, and none for its other routes."""
         if self._api_key is None or not self._is_file_route(url):
             return {}
         if not _is_personal_access_token(self._api_key):
@@ -175,7 +175,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise FetchError(f"this is no URL: {error}") from error
+        raise FetchError(f"this is not a valid URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise FetchError(f"{parts.scheme or 'no scheme'}: only http and https URLs are fetched")
     return parts
@@ -185,7 +185,7 @@ def _redirected(url: str, location: str) -> str:
     try:
         return urljoin(url, location)
     except ValueError as error:
-        raise FetchError(f"{_host(url)}: it redirects to what is not a valid URL") from error
+        raise FetchError(f"{_host(url)}: it redirects to something that is not a valid URL") from error
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:

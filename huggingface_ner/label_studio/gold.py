@@ -1,4 +1,4 @@
-"""Annotated tasks, as Label Studio exports them, to texts with gold spans."""
+"""Reads texts with gold spans from annotated tasks, as Label Studio exports them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,8 @@ def read_gold(
 ) -> Iterator[AnnotatedText]:
     """Yield the texts of annotated tasks, one for each object.
 
-    Cancelled annotations count as none; of several the ground truth is taken, else the newest.
-    left_out: counts all regions of the annotations that are taken, and what of them and of the tasks is not used.
+    Cancelled annotations are ignored; of several, the ground truth counts, else the newest.
+    left_out: counts all regions of the annotations that are used, and which of them and of the tasks are not.
     """
     left_out = LeftOut() if left_out is None else left_out
     for number, task in enumerate(tasks, start=1):
@@ -31,7 +31,7 @@ def read_gold(
         results = annotation.get("result")
         documents = reader.documents(task, config, left_out)
         of_text = LeftOut()
-        # with a <Repeater>, each task has a config of its own
+        # with a <Repeater>, each task has its own config
         in_task = next((text_object.task_config for text_object, _ in documents), None) or config
         count_unread(results, in_task.controls, {text_object.name for text_object, _ in documents}, of_text)
         for text_object, document in documents:
@@ -44,7 +44,7 @@ def read_gold(
 
 
 def best_annotation(task: object) -> Mapping[str, Any] | None:
-    """Return the annotation that a task teaches by; None where it has none that is not cancelled."""
+    """Return the annotation of a task to learn from; None if it has none that is not cancelled."""
     annotations = task.get("annotations") if isinstance(task, Mapping) else None
     usable = [
         annotation

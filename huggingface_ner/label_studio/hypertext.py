@@ -1,6 +1,6 @@
 """``<HyperText>``: HTML as the page shows it.
 
-A region says where it is twice: by XPath, with UTF-16 offsets inside a text node, and by ``globalOffsets``, code
+A region has its place twice: by XPath, with UTF-16 offsets inside a text node, and by ``globalOffsets``, code
 points over all text nodes of the body, in which a ``<br>`` counts one.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from huggingface_ner.label_studio.page_nodes import PageNode, visit_page
 from huggingface_ner.label_studio.utf16 import CodeUnits
 
-# These run on with the words around them; what any other element holds stands apart from them.
+# Text in these continues the text around them; the text of any other element is separated from it.
 _INLINE = frozenset(
     [
         "a",
@@ -56,7 +56,7 @@ _INLINE = frozenset(
         "wbr",
     ]
 )
-# The page has their text nodes, and shows none of them as text that can be selected.
+# Their text nodes are in the page, but cannot be selected.
 _UNSEEN = frozenset(
     [
         "script",
@@ -78,10 +78,10 @@ _STEP = re.compile(r"/([^/\[\]]+)(?:\[([1-9][0-9]{0,8})\])?")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A stretch of the text: of a text node, of a <br>, or a break that nothing in the document holds.
+    """A stretch of the text: a text node's, a <br>'s, or an inserted line break that is not in the document.
 
-    node: the text node; None for what is none.
-    start: where it begins in the text; global_start: where in globalOffsets; None for a break.
+    node: the text node; None for the other kinds.
+    start: where it begins in the text. global_start: where it begins in globalOffsets; None for an inserted break.
     """
 
     start: int
@@ -99,7 +99,7 @@ class _Piece:
 
 
 class HyperTextDocument:
-    """A piece of HTML; words of neighbouring blocks are kept apart by line breaks that no region holds.
+    """A piece of HTML; words of neighbouring blocks are kept apart by line breaks that are in no region.
 
     inline: see visit_page.
     """
@@ -158,7 +158,7 @@ class HyperTextDocument:
                 if key in ways:
                     break
                 ways[key] = found
-                found = node = node.parent  # type: ignore[assignment]  # ends where it is None
+                found = node = node.parent  # type: ignore[assignment]  # None ends the loop
         return ways
 
     def _in_node(self, xpath: object, units: object) -> int | None:
@@ -179,7 +179,7 @@ class HyperTextDocument:
     def _from_global(self, place: object, *, is_end: bool = False) -> int | None:
         if not isinstance(place, int) or place < 0 or not self._counted:
             return None
-        # an end belongs to what stands before it
+        # an end belongs to the piece before it
         piece = self._counted[max(bisect_right(self._global_starts, place - is_end) - 1, 0)]
         return piece.start + min(max(place - (piece.global_start or 0), 0), len(piece.text))
 
@@ -189,7 +189,7 @@ def _xpath(piece: _Piece) -> str:
 
 
 def _pieces(html: str, inline: bool, borders: list[int]) -> Iterator[_Piece]:
-    """Yield the pieces of the text in order; where a block's text begins goes into borders."""
+    """Yield the pieces of the text in order; append to ``borders`` where the text of each block begins."""
     start = global_start = 0
     apart = False
     last = "\n"

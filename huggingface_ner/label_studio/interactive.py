@@ -2,7 +2,7 @@
 
 With Auto-Annotation on, Label Studio's page requests a prediction for each region that a person draws or relabels.
 ``context["result"]`` holds the page's regions with the same label, control and object; the drawn one is the last.
-The page adds every region of the answer to the annotation at once, without asking. So the answer must not hold
+The page adds every region of the answer to the annotation at once, without asking. So the answer must not have
 anything that the page has already: neither the model's predictions nor an id that was used before.
 """
 
@@ -75,7 +75,7 @@ def answer_drawn_region(
     reader: TaskReader,
     seen: SeenRegions = _seen_regions,
 ) -> list[list[dict[str, Any]]]:
-    """Return for each task the regions that label the drawn region's string wherever else it stands.
+    """Return for each task the regions that label all other occurrences of the drawn region's string.
 
     tasks: the first is the one that is open in the page; the others get no regions.
     context: as the page sends it. If something is wrong with it or with the task, the answer is no regions.
@@ -111,7 +111,7 @@ def _same_strings(
 
 
 def _drawn(region: object, config: LabelingConfig) -> _Drawn | None:
-    """Return a region as one that a person drew with a control of the config; None if it is not."""
+    """Return a region that a person drew with a control of the config; None for any other."""
     if not isinstance(region, Mapping) or region.get("origin") != "manual":
         return None
     for control in config.controls:
@@ -148,7 +148,7 @@ def _copies(drawn: _Drawn, document: Document, places: Iterable[tuple[int, int]]
     """Yield the drawn region at other places."""
     for count, (start, end) in enumerate(places):
         if count == MAX_REGIONS:
-            logger.info("interactive annotating: only the first %d of the same strings are labelled", MAX_REGIONS)
+            logger.info("interactive annotating: only the first %d occurrences are labelled", MAX_REGIONS)
             return
         value = document.value(start, end)
         if value is not None:

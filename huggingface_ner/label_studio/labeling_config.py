@@ -1,4 +1,4 @@
-"""Labelling config XML to the controls that label text."""
+"""Reads the controls that label text from the XML of a labelling config."""
 
 import threading
 from collections import OrderedDict
@@ -44,11 +44,11 @@ _cache_lock = threading.Lock()
 
 
 def parse_labeling_config(xml: str) -> LabelingConfig:
-    """Read a labelling config; controls that label no text are passed over.
+    """Read a labelling config; controls that label no text are ignored.
 
     The configs that were read last are kept, up to MAX_CACHED_CHARACTERS of XML.
     Raises LabelingConfigError for what is not XML, declares entities, is longer than MAX_CHARACTERS, has no
-    control with labels over a Text, HyperText or Paragraphs object, or uses there what is not supported.
+    control with labels over a Text, HyperText or Paragraphs object, or uses something there that is not supported.
     """
     with _cache_lock:
         config = _cache.get(xml)
@@ -123,7 +123,7 @@ def _listed_labels(control: Mapping[str, str], elements: list[Element]) -> tuple
     name = control["name"]
     if control.get("value", "").startswith("$"):
         raise LabelingConfigError(
-            f"{name}: this control has no <Label> of its own; labels that come with each task "
+            f"{name}: this control has no <Label> in it; labels that come with each task "
             '(value="$...") cannot be learned, so list them in the config'
         )
     return tuple(_labels(name, elements))
@@ -151,12 +151,12 @@ def _parse(xml: str) -> Element:
     if len(xml) > MAX_CHARACTERS:
         raise LabelingConfigError(f"it is longer than {MAX_CHARACTERS} characters")
     try:
-        # as bytes, in the encoding that a declaration is made to name: the text itself is Unicode already
+        # as UTF-8, without a declaration: that could name another encoding
         root: Element = fromstring(_without_declaration(xml).encode(), forbid_dtd=True)
     except DefusedXmlException:
         raise LabelingConfigError("it declares a document type or entities, which is not allowed") from None
     except (ParseError, UnicodeEncodeError) as error:
-        raise LabelingConfigError(f"it is no well-formed XML: {error}") from None
+        raise LabelingConfigError(f"it is not well-formed XML: {error}") from None
     return root
 
 

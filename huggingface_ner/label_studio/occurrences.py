@@ -1,4 +1,4 @@
-"""Where else a mention stands in a text: the same characters, as words of their own."""
+"""Finds the occurrences of a mention in a text: the same characters, as whole words."""
 
 import unicodedata
 from bisect import bisect_left

@@ -67,7 +67,7 @@ def visit_page(html: str, *, inline: bool) -> Iterator[Visit]:
 
 def _walk(first: LexborNode | None, depth: int) -> Iterator[Visit]:
     """Yield the steps through a node, its siblings and all that is in them; depth: theirs."""
-    # an own stack: a document may be nested deeper than Python's
+    # no recursion: a document may be nested deeper than Python's stack
     stack: list[tuple[LexborNode | None, PageNode | None, dict[str, int]]] = []
     node, parent, counts = first, None, dict[str, int]()
     while node is not None or stack:

@@ -29,8 +29,8 @@ class UnreadableTextError(HuggingFaceNERError):
 def fill_in(template: str, data: object) -> object:
     """Return what an object tag's ``value`` is for a task.
 
-    A single variable is the value itself, of any type; MISSING if the data has none. Of several variables, or
-    words around them, a text is made.
+    A single variable is the value itself, of any type; MISSING if the data has none. Several variables, or
+    words around one, make a text.
     """
     if _VARIABLE.fullmatch(template):
         return look_up(data, template[1:])

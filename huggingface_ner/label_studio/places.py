@@ -1,8 +1,8 @@
-"""Offsets as regions hold them."""
+"""Offsets as regions contain them."""
 
 
 def checked(start: int | None, end: int | None, length: int) -> tuple[int, int] | None:
-    """Return a stretch clipped to a text of that length; None where nothing of it is left."""
+    """Return a stretch clipped to a text of that length; None if nothing of it is left."""
     if start is None or end is None:
         return None
     start, end = max(start, 0), min(end, length)

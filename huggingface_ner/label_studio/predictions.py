@@ -1,4 +1,4 @@
-"""Tasks to predictions in Label Studio's form."""
+"""Predicts tasks, in Label Studio's form."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -47,13 +47,13 @@ def _regions(
 ) -> list[dict[str, Any]]:
     """Return the regions of the spans whose label has a control over the object.
 
-    A span over a border is cut at it.
+    A span that crosses a border is cut there.
     """
     regions = []
     for span in spans:
         label = names.get(span.label)
         if label is None or config.control_for(text_object, label) is None:
-            # the label's first counterpart may be of another text
+            # the label's first counterpart may belong to another object
             label = config.match_labels([span.label], text_object).get(span.label)
         control = None if label is None else config.control_for(text_object, label)
         if label is not None and control is not None:

@@ -7,7 +7,7 @@ _PROJECT_ID = re.compile(r"([1-9][0-9]{0,9})(?:\.[0-9]*)?", re.ASCII)
 
 
 def parse_project_id(project: object) -> int | None:
-    """Return a project's number; None for what is no project: anybody can send anything."""
+    """Return a project's number; None for anything else: the value comes from outside."""
     if isinstance(project, bool) or not isinstance(project, int | str):
         return None
     match = _PROJECT_ID.fullmatch(str(project))

@@ -1,4 +1,4 @@
-"""Regions, as Label Studio stores them, to spans and back."""
+"""Converts regions, as Label Studio stores them, to spans and back."""
 
 import math
 import secrets
@@ -23,9 +23,9 @@ def read_spans(
     """Return the spans of the regions that these controls made over a document, in order.
 
     results: an annotation's or a prediction's ``result``. A region with several labels is several spans; blanks at
-    its edges do not count. What is not a region of these controls, selects nothing but blanks or has no label of
-    theirs is passed over.
-    left_out: counts the regions of these controls, and those of them that are passed over.
+    its edges do not count. Ignored are regions of other controls, regions without a label of these, and those that
+    select nothing but blanks.
+    left_out: counts the regions of these controls, and those of them that are ignored.
     """
     left_out = LeftOut() if left_out is None else left_out
     by_name = {control.name: control for control in controls}
@@ -128,7 +128,7 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
 
 
 def within_borders(span: Span, document: Document) -> Iterator[Span]:
-    """Yield the parts of a span that the borders of the document leave, without blanks at their edges."""
+    """Yield the parts of a span between the borders of its document, without blanks at their edges."""
     borders = document.borders[
         bisect_right(document.borders, span.start) : bisect_left(document.borders, span.end)
     ]
@@ -139,7 +139,7 @@ def within_borders(span: Span, document: Document) -> Iterator[Span]:
 
 
 def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:
-    """Return a region for a span, whole enough for strict validation; None if it would select nothing.
+    """Return a region for a span, complete as strict validation wants it; None if it would select nothing.
 
     The span's label has to be one of the control's names.
     """
@@ -149,7 +149,7 @@ def write_region(span: Span, control: SpanControl, document: Document) -> dict[s
     if value is None:
         return None
     return {
-        # two regions with one id are one to the page
+        # the page treats two regions with the same id as one
         "id": secrets.token_urlsafe(8),
         "from_name": control.name,
         "to_name": control.object.name,

@@ -19,7 +19,7 @@ def expand_repeaters(root: Element, data: object) -> Element:
     """Return a config as the page makes it for a task with this data; the root itself stays as it is.
 
     In each copy the first index flag of each attribute becomes the item's number. Raises UnreadableTextError if
-    more than MAX_ELEMENTS would come of it.
+    the result would have more than MAX_ELEMENTS.
     """
     return _Expansion(data).expand(root, {})
 

@@ -28,7 +28,7 @@ from huggingface_ner.label_studio.sanitizer_tags import (
     WRITTEN_SELF_CLOSING,
 )
 
-# A browser looks through all open elements at many a tag: this bounds what each tag can cost.
+# For many tags a browser searches all open elements; this limits what such a tag can cost.
 MAX_NESTING = 35_000
 _SPACE = re.compile(r"[ \n\t\f\r]*")
 _TAG_NAME = re.compile(r"[A-Za-z][^ \n\t\f\r/>]*")
@@ -51,7 +51,7 @@ _VIDEO_HOSTS = frozenset(
 def sanitize(html: str, *, is_document: bool) -> str:
     """Return HTML as the browser gets it; takes time and memory in proportion to the input.
 
-    is_document: whether it becomes a document of its own: then a byte order mark in front is taken off.
+    is_document: whether it becomes a separate document: then a byte order mark in front is taken off.
     Raises UnreadableTextError if elements are nested deeper than MAX_NESTING.
     """
     return _Sanitizer(_SURROGATE.sub("\ufffd", html), is_document).run()

@@ -1,4 +1,4 @@
-"""Tasks to the documents that their annotators see."""
+"""Reads tasks as the documents that their annotators see."""
 
 import base64
 import logging
@@ -22,15 +22,15 @@ URLS_AT_A_TIME = 8
 
 logger = logging.getLogger(__name__)
 
-# The documents of a task, each with its object; one that cannot be read is not there.
+# The documents of a task, each with its object; those that cannot be read are left out.
 TaskDocuments = list[tuple[TextObject, Document]]
 
 
 class TaskReader:
-    """Reads tasks; one that cannot be read costs a warning that names it, and never the others.
+    """Reads tasks; one that cannot be read is logged by its id, and the others are read all the same.
 
-    fetch: returns the text behind a URL or raises FetchError; asked only for objects with ``valueType="url"``.
-    label_studio_host: what relative addresses and storage URIs are resolved at.
+    fetch: returns the text behind a URL or raises FetchError; called only for objects with ``valueType="url"``.
+    label_studio_host: the base of relative addresses, and the host that resolves storage URIs.
     """
 
     def __init__(self, fetch: Callable[[str], str], label_studio_host: str) -> None:
@@ -89,7 +89,7 @@ def task_reader(settings: Settings) -> TaskReader:
 
 @lru_cache(maxsize=4)
 def _fetcher(settings: Settings) -> UrlFetcher:
-    """Return this process's fetcher: its access token outlives a request."""
+    """Return this process's fetcher, which keeps its access token from one request to the next."""
     key = settings.label_studio_api_key
     return UrlFetcher(
         settings.label_studio_host,
@@ -101,15 +101,15 @@ def _fetcher(settings: Settings) -> UrlFetcher:
 
 
 def _warn(task: Mapping[str, Any], error: Exception) -> TaskReason:
-    """Log that a task costs itself its labels, and return why.
+    """Log that a task is not labelled, and return why.
 
-    Anything can be in a task, so any error of one stays with it.
+    A task's data can be anything, so its errors must not affect other tasks.
     """
     if isinstance(error, HuggingFaceNERError):
         # the message names keys and hosts, never a text
         logger.warning("task %.40r: not labelled: %s", task.get("id"), error)
         return "not_fetched" if isinstance(error, FetchError) else "unreadable"
-    # the error's own message may hold the text
+    # the error's own message may contain the text
     places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
     kind = type(error).__name__
     logger.warning("task %.40r: not labelled: %s in %s", task.get("id"), kind, " > ".join(places))

@@ -4,7 +4,7 @@ from bisect import bisect_left
 
 
 class CodeUnits:
-    """The way between a text's code points and its UTF-16 code units; quick however long the text is."""
+    """Converts between a text's code points and its UTF-16 code units; fast for texts of any length."""
 
     def __init__(self, text: str) -> None:
         self._length = len(text)
@@ -17,5 +17,5 @@ class CodeUnits:
         return code_point + bisect_left(self._pairs, code_point)
 
     def code_point(self, units: int) -> int:
-        """Return the code point that so many code units lead to, within the text."""
+        """Return the code point after a number of code units, at most the text's length."""
         return min(max(units - bisect_left(self._pair_units, units), 0), self._length)

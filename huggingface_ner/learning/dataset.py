@@ -13,7 +13,8 @@ from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
-# The label that torch's cross-entropy ignores: for every token but the first of a word that the window decides.
+# The label that torch's cross-entropy ignores. All tokens have it but the first of each word that
+# the window decides.
 IGNORED = -100
 # With fewer tasks, all are used for training.
 MIN_TASKS_FOR_HELD_OUT = 20

@@ -24,7 +24,7 @@ def evaluate_tagger(
     Otherwise a model that never learned the shorter ones could have a perfect score. The same span twice counts
     once.
 
-    match_labels: maps those of the tagger's labels that have a counterpart among the gold labels to it.
+    match_labels: maps the tagger's labels to gold labels; those without a counterpart are not in its result.
     progress: called after each batch with its number of texts.
     """
     names = match_labels(tagger.labels)

@@ -44,7 +44,7 @@ WINDOWS_PER_BATCH = 8
 MIN_STEPS = 375
 WARMUP_SHARE = 0.1
 REPLACED_SHARE = 0.5
-# The encoder's highest rate for a hidden size; in between, it falls with the logarithm of the size.
+# Maximum learning rates of encoders of two hidden sizes; between them it falls with the logarithm of the size.
 SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
 
@@ -104,7 +104,7 @@ def fine_tune(
     if model.device.type == "cpu":
         # with dropout, and without a GPU, the fused kernel takes a third longer
         model.set_attn_implementation("eager")
-    # pre-training knows the words better than a few hundred texts can teach
+    # word embeddings stay as pre-trained: a few hundred texts cannot improve them
     model.get_input_embeddings().requires_grad_(False)
     max_length = window_length(model)
     windower = Windower(tokenizer, max_length)

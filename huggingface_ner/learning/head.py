@@ -15,10 +15,10 @@ from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.windows import Windower
 
-# Maps those of a model's labels that have a counterpart among the labels to learn to it.
+# Maps a model's labels to the labels to learn; those without a counterpart are not in its result.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
 
-# So many entities show with which tag a head opens them.
+# Entities that are enough to see whether a head opens them with B or with I, and texts to look for them in.
 MAX_OPENINGS = 30
 MAX_PROBED = 100
 
@@ -29,7 +29,7 @@ def replace_head(
     """Replace a model's head by a new one for a scheme's tags; return the head's name.
 
     Rows of the old head are copied for labels that ``match_labels`` finds a counterpart for; None: none is copied.
-    opens_inside: what ``opens_inside`` says of the old head. The config then says how the new head is read.
+    opens_inside: what ``opens_inside`` returns for the old head. How to read the new head is put into the config.
     Raises ModelError if the model has no linear head.
     """
     name, old = _head(model)
@@ -54,7 +54,7 @@ def replace_head(
 def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:
     """Whether a head opens entities with I although it has B, as IOB1 heads do.
 
-    Its names do not say so, but its tags for texts do: those of the first MAX_PROBED ones are counted.
+    The names of its tags do not tell, so the tags that it predicts for the first MAX_PROBED texts are counted.
     """
     reading = Reading.of_model(model)
     scheme = reading.scheme(tag_names(model))

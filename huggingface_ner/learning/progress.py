@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """The progress of a run; ``step`` and ``steps`` count optimiser steps, ``seconds_left`` is for those."""
+    """The progress of a run; ``step`` and ``steps`` count optimiser steps, ``seconds_left`` ends with the last."""
 
     phase: Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
     step: int = 0

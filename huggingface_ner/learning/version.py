@@ -68,7 +68,7 @@ def _trained_on(training: Training, trained: TrainedModel) -> str:
 
 
 def _is_result(version: Version, training: Training) -> bool:
-    """Whether a version is what the training would result in, and can be loaded."""
+    """Whether the training would produce the same model as a version, and that version can be loaded."""
     is_same = version.metrics.get("data_hash") == training.digest()
     return is_same and _load(version.folder, training.options.device) is not None
 
@@ -109,7 +109,7 @@ def _load(model: str | Path, device: str) -> Tagger | None:
     try:
         return load_torch_tagger(model, device)
     except ModelError as error:
-        logger.info("cannot be compared with: %s", error)
+        logger.info("cannot load the model to compare with: %s", error)
         return None
 
 

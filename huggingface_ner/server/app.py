@@ -1,4 +1,4 @@
-"""The Flask app: what Label Studio asks."""
+"""The Flask app, with the routes that Label Studio requests."""
 
 import logging
 import uuid
@@ -26,7 +26,7 @@ from huggingface_ner.server.webhook_credentials import WebhookCredentials
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
-# Label Studio waits 3 s for /setup; waiting for a model that is almost ready is worth most of that.
+# Seconds to wait for a model that is almost ready; Label Studio waits 3 s for /setup.
 MODEL_WAIT_TIMEOUT = 2.0
 MAX_TOKEN_CHARACTERS = 10_000
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | None = None) -> Flask:
     """Make the app; the caller starts and closes ``models``.
 
-    queue: where trainings are requested; None if there is none, which webhooks are told.
+    queue: where trainings are requested; if it is None, the answer to a webhook says so.
     Raises ModelClassError for a MODEL_CLASS that cannot be used.
     """
     app = Flask(__name__, static_folder=None)

@@ -25,7 +25,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check_credentials() -> Response | None:
-        # compared as bytes, which may hold any character, and in constant time, so that timing reveals nothing
+        # compared as bytes, which may be any characters, and in constant time, so that timing reveals nothing
         given = _credentials(request.headers.get("Authorization", ""))
         if any(hmac.compare_digest(given, each) for each in accepted):
             return None

@@ -16,7 +16,7 @@ from prometheus_client import (
 
 
 class Metrics:
-    """The service's metrics, in a registry of their own, so that one process can hold several apps.
+    """The service's metrics, in a separate registry, so that one process can have several apps.
 
     If PROMETHEUS_MULTIPROC_DIR is set, every process writes its values there and any process answers for all.
     """

@@ -21,11 +21,11 @@ from huggingface_ner.settings import Settings
 
 # Label Studio requests /setup, then registers the webhook, then requests /setup again.
 REGISTRATION_DELAY = 2.0
-# Delays after a look that found no webhook, or no answer from Label Studio.
+# Delays after a check that found no webhook, or got no answer from Label Studio.
 RETRY_DELAYS = (5.0, 20.0, 60.0)
-# A webhook that carries them is trusted this long: connecting the backend anew replaces it by one without.
+# Seconds before a webhook with credentials is checked again: reconnecting the backend replaces it by one without.
 TRUST_SECONDS = 60.0
-# After a failure, the next /setup looks again no sooner: a person may have fixed it.
+# Seconds after a failure before the next /setup may start another check; somebody may have fixed it by then.
 COOLDOWN_SECONDS = 15.0
 MAX_PROJECTS = 1000
 
@@ -49,13 +49,13 @@ logger = logging.getLogger(__name__)
 class _Check:
     """When a project's webhook is checked next.
 
-    due: by the monotonic clock; infinite: at the next /setup, but not before ``rests_until``.
+    due: by the monotonic clock; infinite: at the next /setup, but not before ``cooldown_until``.
     """
 
     host: str
     due: float
     attempts: int = 0
-    rests_until: float = 0.0
+    cooldown_until: float = 0.0
 
 
 class WebhookCredentials:
@@ -90,7 +90,7 @@ class WebhookCredentials:
                 self._checks[project_id] = _Check(host, now + REGISTRATION_DELAY)
                 self._changed.notify_all()
             elif math.isinf(check.due):
-                check.due = max(now, check.rests_until)
+                check.due = max(now, check.cooldown_until)
                 self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -117,12 +117,12 @@ class WebhookCredentials:
                     self._changed.wait(None if math.isinf(soonest) else soonest - now)
                     continue
             for project_id, check in due:
-                trouble = self._trouble(queue, project_id, check.host)
-                if self._is_settled(check, trouble):
-                    told = trouble if trouble == NO_WEBHOOK else f"{ADVICE} ({trouble})"
-                    self._note(queue, project_id, GIVEN if trouble is None else told)
+                trouble = self._give_credentials(queue, project_id, check.host)
+                if self._is_final(check, trouble):
+                    failure = trouble if trouble == NO_WEBHOOK else f"{ADVICE} ({trouble})"
+                    self._note(queue, project_id, GIVEN if trouble is None else failure)
 
-    def _trouble(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
+    def _give_credentials(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
         """Give a project's webhook the credentials; returns None, or why that failed."""
         credentials = auth.expected(self._settings) or b""
         authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
@@ -140,14 +140,14 @@ class WebhookCredentials:
         return NO_WEBHOOK if given is None else None
 
     @staticmethod
-    def _is_settled(check: _Check, trouble: str | None) -> bool:
-        """Schedule the next check; returns whether the result is final, so that it is worth telling."""
+    def _is_final(check: _Check, trouble: str | None) -> bool:
+        """Schedule the next check; returns whether the result is final and can be shown."""
         if trouble is not None and check.attempts < len(RETRY_DELAYS):
             check.due = time.monotonic() + RETRY_DELAYS[check.attempts]
             check.attempts += 1
             return False
         check.attempts, check.due = 0, math.inf
-        check.rests_until = time.monotonic() + (TRUST_SECONDS if trouble is None else COOLDOWN_SECONDS)
+        check.cooldown_until = time.monotonic() + (TRUST_SECONDS if trouble is None else COOLDOWN_SECONDS)
         return True
 
     def _note(self, queue: TrainingQueue, project_id: int, note: str) -> bool:

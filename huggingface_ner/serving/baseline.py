@@ -11,7 +11,7 @@ from huggingface_ner.engines.stand_in import baseline_name, stand_in
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
 
-# Between two attempts to load a baseline that a person has set.
+# Seconds between two attempts to load a baseline that a person has set.
 RETRY_INTERVAL = 30.0
 
 logger = logging.getLogger(__name__)

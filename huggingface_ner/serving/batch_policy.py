@@ -1,4 +1,4 @@
-"""Which windows go into the engine's next batch: fair between requests, full and hardly padded."""
+"""Which windows go into the engine's next batch: fair between requests, full, and with little padding."""
 
 import weakref
 from collections import deque
@@ -8,25 +8,26 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from huggingface_ner.engines.layouts import Size
 
-# If windows are padded, a batch of its own costs about as much as this many more tokens: a request whose windows
-# would be padded by more, or pad the others by more, does not join. Measured, see bench/README.md.
+# If windows are padded, a request joins a batch only if that adds at most this many tokens of padding: about what
+# a separate batch costs beside its tokens. Measured, see bench/README.md.
 TOKENS_TO_JOIN = 8
-# While other requests come and go, a large request's batches take no longer: the others wait for the current one.
+# Maximum seconds for a batch of a large request while there are others, which wait until it ends.
 SHARED_BATCH_SECONDS = 0.04
+# Seconds after a second request in which further ones are expected.
 EXPECT_OTHERS_SECONDS = 5.0
-# ... but they get at least this share of the engine's budget: one batch that stalls must not make all others tiny.
+# Minimum share of the engine's token budget for such a batch: one that stalls must not make all later ones tiny.
 MIN_SHARED_BUDGET = 0.25
 
 
 class Costs(Protocol):
-    """What a batch costs a model's engine; a ``Tagger`` says so."""
+    """What a batch costs a model's engine; ``Tagger`` implements it."""
 
     @property
     def tokens_per_batch(self) -> int:
         """How many tokens, padding included, the engine gets at once."""
 
     def tokens(self, size: Size) -> int:
-        """Return how many of those a batch takes."""
+        """Return how many tokens, padding included, a batch takes."""
 
 
 # A window; its length is in tokens.
@@ -60,7 +61,7 @@ class BatchPolicy:
         # whose windows came first in the last batch; a weak reference, so that its model can be freed
         self._last_leader: weakref.ref[WaitingRequest[Any]] | None = None
         self._seconds_per_token = 0.0
-        self._others_until = 0.0  # until when requests beside one large one are to be expected
+        self._others_until = 0.0  # until when further requests are expected
 
     def next_batch(self, requests: Sequence[WaitingRequest[Window]], now: float) -> list[Window]:
         """Take the windows to run next out of their requests, within the engine's token budget.

@@ -1,4 +1,4 @@
-"""Concurrent requests share one engine: who waits, who is refused, who gets an answer.
+"""Runs the texts of concurrent requests on one engine: which requests wait, and which are refused.
 
 One thread runs the engine, which has the cores to itself. Each request tokenizes and decodes in its own thread,
 some groups of texts ahead of the engine.
@@ -26,7 +26,7 @@ GROUPS_AHEAD = 2
 GATHER_SECONDS = 0.002
 # Seconds between two checks whether a request's client is still connected.
 POLL_INTERVAL = 0.25
-# While less than this share of max_waiting waits, a request of any size gets in: it would fit no better later.
+# While less than this share of max_waiting waits, a request of any size is accepted: it would fit no better later.
 IDLE_SHARE = 0.1
 MAX_RETRY_AFTER = 60.0
 STOPPING = "the service is stopping"
@@ -66,7 +66,7 @@ class _Item:
 class Batcher:
     """Tags the texts of several threads together.
 
-    max_waiting: texts that may wait. More are refused, but a request of any size gets in while few others wait.
+    max_waiting: texts that may wait. More are refused, but any request is accepted while few others wait.
     """
 
     def __init__(self, max_waiting: int) -> None:
@@ -164,7 +164,8 @@ class Batcher:
 
     def _run(self) -> None:
         while self._wait_for_requests():
-            self._run_batch()  # a call of its own, so that no model is held while nothing is to do
+            # a separate call: its local variables would keep a model in memory while the thread is idle
+            self._run_batch()
         with self._changed:
             for request in self._requests:
                 _fail(request.groups[0], RuntimeError(STOPPING))

@@ -1,4 +1,4 @@
-"""Tries engines in the background on models that have none, and switches to the best."""
+"""Tries engines in the background on models that have none yet, and switches to the best."""
 
 import fcntl
 import hashlib
@@ -143,7 +143,7 @@ class EnginePreparer:
             raise RuntimeError((errors.strip().splitlines() or ["killed"])[-1])
 
     def _place(self, name_or_path: str | Path) -> Path | None:
-        """Return the folder for a model's engine, named after the state of its files; None if it has none."""
+        """Return the folder for a model's engine, by a hash of its files' states; None if it has no files."""
         config = Path(name_or_path) / "config.json"
         if not config.is_file():
             try:

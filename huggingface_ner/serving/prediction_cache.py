@@ -1,4 +1,4 @@
-"""Recent predictions, because Label Studio asks for the same task again and again."""
+"""Recent predictions, because Label Studio requests the same task again and again."""
 
 import hashlib
 import threading
@@ -13,8 +13,8 @@ _Key = tuple[str, bytes]
 class PredictionCache:
     """Keeps what a model found in a text, by the model's version and a hash of the text; thread-safe.
 
-    An entry does not depend on a labeling config: that one's labels are given to the spans afterwards.
-    max_spans: the capacity; each text counts as one span more. 0 keeps nothing. The least recently used texts are
+    Entries do not depend on a labelling config: spans are mapped to its labels afterwards.
+    max_spans: the capacity; each text counts as one more span. 0 keeps nothing. The least recently used texts are
     evicted.
     """
 

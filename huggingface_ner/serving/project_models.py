@@ -14,7 +14,7 @@ from huggingface_ner.store.versions import ModelStore, Version
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
 
-# Seconds between two looks for new versions; well under store.versions.ACTIVATION_DELAY.
+# Seconds between two polls for new versions; well under store.versions.ACTIVATION_DELAY.
 POLL_INTERVAL = 0.5
 # Projects without a model in memory that are polled, so that their first version is loaded before it serves.
 MAX_WITHOUT_MODEL = 1000
@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 class Loaded:
     """What answers for a version: its own model, or an earlier version's if that cannot be loaded.
 
-    tagger: None if no version could be loaded; then the baseline serves. passed_over: why later versions do not.
+    tagger: None if no version could be loaded; then the baseline serves. passed_over: why later versions do not
+    serve, by version.
     try_again_at: when to try again, on the monotonic clock, if it is not the version's own model.
     """
 
@@ -106,7 +107,7 @@ class ProjectModels:
         return {each.version: each.tagger for each in loaded if each.version and each.tagger}
 
     def passed_over(self) -> dict[str, str]:
-        """Return why versions that were to serve do not."""
+        """Return, by version, why versions that should serve do not."""
         with self._changed:
             loaded = [each for project in self._projects.values() for each in project.loaded.values()]
         return {version: reason for each in loaded for version, reason in each.passed_over.items()}
@@ -129,7 +130,7 @@ class ProjectModels:
                 self._poll_project(project_id, project)
             except Exception:  # a folder that cannot be read, say: the other projects go on
                 if not project.is_failing:  # once, not with every poll
-                    logger.exception("project %d: could not look for new versions; trying again", project_id)
+                    logger.exception("project %d: could not poll for new versions; trying again", project_id)
                 project.is_failing = True
             else:
                 project.is_failing = False

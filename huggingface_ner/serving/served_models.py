@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from huggingface_ner.serving.engine_preparer import EnginePreparer
     from huggingface_ner.tagging.tagger import Tagger
 
-# The folder, in MODEL_DIR, of engines for models that came without one.
+# The folder in MODEL_DIR for the engines of models that came without one.
 ENGINES = ".engines"
 # How long a request waits for a project's model that is not in memory; Label Studio waits 100 s.
 LOAD_TIMEOUT = 30.0
@@ -94,7 +94,7 @@ class ServedModels:
         self._batcher.close()
 
     def close(self) -> None:
-        """Stop trying to load, and tagging."""
+        """Stop loading and tagging."""
         if self._is_started:
             self._baseline.close()
             self._projects.close()
@@ -115,9 +115,9 @@ class ServedModels:
         return self._baseline.wait(timeout)
 
     def model_for(self, project_id: int | None, timeout: float = LOAD_TIMEOUT) -> ServedModel:
-        """Return what answers for a project now: the baseline, if it has no version of its own.
+        """Return what answers for a project now: the baseline, if the project has no version.
 
-        Raises NotReadyError if that is not in memory and is not loaded within ``timeout`` seconds.
+        Raises NotReadyError if the model is not in memory and is not loaded within ``timeout`` seconds.
         """
         if project_id is not None:
             try:
@@ -164,7 +164,7 @@ class ServedModels:
         return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
 
     def passed_over(self) -> dict[str, str]:
-        """Return why current versions do not serve, by version."""
+        """Return, by version, why versions that should serve do not."""
         return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":
@@ -188,7 +188,7 @@ class ServedModels:
 
 @lru_cache(maxsize=1)
 def shared_models() -> ServedModels:
-    """Return this process's models, loading."""
+    """Return this process's models, which load in the background."""
     models = ServedModels(shared_settings())
     models.start()
     return models

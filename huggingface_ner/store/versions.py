@@ -1,4 +1,4 @@
-"""Versions of a project's model on disk: publish, current, keep the last few, roll back.
+"""The versions of a project's model on disk: publishing, choosing, falling back, deleting the oldest.
 
 A version is a folder that is written completely before it gets its name (see files.py). The pointer, a small file
 ``current``, names the version in use, and is replaced in one step. Readers see the old or the new one, also on a

@@ -1,1 +1,1 @@
-"""From texts to spans."""
+"""Finds spans in texts."""

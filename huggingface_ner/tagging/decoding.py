@@ -1,4 +1,4 @@
-"""Tag probabilities to spans and their scores."""
+"""Decodes tag probabilities into spans and their scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ class WordSpan:
 
 @dataclass(frozen=True)
 class TagScheme:
-    """The tags of a token-classification head, and which sequences of them there can be.
+    """The tags of a token-classification head, and which sequences of them are legal.
 
     tags: for each output of the head its prefix and label, see tag_names.
-    strict: an entity of a label with B opens with B only, as in IOB2 and BIOES. Otherwise, if the label has B and
-    I alone, it may open with I too, as in IOB1, which has B only between two adjacent entities of one label: the
-    names do not tell IOB1 from IOB2. Sequences are then read as conlleval does (Tjong Kim Sang and Buchholz,
-    2000): an I after another label or O begins an entity.
+    strict: an entity of a label with B opens with B only, as in IOB2 and BIOES. If it is not strict, an entity of
+    a label with B and I alone may open with I too, because the names do not tell IOB2 from IOB1, which uses B only
+    between two adjacent entities of one label. Sequences are then read as conlleval does (Tjong Kim Sang and
+    Buchholz, 2000): an I after another label or O begins an entity.
     """
 
     tags: tuple[Tag, ...]
@@ -82,7 +82,7 @@ class TagScheme:
 
     @cached_property
     def continuations(self) -> npt.NDArray[np.bool_]:
-        """Which tag goes on with the entity of which: [tag, next tag]."""
+        """Whether the next tag continues the entity of a tag: [tag, next tag]."""
         return np.array([[_continues(tag, following) for following in self.tags] for tag in self.tags])
 
     @cached_property
@@ -137,7 +137,7 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
 
 
 def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> LogProbabilities:
-    """Give the probability of the outputs that no word can have to the others, in proportion."""
+    """Share the probability of the outputs that no word can have among the others, in proportion."""
     if not scheme.unused.any():
         return log_probabilities
     used = np.where(scheme.unused, -np.inf, log_probabilities)
@@ -148,7 +148,7 @@ def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> L
 def _best_path(log_probabilities: LogProbabilities, scheme: TagScheme) -> npt.NDArray[np.intp]:
     """Viterbi search (Viterbi, 1967) over legal sequences; every legal transition weighs the same."""
     path: npt.NDArray[np.intp] = log_probabilities.argmax(axis=1)
-    # the best tags of all are the best legal ones when they happen to be legal, which most are
+    # mostly the best tags of the single words are a legal sequence, which then is the best one
     if scheme.starts[path[0]] and scheme.ends[path[-1]] and scheme.transitions[path[:-1], path[1:]].all():
         return path
     penalty = np.where(scheme.transitions, 0.0, -np.inf).T  # [next tag, tag]
@@ -182,19 +182,19 @@ def _spans(path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, sche
 def _score(start: int, end: int, label: str, log_probabilities: LogProbabilities, scheme: TagScheme) -> float:
     """Return the probability that a span is right, with the words' tags independent of one another.
 
-    It is the sum over all tag sequences in which the span is read: its words have tags of the label, the first
-    opens an entity and does not go on with the word before, the others go on, and the word after does not.
+    It is the sum over all tag sequences that contain the span: its words have tags of the label, the first opens
+    an entity and does not continue that of the word before, the others continue it, the word after does not.
     """
     outputs = scheme.outputs[label]
     before = max(start - 1, 0)
     probabilities = np.exp(log_probabilities[before : end + 1, outputs].astype(np.float64))
-    goes_on = scheme.continuations[np.ix_(outputs, outputs)]
+    continues = scheme.continuations[np.ix_(outputs, outputs)]
     forward = probabilities[start - before] * scheme.starts[outputs]
     if start:
-        forward *= 1.0 - probabilities[0] @ goes_on
+        forward *= 1.0 - probabilities[0] @ continues
     for word in range(start + 1, end):
-        forward = forward @ goes_on * probabilities[word - before]
+        forward = forward @ continues * probabilities[word - before]
     forward *= scheme.ends[outputs]
     if end < len(log_probabilities):
-        forward *= 1.0 - goes_on @ probabilities[end - before]
+        forward *= 1.0 - continues @ probabilities[end - before]
     return min(max(float(forward.sum()), 0.0), 1.0)

@@ -37,11 +37,11 @@ def prepare_engine(
     device: str = "auto",
     into: Path | None = None,
 ) -> dict[str, object]:
-    """Try engines on a model, write what the best that agrees needs, and return what was found for metrics.json.
+    """Try engines on a model, write the files of the fastest that agrees, and return the results for metrics.json.
 
     model_folder: a fine-tuned model that nobody serves yet; or a name in the local cache, with ``into``.
     samples: texts with gold spans of the model's labels: those held out.
-    into: the folder that ``engine`` goes into; the model's unless given.
+    into: the folder in which to make the folder ``engine``; None: the model's.
     Takes seconds to a minute: never call it in a request. Returns ``engine``, ``reason``, ``samples`` and
     ``trials``; an engine that cannot run the model is one of the trials. Raises ModelError if it is
     not a fine-tuned model, and OSError.
@@ -92,7 +92,7 @@ def prepare_engine(
 
 
 def main() -> None:
-    """Prepare an engine as the one argument says, a JSON object; in a process that yields to all others."""
+    """Prepare an engine as the one argument says, a JSON object; in a low-priority process."""
     arguments = json.loads(sys.argv[1])
     os.nice(arguments["niceness"])
     preference = EnginePreference(*(arguments.pop(name) for name in ("engine", "precision", "min_agreement")))

@@ -1,4 +1,4 @@
-"""Models, from folders or the Hub, to taggers."""
+"""Loads taggers from model folders or from the Hub."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +27,8 @@ def load_tagger(
     """Load a fine-tuned model from a folder or, by name, from the Hub or its local cache.
 
     device: "cpu", "cuda", or "auto" for CUDA if there is one.
-    preference: which engine; of those that ``prepare_engine`` tried, else torch in float32.
-    Raises ModelError for what is not a model, has no token-classification head or only a slow tokenizer.
+    preference: which of the engines that ``prepare_engine`` tried; if it tried none, torch in float32 is used.
+    Raises ModelError if it is not a model, has no token-classification head, or has only a slow tokenizer.
     """
     preference = preference or EnginePreference()
     prepared = load_prepared(name_or_path, device, preference, Path(name_or_path))
@@ -47,7 +47,7 @@ def load_prepared(
 ) -> Tagger | None:
     """Return a tagger with the engine that was prepared for this preference and this machine; None if none was.
 
-    folder: the one that ``engine`` is in. Raises ModelError.
+    folder: the one that contains the folder ``engine``. Raises ModelError.
     """
     device = resolve_device(device)
     record = read_record(folder)

@@ -1,4 +1,4 @@
-"""How a model's output is read: what fine-tuning writes into ``config.json``, and what holds for other models."""
+"""How a model's output is read: as fine-tuning wrote into its ``config.json``, else by the names of its tags."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
     """How a model's output is read.
 
     tag_scheme: what the head was trained with; None if only the names of its tags are known.
-    word_rules: the rules for the words that it was trained on, see words.
+    word_rules: the version of the rules for words that it was trained with, see words.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
@@ -55,7 +55,7 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
             ) from error
 
     def saved(self) -> dict[str, Any]:
-        """Return what ``config.json`` holds under CONFIG_KEY."""
+        """Return what ``config.json`` has under CONFIG_KEY."""
         return self.model_dump()
 
     def scheme(self, names: Sequence[str]) -> TagScheme:

@@ -1,4 +1,4 @@
-"""Texts in many languages, written for this, to try engines on if a model comes without annotated ones."""
+"""Texts in many languages, to try engines on if there are no annotated texts, or few. Written for this project."""
 
 SAMPLE_TEXTS = (
     "Amina Diallo flew from Dakar to Lyon on Tuesday to meet the board of Nordwind Energy.",

@@ -1,4 +1,4 @@
-"""One model that answers for every project: what suggestions in bulk are predicted with."""
+"""One model that answers for every project, for predictions that no server makes: pushed ones and files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,5 +31,5 @@ class SingleModel:
         return self.tagger.labels
 
     def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
-        """Return each text's spans and score, in order; nobody can hang up, so ``is_connected`` is not called."""
+        """Return each text's spans and score, in order; no client waits, so ``is_connected`` is not called."""
         return self.tagger.tag(texts)

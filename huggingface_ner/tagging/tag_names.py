@@ -1,4 +1,4 @@
-"""The names of a head's outputs to tags: each a prefix (O, B, I, E or S) and a label.
+"""Reads the names of a head's outputs as tags: each a prefix (O, B, I, E or S) and a label.
 
 The Hub has many spellings: ``B-PER``, ``PER-B``, ``B_PER``, ``L-PER`` for ``E-PER``, ``PER`` without a prefix,
 another name for outside, and outputs that mark padding or word pieces.
@@ -40,7 +40,7 @@ def read_tags(names: Sequence[str]) -> tuple[Tag, ...]:
     """Return the tag of each output of a head.
 
     In a head with prefixes, a name without one is the outside tag if it is a usual name of it (OTHER, NONE, 0, _)
-    or the only name without a prefix; otherwise it is a label of its own. In a head without prefixes every name is
+    or the only name without a prefix; otherwise it is a separate label. In a head without prefixes every name is
     a label, read as inside, except a usual name of the outside tag. LABEL_0, LABEL_1 ... are labels too: nothing
     says which of them is outside, and labels that the labelling config does not match are not suggested.
     """
@@ -62,7 +62,7 @@ def read_tags(names: Sequence[str]) -> tuple[Tag, ...]:
 
 
 def _affixed(names: Sequence[str]) -> dict[str, Tag]:
-    """Return the tags of the names with a prefix or suffix, in the form that makes most sense of them all."""
+    """Return the tags of the names with a prefix or suffix, in the form that gives the fewest labels."""
     readings = [reading for form in _FORMS if (reading := _in_form(names, form))]
     # S-B and S-I are one label with two suffixes, and not two labels with one prefix
     return min(readings, key=lambda reading: len({label for _, label in reading.values()}), default={})

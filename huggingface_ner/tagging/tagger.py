@@ -1,4 +1,4 @@
-"""Texts to spans."""
+"""Finds spans in texts with a model."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

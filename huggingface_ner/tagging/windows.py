@@ -1,8 +1,8 @@
-"""Texts to overlapping token windows, and the words that each window decides.
+"""Cuts texts into overlapping token windows, and says which words each window decides.
 
-Nothing is truncated: a text longer than the model is cut into windows that overlap, and each word takes its
-prediction from the window in which it has most context on its poorer side. Training uses the same windows, so a
-model is asked what it was taught.
+Nothing is truncated: a text that is longer than the model's input is cut into overlapping windows. A word in an
+overlap takes its prediction from one of its windows, which *decides* it: the one in which the shorter of its left
+and right contexts is longer. Training uses the same windows, so the model sees the same kind of input in both.
 """
 
 import itertools
@@ -54,9 +54,9 @@ class Window:
 class Windower:
     """Cuts texts into windows of at most ``max_length`` tokens, special tokens included.
 
-    tokenizer: of transformers, or the tokenizers library's own behind it.
+    tokenizer: one of transformers or of the tokenizers library.
     overlap: how many tokens neighbouring windows share; a quarter of a window unless given.
-    word_rules: the rules by which the model was taught words, see words.
+    word_rules: the version of the rules for words that the model was trained with, see words.
     Raises ModelError for a tokenizer without offsets (a slow one).
     """
 
@@ -182,6 +182,6 @@ def _unknown_id(backend: Tokenizer) -> int | None:
     name: str | None = getattr(backend.model, "unk_token", None)
     if name is not None:
         return backend.token_to_id(name)
-    # Unigram models do not tell; nobody has a use for this character
+    # Unigram models do not name it; this private-use character is in no vocabulary
     ids = backend.encode("\U0010fffd", add_special_tokens=False).ids
     return ids[-1] if ids else None

@@ -1,4 +1,4 @@
-"""The words of a text: the runs that an entity begins and ends with, by Unicode's properties alone.
+"""The words of a text: runs of characters at whose edges an entity may begin and end, by Unicode's properties.
 
 An entity may begin or end between letters and digits (500mg), between letters of two scripts, between letters and
 any other character (_Lyon_, a name before an emoji or a footnote mark), and between any two characters of scripts
@@ -12,12 +12,12 @@ from typing import Final
 
 import regex
 
-# The rules of today; 1 are those of models that were trained before there was a choice.
+# The current version of the rules. Version 1 is for models that were trained before there was a second.
 WORD_RULES: Final = 2
 
 _WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _SPLIT = _WITHOUT_BLANKS + r"\p{Hangul}"
-# A word may hold these: marks, soft hyphen, joiners.
+# A word may contain these: marks, soft hyphen, joiners.
 _INNER = r"\p{M}\u00ad\u200c\u200d\u2060"
 _RAISED = r"\p{dt=Super}\p{dt=Sub}"
 _SCRIPTS = [
@@ -29,7 +29,7 @@ _SCRIPTS = [
 ]
 # Letters of each script, and of all others.
 _LETTERS = (*(rf"\p{{L}}&&{script}" for script in _SCRIPTS), rf"\p{{L}}--[{_SPLIT}{''.join(_SCRIPTS)}]")
-# What a run is of.
+# The kinds of characters that a run may consist of.
 _CHARACTERS = (*(rf"[{each}]--[{_RAISED}]" for each in (*_LETTERS, r"\p{N}")), _RAISED)
 
 
@@ -55,8 +55,8 @@ class Runs:
 
     starts, ends: code points, half-open.
     lettered: whether a run is of letters or digits.
-    hard: whether the start of a run matters more than a token over it; not between two characters of a script that
-    is split everywhere, where tokens are the words.
+    hard: whether a token that crosses the start of a run has to be cut there; not between two characters of a
+    script that is split everywhere, where tokens are the words.
     """
 
     starts: list[int]
@@ -66,7 +66,7 @@ class Runs:
 
     @classmethod
     def of(cls, text: str, rules: int) -> "Runs":
-        """Find the runs of a text by the rules of a number."""
+        """Find the runs of a text by a version of the rules."""
         runs = cls([], [], [], [])
         split_end = -1
         for match in _RULES[rules].finditer(text):
@@ -80,7 +80,7 @@ class Runs:
         return runs
 
     def at(self, index: int) -> tuple[int, int]:
-        """Return the run that holds a character; a blank is one of its own."""
+        """Return the run that contains a character; a blank is a run by itself."""
         found = bisect_right(self.starts, index) - 1
         return (
             (self.starts[found], self.ends[found])
@@ -89,7 +89,7 @@ class Runs:
         )
 
     def borders(self, start: int, end: int) -> list[int]:
-        """Return the starts of the runs of a stretch but the first, between the stretch's own start and end."""
+        """Return the start of a stretch, the starts of all its runs but the first, and its end."""
         first = bisect_right(self.ends, start)
         return [start, *self.starts[first + 1 : bisect_right(self.starts, end - 1)], end]
 
@@ -98,7 +98,7 @@ class Runs:
 
         start, end: the token's stretch of the text.
         unknown: the token stands for what the tokenizer does not know, so it says nothing about the letters in it.
-        A known token hides a hard border if it holds a part of a run only, as "'O" of d'Oslo does. A token of
+        A known token hides a hard border if it covers only part of a run, as "'O" of d'Oslo does. A token of
         whole runs, as "U.S.", is a word that the model knows.
         """
         first = bisect_right(self.starts, start) - 1

@@ -78,7 +78,7 @@ def serve(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Serve:
 
 @pytest.fixture(scope="session")
 def backend(serve: Serve) -> Iterator[str]:
-    """A backend without credentials of its own, and with the legacy token of Label Studio's user."""
+    """A backend without credentials, and with the legacy token of Label Studio's user."""
     with serve(LABEL_STUDIO_API_KEY=TOKEN, ALLOWED_URL_HOSTS="127.0.0.1") as url:
         wait(f"{url}/ready")
         yield url

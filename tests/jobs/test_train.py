@@ -170,7 +170,7 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
     ("xml", "annotated", "reason"),
     [
         ("<View><Text name='t' value='$t'/></View>", tasks(5), "no control labels text"),
-        ("<View", tasks(5), "no well-formed XML"),
+        ("<View", tasks(5), "not well-formed XML"),
         (config("PER"), [], "no task has an annotation"),
         (config("PER"), [{**tasks(1)[0], "annotations": [{"was_cancelled": True, "result": []}]}], "no task has"),
         (config("PER"), [{**tasks(1)[0], "data": {"other": 1}}], "no task has an annotation"),

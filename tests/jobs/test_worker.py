@@ -104,7 +104,7 @@ def test_a_stop_ends_at_once_and_cleanly_and_the_training_goes_on_later(training
         assert time.monotonic() - began < 5
         assert not any(horse.is_running() for horse in horses)
     assert trainings.state() == "waiting"
-    assert "last" not in trainings.queue.status(7), "it is no failure"
+    assert "last" not in trainings.queue.status(7), "it is not a failure"
     with trainings.worker():
         assert trainings.ended()["status"] == "published"
 

@@ -1,4 +1,4 @@
-"""The service in a process of its own."""
+"""The service in a separate process."""
 
 import json
 import os

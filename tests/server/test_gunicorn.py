@@ -1,4 +1,4 @@
-"""The real server, in a process of its own."""
+"""The real server, in a separate process."""
 
 import json
 import shutil

@@ -61,7 +61,7 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
     store = project_store(settings.models_folder, project)
     store.publish(lambda folder: None, {"label_names": ["SOMETHING"]})
     assert client.post("/webhook", json=body).get_json()["job"] == f"train-{project}-1"
-    assert "job" not in client.post("/webhook", json=body).get_json(), "it was asked for already"
+    assert "job" not in client.post("/webhook", json=body).get_json(), "it was requested already"
     labels = parse_labeling_config(body["project"]["label_config"]).label_names
     time.sleep(1.01)  # versions sort by the second
     store.publish(lambda folder: None, {"label_names": list(reversed(labels))})

@@ -156,7 +156,7 @@ def test_a_project_whose_folder_cannot_be_read_costs_itself_alone(
         assert models.answer(2) == "b"
         with pytest.raises(TimeoutError):
             models.model_for(1, 1.2)
-    assert caplog.text.count("project 1: could not look for new versions") == 1, "not with every poll"
+    assert caplog.text.count("project 1: could not poll for new versions") == 1, "not with every poll"
     assert models.answer(1) == "a"
 
 
