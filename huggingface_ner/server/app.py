@@ -77,10 +77,11 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
             label_config=config,
             is_connected=connection_check(request.environ),
         )
-        results = model.predict(tasks, context=context)
         if context is None:
+            # before predicting: afterwards the model may have been evicted, and the answer would wait for it
             served = models.model_for(parse_project_id(project))
             labels.note(parse_project_id(project), served.version, served.labels, config)
+        results = model.predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))
         return jsonify(results=results)
