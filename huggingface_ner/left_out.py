@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-# Found when a region is read: of its task, its control, its labels, its place.
+# Reasons that are found when a region is read: about its task, its control, its labels or its place.
 ReadingReason = Literal[
     "no_text",
     "unknown_control",
@@ -16,14 +16,14 @@ ReadingReason = Literal[
     "nothing_selected",
     "blank",
 ]
-# Found when the texts become the words that a model is trained on.
+# Reasons that are found when the texts become the words that a model is trained on.
 LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word"]
 Reason = ReadingReason | LearningReason
 TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
-# Of one region, and of several.
+# What the summary says of one region, and of several.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
     "unknown_control": (
@@ -51,7 +51,7 @@ _TASKS: Mapping[TaskReason, str] = {
     "unreadable": "could not be read",
 }
 MAX_LABEL_LENGTH = 100
-# Per reason; the rest is one count, under this name.
+# Per reason. The other labels share one count, under the name OTHER_LABELS.
 MAX_LABELS = 50
 OTHER_LABELS = "…"
 # Per reason, in the summary.
@@ -64,7 +64,7 @@ class LeftOut:
 
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
     regions: those that were not used, by reason and label; "" if there is no label.
-    tasks: annotated tasks of which a text was not used, by reason.
+    tasks: annotated tasks with a text that was not used, by reason.
     """
 
     regions_seen: int = 0
@@ -89,7 +89,7 @@ class LeftOut:
         return self.regions.total()
 
     def only(self, reasons: Iterable[Reason]) -> "LeftOut":
-        """Return the counts of the regions that were not used for some of the reasons."""
+        """Return only the counts of the regions that were left out for one of these reasons."""
         wanted = frozenset(reasons)
         return LeftOut(regions=Counter({key: count for key, count in self.regions.items() if key[0] in wanted}))
 

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     cached_spans: int = Field(
         20_000,
         ge=0,
-        description="size of one process's prediction cache, in spans; each text counts as one more; 0: no cache",
+        description="size of one process's prediction cache, in spans; each text in it adds one; 0: no cache",
     )
     label_studio_host: str = Field(
         "http://localhost:8080",
@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         1e-3,
         gt=0,
         lt=1,
-        description="learning rate of the new head; the encoder's is the same, but at most a cap for its size",
+        description="learning rate of the new head, and of the encoder up to a maximum that depends on its size",
     )
     num_train_epochs: float = Field(
         10.0, gt=0, le=10_000, description="passes over the tasks; small projects are trained for more"

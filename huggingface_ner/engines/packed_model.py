@@ -12,8 +12,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from huggingface_ner.engines.layouts import Packed, Padded
 from huggingface_ner.engines.pretrained import reserved_positions, window_length
 
-# Lengths of the windows that a packed model is tried with, beside one as long as the model reads: in some
-# architectures tokens attend to near ones only, which our mask would override.
+# Lengths of the windows that a packed model is tried with, besides one of the model's full length. That one is
+# needed because some architectures attend to near tokens only, and our mask would override this.
 PROBE_LENGTHS = (5, 9, 3)
 # The largest difference of logits: packed and padded differ by rounding only.
 TOLERANCE = 1e-3
@@ -114,8 +114,8 @@ def _blockwise_attention(
 ) -> tuple[torch.Tensor, None]:
     """Return the attention's output for a row, [1, tokens, heads, size], computed block by block.
 
-    query, key, value: [1, heads, tokens, size]. attention_mask: [1, 1, tokens, tokens], to be added. What is
-    left out is masked, so that no result changes.
+    query, key, value: [1, heads, tokens, size]. attention_mask: [1, 1, tokens, tokens], to be added. The
+    keys that a block leaves out are masked for all its queries, so the result is the same as without blocks.
     """
     attended = [
         scaled_dot_product_attention(

@@ -50,7 +50,7 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
-    """Load a token-classification model, and the names of its weights that the files do not have.
+    """Return a token-classification model, and the names of those of its weights that are not in its files.
 
     Weights are read from safetensors or, if there are none, from pytorch_model.bin without its pickled code.
     Raises ModelError that names the model and says what is wrong, also for weights that are NaN or infinite.

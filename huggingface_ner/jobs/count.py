@@ -1,4 +1,4 @@
-"""The counting job: requests from Label Studio how many annotations a project has; see recounts."""
+"""The job that does a recount: it asks Label Studio how many annotations a project has; see recounts."""
 
 import logging
 import time
@@ -7,8 +7,8 @@ from huggingface_ner.jobs.process import begin_job
 from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 
-# Seconds after which the events of all annotations that Label Studio has counted have arrived: it sends an event
-# after it has saved the annotation, and waits a second for the answer.
+# Wait after Label Studio has counted, so that the events of all annotations in its count have arrived: it sends an
+# event after it has saved the annotation, and waits up to a second for the answer.
 EVENT_SECONDS = 1.5
 # Maximum number of requests to Label Studio if annotations are saved at the same time.
 MAX_QUERIES = 5
@@ -40,7 +40,7 @@ def recount_annotations(recounts: Recounts, client: LabelStudioClient, project_i
             return
         annotations = client.annotation_count(project_id)
         time.sleep(EVENT_SECONDS)
-        missed = recounts.settle_recount(project_id, recount, annotations)
+        missed = recounts.answer_recount(project_id, recount, annotations)
         if missed is not None:
             if missed:
                 logger.info("project %d: %d annotations that sent no event count as updates", project_id, missed)

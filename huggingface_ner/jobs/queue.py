@@ -6,7 +6,7 @@ Redis has a hash for each project:
 - ``surplus``: by how much the updates exceed the annotations in Label Studio: some were changed or deleted;
 - ``recounts``, ``recounted``: how many recounts of the annotations were requested, and how many answered;
 - ``recount_due``, ``recount_attempts``: when the next attempt may begin, and how many have begun;
-- ``held_at``: when a request was made that is dropped if an annotation's event arrives soon, see requests;
+- ``held_at``: the time of a held request, which is dropped if an annotation's event arrives soon, see requests;
 - ``asked``, ``answered``: how many trainings were requested, and up to which of them a run has answered. A project
   wants a training while asked is more than answered, so no request is lost, whatever process is killed;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the one with the project's lease, its progress;
@@ -162,8 +162,8 @@ class TrainingQueue(Recounts):
     def end(self, run: Run, outcome: Outcome) -> bool:
         """Store the outcome of a run and release its lease; does nothing and returns False if it ended already.
 
-        All requests from before the run are answered, unless it failed. Then it is tried again, at most
-        MAX_ATTEMPTS times in a row, and the project is parked until the next request.
+        Unless the run failed, it answers all requests from before it. A failed run is retried; after MAX_ATTEMPTS
+        failures in a row, or at once if a retry cannot help, the project is parked until the next request.
         """
         now = time.time()
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})

@@ -1,9 +1,9 @@
 """Recounts: how many annotations a project has in Label Studio, and so how many of them sent no event.
 
 Imported annotations send none, nor do those that are deleted with their task, and events are lost while the
-webhook has no credentials or the service is down. A recount counts the missing annotations as updates. It is
-requested by a counter, as a training is, and done by a job of the worker: a webhook must be answered within a
-second.
+webhook has no credentials or the service is down. A recount counts the missing annotations as updates. A request
+for one only increments a counter in Redis, as for a training, and a job of the worker does the recount: a webhook
+must be answered within a second.
 """
 
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Recount(NamedTuple):
-    """A requested recount, and what is counted when it is read.
+    """A requested recount, and the counts in Redis at the time that it was read.
 
     number: the last request that it answers. updates, surplus: see queue; their difference is the number of
     annotations that the project has according to the events.
@@ -61,9 +61,9 @@ class Recounts(TrainingRequests):
         return due
 
     def begin_recount(self, project_id: int) -> bool:
-        """Begin an attempt, and put the next one off; returns False if no recount is due.
+        """Begin an attempt, and schedule the next one in case it fails; returns False if no recount is due.
 
-        Gives up after MAX_ATTEMPTS, whatever ended them.
+        Gives up after MAX_ATTEMPTS attempts, for whatever reason they failed.
         """
         key = self._key(project_id)
 
@@ -89,7 +89,7 @@ class Recounts(TrainingRequests):
         """Return the requested recount of a project, or None if there is none."""
         return _requested(decoded(self._redis.hgetall(self._key(project_id))))
 
-    def settle_recount(self, project_id: int, recount: Recount, annotations: int) -> int | None:
+    def answer_recount(self, project_id: int, recount: Recount, annotations: int) -> int | None:
         """Count the annotations that sent no event as updates, which may request a training; returns how many.
 
         annotations: how many the project has in Label Studio. Returns None if an event arrived since the recount
@@ -97,7 +97,7 @@ class Recounts(TrainingRequests):
         """
         key = self._key(project_id)
 
-        def settle(pipeline: Pipeline) -> int | None:
+        def answer(pipeline: Pipeline) -> int | None:
             state = decoded(pipeline.hgetall(key))
             pipeline.multi()
             now = _requested(state)
@@ -113,7 +113,7 @@ class Recounts(TrainingRequests):
                 self._put_request(pipeline, project_id, time.time())
             return missed
 
-        missed: int | None = self._change(settle, key)
+        missed: int | None = self._change(answer, key)
         return missed
 
     def give_up_recount(self, project_id: int, recount: Recount) -> None:

@@ -1,4 +1,4 @@
-"""What requests trainings: counted updates, new labels, Label Studio's button and its own switch.
+"""What requests trainings: counted updates, new labels, and START_TRAINING from Label Studio.
 
 The server's part of the training queue; see queue for the fields in Redis.
 """
@@ -16,9 +16,10 @@ from huggingface_ner.settings import Settings
 
 # Label Studio's switch "Start model training on annotation submission" sends START_TRAINING with each annotation,
 # in the same request and just before the annotation's own event. A START_TRAINING that may come from the switch is
-# held for this many seconds. If an event of an annotation arrives meanwhile, or arrived just before, it is that
-# annotation's update and requests nothing. So with the switch on, a click on Start Training within these seconds
-# of an annotation requests nothing either: nothing in the event tells the two apart. Clicking again does.
+# held for this many seconds. It is dropped if an annotation's event arrives meanwhile, or arrived just before: the
+# annotation is counted as an update anyway. So with the switch on, a click on Start Training within these seconds
+# of an annotation is dropped too, because nothing in the event says whether the switch or a click sent it. The
+# person has to click again.
 GRACE_SECONDS = 3.0
 
 
@@ -36,7 +37,7 @@ class TrainingRequests:
 
         added: how many more annotations the project has now; negative if some were deleted.
         Each START_TRAINING_EACH_N_UPDATES-th update requests a training. In a parked project any update does.
-        A held request of the project is dropped: it was one of these updates.
+        A held request of the project is dropped: it came with one of these updates, see GRACE_SECONDS.
         """
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
@@ -115,7 +116,7 @@ class TrainingRequests:
         )
 
     def _put_request(self, pipeline: Pipeline, project_id: int, requested_at: float) -> None:
-        """Write a request of this time, seconds since 1970."""
+        """Store a request that was made at ``requested_at``, in seconds since 1970."""
         key = self._key(project_id)
         pipeline.hincrby(key, "asked", 1)
         pipeline.hdel(key, "parked", "attempts")

@@ -88,14 +88,14 @@ class SpanControl:
     def read_label(self, saved: str) -> str | None:
         """Return the name of a region's label; None if it is not one of this control's.
 
-        By name; else by value, from before the label had an alias; else by ``predicted_values``, which can contain
-        the old name of a label that was renamed.
+        It is found by name; else by value, in case it was saved before the label had an alias; else by
+        ``predicted_values``, which can contain the old name of a renamed label.
         """
         return self._names.get(saved)
 
     @cached_property
     def _names(self) -> Mapping[str, str]:
-        # the surest rule is written last and wins; within predicted_values the first label of the config does
+        # later entries win: so the surest rule comes last, and predicted_values are read from the last label on
         names = {past: label.name for label in reversed(self.labels) for past in label.predicted_values}
         names.update((label.value, label.name) for label in self.labels)
         names.update((label.name, label.name) for label in self.labels)
@@ -142,8 +142,8 @@ class LabelingConfig:
     ) -> Mapping[str, str]:
         """Return the name of the config's label for each label of a model that has a counterpart here.
 
-        By ``predicted_values``, by the same name, by the same name in another case, by a usual synonym; the
-        first of these rules that finds one wins, and within a rule the order of the config.
+        The rules are, in order: ``predicted_values``, the same name, the same name in another case, a usual
+        synonym. The first rule that finds a label wins; if it finds several, the first of them in the config wins.
         text_object: only the labels of the controls over it count; None: all do.
         """
         controls = self.controls if text_object is None else self.controls_for(text_object)

@@ -148,7 +148,10 @@ class HyperTextDocument:
 
     @cached_property
     def _by_step(self) -> dict[tuple[int, str, int], PageNode | _Piece]:
-        """Ways down an XPath: from a node (its identity, 0 for the body) by a step to a node or a text's piece."""
+        """What each step of an XPath leads to: by parent (its ``id``, 0 for the body), name and index.
+
+        A step leads to a node or, if it is a text node's, to its piece.
+        """
         ways: dict[tuple[int, str, int], PageNode | _Piece] = {}
         for piece in self._pieces:
             found: PageNode | _Piece = piece

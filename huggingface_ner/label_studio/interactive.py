@@ -124,9 +124,10 @@ def _drawn(region: object, config: LabelingConfig) -> _Drawn | None:
 
 
 def _stored_regions(task: Mapping[str, Any]) -> Iterator[object]:
-    """Yield the regions that the page may show: the drafts', the annotations', and a prediction's without a draft.
+    """Yield the regions that the page may show: of all drafts and annotations, and of the newest prediction.
 
-    Before there is a draft, the page shows the newest prediction, and its regions may not be saved anywhere yet.
+    The prediction's regions count only while there is no draft: the page shows them, but no draft or annotation
+    may have them yet.
     """
     drafts, predictions = _items(task, "drafts"), _items(task, "predictions")
     newest = [] if drafts else [max(predictions, key=_number, default=None)]

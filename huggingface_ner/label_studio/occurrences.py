@@ -33,11 +33,11 @@ _AFTER_WORD = regex.compile(
 
 
 def find_occurrences(text: str, mention: str, taken: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield the stretches of a text that are a mention's characters, in order, not overlapping.
+    """Yield where a mention's characters occur in a text, in order, not overlapping.
 
     Stretches are in code points, half-open. Left out are those that overlap one in ``taken``, and those that are
     part of a longer word. Unicode's properties say what a word is, in any language; in a script that is written
-    without spaces every stretch counts as one.
+    without spaces nothing counts as part of a longer word.
     mention: must not be empty. The time is at worst proportional to the text's length times the mention's.
     """
     stretches = sorted(taken)

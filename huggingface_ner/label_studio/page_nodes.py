@@ -66,7 +66,7 @@ def visit_page(html: str, *, inline: bool) -> Iterator[Visit]:
 
 
 def _walk(first: LexborNode | None, depth: int) -> Iterator[Visit]:
-    """Yield the steps through a node, its siblings and all that is in them; depth: theirs."""
+    """Yield the steps through a node, the siblings after it, and everything in them; depth: that of the node."""
     # no recursion: a document may be nested deeper than Python's stack
     stack: list[tuple[LexborNode | None, PageNode | None, dict[str, int]]] = []
     node, parent, counts = first, None, dict[str, int]()
@@ -92,7 +92,7 @@ def _walk(first: LexborNode | None, depth: int) -> Iterator[Visit]:
 
 
 def _beside(top: LexborNode, parent: PageNode | None, counts: dict[str, int]) -> Iterator[Visit]:
-    """Yield an element at the greatest depth and all elements in it, which stand beside it with their own text."""
+    """Yield an element that is too deep, then all elements in it as its siblings, each with its own text."""
     waiting = [top]
     while waiting:
         found = waiting.pop()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from huggingface_ner.errors import HuggingFaceNERError
 
 ENCODINGS = ("none", "base64", "base64unicode")
-# A variable; the page's own pattern takes a full stop after it too, which would then be lost from the text.
+# A variable, without a full stop after it. The page's own pattern includes one, and so loses it from the text.
 _VARIABLE = re.compile(r"\$[A-Za-z0-9_\[\]{}](?:[A-Za-z0-9_\[\].{}]*[A-Za-z0-9_\[\]{}])?")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _SPACES = re.compile(r"[\t\n\f\r ]+")
@@ -38,7 +38,7 @@ def fill_in(template: str, data: object) -> object:
 
 
 def look_up(data: object, key: str) -> object:
-    """Return what a task's data has under a key, else by its steps ("a.b", "a[0].b"); else MISSING."""
+    """Return the value at a key of a task's data, else at a path ("a.b", "a[0].b"); MISSING if there is none."""
     if isinstance(data, Mapping) and key in data:
         return data[key]
     value = data

@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element
 
 from huggingface_ner.label_studio.page_values import MISSING, UnreadableTextError, fill_in
 
-# Elements that the Repeaters of a config may make for one task.
+# Maximum number of elements that the Repeaters of a config may make for one task.
 MAX_ELEMENTS = 100_000
 DEFAULT_FLAG = "{{idx}}"
 
@@ -36,7 +36,10 @@ class _Expansion:
         self._made = 0
 
     def expand(self, element: Element, flags: dict[str, str]) -> Element:
-        """Return a copy of an element with what is in it; flags: of the Repeaters that it is directly in."""
+        """Return an expanded copy of an element and its children.
+
+        flags: the number for each index flag of the Repeaters directly around it.
+        """
         self._count()
         attributes = {key: _replaced(value, flags) for key, value in element.attrib.items()}
         if not _is_repeater(element):
@@ -69,7 +72,7 @@ class _Expansion:
     def _count(self) -> None:
         self._made += 1
         if self._made > MAX_ELEMENTS:
-            raise UnreadableTextError(f"Repeater: its list is too long: over {MAX_ELEMENTS} tags would come of it")
+            raise UnreadableTextError(f"Repeater: its list is too long: it would make over {MAX_ELEMENTS} tags")
 
 
 def _replaced(value: str, flags: dict[str, str]) -> str:

@@ -60,7 +60,7 @@ def sanitize(html: str, *, is_document: bool) -> str:
 class _Sanitizer:
     """Reads HTML once, from left to right, and writes as it goes.
 
-    Methods that read return the place where reading goes on, or the input's length if it breaks off there.
+    Methods that read return the place where reading goes on, or the input's length if nothing is left to read.
     """
 
     def __init__(self, html: str, is_document: bool) -> None:
@@ -105,7 +105,7 @@ class _Sanitizer:
         return self._opening_tag(tag)
 
     def _declaration(self, tag: int) -> int:
-        """Read a comment, a CDATA section or what else begins with "<!"; nothing of it is written."""
+        """Read a comment, a CDATA section or anything else that begins with "<!"; nothing of it is written."""
         html = self._html
         if html.startswith("<!--", tag):
             return self._until("-->", tag + 2)
@@ -117,7 +117,10 @@ class _Sanitizer:
         return self._until(">", tag + (4 if html.startswith("<!-", tag) else 3), text_from=tag + 2)
 
     def _until(self, closing: str, place: int, *, text_from: int | None = None) -> int:
-        """Skip up to a closing string; if there is none, what is from text_from on is text."""
+        """Skip everything up to the end of a closing string.
+
+        If there is none, the rest of the input is skipped; from text_from on, if given, it is written as text.
+        """
         found = self._html.find(closing, place)
         if found >= 0:
             return found + len(closing)
@@ -257,7 +260,7 @@ class _Sanitizer:
             if self._is_document and not self._out:
                 decoded = decoded.removeprefix("\ufeff")
             if "\0" in decoded and all(name in AROUND for name, _, _ in self._open[-3:]):
-                # a browser drops them here, and they must not begin the body
+                # a browser drops NULs here, and they must not make it begin the body
                 decoded = decoded.replace("\0", "")
             is_raw = bool(self._open) and self._open[-1][0] in ("script", "style")
             self._out.append(decoded if is_raw else escape(decoded))
@@ -268,7 +271,7 @@ class _Sanitizer:
 
 
 def _is_video(address: str) -> bool:
-    """Whether an iframe's address is of the hosts that the page lets through."""
+    """Whether an iframe's address is on a host that the page allows."""
     try:
         parts = urlsplit(address.strip())
     except ValueError:

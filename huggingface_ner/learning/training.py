@@ -45,7 +45,7 @@ class TrainedModel:
     """A model, its tokenizer, the texts that it was trained on, those held out, and its scores on the latter.
 
     scores: None if no text was held out.
-    left_out: what of the annotations could not be read, or cannot be taught or suggested.
+    left_out: the regions and tasks that could not be read, or that a model cannot learn or suggest.
     """
 
     model: PreTrainedModel
@@ -109,7 +109,8 @@ class Training:
             progress=self._step_reporter(),
             left_out=left_out,
         )
-        for text in held_out:  # what cannot be taught cannot be suggested there either
+        for text in held_out:
+            # for its counts only: a region that cannot be learned cannot be suggested either
             learnable_spans(text.spans, self.labels, left_out)
         self.report(RunProgress("evaluating"))
         scores = self.score(tagger_of_model(model, tokenizer), held_out) if held_out else None

@@ -115,7 +115,7 @@ def _load(model: str | Path, device: str) -> Tagger | None:
 
 def _unchanged(current: Version, training: Training) -> Outcome:
     metrics = current.metrics
-    # the same texts teach the same; what cannot be read can be something else
+    # the texts are the same, so the same regions cannot be learned; what cannot be read may have changed
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
     return Outcome(

@@ -49,7 +49,8 @@ logger = logging.getLogger(__name__)
 class _Check:
     """When a project's webhook is checked next.
 
-    due: by the monotonic clock; infinite: at the next /setup, but not before ``cooldown_until``.
+    due: a time of the monotonic clock. If it is infinite, the next /setup starts a check, but not before
+    ``cooldown_until``.
     """
 
     host: str
@@ -159,10 +160,8 @@ class WebhookCredentials:
             known, noted_at = queue.notes.webhook_note(project_id)
             if noted_at >= self._started and known in (note, ARRIVED):
                 return True
-            if note in (
-                ARRIVED,
-                GIVEN,
-            ):  # before, events may have been refused, or sent while the service was down
+            if note in (ARRIVED, GIVEN):
+                # events from before may have been refused, or sent while the service was down
                 queue.request_recount(project_id)
             queue.notes.note_webhook(project_id, note)
         except RedisError as error:

@@ -62,7 +62,7 @@ class Baseline:
 
     @property
     def state(self) -> BaselineState:
-        """What answers now."""
+        """The state that ``/health`` shows now."""
         return self._state
 
     @property
@@ -82,13 +82,13 @@ class Baseline:
         try:
             self._tagger = self._load(self._name)
         except Exception as error:  # whatever it is, the server stays up and says so
-            self._state = self._without(error)
+            self._state = self._state_after(error)
         else:
             self._state = BaselineState("ready", _version(self._name))
             logger.info("serving %s: %s", self._name, ", ".join(self._tagger.labels))
 
-    def _without(self, error: Exception) -> BaselineState:
-        """Return the state in which no baseline can be loaded, and log why."""
+    def _state_after(self, error: Exception) -> BaselineState:
+        """Return the state after a failed attempt to load, "ready" if there is a stand-in; log the error."""
         replacement = stand_in(is_set=self._is_set)
         if replacement is None:
             logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", self._name, error)
@@ -103,5 +103,5 @@ class Baseline:
 
 
 def _version(name: str) -> str:
-    """Return a model's name as a version: Label Studio trims blanks on one side only."""
+    """Return a model's name as a version, without blanks, which Label Studio does not trim everywhere."""
     return "_".join(name.split())

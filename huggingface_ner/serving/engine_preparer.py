@@ -143,7 +143,10 @@ class EnginePreparer:
             raise RuntimeError((errors.strip().splitlines() or ["killed"])[-1])
 
     def _place(self, name_or_path: str | Path) -> Path | None:
-        """Return the folder for a model's engine, by a hash of its files' states; None if it has no files."""
+        """Return the folder for a model's engine; None if the model has no files here.
+
+        Its name is a hash of the files' sizes and times and of the libraries' versions.
+        """
         config = Path(name_or_path) / "config.json"
         if not config.is_file():
             try:

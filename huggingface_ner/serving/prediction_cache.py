@@ -14,7 +14,7 @@ class PredictionCache:
     """Keeps what a model found in a text, by the model's version and a hash of the text; thread-safe.
 
     Entries do not depend on a labelling config: spans are mapped to its labels afterwards.
-    max_spans: the capacity; each text counts as one more span. 0 keeps nothing. The least recently used texts are
+    max_spans: the capacity; each text in it adds one. 0 keeps nothing. The least recently used texts are
     evicted.
     """
 

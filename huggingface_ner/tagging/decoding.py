@@ -26,10 +26,10 @@ class TagScheme:
     """The tags of a token-classification head, and which sequences of them are legal.
 
     tags: for each output of the head its prefix and label, see tag_names.
-    strict: an entity of a label with B opens with B only, as in IOB2 and BIOES. If it is not strict, an entity of
-    a label with B and I alone may open with I too, because the names do not tell IOB2 from IOB1, which uses B only
-    between two adjacent entities of one label. Sequences are then read as conlleval does (Tjong Kim Sang and
-    Buchholz, 2000): an I after another label or O begins an entity.
+    strict: whether an entity of a label that has a B tag must open with it (or S), as in IOB2 and BIOES. If not,
+    and the label has only B and I tags, an entity may open with I too: the names do not say whether the scheme is
+    IOB2 or IOB1, which uses B only between two adjacent entities of one label. Sequences are then read as
+    conlleval does (Tjong Kim Sang and Buchholz, 2000): an I after another label or O begins an entity.
     """
 
     tags: tuple[Tag, ...]
@@ -137,7 +137,7 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
 
 
 def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> LogProbabilities:
-    """Share the probability of the outputs that no word can have among the others, in proportion."""
+    """Set the probability of the unused outputs to zero, and scale the others up to sum to one."""
     if not scheme.unused.any():
         return log_probabilities
     used = np.where(scheme.unused, -np.inf, log_probabilities)
@@ -180,7 +180,7 @@ def _spans(path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, sche
 
 
 def _score(start: int, end: int, label: str, log_probabilities: LogProbabilities, scheme: TagScheme) -> float:
-    """Return the probability that a span is right, with the words' tags independent of one another.
+    """Return the probability that a span is right, taking the words' tags as independent of one another.
 
     It is the sum over all tag sequences that contain the span: its words have tags of the label, the first opens
     an entity and does not continue that of the word before, the others continue it, the word after does not.

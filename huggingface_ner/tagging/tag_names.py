@@ -69,7 +69,7 @@ def _affixed(names: Sequence[str]) -> dict[str, Tag]:
 
 
 def _in_form(names: Sequence[str], form: re.Pattern[str]) -> dict[str, Tag]:
-    """Return the tags of the names that have a form; none if that is a coincidence, as in E-MAIL beside PHONE."""
+    """Return the tags of the names that match a form; none if that is by chance, as for E-MAIL beside PHONE."""
     tags = {
         name: (_PREFIXES[match["prefix"].upper()], match["label"] or ONLY_LABEL)
         for name in names
@@ -82,7 +82,7 @@ def _in_form(names: Sequence[str], form: re.Pattern[str]) -> dict[str, Tag]:
 
 
 def _outside(bare: Sequence[str], *, sole: bool) -> str | None:
-    """Return which name without a prefix is outside; ``sole``: if there is only one, it may be any name."""
+    """Return the outside tag among the names without a prefix; sole: if there is only one, it may be any name."""
     if not all(name.isdecimal() for name in bare) or sole:
         known = [name for known in _OUTSIDE_NAMES for name in bare if _letters(name) == known]
         if known:

@@ -55,8 +55,8 @@ class Runs:
 
     starts, ends: code points, half-open.
     lettered: whether a run is of letters or digits.
-    hard: whether a token that crosses the start of a run has to be cut there; not between two characters of a
-    script that is split everywhere, where tokens are the words.
+    hard: whether a token that crosses the start of a run has to be cut there. False between two characters of a
+    script whose characters are all separate runs: there each token is a word.
     """
 
     starts: list[int]

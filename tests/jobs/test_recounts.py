@@ -98,7 +98,7 @@ def test_each_annotation_counts_once_in_any_order(queue: TrainingQueue, steps: l
             queue.request_recount(project_id)
             recount = queue.requested_recount(project_id)
             assert recount is not None
-            assert queue.settle_recount(project_id, recount, annotations) is not None
+            assert queue.answer_recount(project_id, recount, annotations) is not None
             assert queue.status(project_id)["updates"] == expected
         elif annotations or step in ("create", "import"):
             added = {"create": 1, "import": 1, "delete": -1}.get(step, 0)
@@ -115,16 +115,16 @@ def test_label_studio_is_asked_again_if_an_event_arrives_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     label_studio_api.tasks[7] = [_annotated({}) for _ in range(3)]
-    settle = queue.settle_recount
+    answer_recount = queue.answer_recount
     answers: list[int | None] = []
 
     def saved_meanwhile(*arguments: Any) -> int | None:
         if not answers:  # it is in Label Studio's answer already, and its event arrives only now
             queue.count_updates(7, 1, added=1)
-        answers.append(settle(*arguments))
+        answers.append(answer_recount(*arguments))
         return answers[-1]
 
-    monkeypatch.setattr(queue, "settle_recount", saved_meanwhile)
+    monkeypatch.setattr(queue, "answer_recount", saved_meanwhile)
     queue.request_recount(7)
     recount_annotations(queue, client, 7)
     assert answers == [None, 2]
@@ -140,7 +140,7 @@ def test_a_parked_project_is_tried_again_if_annotations_were_missed(queue: Train
         queue.request_recount(7)
         recount = queue.requested_recount(7)
         assert recount is not None
-        queue.settle_recount(7, recount, annotations)
+        queue.answer_recount(7, recount, annotations)
         assert queue.status(7)["state"] == state
 
 
