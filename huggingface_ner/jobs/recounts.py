@@ -42,9 +42,11 @@ class Recounts(TrainingRequests):
         """Request a recount of a project's annotations."""
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
+            # a new request does not wait for the retry of one that failed
+            if self._redis.hdel(key, "recount_attempts"):
+                pipeline.hdel(key, "recount_due")
             pipeline.hincrby(key, "recounts", 1)
             pipeline.hsetnx(key, "recount_due", str(time.time() + RECOUNT_DELAY))
-            pipeline.hdel(key, "recount_attempts")
             pipeline.sadd(self._recounting, project_id)
             pipeline.expire(key, STATE_TTL)
             pipeline.execute()

@@ -98,7 +98,7 @@ def _same_strings(
     if not shown or not isinstance(task, Mapping):
         return []
     known = seen.add(task.get("id"), ids)
-    drawn = _drawn(shown[-1], config)
+    drawn = _drawn(shown[-1], config.for_task(task.get("data")))
     if drawn is None or drawn.region.get("id") in known:
         return []
     for _, document in reader.documents(task, LabelingConfig((drawn.control,))):

@@ -31,12 +31,17 @@ class LabelMatches:
 
         A model without labels, which is an encoder that has not been trained, is passed over.
         """
+        if not labels:
+            return
         key = version, label_config
         with self._lock:
             known = self._matches.get(project_id)
-            if not labels or (known is not None and known[0] == key):
-                return
-            match = match_labels(labels, parse_labeling_config(label_config))
+            if known is not None:
+                self._matches.move_to_end(project_id)
+                if known[0] == key:
+                    return
+        match = match_labels(labels, parse_labeling_config(label_config))
+        with self._lock:
             self._matches[project_id] = key, match
             self._matches.move_to_end(project_id)
             if len(self._matches) > MAX_PROJECTS:

@@ -144,6 +144,14 @@ def test_a_parked_project_is_tried_again_if_annotations_were_missed(queue: Train
         assert queue.status(7)["state"] == state
 
 
+def test_a_new_request_does_not_wait_for_the_retry_of_one_that_failed(queue: TrainingQueue) -> None:
+    queue.request_recount(7)
+    assert queue.begin_recount(7)
+    assert queue.recounts_due() == [], "the next attempt is later"
+    queue.request_recount(7)
+    assert queue.recounts_due() == [7]
+
+
 def test_a_recount_that_is_not_answered_is_tried_again_a_few_times(
     queue: TrainingQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

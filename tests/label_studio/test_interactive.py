@@ -115,6 +115,17 @@ def test_html_and_dialogues() -> None:
         assert {region["type"] for region in answer} == {region_type}
 
 
+def test_a_repeated_text_is_annotated_as_any_other() -> None:
+    config = parse_labeling_config(
+        '<View><Repeater on="$turns" indexFlag="{{i}}"><Text name="t{{i}}" value="$turns[{{i}}].text"/>'
+        f'<Labels name="l{{{{i}}}}" toName="t{{{{i}}}}">{LABELS}</Labels></Repeater></View>'
+    )
+    task = _task(data={"turns": [{"text": "Lyon, Lyon"}, {"text": "Oslo, Lyon, Oslo"}]})
+    drawn = _region(0, 4, from_name="l1", to_name="t1")
+    (copy,) = _answer(task, drawn, config=config)
+    assert (copy["from_name"], copy["to_name"], _places([copy])) == ("l1", "t1", [(12, 16)])
+
+
 def test_several_labels_and_aliases_are_saved_as_drawn() -> None:
     config = parse_labeling_config(
         '<View><Labels name="label" toName="t" choice="multiple"><Label value="Ort" alias="LOC"/>'
