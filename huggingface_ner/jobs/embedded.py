@@ -176,8 +176,8 @@ def _locked(path: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise QueueError(
-                        f"another server runs the training queue in {path.parent}: stop it, or give this one "
-                        "another MODEL_DIR, or let both share a Redis by REDIS_URL"
+                        f"another server runs the training queue in {path.parent}: stop that server, set another "
+                        "MODEL_DIR for this one, or set the same REDIS_URL for both"
                     ) from None
             time.sleep(POLL_INTERVAL)
         yield
@@ -191,10 +191,10 @@ def _stop_leftover(settings: Settings) -> None:
         return
     try:
         if url and _shut_down(url):
-            logger.warning("stopped the training queue of a server that was killed")
+            logger.warning("stopped the training queue that a killed server had left running")
     except (RedisError, ValueError) as error:
         raise QueueError(
-            f"the training queue at {url}, of a server that was killed, does not end: {error}"
+            f"the training queue at {url}, left running by a killed server, could not be stopped: {error}"
         ) from error
     folder = Path(url.removeprefix("unix://")).parent
     if folder.name.startswith(SOCKET_FOLDER):

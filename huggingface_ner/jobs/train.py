@@ -99,8 +99,8 @@ def _train(
         if not spool.task_ids:
             return Outcome(
                 status="skipped",
-                reason="no task has an annotation that is not cancelled and a text that can be read: nothing to "
-                "learn from yet",
+                reason="no task has an annotation (cancelled ones do not count) and a readable text, so there is "
+                "nothing to learn from yet",
                 left_out=left_out.as_dict(),
             )
         hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)

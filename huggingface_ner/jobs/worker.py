@@ -194,7 +194,7 @@ def run_worker(settings: Settings) -> None:
     try:
         training.enqueue_due()
     except RedisError as error:
-        raise QueueError(f"REDIS_URL: no Redis answers there; start it, or correct the URL: {error}") from error
+        raise QueueError(f"no Redis answers at REDIS_URL; start it, or correct the URL: {error}") from error
     os.environ[WORKER_PID] = str(os.getpid())
     remove_leftover_folders()
     threading.Thread(target=_poll, args=(training, settings), name="poll", daemon=True).start()

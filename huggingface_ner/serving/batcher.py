@@ -156,7 +156,7 @@ class Batcher:
     def _collect(self, tagger: Tagger, group: _Group, is_connected: Callable[[], bool]) -> list[TaggedText]:
         while True:
             if not is_connected():
-                raise ClientGoneError("the client has hung up")
+                raise ClientGoneError("the client has disconnected")
             if group.done.wait(POLL_INTERVAL):
                 break
         if group.error is not None:
