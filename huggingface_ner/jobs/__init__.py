@@ -1,1 +1,1 @@
-"""When projects are trained and get suggestions, and by which process."""
+"""The training queue, the worker, and the jobs that train models and send suggestions."""

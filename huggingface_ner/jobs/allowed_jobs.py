@@ -1,8 +1,8 @@
-"""The allowlist of RQ jobs: a job that is not on it is refused before anything of it is imported or called.
+"""The allowlist of RQ jobs: other jobs are refused before RQ imports or calls anything that they name.
 
-RQ imports and calls whatever a job names: its function, its callbacks, and a method of an instance. Whoever can
-write to Redis could run code in the worker, so RQ reads jobs only through AllowedJob. The spawned process of a job
-reads the job again, and so checks it again.
+By itself, RQ imports and calls whatever a job names: its function, its callbacks, and a method of an instance.
+Anyone who can write to Redis could run code in the worker that way. For this reason, RQ reads jobs only through
+AllowedJob. The process that is spawned for a job reads the job again, and so checks it again.
 """
 
 import json
@@ -21,8 +21,8 @@ from rq.job import Job
 TRAIN = "huggingface_ner.jobs.train.train_project"
 COUNT = "huggingface_ner.jobs.count.count_annotations"
 SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
-# What a job may call, by the name in the job. The last two are the names of the previous release: its jobs may
-# still be in the queue after an upgrade.
+# The functions that a job may call, by the name in the job. The last two names are those of the previous release,
+# whose jobs may still be in the queue after an upgrade.
 FUNCTIONS = {
     TRAIN: TRAIN,
     COUNT: COUNT,
@@ -30,7 +30,7 @@ FUNCTIONS = {
     "huggingface_ner.training.job.train_project": TRAIN,
     "huggingface_ner.training.suggestions.suggest_project": SUGGEST,
 }
-# Fields of a job's hash that RQ acts upon, and that our jobs never have.
+# Fields of a job's hash that RQ acts on, but that our jobs never have.
 FORBIDDEN_FIELDS = (
     "success_callback_name",
     "failure_callback_name",
@@ -43,7 +43,7 @@ FORBIDDEN_FIELDS = (
     "repeats_left",
     "rate_limit_key",
 )
-# The only fields that are read; results and metadata of a job are not.
+# The only fields of a job's hash that are read. The job's results and metadata are ignored.
 FIELDS = (
     "data",
     "created_at",
@@ -58,36 +58,39 @@ FIELDS = (
     "result_ttl",
     "failure_ttl",
 )
-# Bytes of a job's function and arguments; ours have about 100.
+# Maximum size of a job's function and arguments in bytes; those of our jobs have about 100.
 MAX_DATA_BYTES = 10_000
 MAX_VERSION_LENGTH = 200
 MAX_PROJECT_ID = 2**31 - 1
-# Upper limit of the timers that RQ sets.
+# Upper limit of the timers that RQ sets, in seconds.
 MAX_SECONDS = 2**31 - 1
-# Characters of a refused job that are logged.
+# Maximum number of characters that are logged of a value in a refused job.
 MAX_LOGGED = 100
 
 logger = logging.getLogger(__name__)
 
 
 class _RefusedError(Exception):
-    """A job is not run; the message says why, on one line."""
+    """A job is refused; the message says why, on one line."""
 
 
 class AllowedJob(Job):
-    """A job that calls a function of FUNCTIONS, with arguments of the right shape, and nothing else.
+    """A job that can only call a function in FUNCTIONS, with arguments of the right shape.
 
     RQ treats a refused job as one that does not exist.
     """
 
     @classmethod
     def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002  # RQ's name
-        """Return a job in Redis; one that is refused is deleted and logged. Raises NoSuchJobError, RedisError."""
+        """Return a job from Redis; a refused job is logged and deleted.
+
+        Raises NoSuchJobError if the job does not exist or is refused, and RedisError.
+        """
         try:
             return super().fetch(id, connection=connection, serializer=serializer)
         except (NoSuchJobError, RedisConnectionError, RedisTimeoutError):
             raise
-        except Exception as error:  # RQ raises anything on a hash that it did not write
+        except Exception as error:  # RQ may raise any exception on a hash that it did not write
             reason = str(error) if isinstance(error, _RefusedError) else _shown(error)
             logger.warning("refused and removed the job %s from the queue: %s", _shown(id), reason)
             if connection is not None:
@@ -96,7 +99,7 @@ class AllowedJob(Job):
 
     @classmethod
     def fetch_many(cls, job_ids: Iterable[str], connection: Redis, serializer: Any = None) -> list["Job | None"]:
-        """Return jobs in Redis, None for each that does not exist or is refused. Raises RedisError."""
+        """Return jobs from Redis, with None for each job that does not exist or is refused. Raises RedisError."""
         jobs: list[Job | None] = []
         for job_id in job_ids:
             try:
@@ -106,7 +109,7 @@ class AllowedJob(Job):
         return jobs
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Read the hash of a job. Raises _RefusedError, and whatever RQ raises on a hash that it did not write."""
+        """Read the hash of a job. Raises _RefusedError, and any exception if RQ did not write the hash."""
         fields = {name: raw_data[name.encode()] for name in FIELDS if raw_data.get(name.encode())}
         if "data" not in fields:
             raise _RefusedError("it has no data")
@@ -129,9 +132,9 @@ class AllowedJob(Job):
 
 
 def _decompressed(data: bytes) -> bytes:
-    """Return the data of a job, which RQ may have compressed; raises _RefusedError if they are too long."""
+    """Return a job's data, decompressed if RQ compressed them; raises _RefusedError if they are too long."""
     decompressor = zlib.decompressobj()
-    with suppress(zlib.error):  # RQ reads data that is not compressed, too
+    with suppress(zlib.error):  # the data are not compressed; RQ accepts such data too
         data = decompressor.decompress(data, MAX_DATA_BYTES + 1)
     if len(data) > MAX_DATA_BYTES:
         raise _RefusedError(f"its data are longer than {MAX_DATA_BYTES} bytes")
@@ -139,7 +142,7 @@ def _decompressed(data: bytes) -> bytes:
 
 
 def _are_arguments(function: str, args: Any) -> bool:
-    """Return whether args are [project id] for a training or a count, [project id, version] for suggestions."""
+    """Return whether args fit a function: [project id, version] for SUGGEST, [project id] for TRAIN and COUNT."""
     if not isinstance(args, list) or len(args) != (2 if function == SUGGEST else 1):
         return False
     project_id, *versions = args
@@ -152,6 +155,6 @@ def _are_arguments(function: str, args: Any) -> bool:
 
 
 def _shown(value: object) -> str:
-    """Return a value as Python writes it: in ASCII, on one line, and cut."""
+    """Return a value as Python writes it, in ASCII, on one line, cut to MAX_LOGGED characters."""
     text = ascii(value)
     return text if len(text) <= MAX_LOGGED else f"{text[:MAX_LOGGED]}..."

@@ -1,4 +1,4 @@
-"""The job that does a recount: it asks Label Studio how many annotations a project has; see recounts."""
+"""The job that does a recount: it asks Label Studio how many annotations a project has. See recounts.py."""
 
 import logging
 import time
@@ -7,23 +7,26 @@ from huggingface_ner.jobs.process import begin_job
 from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 
-# Wait after Label Studio has counted, so that the events of all annotations in its count have arrived: it sends an
-# event after it has saved the annotation, and waits up to a second for the answer.
+# Seconds to wait after Label Studio has counted. By then, the events of all counted annotations have arrived:
+# Label Studio sends an event after it has saved the annotation, and waits up to a second for the answer.
 EVENT_SECONDS = 1.5
-# Maximum number of requests to Label Studio if annotations are saved at the same time.
+# Maximum number of counts requested from Label Studio. A count is repeated if annotations are saved meanwhile.
 MAX_QUERIES = 5
 
 logger = logging.getLogger(__name__)
 
 
 def count_annotations(project_id: int) -> None:
-    """Count a project's annotations that sent no event as updates. RQ calls this in the job's process."""
+    """Find a project's annotations that sent no event, and count them as updates.
+
+    RQ calls this in the job's process.
+    """
     settings, queue = begin_job()
     try:
         client = LabelStudioClient(settings, queue.notes.token(project_id))
         recount_annotations(queue, client, project_id)
     except ClientError as error:
-        logger.warning("project %d: annotations that sent no event are not counted: %s", project_id, error)
+        logger.warning("project %d: could not count the annotations that sent no event: %s", project_id, error)
         recount = queue.requested_recount(project_id)
         if recount is not None and not error.retryable:
             queue.give_up_recount(project_id, recount)
@@ -32,7 +35,7 @@ def count_annotations(project_id: int) -> None:
 def recount_annotations(recounts: Recounts, client: LabelStudioClient, project_id: int) -> None:
     """Do the requested recount of a project. Raises ClientError.
 
-    It stays requested, for the next attempt, if annotations are saved all the time.
+    The recount stays requested, for a later attempt, if annotations are saved during each of MAX_QUERIES counts.
     """
     for _ in range(MAX_QUERIES):
         recount = recounts.requested_recount(project_id)
@@ -43,5 +46,5 @@ def recount_annotations(recounts: Recounts, client: LabelStudioClient, project_i
         missed = recounts.answer_recount(project_id, recount, annotations)
         if missed is not None:
             if missed:
-                logger.info("project %d: %d annotations that sent no event count as updates", project_id, missed)
+                logger.info("project %d: counted %d annotations that sent no event as updates", project_id, missed)
             return

@@ -1,7 +1,8 @@
 """The embedded training queue: without REDIS_URL, the queue and its worker run beside the server.
 
-A supervisor starts a Valkey with its data in MODEL_DIR, and then the commands ``serve`` and ``worker``, which are
-separate services elsewhere. Both end when the supervisor does, even if it is killed.
+A supervisor process starts a Valkey server with its data in MODEL_DIR, and then the commands ``serve`` and
+``worker``. In other deployments, these two commands are separate services. Here, both end when the supervisor
+ends, even if it is killed.
 """
 
 import fcntl
@@ -26,7 +27,7 @@ from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
 
 POLL_INTERVAL = 0.2
-# Seconds between two starts of a process that ends by itself.
+# Minimum seconds between two starts of a child process that ends by itself.
 RESTART_INTERVAL = 5.0
 STOP_TIMEOUT = 30.0
 # Consecutive failed health checks before the queue is restarted; it answers slowly on a busy machine.
@@ -34,7 +35,7 @@ MAX_FAILED_CHECKS = 20
 # Seconds to wait for the lock of a server that was just killed.
 LOCK_TIMEOUT = 5.0
 
-# Nothing that Redis confirmed is lost if it is killed; by default the last two seconds may be.
+# A killed Valkey loses nothing that it has confirmed; with its default settings it may lose the last two seconds.
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 SOCKET_FOLDER = "huggingface-ner-queue-"
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -45,16 +46,16 @@ logger = logging.getLogger(__name__)
 def serve_with_training(settings: Settings) -> None:
     """Run the server and the worker until SIGTERM, Ctrl-C or the end of the server.
 
-    Raises QueueError if another server uses the same MODEL_DIR, OSError if MODEL_DIR is not writable or the server
-    ends by itself.
+    Raises QueueError if another server uses the same MODEL_DIR, and OSError if MODEL_DIR is not writable or the
+    server ends by itself.
     """
     signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
         folder = embedded_folder(settings)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # tokens of Label Studio may be in it
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # may contain Label Studio's tokens
         stack.enter_context(_locked(folder / "lock"))
         _stop_leftover(settings)
-        short = stack.enter_context(TemporaryDirectory(prefix=SOCKET_FOLDER))  # a socket's path is limited
+        short = stack.enter_context(TemporaryDirectory(prefix=SOCKET_FOLDER))  # sockets need short paths
         socket = Path(short) / "queue.sock"
         valkey = stack.enter_context(_valkey(folder, socket))
         url = f"unix://{socket}"
@@ -62,7 +63,7 @@ def serve_with_training(settings: Settings) -> None:
         url_file.write_text(url, encoding="utf-8")
         stack.callback(url_file.unlink, missing_ok=True)
         environment = {**os.environ, "REDIS_URL": url, END_WITH_PARENT: str(os.getpid())}
-        # stopped in reverse order
+        # the two processes are stopped in reverse order
         worker = stack.enter_context(_ManagedProcess(["worker"], environment))
         server = stack.enter_context(
             _ManagedProcess(["serve", "--host", settings.host, "--port", str(settings.port)], environment)
@@ -74,7 +75,7 @@ def serve_with_training(settings: Settings) -> None:
                 logger.error("the training queue does not answer; restarting it: see %s", valkey.log_path)
                 misses = 0
                 valkey.terminate()
-                with suppress(QueueError):  # predictions go on, and the next check tries again
+                with suppress(QueueError):  # predictions work without it; later checks try again
                     _start(valkey)
             worker.restart_if_ended()
             time.sleep(POLL_INTERVAL)
@@ -82,7 +83,7 @@ def serve_with_training(settings: Settings) -> None:
 
 
 class _ManagedProcess:
-    """One of our commands as a child process, stopped at the end of the with block."""
+    """A child process that runs one of our commands; it is stopped at the end of the with block."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
         self._arguments = arguments
@@ -119,14 +120,14 @@ class _ManagedProcess:
     def _start(self) -> None:
         self._started = time.monotonic()
         command = [sys.executable, "-m", "huggingface_ner", *self._arguments]
-        # its own process group: only the supervisor gets Ctrl-C, and stops the children in order
+        # in its own process group: only the supervisor gets Ctrl-C, and then stops its children in order
         self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
 
 
 @contextmanager
 def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
     server = ValkeyServer(
-        port=0,  # no TCP port: only this user may open the socket
+        port=0,  # no TCP port, only a socket that no other user can open
         data_dir=folder,
         persist=True,
         unix_socket_path=socket,
@@ -141,7 +142,8 @@ def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
 
 
 def _start(server: ValkeyServer) -> None:
-    # Valkey inherits the blocked signals: Ctrl-C, or SIGTERM to all, must not end it before its clients
+    # Valkey inherits the blocked signals, because Ctrl-C, or a SIGTERM to all processes, must not end it before
+    # its clients
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         server.start()
@@ -152,7 +154,7 @@ def _start(server: ValkeyServer) -> None:
 
 
 def _shut_down(url: str) -> bool:
-    """Shut a Valkey down and wait for it; returns False if none answers."""
+    """Shut down the Valkey at a URL and wait until it has ended; returns False if none answers."""
     connection = connect(url, timeout=STOP_TIMEOUT)
     try:
         connection.ping()
@@ -174,25 +176,25 @@ def _locked(path: Path) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > until:
                     raise QueueError(
-                        f"another server runs the training queue in {path.parent}: stop it, or give this one "
-                        "another MODEL_DIR, or let both share a Redis by REDIS_URL"
+                        f"another server runs the training queue in {path.parent}: stop that server, set another "
+                        "MODEL_DIR for this one, or set the same REDIS_URL for both"
                     ) from None
             time.sleep(POLL_INTERVAL)
         yield
 
 
 def _stop_leftover(settings: Settings) -> None:
-    """Stop the Valkey that a killed server left: it still uses the data folder."""
+    """Stop the Valkey that a killed server left running: it still uses the data folder."""
     try:
         url = embedded_url_file(settings).read_text(encoding="utf-8").strip()
     except OSError:
         return
     try:
         if url and _shut_down(url):
-            logger.warning("stopped the training queue of a server that was killed")
+            logger.warning("stopped the training queue that a killed server had left running")
     except (RedisError, ValueError) as error:
         raise QueueError(
-            f"the training queue at {url}, of a server that was killed, does not end: {error}"
+            f"the training queue at {url}, left running by a killed server, could not be stopped: {error}"
         ) from error
     folder = Path(url.removeprefix("unix://")).parent
     if folder.name.startswith(SOCKET_FOLDER):

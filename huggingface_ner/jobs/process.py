@@ -20,12 +20,12 @@ RUN_ID = "HUGGINGFACE_NER_RUN_ID"
 HOLDER = "HUGGINGFACE_NER_HOLDER"
 WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
 RUN_FOLDER = "huggingface-ner-run-"
-# The service has priority on shared cores.
+# Niceness of a job's process: the server has priority on shared cores.
 NICENESS = 10
 
 
 def begin_job() -> tuple[Settings, TrainingQueue]:
-    """Lower the priority of this process; returns the settings and the training queue. Raises QueueError."""
+    """Lower the priority of this process, and return the settings and the training queue. Raises QueueError."""
     settings = shared_settings()
     configure_logging(settings)
     os.nice(NICENESS)
@@ -38,7 +38,7 @@ def begin_job() -> tuple[Settings, TrainingQueue]:
 
 @contextmanager
 def temporary_folder() -> Iterator[None]:
-    """Set TMPDIR to a new folder for processes started in the with block, and remove the folder at its end."""
+    """Set TMPDIR to a new folder for the processes that the with block starts; remove the folder afterwards."""
     before = os.environ.get("TMPDIR")
     with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         os.environ["TMPDIR"] = folder
@@ -51,7 +51,7 @@ def temporary_folder() -> Iterator[None]:
 
 
 def remove_leftover_folders() -> None:
-    """Remove the temporary files of killed workers: they contain texts."""
+    """Remove the temporary folders of killed workers, because they contain texts."""
     for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
         pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
         if pid.isdecimal() and not is_running(int(pid)):

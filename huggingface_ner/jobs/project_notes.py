@@ -9,20 +9,20 @@ from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 
-# Seconds before the same token is stored again; Label Studio sends it with every /setup.
+# Minimum seconds until the same token is stored again; Label Studio sends it with every /setup.
 WRITE_INTERVAL = 600.0
 # Upper bound on the in-process record of recently stored tokens.
 MAX_TOKENS = 1000
 
 
 class ProjectNotes:
-    """The notes of each project, in Redis; methods raise RedisError if it does not answer."""
+    """The notes of each project, in Redis; methods raise RedisError if Redis does not answer."""
 
     def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker) -> None:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
-        self._tokens: dict[int, tuple[str, float]] = {}  # and when it was stored
+        self._tokens: dict[int, tuple[str, float]] = {}  # the token, and when it was stored
 
     def put_token(self, project_id: int, token: str) -> None:
         """Store the token of a project, unless it was stored within WRITE_INTERVAL."""
@@ -41,7 +41,7 @@ class ProjectNotes:
         return None if token is None else as_text(token)
 
     def note_webhook(self, project_id: int, note: str) -> None:
-        """Store whether the webhook of a project carries the credentials, in words for people."""
+        """Store a text for users that says whether a project's webhook carries the credentials."""
         key = self._project_key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
             pipeline.hset(key, mapping={"webhook": note, "webhook_at": time.time()})
@@ -49,7 +49,7 @@ class ProjectNotes:
             pipeline.execute()
 
     def note_labels(self, project_id: int, note: str) -> None:
-        """Store which labels of a project are never suggested, in words for people; empty if all can be."""
+        """Store a text for users that names the labels that are never suggested; empty if there are none."""
         key = self._project_key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
             if note:

@@ -2,25 +2,27 @@
 
 Redis has a hash for each project:
 
-- ``updates``, ``annotated_at``: annotation updates so far, and when the last event of one arrived;
-- ``surplus``: by how much the updates exceed the annotations in Label Studio: some were changed or deleted;
+- ``updates``, ``annotated_at``: the number of annotation updates so far, and when the last event arrived;
+- ``surplus``: how many more updates than annotations there are, because annotations were changed or deleted;
 - ``recounts``, ``recounted``: how many recounts of the annotations were requested, and how many answered;
-- ``recount_due``, ``recount_attempts``: when the next attempt may begin, and how many have begun;
-- ``held_at``: the time of a held request, which is dropped if an annotation's event arrives soon, see requests;
-- ``asked``, ``answered``: how many trainings were requested, and up to which of them a run has answered. A project
-  wants a training while asked is more than answered, so no request is lost, whatever process is killed;
-- ``runs``, ``run``, ``progress``: how many runs have begun, the one with the project's lease, its progress;
+- ``recount_due``, ``recount_attempts``: when the next attempt at a recount may begin, and how many have begun;
+- ``held_at``: when a request was held; it is dropped if an annotation's event arrives soon, see requests.py;
+- ``asked``, ``answered``: how many trainings were requested, and the number of the last request that was answered
+  by a run. A project wants a training while ``asked`` is greater than ``answered``. So no request is lost,
+  whichever process is killed;
+- ``runs``, ``run``, ``progress``: how many runs have begun, the run with the project's lease, and its progress;
 - ``last``: how the last run ended;
 - ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
-- ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why there is none;
+- ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why none will begin;
 - ``labels``: the labels of the labelling config for which a training was last requested;
-- ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and
-  since when that is known;
+- ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and when this
+  was stored;
 - ``labels_note``: which labels are never suggested.
 
 A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
-The workers poll for projects that want a training, and so also find those of a killed worker. RQ's jobs are hints:
-a worker must still acquire the lease, so a duplicate job does no harm, and a lost one is enqueued again.
+The workers poll for projects that want a training, so they also find the projects of a killed worker. An RQ job is
+only a hint: the worker must still acquire the lease. So a duplicate job does no harm, and a lost job is enqueued
+again.
 """
 
 import json
@@ -74,7 +76,7 @@ def open_queue(settings: Settings) -> "TrainingQueue | None":
 
 
 class TrainingQueue(Recounts):
-    """The training queue in Redis; methods raise RedisError if it does not answer."""
+    """The training queue in Redis; methods raise RedisError if Redis does not answer."""
 
     def __init__(self, connection: Redis, settings: Settings) -> None:
         super().__init__(connection, settings)
@@ -86,7 +88,8 @@ class TrainingQueue(Recounts):
     def enqueue_due(self) -> None:
         """Enqueue a job for each project whose recount or training is due. Several workers may call this at once.
 
-        Runs whose worker was killed are ended first, and held requests are made if their grace is over.
+        Before trainings are enqueued, held requests whose GRACE_SECONDS are over become requests, and runs whose
+        worker was killed are ended.
         """
         for project_id in self.recounts_due():
             self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
@@ -103,7 +106,7 @@ class TrainingQueue(Recounts):
                 self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
-        """Acquire the lease of a project; returns None if another run has it or no training is wanted."""
+        """Begin a run and acquire its lease; returns None if another run has it or no training is wanted."""
         key, lock = self._key(project_id), self._lock(project_id)
 
         def acquire(pipeline: Pipeline) -> Run | None:
@@ -128,7 +131,7 @@ class TrainingQueue(Recounts):
         return begun
 
     def renew(self, run: Run) -> bool:
-        """Renew the lease of a run; returns False if the run has ended or lost its lease to another."""
+        """Renew the lease of a run; returns False if the run has ended or lost its lease to another run."""
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def renew(pipeline: Pipeline) -> bool:
@@ -146,7 +149,7 @@ class TrainingQueue(Recounts):
         return current_run(self._state(project_id))
 
     def report(self, run: Run, progress: RunProgress) -> bool:
-        """Store the progress of a run; returns False if it lost its lease to another."""
+        """Store the progress of a run; returns False if it lost its lease to another run."""
         key = self._key(run.project_id)
 
         def store(pipeline: Pipeline) -> bool:
@@ -160,10 +163,11 @@ class TrainingQueue(Recounts):
         return bool(self._change(store, key))
 
     def end(self, run: Run, outcome: Outcome) -> bool:
-        """Store the outcome of a run and release its lease; does nothing and returns False if it ended already.
+        """Store the outcome of a run and release its lease; returns False without a change if the run has ended.
 
-        Unless the run failed, it answers all requests from before it. A failed run is retried; after MAX_ATTEMPTS
-        failures in a row, or at once if a retry cannot help, the project is parked until the next request.
+        A run that did not fail answers all requests made before it began. A failed run is retried. After
+        MAX_ATTEMPTS failures in a row, or after the first if a retry cannot help, the project is parked until the
+        next request.
         """
         now = time.time()
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
@@ -177,7 +181,7 @@ class TrainingQueue(Recounts):
                     pipeline.srem(self._wanting, run.project_id)
                 return
             attempts = int(state.get("attempts", 0)) + 1
-            # a request that came meanwhile is a reason to try again
+            # if another training was requested meanwhile, the project is not parked
             if int(state["asked"]) <= run.answers and (not outcome.retryable or attempts >= MAX_ATTEMPTS):
                 pipeline.hset(key, "parked", outcome.reason)
                 pipeline.hdel(key, "attempts", "not_before")
@@ -189,7 +193,7 @@ class TrainingQueue(Recounts):
         return self._end_lease(run, store)
 
     def release(self, run: Run) -> None:
-        """Release the lease of a run as if it had not begun: its worker is stopping."""
+        """Release the lease of a run as if the run had not begun, because its worker is stopping."""
         self._end_lease(run, lambda pipeline, key, state: None)
 
     def status(self, project_id: int) -> dict[str, Any]:
@@ -202,7 +206,7 @@ class TrainingQueue(Recounts):
         return known_projects(self._redis, self._key(""))
 
     def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
-        """Release the lease of a run, with what ``store`` adds; returns False if the run has lost it."""
+        """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""
         key, lock = self._key(run.project_id), self._lock(run.project_id)
 
         def release(pipeline: Pipeline) -> bool:
@@ -219,7 +223,7 @@ class TrainingQueue(Recounts):
         return bool(self._change(release, key, lock))
 
     def _enqueue(self, function: str, project_id: int, job_id: str, result_ttl: int = 3600) -> None:
-        """Enqueue a job unless it is in the queue."""
+        """Enqueue a job unless it is in the queue already."""
         if self.rq.get_job_position(job_id) is None:
             self.rq.enqueue_call(
                 function,
@@ -238,7 +242,7 @@ class TrainingQueue(Recounts):
 
 
 def _due(state: Mapping[str, str]) -> float:
-    """Return when the training of a project is due; seconds since 1970."""
+    """Return when the training of a project is due, in seconds since 1970."""
     last = float(state.get("asked_last", 0)) + DEBOUNCE_SECONDS
     first = float(state.get("asked_first", 0)) + MAX_DEBOUNCE_SECONDS
     return max(min(last, first), float(state.get("not_before", 0)))

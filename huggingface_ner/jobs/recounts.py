@@ -1,9 +1,9 @@
 """Recounts: how many annotations a project has in Label Studio, and so how many of them sent no event.
 
-Imported annotations send none, nor do those that are deleted with their task, and events are lost while the
-webhook has no credentials or the service is down. A recount counts the missing annotations as updates. A request
-for one only increments a counter in Redis, as for a training, and a job of the worker does the recount: a webhook
-must be answered within a second.
+Annotations send no event when they are imported, or deleted together with their task. Events are also lost while
+the webhook has no credentials or the service is down. A recount counts the annotations that sent no event as
+updates. A webhook must be answered within a second, so a request for a recount only increments a counter in Redis,
+as a request for a training does. A job of the worker then does the recount.
 """
 
 import logging
@@ -17,7 +17,7 @@ from huggingface_ner.jobs.redis_connection import STATE_TTL, decoded
 from huggingface_ner.jobs.requests import TrainingRequests
 from huggingface_ner.jobs.runs import MAX_ATTEMPTS, RETRY_DELAYS
 
-# Wait after a request: an import sends several events.
+# Seconds from a request until the recount may begin: an import sends several events.
 RECOUNT_DELAY = 2.0
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Recount(NamedTuple):
 
 
 class Recounts(TrainingRequests):
-    """The requested recounts in Redis; methods raise RedisError if it does not answer."""
+    """The requested recounts in Redis; methods raise RedisError if Redis does not answer."""
 
     def request_recount(self, project_id: int) -> None:
         """Request a recount of a project's annotations."""
@@ -65,7 +65,7 @@ class Recounts(TrainingRequests):
     def begin_recount(self, project_id: int) -> bool:
         """Begin an attempt, and schedule the next one in case it fails; returns False if no recount is due.
 
-        Gives up after MAX_ATTEMPTS attempts, for whatever reason they failed.
+        After MAX_ATTEMPTS failed attempts, the recount is given up, whatever the reason of the failures.
         """
         key = self._key(project_id)
 

@@ -16,18 +16,18 @@ from redis.retry import Retry
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
-# Seconds for one answer of Redis to the server: Label Studio gives a webhook one second in all.
+# Maximum seconds that the server waits for an answer of Redis: Label Studio allows a webhook one second in all.
 REDIS_TIMEOUT = 0.3
-# Seconds for one answer of Redis to a worker or its jobs.
+# Maximum seconds that a worker or its jobs wait for an answer of Redis.
 WORKER_REDIS_TIMEOUT = 5.0
-# Seconds after a failure in which the server does not try Redis again: the next webhooks would only wait.
+# Seconds after a failure during which the server does not try Redis again: the next webhooks would only wait.
 COOLDOWN_SECONDS = 1.0
 # Seconds without a change after which the state of a project expires.
 STATE_TTL = 90 * 24 * 3600
 
 
 class CircuitBreaker:
-    """A context for commands to Redis: raises RedisError at once during the cooldown after a failure."""
+    """A context manager for Redis commands; it raises RedisError at once during the cooldown after a failure."""
 
     def __init__(self) -> None:
         self._cooldown_until = 0.0
@@ -51,7 +51,7 @@ class UrlCredentials(CredentialProvider):
     """The user and the password in REDIS_URL.
 
     RQ writes the connection's options into the command line of a job's process, which every user of the machine
-    can read. With this object there, the password stays out of it.
+    can read. This object replaces the password in the options, so the password does not appear there.
     """
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
@@ -68,7 +68,7 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
     """Return a client with a time limit in seconds for each call; a broken connection is reopened once."""
     return Redis.from_url(
         url,
-        # no handshake (HELLO, CLIENT SETINFO): the time limit would apply to each of its commands anew
+        # no handshake (HELLO, CLIENT SETINFO), because each of its commands could take the full time limit
         protocol=2,
         driver_info=None,
         socket_timeout=timeout,
@@ -88,7 +88,7 @@ def decoded(fields: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
 
 
 def queue_url(settings: Settings) -> str | None:
-    """Return REDIS_URL, else the URL that a server with an embedded queue wrote to its file, or None."""
+    """Return REDIS_URL, or the URL in the file of a server with an embedded queue, or None if neither exists."""
     if settings.redis_url is not None:
         return settings.redis_url
     try:

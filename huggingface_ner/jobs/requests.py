@@ -1,6 +1,6 @@
-"""What requests trainings: counted updates, new labels, and START_TRAINING from Label Studio.
+"""The requests for trainings: by annotation updates, new labels, and START_TRAINING from Label Studio.
 
-The server's part of the training queue; see queue for the fields in Redis.
+This is the server's part of the training queue; queue.py lists the fields in Redis.
 """
 
 import json
@@ -24,7 +24,7 @@ GRACE_SECONDS = 3.0
 
 
 class TrainingRequests:
-    """The requests for trainings in Redis; methods raise RedisError if it does not answer."""
+    """The requests for trainings in Redis; methods raise RedisError if Redis does not answer."""
 
     def __init__(self, connection: Redis, settings: Settings) -> None:
         self._redis = connection
@@ -36,7 +36,7 @@ class TrainingRequests:
         """Count annotation updates; returns the id of the run that they start, or None.
 
         added: how many more annotations the project has now; negative if some were deleted.
-        Each START_TRAINING_EACH_N_UPDATES-th update requests a training. In a parked project any update does.
+        Every START_TRAINING_EACH_N_UPDATES updates, a training is requested; in a parked project, at any update.
         A held request of the project is dropped: it came with one of these updates, see GRACE_SECONDS.
         """
         key = self._key(project_id)
@@ -52,7 +52,7 @@ class TrainingRequests:
         return self.request_training(project_id) if self._is_enough(updates, count, parked) else None
 
     def request_training(self, project_id: int) -> str:
-        """Request a training on everything that is saved by now; returns the id of the run that will answer."""
+        """Request a training on all annotations saved so far; returns the id of the run that will answer."""
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
             self._put_request(pipeline, project_id, time.time())
@@ -61,7 +61,7 @@ class TrainingRequests:
         return run_id(project_id, int(runs or 0) + 1)
 
     def request_training_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
-        """Request a training because a project has these labels now; returns None if that was done already."""
+        """Request a training for new labels; returns None if the last such request had the same labels."""
         key = self._key(project_id)
         wanted = json.dumps(sorted(labels))
         with self._breaker, self._redis.pipeline() as pipeline:
@@ -71,7 +71,7 @@ class TrainingRequests:
         return None if before is not None and as_text(before) == wanted else self.request_training(project_id)
 
     def hold_request(self, project_id: int) -> str | None:
-        """Request a training unless an annotation's event arrives within GRACE_SECONDS, before or after.
+        """Request a training unless an annotation's event arrives within GRACE_SECONDS before or after this call.
 
         Returns the id of the run that will answer, or None if an event arrived just before.
         """
@@ -81,7 +81,7 @@ class TrainingRequests:
             state = decoded(pipeline.hgetall(key))
             pipeline.multi()
             now = time.time()
-            if abs(now - float(state.get("annotated_at", 0))) < GRACE_SECONDS:  # abs: clocks of servers differ
+            if abs(now - float(state.get("annotated_at", 0))) < GRACE_SECONDS:  # abs: servers' clocks differ
                 return None
             pipeline.hsetnx(key, "held_at", str(now))
             pipeline.sadd(self._holding, project_id)
@@ -93,7 +93,7 @@ class TrainingRequests:
         return job
 
     def request_held(self) -> None:
-        """Request the trainings whose grace is over. Several workers may call this at once."""
+        """Turn held requests into requests after GRACE_SECONDS. Several workers may call this at once."""
         for project_id in self._members(self._holding):
             key = self._key(project_id)
 

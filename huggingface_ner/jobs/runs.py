@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-# A lease expires if it is not renewed for this long: its holder was killed.
+# Seconds after which a lease expires unless its holder renews it; a killed holder does not.
 LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
 # Seconds until the retry after the first failure, and after the second.
@@ -14,7 +14,7 @@ RETRY_DELAYS = (10.0, 300.0)
 class Run(BaseModel, frozen=True):
     """A run that a worker has begun.
 
-    id: also the id of its job in RQ. answers: the number of the last request that it answers.
+    id: the run's id, and also that of its job in RQ. answers: the number of the last request that the run answers.
     began: seconds since 1970.
     """
 
@@ -30,5 +30,5 @@ def current_run(state: Mapping[str, str]) -> Run | None:
 
 
 def wants_training(state: Mapping[str, str]) -> bool:
-    """Return whether a training is requested that no run has answered, given the project's hash."""
+    """Return whether a request for a training is still unanswered, given the project's hash."""
     return int(state.get("asked", 0)) > int(state.get("answered", 0))

@@ -1,4 +1,4 @@
-"""The status of projects, for people: the state of their trainings and suggestions."""
+"""The status of projects, as users see it: the state of their trainings and suggestions."""
 
 import json
 from collections.abc import Mapping
@@ -51,5 +51,5 @@ def project_status(
 
 
 def known_projects(redis: Redis, prefix: str) -> list[int]:
-    """Return the projects whose hash is in Redis, in ascending order; their keys are ``prefix`` and the id."""
+    """Return the projects whose hash is in Redis, in ascending order; each key is ``prefix`` and the id."""
     return sorted(int(as_text(key).removeprefix(prefix)) for key in redis.scan_iter(f"{prefix}*"))

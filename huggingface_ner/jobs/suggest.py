@@ -1,6 +1,6 @@
 """The suggestion job: sends a published version's predictions for the tasks that are not annotated yet.
 
-Label Studio itself requests no new prediction for a task that has one, until the task is opened in the label
+For a task that has a prediction, Label Studio itself requests a new one only when the task is opened in the label
 stream.
 """
 
@@ -22,7 +22,8 @@ from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.loading import load_tagger
 from huggingface_ner.tagging.single_model import SingleModel
 
-# Seconds of one job: a killed job is repeated, and trainings of all projects must get their turn.
+# Maximum seconds of one job. A job is short because it is repeated if it is killed, and because trainings of all
+# projects must get their turn.
 TIME_SLICE = 60.0
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class LeaseLostError(Exception):
 
 
 def suggest_project(project_id: int, version: str) -> None:
-    """Send a version's suggestions for up to TIME_SLICE. RQ calls this in the job's process."""
+    """Send a version's suggestions for up to TIME_SLICE seconds. RQ calls this in the job's process."""
     settings, queue = begin_job()
     store = project_store(settings.models_folder, project_id)
     suggestions = queue.suggestions.due(project_id, version)
@@ -56,7 +57,7 @@ def suggest_project(project_id: int, version: str) -> None:
                 (queue.suggestions.due(project_id, version) or suggestions).failed(str(error), retryable=retryable)
             )
     except (LeaseLostError, RedisError) as error:
-        logger.warning("project %d: suggestions stop: %s", project_id, error)
+        logger.warning("project %d: stopped sending suggestions: %s", project_id, error)
 
 
 class _Pusher:
@@ -72,7 +73,7 @@ class _Pusher:
         *,
         put: Callable[[Suggestions], None],
     ) -> None:
-        """Make a pusher; ``put`` stores the progress, and raises LeaseLostError if the lease is lost."""
+        """Create a pusher; ``put`` stores the progress, and raises LeaseLostError if the lease is lost."""
         self._project_id = project_id
         self._store = store
         self._version = version
@@ -81,9 +82,10 @@ class _Pusher:
         self._put = put
 
     def push(self, suggestions: Suggestions) -> None:
-        """Continue after the last task that has suggestions; stops after TIME_SLICE or if the version changes.
+        """Send suggestions for up to TIME_SLICE seconds, beginning after the last task that has them.
 
-        Raises ClientError, ModelClassError, LabelingConfigError, ModelError, LeaseLostError.
+        Stops early if another version comes into use. Raises ClientError, ModelClassError, LabelingConfigError,
+        ModelError, LeaseLostError.
         """
         folder = self._store.folder(self._version)
         tagger = load_tagger(folder, device=self._settings.device, preference=self._settings.engine_preference)
@@ -102,10 +104,10 @@ class _Pusher:
         while time.monotonic() < until:
             tasks = self._client.tasks_to_predict(self._project_id, self._version, after=suggestions.last_task)
             predictions = model.predict(tasks)
-            # checks the lease: another process may send the same now, or another version may serve
+            # this checks the lease: another process may be sending the suggestions now
             self._put(suggestions)
             if self._store.serving_version() != self._version:
-                logger.info("project %d: %s is no longer in use", self._project_id, self._version)
+                logger.info("project %d: version %s is no longer in use", self._project_id, self._version)
                 return
             if not tasks:
                 self._complete(suggestions)

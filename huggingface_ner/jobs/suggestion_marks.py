@@ -1,7 +1,7 @@
-"""The progress of each project's suggestions: which version's predictions its tasks have.
+"""The progress of each project's suggestions: the version that made them, and which tasks have them.
 
-Suggestions need no request: a project is due while its serving version differs from the one whose predictions were
-sent last, or while tasks were added since. So a killed job is always repeated.
+Suggestions need no request. They are due if the project's serving version differs from the version whose
+predictions were sent last, or if tasks were added since then. So a killed job is always repeated.
 """
 
 import time
@@ -20,16 +20,16 @@ from huggingface_ner.jobs.allowed_jobs import SUGGEST
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, RETRY_DELAYS
 
-# Seconds; a job takes about a minute, so one that takes longer hangs.
+# Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit hangs.
 SUGGEST_TIMEOUT = 1800
 
 
 class Suggestions(BaseModel, frozen=True):
-    """A version's predictions in Label Studio.
+    """The progress of sending a version's predictions to Label Studio.
 
-    state: running, complete, or failed with a ``reason``. tasks: how many tasks have them, up to id ``last_task``.
-    answers: how often tasks had been added when the job began; if it was more often since, the new tasks are due.
-    not_before: when a failed job is retried.
+    state: running, complete, or failed with a ``reason``. tasks: how many tasks have the predictions.
+    last_task: the highest id of these tasks. answers: how many times tasks had been added to the project when the
+    job began; if the number has grown since then, the new tasks are due. not_before: when a failed job is retried.
     """
 
     version: str
@@ -42,17 +42,17 @@ class Suggestions(BaseModel, frozen=True):
     not_before: float = 0.0
 
     def given(self, tasks: int, last_task: int) -> Self:
-        """Return the state after more tasks have suggestions, up to ``last_task``."""
+        """Return the progress after ``tasks`` more tasks, up to the id ``last_task``, have got suggestions."""
         return self.model_copy(
             update={"tasks": self.tasks + tasks, "last_task": max(last_task, self.last_task), "attempts": 0}
         )
 
     def completed(self) -> Self:
-        """Return the state when no task is left."""
+        """Return the progress when no task is left."""
         return self.model_copy(update={"state": "complete", "reason": None})
 
     def failed(self, reason: str, *, retryable: bool) -> Self:
-        """Return the state after a failed attempt."""
+        """Return the progress after a failed attempt."""
         attempts = self.attempts + 1
         if not retryable or attempts >= MAX_ATTEMPTS:
             return self.model_copy(update={"state": "failed", "reason": reason, "attempts": attempts})
@@ -61,7 +61,7 @@ class Suggestions(BaseModel, frozen=True):
 
 
 class SuggestionMarks:
-    """The suggestions of each project, in Redis; methods raise RedisError if it does not answer."""
+    """The suggestions of each project, in Redis; methods raise RedisError if Redis does not answer."""
 
     def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker) -> None:
         self._redis = connection
@@ -142,7 +142,7 @@ class SuggestionMarks:
 
     def _lock(self, project_id: int, holder: str | None = None) -> Lock:
         lock = Lock(self._redis, f"{self._prefix}:suggesting:{project_id}", timeout=LEASE_SECONDS)
-        # it may have been acquired in another process
+        # the lease may have been acquired in another process
         lock.local.token = holder.encode() if holder else None
         return lock
 

@@ -1,4 +1,4 @@
-"""The training job: from the annotated tasks in Label Studio to the outcome of the run."""
+"""The training job: reads the annotated tasks from Label Studio, trains, and reports the outcome of the run."""
 
 import logging
 import os
@@ -29,14 +29,14 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 
 REPORT_INTERVAL = 1.0
-# Seconds to wait for a Redis that does not answer when the outcome is reported.
+# Maximum seconds for which reporting the outcome is retried if Redis does not answer.
 OUTCOME_TIMEOUT = 120.0
 
 logger = logging.getLogger(__name__)
 
 
 class LeaseLostError(Exception):
-    """This run lost its lease to another: it must not publish anything."""
+    """This run lost its lease to another run, so it must not publish anything."""
 
 
 def train_project(project_id: int) -> None:
@@ -67,14 +67,14 @@ def _outcome(project_id: int, settings: Settings, offered_token: str | None, rep
             f"it took longer than TRAINING_TIMEOUT={settings.training_timeout} s", retryable=False
         )
     except OSError as error:
-        return Outcome.failed(f"{error}: the model that serves stays", retryable=True)
+        return Outcome.failed(f"{error}: the current model stays in use", retryable=True)
     except Exception as error:
         logger.exception("project %d: the training failed", project_id)
-        return Outcome.failed(f"{type(error).__name__}: {error}: the model that serves stays", retryable=True)
+        return Outcome.failed(f"{type(error).__name__}: {error}: the current model stays in use", retryable=True)
 
 
 def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Outcome:
-    """Train a project's model on what Label Studio has; see train_version. Raises ClientError too."""
+    """Train a project's model on its annotations in Label Studio; see train_version. Also raises ClientError."""
     report(RunProgress("downloading"))
     try:
         project = client.project(project_id)
@@ -84,7 +84,7 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
     outcome = _train(project_id, config, settings, client, report)
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
-        # %r, cut: a title can contain line breaks, and have any length
+        # %.80r, because a title can contain line breaks and have any length
         logger.warning("project %d, %.80r: %s", project_id, project.title, summary)
     return outcome
 
@@ -99,8 +99,8 @@ def _train(
         if not spool.task_ids:
             return Outcome(
                 status="skipped",
-                reason="no task has an annotation that is not cancelled and a text that can be read: nothing to "
-                "learn from yet",
+                reason="no task has an annotation (cancelled ones do not count) and a readable text, so there is "
+                "nothing to learn from yet",
                 left_out=left_out.as_dict(),
             )
         hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
@@ -122,7 +122,7 @@ def _train(
 
 
 def _reporter(queue: TrainingQueue, run: Run) -> Report:
-    """Return a function that reports a new phase to Redis at once, and steps at most every REPORT_INTERVAL.
+    """Return a function that reports a new phase to Redis at once, but steps at most every REPORT_INTERVAL.
 
     It raises LeaseLostError if the run lost its lease.
     """
@@ -145,7 +145,10 @@ def _reporter(queue: TrainingQueue, run: Run) -> Report:
 
 
 def _report_outcome(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:
-    """Report the outcome of a run, waiting for Redis; if it is lost, the run is repeated and ends as unchanged."""
+    """Report the outcome of a run; if Redis does not answer, retry for up to OUTCOME_TIMEOUT seconds.
+
+    If the outcome is lost, the run is repeated, and then its status is "unchanged".
+    """
     until = time.monotonic() + OUTCOME_TIMEOUT
     while True:
         try:

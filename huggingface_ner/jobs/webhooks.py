@@ -1,4 +1,4 @@
-"""What a webhook event of Label Studio means for the training of its project."""
+"""Handles Label Studio's webhook events: some of them request a training or a recount."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from huggingface_ner.store.versions import project_store
 
 
 def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, project_id: int) -> str | None:
-    """Count an event, and request the training that it calls for; returns the id of its run, or None.
+    """Count an event, and request a training if the event calls for one; returns the id of the run, or None.
 
     Raises RedisError.
     """
@@ -19,7 +19,7 @@ def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, 
         return hold_or_request(project_id)
     if event.action == TASKS_CREATED:
         queue.suggestions.tasks_added(project_id)
-    if event.action in (TASKS_CREATED, TASKS_DELETED):  # their annotations send no events
+    if event.action in (TASKS_CREATED, TASKS_DELETED):  # annotations of these tasks send no events
         queue.request_recount(project_id)
         return None
     labels = _new_labels(settings, event, project_id)
@@ -31,7 +31,7 @@ def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, 
 
 
 def _new_labels(settings: Settings, event: WebhookEvent, project_id: int) -> Sequence[str] | None:
-    """Return the labels of a labelling config if the project's model was trained for others."""
+    """Return the labels in the event's labelling config if they differ from those of the project's model."""
     if not event.label_config:
         return None
     version = project_store(settings.models_folder, project_id).current_version()

@@ -1,4 +1,4 @@
-"""The worker: runs counts, trainings and suggestion jobs from the queue, each in its own process."""
+"""The worker: runs the jobs in the queue (recounts, trainings, suggestions), each in its own process."""
 
 import logging
 import os
@@ -43,17 +43,19 @@ from huggingface_ner.store.versions import serving_versions
 
 POLL_INTERVAL = 1.0
 HEARTBEAT_INTERVAL = 2.0
-# Seconds without a heartbeat after which RQ takes a worker for dead; it blocks on the queue for about as long.
+# Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits about as long for a job
+# before its next heartbeat.
 WORKER_TTL = 60
 
 logger = logging.getLogger(__name__)
 
 
 class TrainingWorker(SpawnWorker):
-    """An RQ worker that acquires the lease of a project before it runs a job for it, and stops at once on request.
+    """An RQ worker that acquires a lease before it trains or sends suggestions, and stops at once on request.
 
-    Jobs are JSON, and only those on the allowlist are run: whoever can write to Redis may request a training, but
-    cannot run code of their own. A job's process is spawned, not forked: CUDA does not survive a fork.
+    Jobs are JSON, and only those on the allowlist are run. So someone who can write to Redis can request a
+    training, but cannot run code of their own. A job's process is spawned, not forked, because CUDA does not
+    survive a fork.
     """
 
     job_class = AllowedJob
@@ -61,7 +63,7 @@ class TrainingWorker(SpawnWorker):
     is_stopping = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Run a job, unless another worker has the lease of its project or there is nothing to do any more."""
+        """Run a job, unless another worker has the lease of its project or the job has nothing left to do."""
         project_id = job.args[0]
         if job.func_name == SUGGEST:
             self._suggest(project_id, job, queue)
@@ -78,7 +80,7 @@ class TrainingWorker(SpawnWorker):
         os.environ[HOLDER] = holder
         before = marks.get(project_id)
         self._run_process(job, queue, lambda: marks.renew(project_id, holder))
-        # unchanged progress: the process was killed before it could report
+        # if the progress is unchanged, the process was killed before it could report
         due = marks.due(project_id, job.args[1]) if marks.get(project_id) == before else None
         if due is not None and not self.is_stopping and marks.renew(project_id, holder):
             marks.put(project_id, due.failed("the process was killed; is memory short?", retryable=True))
@@ -86,7 +88,7 @@ class TrainingWorker(SpawnWorker):
 
     def _count(self, project_id: int, job: Job, queue: Queue) -> None:
         if self.training.begin_recount(project_id):
-            # no lease: two recounts at once count nothing twice
+            # no lease is needed: two recounts at the same time count nothing twice
             self._run_process(job, queue, lambda: True)
         else:
             self._remove(job, queue)
@@ -96,11 +98,11 @@ class TrainingWorker(SpawnWorker):
         if run is None:
             self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
             running = self.training.running(project_id)
-            if running is None or running.id != job.id:  # else it is the job of the current run
+            if running is None or running.id != job.id:  # keep the job of the current run
                 job.delete()
             return
         os.environ[RUN_ID] = run.id
-        # without a current run, this one has just reported its outcome
+        # if there is no current run, this run has just reported its outcome
         self._run_process(job, queue, lambda: self.training.renew(run) or not self.training.running(project_id))
         if self.is_stopping:
             self.training.release(run)
@@ -125,7 +127,7 @@ class TrainingWorker(SpawnWorker):
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Start the job's process."""
         super().fork_work_horse(job, queue)
-        if self.is_stopping:  # requested before there was a process to kill
+        if self.is_stopping:  # the stop was requested before there was a process to kill
             self.kill_horse()
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
@@ -141,21 +143,24 @@ class TrainingWorker(SpawnWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Send a heartbeat to RQ and to the health check; RQ's own key expires if Redis is away for long."""
+        """Send a heartbeat to RQ, and another one for the health check.
+
+        The health check has a key of its own: RQ's key expires if Redis is unreachable for long.
+        """
         super().heartbeat(timeout, pipeline)
         key = health_key(self.hostname, self.pid)
         (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Send the heartbeat of a job to RQ; the job goes on if Redis does not answer."""
+        """Send the heartbeat of a job to RQ; the job continues if Redis does not answer."""
         try:
             super().maintain_heartbeats(job, execution)
         except RedisError as error:
-            logger.warning("Redis does not answer; the job goes on: %s", error)
+            logger.warning("Redis does not answer; the job continues: %s", error)
 
     @contextmanager
     def _renewed_lease(self, job_id: str, renew: Callable[[], bool]) -> Iterator[None]:
-        """Renew the lease of a job in the with block; kills the job's process if another worker has the lease."""
+        """Renew a job's lease during the with block; kill the job's process if another worker has the lease."""
         ended = threading.Event()
 
         def keep_alive() -> None:
@@ -179,7 +184,8 @@ class TrainingWorker(SpawnWorker):
 def run_worker(settings: Settings) -> None:
     """Run jobs, each in a new process, until SIGTERM or Ctrl-C.
 
-    Raises QueueError if there is no queue, or if Redis does not answer at the start; later it waits for Redis.
+    Raises QueueError if there is no queue, or if Redis does not answer at the start. If Redis does not answer
+    later, the worker waits for it.
     """
     url = queue_url(settings)
     if url is None:
@@ -188,11 +194,12 @@ def run_worker(settings: Settings) -> None:
     try:
         training.enqueue_due()
     except RedisError as error:
-        raise QueueError(f"REDIS_URL: no Redis answers there; start it, or correct the URL: {error}") from error
+        raise QueueError(f"no Redis answers at REDIS_URL; start it, or correct the URL: {error}") from error
     os.environ[WORKER_PID] = str(os.getpid())
     remove_leftover_folders()
     threading.Thread(target=_poll, args=(training, settings), name="poll", daemon=True).start()
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))  # RQ installs its own only while it works
+    # RQ installs its own handler only while it works
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))
     worker = None
     with suppress(StopRequested):
         while worker is None or not worker.is_stopping:
@@ -213,7 +220,7 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
     worker = TrainingWorker(
         [
             Queue(rq.name, connection=connection, serializer=JSONSerializer, job_class=AllowedJob)
-            for rq in (training.rq, training.suggestions.rq)  # the first has priority
+            for rq in (training.rq, training.suggestions.rq)  # the first queue has priority
         ],
         connection=connection,
         serializer=JSONSerializer,

@@ -1,4 +1,4 @@
-"""Whether a worker on this machine is up: its heartbeats are keys in Redis that expire."""
+"""Checks whether a worker on this machine is up: each heartbeat sets a key in Redis that expires."""
 
 import socket
 
@@ -8,7 +8,8 @@ from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueErr
 from huggingface_ner.processes import is_running
 from huggingface_ner.settings import Settings
 
-# Seconds after a worker's last heartbeat; it sends one at least every 45 s, later if the machine is busy.
+# Seconds after its last heartbeat for which a worker counts as up. It sends a heartbeat at least every 45 s, or
+# later if the machine is busy.
 HEALTH_TTL = 90
 
 

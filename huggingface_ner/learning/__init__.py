@@ -1,1 +1,1 @@
-"""From annotated texts to a model with its scores."""
+"""Trains models on annotated texts, and scores them."""

@@ -8,7 +8,7 @@ import numpy as np
 from huggingface_ner.learning.dataset import IGNORED
 from huggingface_ner.tagging.decoding import TagScheme
 
-# Per label; more would take memory and improve little.
+# Maximum number of mentions per label; more would take memory and improve little.
 MAX_MENTIONS = 20_000
 
 Feature = Mapping[str, Sequence[int]]
@@ -21,7 +21,7 @@ class MentionReplacement:
 
     features: the windows to collect mentions from, with ``input_ids`` and ``labels``; see label_windows.
     share: the probability that a mention is replaced.
-    max_length: the maximum length of a window in tokens; a longer replacement is not made.
+    max_length: the maximum length of a window in tokens; a replacement that would exceed it is not made.
     """
 
     def __init__(

@@ -13,13 +13,13 @@ from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
-# The label that torch's cross-entropy ignores. All tokens have it but the first of each word that
-# the window decides.
+# The label that torch's cross-entropy ignores. All tokens have it, except the first token of each word that the
+# window decides.
 IGNORED = -100
 # With fewer tasks, all are used for training.
 MIN_TASKS_FOR_HELD_OUT = 20
 MAX_HELD_OUT = 200
-# Texts that are tokenized at once.
+# Number of texts that are tokenized at once.
 TEXTS_AT_A_TIME = 1000
 _FEATURES = Features({"input_ids": List(Value("int32")), "labels": List(Value("int32")), "length": Value("int32")})
 
@@ -55,13 +55,13 @@ def label_windows(
     """Return a dataset of windows that cover every text, with ``input_ids``, ``labels`` and ``length``.
 
     labels: for each token an index into ``scheme.tags``, or IGNORED.
-    folder: stores the dataset, and has to exist as long as it is used; None: the dataset is in memory.
-    left_out: counts the spans that cannot be taught; see learnable_spans and word_tags.
+    folder: stores the dataset, and must exist as long as the dataset is used; None: the dataset is in memory.
+    left_out: counts the spans that cannot be learned; see learnable_spans and word_tags.
     """
     counts = LeftOut()
 
     def rows() -> Iterator[dict[str, object]]:
-        counts.regions.clear()  # they may be made more than once
+        counts.regions.clear()  # the rows may be generated more than once
         return _window_rows(examples, windower, scheme, counts)
 
     if folder is None or next(rows(), None) is None:  # an empty dataset cannot be made on disk
@@ -90,9 +90,10 @@ def _window_rows(
 
 
 def learnable_spans(spans: Sequence[Span], labels: Collection[str], left_out: LeftOut) -> list[Span]:
-    """Return the spans that a head with one tag for each word can be taught, in order and not overlapping.
+    """Return the spans that a head with one tag for each word can learn, in order and without overlaps.
 
-    Of overlapping spans the longer wins. left_out: counts the others, and those of other labels.
+    Of two overlapping spans, the longer is kept. left_out: counts the spans that are not kept, and those whose
+    label is not in ``labels``.
     """
     known: dict[Span, None] = {}
     for span in spans:
@@ -114,9 +115,9 @@ def learnable_spans(spans: Sequence[Span], labels: Collection[str], left_out: Le
 def word_tags(
     text: TokenizedText, spans: Sequence[Span], scheme: TagScheme, left_out: LeftOut | None = None
 ) -> list[int]:
-    """Return the index of each word's tag: B for the word that a span begins in, I for the others that it touches.
+    """Return the index of each word's tag: B for the word that a span begins in, I for its other words.
 
-    spans: in order, not overlapping. If two spans meet within one word, the first one gets it.
+    spans: in order, not overlapping. If two spans meet within one word, the word gets the tag of the first.
     left_out: counts the spans that get no word.
     """
     outside = scheme.ids[OUTSIDE, ""]

@@ -19,12 +19,12 @@ def evaluate_tagger(
     match_labels: Callable[[Sequence[str]], Mapping[str, str]],
     progress: Callable[[int], object] | None = None,
 ) -> Evaluation:
-    """Score a tagger on texts; every gold span counts, one that overlaps others too.
+    """Score a tagger on texts.
 
-    Otherwise a model that never learned the shorter ones could have a perfect score. The same span twice counts
-    once.
+    Every gold span counts, even if it overlaps others. Otherwise a model that never learned the shorter of two
+    overlapping spans could have a perfect score. A span that occurs twice counts once.
 
-    match_labels: maps the tagger's labels to gold labels; those without a counterpart are not in its result.
+    match_labels: maps the tagger's labels to gold labels; the result omits labels without a counterpart.
     progress: called after each batch with its number of texts.
     """
     names = match_labels(tagger.labels)

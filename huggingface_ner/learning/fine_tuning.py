@@ -44,11 +44,12 @@ WINDOWS_PER_BATCH = 8
 MIN_STEPS = 375
 WARMUP_SHARE = 0.1
 REPLACED_SHARE = 0.5
-# Maximum learning rates of encoders of two hidden sizes; between them it falls with the logarithm of the size.
+# Maximum learning rates for encoders of two hidden sizes. For sizes between them, the maximum falls with the
+# logarithm of the size.
 SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
 
-# Called with the steps done, the total number of steps, and the epochs done, a fraction.
+# Called with the steps done, the total number of steps, and the epochs done, which may be fractional.
 Progress = Callable[[int, int, float], object]
 
 logger = logging.getLogger(__name__)
@@ -60,10 +61,10 @@ class TrainingError(HuggingFaceNERError):
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """What a training is tuned by.
+    """The hyperparameters of a training.
 
-    learning_rate: of the new head; the encoder's is the lower of it and ``encoder_rate_cap``.
-    num_train_epochs: passes over the windows; more are made if these are fewer than MIN_STEPS steps.
+    learning_rate: the rate of the new head; the encoder's rate is the same, but at most ``encoder_rate_cap``.
+    num_train_epochs: passes over the windows; there are more if these would take fewer than MIN_STEPS steps.
     """
 
     learning_rate: float = 1e-3
@@ -85,8 +86,8 @@ def fine_tune(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
-    left_out: counts the spans that cannot be taught; see label_windows.
-    Rows of the baseline's head are copied for the labels that ``match_labels`` finds a counterpart for.
+    left_out: counts the spans that cannot be learned; see label_windows.
+    match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
     """
@@ -102,13 +103,13 @@ def fine_tune(
         head_name = replace_head(model, scheme, match_labels, opens_inside=inside)
     nn.Module.to(model, torch.device(resolve_device(device)))
     if model.device.type == "cpu":
-        # with dropout, and without a GPU, the fused kernel takes a third longer
+        # without a GPU, the fused attention kernel with dropout takes a third longer
         model.set_attn_implementation("eager")
     # word embeddings stay as pre-trained: a few hundred texts cannot improve them
     model.get_input_embeddings().requires_grad_(False)
     max_length = window_length(model)
     windower = Windower(tokenizer, max_length)
-    # for the windows; Trainer needs a folder too, although it saves nothing
+    # the folder stores the windows; Trainer needs one too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
         windows = label_windows(examples, windower, scheme, Path(folder), left_out)
         if not len(windows):

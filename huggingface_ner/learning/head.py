@@ -15,10 +15,11 @@ from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.windows import Windower
 
-# Maps a model's labels to the labels to learn; those without a counterpart are not in its result.
+# Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
 
-# Entities that are enough to see whether a head opens them with B or with I, and texts to look for them in.
+# How many entities are enough to see whether a head opens them with B or with I, and how many texts are searched
+# for them at most.
 MAX_OPENINGS = 30
 MAX_PROBED = 100
 
@@ -28,8 +29,9 @@ def replace_head(
 ) -> str:
     """Replace a model's head by a new one for a scheme's tags; return the head's name.
 
-    Rows of the old head are copied for labels that ``match_labels`` finds a counterpart for; None: none is copied.
-    opens_inside: what ``opens_inside`` returns for the old head. How to read the new head is put into the config.
+    match_labels: for labels with a counterpart in the old head, its rows are copied; None: no row is copied.
+    opens_inside: the result of the function ``opens_inside`` for the old head.
+    A ``Reading`` is saved in the model's config; it says how to read the new head.
     Raises ModelError if the model has no linear head.
     """
     name, old = _head(model)
@@ -44,7 +46,7 @@ def replace_head(
                 if old.bias is not None:
                     new.bias[row] = old.bias[source]
     model.set_submodule(name, new)
-    vars(model)["num_labels"] = len(scheme.tags)  # the loss reads it from the model, not from its config
+    vars(model)["num_labels"] = len(scheme.tags)  # the loss reads this attribute, not the config
     model.config.id2label = dict(enumerate(scheme.names))
     model.config.label2id = {tag: index for index, tag in enumerate(scheme.names)}
     setattr(model.config, CONFIG_KEY, Reading(tag_scheme="IOB2").saved())
@@ -52,9 +54,9 @@ def replace_head(
 
 
 def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:
-    """Whether a head opens entities with I although it has B, as IOB1 heads do.
+    """Return whether a head opens entities with I although it has B tags, as IOB1 heads do.
 
-    The names of its tags do not tell, so the tags that it predicts for the first MAX_PROBED texts are counted.
+    The names of its tags do not show this, so the tags that it predicts for up to MAX_PROBED texts are counted.
     """
     reading = Reading.of_model(model)
     scheme = reading.scheme(tag_names(model))
@@ -94,7 +96,7 @@ def _head(model: PreTrainedModel) -> tuple[str, nn.Linear]:
 def _counterparts(
     new: TagScheme, old: TagScheme, match_labels: MatchLabels, *, opens_inside: bool
 ) -> list[tuple[int, int]]:
-    """Return (new row, old row) for each new tag that the old head has too, whatever its tag scheme."""
+    """Return (new row, old row) for each new tag that has a counterpart in the old head, in any tag scheme."""
     old_labels = {"": ""}
     for old_label, new_label in match_labels(old.labels).items():
         old_labels.setdefault(new_label, old_label)

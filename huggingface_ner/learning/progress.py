@@ -8,7 +8,11 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """The progress of a run; ``step`` and ``steps`` count optimiser steps, ``seconds_left`` ends with the last."""
+    """The progress of a run.
+
+    step, steps: how many optimiser steps are done, and how many there are in all.
+    seconds_left: estimated seconds until the last of these steps is done.
+    """
 
     phase: Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
     step: int = 0
@@ -31,9 +35,9 @@ class Outcome(BaseModel, frozen=True):
 
     status: published; refused, if the serving model is better; unchanged, if data and settings are those of the
     serving version; skipped, if there is nothing to learn from; failed.
-    f1, f1_before: of the new and the serving model on the same held-out tasks; None if they were not scored.
-    f1_basis: which part of the annotated regions of those tasks F1 rests on, in words; None if it is all of them.
-    left_out: what of the project's annotations was not used, see LeftOut.as_dict; None if it is not known.
+    f1, f1_before: the F1 of the new and of the serving model on the same held-out tasks; None if not scored.
+    f1_basis: a text that says which of the annotated regions of those tasks F1 is based on; None if on all.
+    left_out: which of the project's annotations were not used, see LeftOut.as_dict; None if that is not known.
     retryable: whether a failed run may succeed if it is tried again.
     """
 

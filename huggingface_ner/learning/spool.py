@@ -49,7 +49,7 @@ class Spool:
         """Append a text; raises OSError, for example if the disk is full."""
         spans = [(span.start, span.end, span.label) for span in text.spans]
         taught = [text.task_id, text.text, spans]
-        # what is left out teaches nothing, so it does not change the digest
+        # annotations that are left out teach nothing, so they do not change the digest
         self._hash.update(json.dumps(taught).encode() + b"\n")
         self._places.append(self._file.tell())
         self._file.write(json.dumps([*taught, text.left_out]).encode() + b"\n")

@@ -11,9 +11,9 @@ logger = logging.getLogger(__name__)
 
 
 def starting_model(baseline: str, *, is_set: bool) -> str | Path:
-    """Return the baseline or, if the default one cannot be loaded, what stands in for it.
+    """Return the baseline, or its stand-in if the default baseline cannot be loaded.
 
-    baseline, is_set: BASELINE_MODEL_NAME, and whether a person has set it.
+    baseline, is_set: BASELINE_MODEL_NAME, and whether the user has set it.
     """
     replacement = stand_in(is_set=is_set)
     if replacement is None:

@@ -65,8 +65,8 @@ class Training:
     """Splits annotated texts, fine-tunes a model on one part and scores it on the other.
 
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
-    start from. report: called when a phase begins and after each optimiser step. left_out: what was not used when
-    the texts were read.
+    start from. report: called when a phase begins and after each optimiser step. left_out: the annotations that
+    were not used when the texts were read.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Training:
             left_out=left_out,
         )
         for text in held_out:
-            # for its counts only: a region that cannot be learned cannot be suggested either
+            # called for its counts only: a region that cannot be learned cannot be suggested either
             learnable_spans(text.spans, self.labels, left_out)
         self.report(RunProgress("evaluating"))
         scores = self.score(tagger_of_model(model, tokenizer), held_out) if held_out else None

@@ -33,7 +33,7 @@ def train_version(
 
     Returns at once if the current version was trained on the same texts with the same settings.
     f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this.
-    preference: the engine to prepare for it.
+    preference: which engine to prepare for the model.
     Raises ModelError, TrainingError and OSError; the current version then stays in use.
     """
     started = time.monotonic()
@@ -68,13 +68,13 @@ def _trained_on(training: Training, trained: TrainedModel) -> str:
 
 
 def _is_result(version: Version, training: Training) -> bool:
-    """Whether the training would produce the same model as a version, and that version can be loaded."""
+    """Return whether a training would produce the same model as a version, and the version can be loaded."""
     is_same = version.metrics.get("data_hash") == training.digest()
     return is_same and _load(version.folder, training.options.device) is not None
 
 
 def _has_held_out(version: Version) -> bool:
-    """Whether a version can be compared: one that was trained on all tasks has memorised them."""
+    """Return whether a version can be compared: a version trained on all tasks has memorised them."""
     return bool(version.metrics.get("held_out"))
 
 
@@ -85,10 +85,10 @@ def _why_not_compared(version: Version) -> str:
 
 
 def _min_tasks(current: Version | None) -> int:
-    """Return the minimum number of tasks for some to be held out.
+    """Return the minimum number of tasks; if there are fewer, none is held out.
 
-    Once a project has tasks held out, this continues even if tasks are deleted: the current version is scored on
-    them.
+    Once tasks of a project have been held out, this continues even if tasks are deleted, because the current
+    version is scored on the tasks held out.
     """
     return 2 if current is not None and _has_held_out(current) else MIN_TASKS_FOR_HELD_OUT
 
@@ -96,7 +96,10 @@ def _min_tasks(current: Version | None) -> int:
 def _f1_before(
     training: Training, held_out: SpooledTexts, store: ModelStore, current: Version | None
 ) -> float | None:
-    """Return the F1 of the model in use, the first one that can be loaded; None if there is none."""
+    """Return the F1 of the first model that can be loaded; None if none can.
+
+    The current version is tried first, then its fallbacks, then the baseline.
+    """
     versions = store.fallbacks(current.name) if current is not None else []
     for model in (*(version.folder for version in versions), training.baseline):
         tagger = _load(model, training.options.device)
@@ -115,7 +118,7 @@ def _load(model: str | Path, device: str) -> Tagger | None:
 
 def _unchanged(current: Version, training: Training) -> Outcome:
     metrics = current.metrics
-    # the texts are the same, so the same regions cannot be learned; what cannot be read may have changed
+    # the texts are the same, and so are the regions that cannot be learned; what cannot be read may have changed
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
     return Outcome(
@@ -165,7 +168,7 @@ def _publish(
 
 
 def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
-    """Return what metrics.json says of a model, except for the fields that _publish adds."""
+    """Return the content of a model's metrics.json, except for the fields that _publish adds."""
     return {
         **(trained.scores.as_dict() if trained.scores else {}),
         "tasks": len(set(training.spool.task_ids)),

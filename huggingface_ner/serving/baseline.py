@@ -1,4 +1,4 @@
-"""The baseline, which answers for projects without a version of their own: loading, waiting, state."""
+"""The baseline, which answers for projects that have no version: how it is loaded, and its state."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from huggingface_ner.engines.stand_in import baseline_name, stand_in
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
 
-# Seconds between two attempts to load a baseline that a person has set.
+# Seconds between two attempts to load a baseline that the user has set.
 RETRY_INTERVAL = 30.0
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BaselineState:
-    """What ``/health`` shows: ``state``, the version that answers, and a ``reason`` if something is wrong."""
+    """The state that ``/health`` shows, the version that answers, and a ``reason`` if something is wrong."""
 
     state: Literal["loading", "ready", "failed"]
     model_version: str
@@ -29,11 +29,12 @@ class BaselineState:
 class Baseline:
     """Loads the baseline in a thread.
 
-    One that a person has set is tried again every RETRY_INTERVAL until it can be loaded. The default one is
-    replaced by ``stand_in``, which predicts nothing until it is trained.
+    If the user has set the baseline and it cannot be loaded, loading is tried again every RETRY_INTERVAL. If the
+    default baseline cannot be loaded, the model of ``stand_in`` replaces it, and predicts nothing until it is
+    trained.
 
-    name, is_set: BASELINE_MODEL_NAME, and whether a person has set it.
-    load: returns the baseline's tagger; may raise anything.
+    name, is_set: BASELINE_MODEL_NAME, and whether the user has set it.
+    load: returns the baseline's tagger; may raise any exception.
     """
 
     def __init__(self, name: str, *, is_set: bool, load: "Callable[[str], Tagger]") -> None:
@@ -47,16 +48,16 @@ class Baseline:
         self._thread = threading.Thread(target=self._load_until_ready, name="load-model", daemon=True)
 
     def start(self) -> None:
-        """Begin to load; to be called once."""
+        """Start loading; call this only once."""
         self._thread.start()
 
     def close(self) -> None:
-        """Stop trying to load, and wait for the attempt that is going on."""
+        """Stop trying to load, and wait until the current attempt has ended."""
         self._stop.set()
         self._thread.join()
 
     def wait(self, timeout: float) -> BaselineState:
-        """Wait until the first attempt to load has ended, at most ``timeout`` seconds."""
+        """Wait at most ``timeout`` seconds until the first attempt to load has ended, and return the state."""
         self._tried.wait(timeout)
         return self._state
 
@@ -81,7 +82,7 @@ class Baseline:
     def _try_to_load(self) -> None:
         try:
             self._tagger = self._load(self._name)
-        except Exception as error:  # whatever it is, the server stays up and says so
+        except Exception as error:  # whatever the error is, the server stays up and reports it
             self._state = self._state_after(error)
         else:
             self._state = BaselineState("ready", _version(self._name))
@@ -103,5 +104,5 @@ class Baseline:
 
 
 def _version(name: str) -> str:
-    """Return a model's name as a version, without blanks, which Label Studio does not trim everywhere."""
+    """Return a model's name as a version, with blanks replaced: Label Studio trims them in some places only."""
     return "_".join(name.split())

@@ -1,4 +1,4 @@
-"""Which windows go into the engine's next batch: fair between requests, full, and with little padding."""
+"""Chooses the windows of the engine's next batch: fair to all requests, full, and with little padding."""
 
 import weakref
 from collections import deque
@@ -8,23 +8,24 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from huggingface_ner.engines.layouts import Size
 
-# If windows are padded, a request joins a batch only if that adds at most this many tokens of padding: about what
-# a separate batch costs beside its tokens. Measured, see bench/README.md.
+# If windows are padded, a request joins a batch only if that adds at most this many tokens of padding. A separate
+# batch costs about as much in addition to its tokens. Measured, see bench/README.md.
 TOKENS_TO_JOIN = 8
-# Maximum seconds for a batch of a large request while there are others, which wait until it ends.
+# Maximum seconds for a batch of a large request while there are other requests, which wait until the batch ends.
 SHARED_BATCH_SECONDS = 0.04
-# Seconds after a second request in which further ones are expected.
+# Seconds for which more requests are expected after several have waited at the same time.
 EXPECT_OTHERS_SECONDS = 5.0
-# Minimum share of the engine's token budget for such a batch: one that stalls must not make all later ones tiny.
+# Minimum share of the engine's token budget for such a batch. Without it, one batch that stalls would make all
+# later batches tiny.
 MIN_SHARED_BUDGET = 0.25
 
 
 class Costs(Protocol):
-    """What a batch costs a model's engine; ``Tagger`` implements it."""
+    """The number of tokens that a batch costs a model's engine; ``Tagger`` implements this protocol."""
 
     @property
     def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, the engine gets at once."""
+        """The maximum number of tokens of a batch, padding included."""
 
     def tokens(self, size: Size) -> int:
         """Return how many tokens, padding included, a batch takes."""
@@ -36,7 +37,7 @@ Window = TypeVar("Window", bound=Sized)
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
 class WaitingRequest(Generic[Window]):
-    """A request's windows that wait: groups in order, none empty, each with its longest window last."""
+    """The waiting windows of a request, in groups; no group is empty, and each has its longest window last."""
 
     costs: Costs
     groups: deque[list[Window]] = field(default_factory=deque)
@@ -58,18 +59,19 @@ class BatchPolicy:
 
     def __init__(self) -> None:
         self.is_shared = False
-        # whose windows came first in the last batch; a weak reference, so that its model can be freed
+        # the request whose windows came first in the last batch; a weak reference, so that its model can be freed
         self._last_leader: weakref.ref[WaitingRequest[Any]] | None = None
         self._seconds_per_token = 0.0
         self._others_until = 0.0  # until when further requests are expected
 
     def next_batch(self, requests: Sequence[WaitingRequest[Window]], now: float) -> list[Window]:
-        """Take the windows to run next out of their requests, within the engine's token budget.
+        """Take the windows of the next batch from their requests, within the engine's token budget.
 
         requests: at least one, oldest first, each with windows. now: seconds of a monotonic clock.
-        The oldest request and the others take turns, so that neither a large request keeps small ones waiting nor
-        many small ones a large one. Among the others the smallest comes first. What is left of the budget goes to
-        requests of the same model that fit in whole and, if windows are padded, are about as long.
+        The oldest request and the others take turns. So a large request does not keep small ones waiting, and many
+        small ones do not delay a large one. Among the others, the smallest comes first. The rest of the budget
+        goes to requests of the same model that fit completely. If windows are padded, the windows of these
+        requests must also be about as long as the others.
         """
         leader = self._lead(requests, now)
         batch = _take_longest(leader, self._budget(leader.costs, now))
@@ -79,7 +81,7 @@ class BatchPolicy:
         return [*batch, *joined]
 
     def learn(self, tokens: int, seconds: float) -> None:
-        """Take into account how long a batch of this many tokens, padding included, took."""
+        """Learn that a batch of ``tokens`` tokens, padding included, took ``seconds``."""
         self._seconds_per_token = moving_average(self._seconds_per_token, seconds / tokens)
 
     def _lead(self, requests: Sequence[WaitingRequest[Window]], now: float) -> WaitingRequest[Window]:
@@ -92,7 +94,7 @@ class BatchPolicy:
         return leader
 
     def _budget(self, costs: Costs, now: float) -> int:
-        """Return how many tokens, padding included, one request may have of a batch."""
+        """Return how many tokens of a batch, padding included, one request may use."""
         full = costs.tokens_per_batch
         if now > self._others_until or not self._seconds_per_token:
             return full
@@ -127,5 +129,5 @@ def _take_fitting(requests: Sequence[WaitingRequest[Window]], costs: Costs, size
 
 
 def moving_average(average: float, value: float) -> float:
-    """Return a moving average after one more value; an average of 0.0 stands for none yet."""
+    """Return a moving average after one more value; an average of 0.0 means that there was no value yet."""
     return average + 0.1 * (value - average) if average else value

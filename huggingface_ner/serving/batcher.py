@@ -1,7 +1,7 @@
-"""Runs the texts of concurrent requests on one engine: which requests wait, and which are refused.
+"""Runs the texts of concurrent requests on one engine; requests wait, or are refused if too many texts wait.
 
-One thread runs the engine, which has the cores to itself. Each request tokenizes and decodes in its own thread,
-some groups of texts ahead of the engine.
+One thread runs the engine, which has the cores to itself. Each request tokenizes and decodes its texts in its own
+thread, and tokenizes GROUPS_AHEAD groups of texts ahead of the engine.
 """
 
 import logging
@@ -22,11 +22,12 @@ from huggingface_ner.tagging.windows import Window
 TEXTS_PER_GROUP = 256
 CHARACTERS_PER_GROUP = 200_000
 GROUPS_AHEAD = 2
-# How long the engine waits for more requests if the last batch had windows of several.
+# Seconds that the engine waits for more requests if the last batch had windows of several requests.
 GATHER_SECONDS = 0.002
 # Seconds between two checks whether a request's client is still connected.
 POLL_INTERVAL = 0.25
-# While less than this share of max_waiting waits, a request of any size is accepted: it would fit no better later.
+# While at most this share of max_waiting texts wait, a request of any size is accepted, because waiting longer
+# would not make it fit better.
 IDLE_SHARE = 0.1
 MAX_RETRY_AFTER = 60.0
 STOPPING = "the service is stopping"
@@ -44,7 +45,7 @@ class ClientGoneError(HuggingFaceNERError):
 
 @dataclass(eq=False, slots=True)
 class _Group:
-    """Texts whose windows are run together; ``done`` is set when all have been, or one failed."""
+    """Texts that are tagged together; ``done`` is set when all their windows have been run or one has failed."""
 
     tagger: Tagger
     texts: list[PreparedText]
@@ -66,13 +67,13 @@ class _Item:
 class Batcher:
     """Tags the texts of several threads together.
 
-    max_waiting: texts that may wait. More are refused, but any request is accepted while few others wait.
+    max_waiting: how many texts may wait. A request beyond this is refused, unless few texts wait; see IDLE_SHARE.
     """
 
     def __init__(self, max_waiting: int) -> None:
         self._max_waiting = max_waiting
         self._changed = threading.Condition()
-        self._requests: list[WaitingRequest[_Item]] = []  # those with waiting windows, oldest first
+        self._requests: list[WaitingRequest[_Item]] = []  # with waiting windows, oldest first
         self._policy = BatchPolicy()
         self._texts = 0
         self._seconds_per_window = 0.0
@@ -95,8 +96,8 @@ class Batcher:
     def submit(self, tagger: Tagger, texts: Sequence[str], is_connected: Callable[[], bool]) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 
-        is_connected: whether the client is still connected; called every POLL_INTERVAL.
-        Raises OverloadedError, ClientGoneError, RuntimeError after ``close``, and whatever the engine does.
+        is_connected: returns whether the client is still connected; called every POLL_INTERVAL.
+        Raises OverloadedError, ClientGoneError, RuntimeError after ``close``, and any exception of the engine.
         """
         self._enter(len(texts))
         request: WaitingRequest[_Item] = WaitingRequest(tagger)
@@ -130,7 +131,7 @@ class Batcher:
     def _leave(self, request: WaitingRequest[_Item], texts: int) -> None:
         with self._changed:
             self._texts -= texts
-            if request in self._requests:  # it failed, or its client has gone
+            if request in self._requests:  # the request failed, or its client has disconnected
                 self._requests.remove(request)
 
     def _add(self, request: WaitingRequest[_Item], tagger: Tagger, texts: list[PreparedText]) -> _Group:
@@ -155,7 +156,7 @@ class Batcher:
     def _collect(self, tagger: Tagger, group: _Group, is_connected: Callable[[], bool]) -> list[TaggedText]:
         while True:
             if not is_connected():
-                raise ClientGoneError("the client has hung up")
+                raise ClientGoneError("the client has disconnected")
             if group.done.wait(POLL_INTERVAL):
                 break
         if group.error is not None:
@@ -164,7 +165,7 @@ class Batcher:
 
     def _run(self) -> None:
         while self._wait_for_requests():
-            # a separate call: its local variables would keep a model in memory while the thread is idle
+            # a separate function: local variables here would keep a model in memory while the thread is idle
             self._run_batch()
         with self._changed:
             for request in self._requests:
@@ -180,7 +181,7 @@ class Batcher:
 
     def _run_batch(self) -> None:
         with self._changed:
-            if not self._requests:  # the clients that waited have gone meanwhile
+            if not self._requests:  # all waiting clients have disconnected meanwhile
                 return
             batch = self._policy.next_batch(self._requests, time.monotonic())
             self._requests = [request for request in self._requests if request.groups]
@@ -190,7 +191,7 @@ class Batcher:
             rows = tagger.run([item.window for item in batch])
             for item, row in zip(batch, rows, strict=True):
                 item.text.take(item.window, row)
-        except Exception as error:  # the requests of these windows raise it
+        except Exception as error:  # raised again in the requests of these windows
             _fail(batch, error)
             return
         seconds = time.monotonic() - started

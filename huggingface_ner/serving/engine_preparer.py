@@ -1,4 +1,4 @@
-"""Tries engines in the background on models that have none yet, and switches to the best."""
+"""Tries engines in the background for models that have none yet, and switches to the best engine."""
 
 import fcntl
 import hashlib
@@ -26,20 +26,20 @@ from huggingface_ner.tagging.tagger import Tagger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Prepared engines on disk; the oldest are removed.
+# Maximum number of prepared engines on disk; the oldest are removed.
 MAX_KEPT = 5
 POLL_INTERVAL = 0.5
-# Of the process that tries engines, so that requests come first.
+# Niceness of the process that tries engines, so that requests have priority.
 NICENESS = 10
 
 logger = logging.getLogger(__name__)
 
 
 class EnginePreparer:
-    """Loads taggers; a model whose engine has yet to be chosen runs with PyTorch until then.
+    """Loads taggers; a model runs with PyTorch until its engine has been chosen.
 
-    folder: where engines are kept for models in folders that we do not write to.
-    Trials run in a process of low priority: exporting takes memory and every core.
+    folder: stores the engines of models whose own folders we do not write to.
+    Trials run in a process of low priority, because exporting takes memory and every core.
     """
 
     def __init__(self, folder: Path, preference: EnginePreference, device: str) -> None:
@@ -61,7 +61,7 @@ class EnginePreparer:
         if prepared is not None:
             return prepared
         tagger = load_unprepared(name_or_path, self._device, self._preference)
-        place = place or self._place(name_or_path)  # loading may have fetched it
+        place = place or self._place(name_or_path)  # loading may have downloaded the model
         if place is not None and choose(self._preference, resolve_device(self._device), ()) is None:
             self._try_later(tagger, name_or_path, place)
         return tagger
@@ -85,7 +85,7 @@ class EnginePreparer:
             tagger, name_or_path, place = untried
             try:
                 prepared = self._prepare(name_or_path, place)
-            except Exception as error:  # a full disk or a read-only volume, say: PyTorch goes on serving
+            except Exception as error:  # for example a full disk or a read-only volume; PyTorch still serves
                 logger.warning(
                     "%s: no engine could be prepared, %s serves: %s", name_or_path, tagger.choice.kind, error
                 )
@@ -98,10 +98,10 @@ class EnginePreparer:
         return load_prepared(name_or_path, self._device, self._preference, folder)
 
     def _prepare(self, name_or_path: str | Path, place: Path) -> Tagger | None:
-        """Try engines, unless another process has done so by now, and load the one that was chosen."""
+        """Try engines, unless another process has already done so, and load the chosen engine."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one server process tries engines for all
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one server process tries engines for all of them
             prepared = self._load_prepared(name_or_path, place)
             if prepared is not None:
                 return prepared
@@ -143,15 +143,15 @@ class EnginePreparer:
             raise RuntimeError((errors.strip().splitlines() or ["killed"])[-1])
 
     def _place(self, name_or_path: str | Path) -> Path | None:
-        """Return the folder for a model's engine; None if the model has no files here.
+        """Return the folder for a model's engine; None if the model has no files on this machine.
 
-        Its name is a hash of the files' sizes and times and of the libraries' versions.
+        The folder's name is a hash of the sizes and times of the model's files, and of the libraries' versions.
         """
         config = Path(name_or_path) / "config.json"
         if not config.is_file():
             try:
                 cached = try_to_load_from_cache(str(name_or_path), "config.json")
-            except ValueError:  # not a name that the Hub could have
+            except ValueError:  # not a valid name on the Hub
                 return None
             if not isinstance(cached, str):
                 return None

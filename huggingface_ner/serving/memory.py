@@ -6,10 +6,10 @@ from contextlib import suppress
 
 
 def give_memory_back() -> None:
-    """Return to the system the memory of models that were dropped.
+    """Return the memory of dropped models to the system.
 
-    Models refer to themselves, so only a garbage collection frees them, which an idle server does not make; and
-    glibc keeps what is freed in case it is needed again.
+    Models contain reference cycles, so only a garbage collection frees them, and an idle server makes none. Also,
+    glibc keeps freed memory in case it is needed again.
     """
     gc.collect()
     with suppress(OSError, AttributeError):  # other C libraries have no such function

@@ -11,11 +11,11 @@ _Key = tuple[str, bytes]
 
 
 class PredictionCache:
-    """Keeps what a model found in a text, by the model's version and a hash of the text; thread-safe.
+    """Keeps the predictions of models, by the model's version and a hash of the text; thread-safe.
 
     Entries do not depend on a labelling config: spans are mapped to its labels afterwards.
-    max_spans: the capacity; each text in it adds one. 0 keeps nothing. The least recently used texts are
-    evicted.
+    max_spans: the capacity in spans; each text counts as one more. With 0, nothing is kept. The least recently
+    used texts are evicted.
     """
 
     def __init__(self, max_spans: int) -> None:
@@ -30,7 +30,7 @@ class PredictionCache:
     def get_or_tag(
         self, version: str, texts: Sequence[str], tag: Callable[[list[str]], list[TaggedText]]
     ) -> list[TaggedText]:
-        """Return each text's spans and score, in order; ``tag`` is called once, for those that are not cached."""
+        """Return each text's spans and score, in order; ``tag`` is called once for all that are not cached."""
         if not self._max_spans:
             return tag(list(texts))
         keys = [(version, _hash(text)) for text in texts]

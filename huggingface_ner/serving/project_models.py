@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 # Seconds between two polls for new versions; well under store.versions.ACTIVATION_DELAY.
 POLL_INTERVAL = 0.5
-# Projects without a model in memory that are polled, so that their first version is loaded before it serves.
+# Maximum number of projects without a model in memory that are polled. Polling them loads their first version
+# before it serves.
 MAX_WITHOUT_MODEL = 1000
 
 RETRY_INTERVAL = 60.0
@@ -26,11 +27,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What answers for a version: its own model, or an earlier version's if that cannot be loaded.
+    """The model that answers for a version: its own, or an earlier version's if its own cannot be loaded.
 
-    tagger: None if no version could be loaded; then the baseline serves. passed_over: why later versions do not
-    serve, by version.
-    try_again_at: when to try again, on the monotonic clock, if it is not the version's own model.
+    tagger: None if no version could be loaded; then the baseline serves.
+    try_again_at: when to try the version's own model again, on the monotonic clock; infinite if it is loaded.
+    passed_over: the later versions that do not serve, and the reason for each.
     """
 
     version: str | None
@@ -49,9 +50,9 @@ class _Project:
 class ProjectModels:
     """Keeps the models of the most recently used projects in memory.
 
-    A thread polls for new versions and loads them while the old ones serve; a request waits only for a project
-    that is not in memory.
-    max_projects: how many projects' models are in memory.
+    A thread polls for new versions and loads them while the old ones serve; a request waits only if
+    its project's model is not in memory.
+    max_projects: the maximum number of projects whose models are in memory.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class ProjectModels:
         self._thread.join()
 
     def model_for(self, project_id: int, timeout: float) -> Loaded | None:
-        """Return what serves a project now; None if it has no version yet, and the baseline serves.
+        """Return the model that serves a project now; None if it has no version yet and the baseline serves.
 
         Raises TimeoutError if its model is not in memory and is not loaded within ``timeout`` seconds.
         """
@@ -95,7 +96,7 @@ class ProjectModels:
             return project.loaded[name]
 
     def loaded(self, project_id: int, name: str) -> Loaded | None:
-        """Return what answers for a version; None if that is not known yet."""
+        """Return the model that answers for a version, or None if that is not known yet."""
         with self._changed:
             project = self._projects.get(project_id)
             return project.loaded.get(name) if project else None
@@ -107,7 +108,7 @@ class ProjectModels:
         return {each.version: each.tagger for each in loaded if each.version and each.tagger}
 
     def passed_over(self) -> dict[str, str]:
-        """Return, by version, why versions that should serve do not."""
+        """Return the versions that should serve but do not, and the reason for each."""
         with self._changed:
             loaded = [each for project in self._projects.values() for each in project.loaded.values()]
         return {version: reason for each in loaded for version, reason in each.passed_over.items()}
@@ -128,8 +129,8 @@ class ProjectModels:
         for project_id, project in projects:
             try:
                 self._poll_project(project_id, project)
-            except Exception:  # a folder that cannot be read, say: the other projects go on
-                if not project.is_failing:  # once, not with every poll
+            except Exception:  # for example an unreadable folder; other projects are still polled
+                if not project.is_failing:  # logged once, not at every poll
                     logger.exception("project %d: could not poll for new versions; trying again", project_id)
                 project.is_failing = True
             else:
@@ -139,7 +140,7 @@ class ProjectModels:
         pointer = project.store.pointer()
         if pointer is None:
             return
-        # what serves now comes first: a request may be waiting for it
+        # the version that serves now comes first: a request may be waiting for it
         needed = [name for name in (pointer.serving_version(), pointer.version) if name is not None]
         for name in needed:
             known = project.loaded.get(name)
@@ -156,7 +157,7 @@ class ProjectModels:
             give_memory_back()
 
     def _evict(self, for_project: int) -> None:
-        """Drop the models of the least recently used projects, so that there is room for one more."""
+        """Drop the models of the least recently used projects, to make room for one more project."""
         with self._changed:
             others = [
                 project_id
@@ -173,13 +174,13 @@ class ProjectModels:
         passed_over: dict[str, str] = {}
         in_memory = {loaded.version: loaded.tagger for loaded in project.loaded.values()}
         for version in project.store.fallbacks(name):
-            # a volume that is unavailable for a moment, or too little memory: it may load later
+            # the version may load later, if a volume was briefly unavailable or memory was short
             try_again_at = math.inf if version.name == name else time.monotonic() + RETRY_INTERVAL
             if version.name in in_memory:
                 return Loaded(version.name, in_memory[version.name], try_again_at, passed_over)
             try:
                 tagger = self._load(version)
-            except Exception as error:  # whatever it is, an earlier version may load
+            except Exception as error:  # whatever the error is, an earlier version may load
                 logger.error("project %d: version %s cannot be loaded: %s", project_id, version.name, error)
                 passed_over[version.name] = str(error)
             else:

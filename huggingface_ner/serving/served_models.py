@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The folder in MODEL_DIR for the engines of models that came without one.
 ENGINES = ".engines"
-# How long a request waits for a project's model that is not in memory; Label Studio waits 100 s.
+# Seconds that a request waits for a project's model that is not in memory; Label Studio waits 100 s for an answer.
 LOAD_TIMEOUT = 30.0
 
 
@@ -52,7 +52,7 @@ class ServedModel:
     def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 
-        is_connected: whether the client is still connected. Raises OverloadedError, ClientGoneError.
+        is_connected: returns whether the client is still connected. Raises OverloadedError, ClientGoneError.
         """
         tagger = self.tagger
         if tagger is None:
@@ -63,7 +63,7 @@ class ServedModel:
 
 
 class ServedModels:
-    """Serves each project's own model, else the baseline; both are loaded in the background."""
+    """Serves each project's own model, or the baseline if it has none; both are loaded in the background."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -80,7 +80,7 @@ class ServedModels:
         )
 
     def start(self) -> None:
-        """Begin to load; returns at once, and does nothing when called again."""
+        """Start loading in the background; does nothing when called again."""
         with self._starting:
             if not self._is_started:
                 self._is_started = True
@@ -88,7 +88,7 @@ class ServedModels:
                 self._projects.start()
 
     def stop_engines(self) -> None:
-        """Stop tagging and trying engines; models that are loading go on loading."""
+        """Stop tagging and trying engines; models that are being loaded are not interrupted."""
         if self._preparer is not None:
             self._preparer.close()
         self._batcher.close()
@@ -107,7 +107,7 @@ class ServedModels:
 
     @property
     def waiting_texts(self) -> int:
-        """How many texts are being tagged or wait for it."""
+        """How many texts are being tagged or wait."""
         return self._batcher.waiting
 
     def wait(self, timeout: float) -> BaselineState:
@@ -115,7 +115,7 @@ class ServedModels:
         return self._baseline.wait(timeout)
 
     def model_for(self, project_id: int | None, timeout: float = LOAD_TIMEOUT) -> ServedModel:
-        """Return what answers for a project now: the baseline, if the project has no version.
+        """Return the model that answers for a project now: the baseline, if the project has no version.
 
         Raises NotReadyError if the model is not in memory and is not loaded within ``timeout`` seconds.
         """
@@ -164,7 +164,7 @@ class ServedModels:
         return {version: f"{tagger.choice.kind}: {tagger.choice.reason}" for version, tagger in taggers.items()}
 
     def passed_over(self) -> dict[str, str]:
-        """Return, by version, why versions that should serve do not."""
+        """Return the versions that should serve but do not, and the reason for each."""
         return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":
@@ -175,7 +175,8 @@ class ServedModels:
         return self._engines().load(name)
 
     def _engines(self) -> "EnginePreparer":
-        from huggingface_ner.serving.engine_preparer import EnginePreparer  # noqa: PLC0415 - the server answers before
+        # imported here, because the server answers before this import ends
+        from huggingface_ner.serving.engine_preparer import EnginePreparer  # noqa: PLC0415
 
         with self._starting:
             if self._preparer is None:

@@ -1,7 +1,7 @@
 """Writes files and folders completely or not at all, even if the process is killed or the power fails.
 
 Everything is written under a temporary name beside its final place, synced to the disk, and renamed; then the
-folder that holds it is synced too.
+parent folder is synced too.
 """
 
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# Prefix of temporary names: of what is being written or deleted.
+# Prefix of the temporary names of files and folders that are being written or deleted.
 ASIDE = ".new-"
 # Seconds after which a temporary file is considered left behind by a killed process.
 STALE_AFTER = 24 * 3600.0
@@ -20,7 +20,7 @@ STALE_AFTER = 24 * 3600.0
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name to write a file to; it replaces ``path`` at the end unless an exception is raised."""
+    """Yield a temporary path to write a file to; it replaces ``path`` unless the with block raises."""
     aside = _aside(path.parent)
     try:
         yield aside
@@ -33,7 +33,10 @@ def replaced_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def folder_aside(parent: Path) -> Iterator[Path]:
-    """Yield a new temporary folder in ``parent``, created if needed; it is deleted unless it was renamed."""
+    """Yield a new temporary folder in ``parent``, and delete it afterwards unless it was renamed.
+
+    ``parent`` is created if it is missing.
+    """
     make_folder(parent)
     aside = _aside(parent)
     try:
@@ -44,10 +47,10 @@ def folder_aside(parent: Path) -> Iterator[Path]:
 
 
 def place_folder(aside: Path, path: Path) -> None:
-    """Rename a complete folder to ``path``, in the same parent; replaces the folder that is there.
+    """Rename a complete folder to ``path``, in the same parent, and replace any folder there.
 
-    If the process is killed between the two renames, there is nothing at ``path``, and both folders are complete
-    under temporary names.
+    A folder at ``path`` is renamed first. If the process is killed between the two renames, nothing is at
+    ``path``, and both folders are complete under temporary names.
     """
     for written in [*aside.rglob("*"), aside]:
         _sync(written)
@@ -74,7 +77,7 @@ def make_folder(path: Path) -> None:
 
 
 def delete_folder(path: Path) -> None:
-    """Delete a folder; it is renamed first, so that no reader sees half of it."""
+    """Delete a folder; it is renamed first, so that no reader sees a partly deleted folder."""
     aside = _aside(path.parent)
     path.rename(aside)
     shutil.rmtree(aside)

@@ -10,7 +10,7 @@ from huggingface_ner.store.files import folder_aside, place_folder
 def check_can_save(folder: Path) -> None:
     """Raise FileExistsError if saving would replace something that is not a model."""
     if folder.exists() and not (folder / "config.json").is_file() and (folder.is_file() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder}: it exists and is not a model; choose a new folder")
+        raise FileExistsError(f"{folder} exists and is not a model; choose a new folder")
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

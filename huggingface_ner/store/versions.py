@@ -1,10 +1,10 @@
 """The versions of a project's model on disk: publishing, choosing, falling back, deleting the oldest.
 
 A version is a folder that is written completely before it gets its name (see files.py). The pointer, a small file
-``current``, names the version in use, and is replaced in one step. Readers see the old or the new one, also on a
-volume that several machines share. The pointer also says when a new version takes effect: every process loads it
-before and all switch at the same moment. Otherwise Label Studio could get the version from one process and
-predictions of another version from another.
+``current``, names the version in use, and is replaced in one step. So readers see either the old or the new
+pointer, also on a volume that several machines share. The pointer also says when a new version takes effect. Every
+process loads the version before that time, and all switch at the same moment. Otherwise Label Studio could get the
+version's name from one process, and predictions of a different version from another process.
 """
 
 import json
@@ -25,22 +25,22 @@ from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_
 
 CURRENT = "current"
 METRICS = "metrics.json"
-# UTC to the second, and a random part in case two machines publish within the same second.
+# A version's name: UTC to the second, and a random part in case two machines publish within the same second.
 _PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
 _VERSION = re.compile(_PATTERN)
 _PROJECT = re.compile("0|[1-9][0-9]*")
 
-# Seconds from publishing to taking effect: several times what loading takes.
+# Seconds until a published version takes effect: several times as long as loading takes.
 ACTIVATION_DELAY = 5.0
 
 
 class StoreError(HuggingFaceNERError):
-    """A version that cannot be used; the message names it and says what to do."""
+    """A version cannot be used; the message names it and says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A published model: its name, its folder, and the content of its metrics.json, {} if that is damaged."""
+    """A published model: its name, its folder, and the content of its metrics.json, or {} if that is damaged."""
 
     name: str
     folder: Path
@@ -58,7 +58,7 @@ class Pointer(BaseModel, frozen=True):
     since: float
 
     def serving_version(self) -> str | None:
-        """Return the version in use now; None: the baseline."""
+        """Return the version in use now, or None if the baseline is in use."""
         return self.version if time.time() >= self.since else self.before
 
 
@@ -66,7 +66,7 @@ class ModelStore:
     """The versions of one project.
 
     folder: created when the first version is published.
-    keep: how many versions are kept when one is published, always including those in use; None: all of them.
+    keep: how many versions remain after one is published, always including those in use; None: all of them.
     """
 
     def __init__(self, folder: Path, keep: int | None = None) -> None:
@@ -82,7 +82,7 @@ class ModelStore:
         return self._folder / name
 
     def pointer(self) -> Pointer | None:
-        """Return which version is in use; None before the first. Cheap: it reads one small file.
+        """Return the pointer, or None before the first version. Cheap: it reads one small file.
 
         If that file is damaged, the newest version is used, and the log says so. Raises OSError if the versions
         cannot be listed either.
@@ -105,7 +105,7 @@ class ModelStore:
         return Pointer(version=names[-1], before=None, since=0.0) if names else None
 
     def current(self) -> str | None:
-        """Return the name of the version that was chosen last, in use now or soon; None before the first."""
+        """Return the name of the version chosen last, which is in use now or soon; None before the first."""
         pointer = self.pointer()
         return pointer.version if pointer else None
 
@@ -115,14 +115,14 @@ class ModelStore:
         return pointer.serving_version() if pointer else None
 
     def current_version(self) -> Version | None:
-        """Return the version that was chosen last, or its fallback if it is missing; None before the first."""
+        """Return the version chosen last, or its fallback if it is missing; None before the first version."""
         name = self.current()
         return next(iter(self.fallbacks(name)), None) if name is not None else None
 
     def fallbacks(self, name: str) -> list[Version]:
-        """Return a version and those before it, newest first: what to try if it cannot be loaded.
+        """Return a version and the earlier ones, newest first, to be tried in this order until one can be loaded.
 
-        If it is missing and there is none before it, all versions are returned, newest first.
+        If neither the version nor an earlier one exists, all versions are returned, newest first.
         """
         versions = self.versions()[::-1]
         fallbacks = [version for version in versions if version.name <= name] or versions
@@ -132,9 +132,11 @@ class ModelStore:
         return fallbacks
 
     def publish(self, write: Callable[[Path], None], metrics: Mapping[str, Any]) -> Version:
-        """Publish what ``write`` writes into the folder that it is called with; in use after ACTIVATION_DELAY.
+        """Publish a new version, which takes effect after ACTIVATION_DELAY.
 
-        Raises whatever ``write`` raises, and OSError, for example if the disk is full; the version in use stays.
+        write: is called with a folder, and writes the model's files into it.
+        Raises any exception of ``write``, and OSError, for example if the disk is full. The version in use then
+        stays in use.
         """
         with folder_aside(self._folder) as aside:
             write(aside)
@@ -222,12 +224,12 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:
-    """Return the content of a metrics.json; if it is damaged, {}, and the log says so."""
+    """Return the content of a metrics.json; if it is damaged, log this and return {}."""
     unknown = "its scores are unknown; the version itself can be used"
     try:
         metrics = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        if path.parent.is_dir():  # else the version was deleted meanwhile
+        if path.parent.is_dir():  # if it is not, the version was deleted meanwhile
             damages.found(path, f"{path} cannot be read ({error}): {unknown}")
         return {}
     if not isinstance(metrics, dict):

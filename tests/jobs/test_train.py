@@ -286,4 +286,4 @@ def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pyt
     monkeypatch.setattr(train, "run_training", lambda *_: 1 / 0)
     outcome = train._outcome(7, training, None, lambda progress: None)
     assert (outcome.status, outcome.retryable) == ("failed", True)
-    assert outcome.reason == "ZeroDivisionError: division by zero: the model that serves stays"
+    assert outcome.reason == "ZeroDivisionError: division by zero: the current model stays in use"

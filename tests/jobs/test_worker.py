@@ -200,7 +200,7 @@ def test_a_worker_without_redis_says_what_to_do(
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
     assert main(["worker"]) == 1
     assert "REDIS_URL is not set" in capsys.readouterr().err
-    with pytest.raises(QueueError, match="no Redis answers there"):
+    with pytest.raises(QueueError, match="no Redis answers at REDIS_URL"):
         run_worker(Settings(redis_url="redis://127.0.0.1:1/0"))
 
 

@@ -134,4 +134,4 @@ def test_what_is_too_much_is_refused_and_who_hung_up_is_let_go(tiny_bert: Path, 
         connection.close()
         while ask(f"{url}/predict", body(1))[0] != 200:
             assert time.monotonic() < until
-        assert "the client has hung up" in (tmp_path / "log").read_text()
+        assert "the client has disconnected" in (tmp_path / "log").read_text()
