@@ -1,4 +1,4 @@
-"""Measures how well an engine's spans agree with those of float32, and whether it may be used."""
+"""Measures how well an engine's spans agree with those of float32, and whether the engine may be used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,9 +7,9 @@ To add an engine called NAME, add a file, ``huggingface_ner/engines/NAME_engine.
 - a class with the methods of ``EngineFamily``: where the engine is fast, what it writes, how it is loaded,
 - ``FAMILY``, an instance of the latter class.
 
-Every process imports the file, so the file imports the engine's library only inside these methods. The new name
-then works in ``INFERENCE_ENGINE=NAME``. The engine is tried against PyTorch in float32, and its prepared files are
-kept beside a model, without further changes.
+Every process imports the file, so the file imports the engine's library only inside these methods. The name is
+then accepted in ``INFERENCE_ENGINE=NAME``. Nothing more is needed for the engine to be tried against PyTorch in
+float32, and for its prepared files to be kept beside a model.
 """
 
 from collections.abc import Sequence

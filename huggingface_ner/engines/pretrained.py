@@ -131,7 +131,7 @@ def _check_folder(name_or_path: str | Path) -> None:
 
 
 def _hub_is_away(name_or_path: str | Path) -> bool:
-    """Whether to read local files only, because the model is a folder or the Hub is away.
+    """Whether to read local files only, because the model is a folder or the Hub does not answer.
 
     Without this check, the Hub's client would try for a minute before it reads the local cache.
     """

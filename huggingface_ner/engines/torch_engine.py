@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 # For a CPU, and for a GPU. Both were measured, see bench/README.md.
 TOKENS_PER_BATCH = (256, 16_384)
 
-# The width of rows is a multiple of this, because PyTorch keeps kernels for each shape. Without it, these took
-# 350 MB after 20,000 texts of all widths.
+# The width of rows is a multiple of this, because PyTorch keeps kernels for each shape. Without the rounding, the
+# kernels took 350 MB after 20,000 texts of all widths.
 WIDTHS = 16
 
 

@@ -1,4 +1,4 @@
-"""Interactive annotating: a person labels one mention, and all other occurrences get the same label.
+"""Interactive annotating: a person labels one mention, and its other occurrences get the same label.
 
 With Auto-Annotation on, Label Studio's page requests a prediction for each region that a person draws or relabels.
 ``context["result"]`` holds the page's regions with the same label, control and object; the drawn one is the last.

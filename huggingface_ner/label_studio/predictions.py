@@ -32,7 +32,7 @@ def predict_tasks(
     tagged = tag([document.text for _, _, document in opened])
     for (index, text_object, document), found in zip(opened, tagged, strict=True):
         results[index] += _regions(found.spans, config, names, text_object, document)
-        scores[index] = min(scores.get(index, 1.0), found.score)  # a task's score is the lowest of its texts'
+        scores[index] = min(scores.get(index, 1.0), found.score)  # the lowest score of its texts
     # Label Studio offers the task with the lowest score first, as the one that the model is least certain of. A
     # model says nothing about a task that cannot be read, so such a task goes last, as does a text without words.
     return [{"result": result, "score": scores.get(index, 1.0)} for index, result in enumerate(results)]

@@ -19,7 +19,10 @@ CHARACTERS_PER_GROUP = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """A tokenized text, its windows, and an array for its words' log-probabilities, [words, tags]."""
+    """A tokenized text, its windows, and the log-probabilities of its words.
+
+    log_probabilities: [words, tags]; zeros until ``take`` fills them in.
+    """
 
     text: TokenizedText
     windows: tuple[Window, ...]
