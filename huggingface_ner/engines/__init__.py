@@ -1,1 +1,1 @@
-"""What computes a model's tag probabilities: PyTorch or ONNX Runtime, and which is chosen."""
+"""Engines, which compute a model's tag probabilities (PyTorch or ONNX Runtime), and the choice of one."""

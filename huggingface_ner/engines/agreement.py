@@ -1,4 +1,4 @@
-"""How well an engine's spans agree with float32's, and whether that is enough to use it."""
+"""Measures how well an engine's spans agree with those of float32, and whether the engine may be used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from huggingface_ner.engine_kinds import EngineKind
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import Span
 
-# With gold spans, an engine may lose at most this much of float32's F1.
+# If there are gold spans, an engine's F1 may be at most this much lower than the F1 of float32.
 MAX_F1_LOST = 0.005
 
 Spans = Sequence[Sequence[Span]]
@@ -15,11 +15,11 @@ Spans = Sequence[Sequence[Span]]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An engine tried on sample texts.
+    """The result of trying an engine on sample texts.
 
-    agreement: F1 of its spans against float32's, within [0, 1]; 1.0 if neither finds any.
-    f1, fp32_f1: against the gold spans, the engine's and float32's; None without gold spans.
-    error: why it could not be run at all.
+    agreement: F1 of the engine's spans against those of float32, within [0, 1]; 1.0 if neither finds any.
+    f1, fp32_f1: F1 of the engine and of float32 against the gold spans; None if there are no gold spans.
+    error: why the engine could not run at all; None if it could.
     """
 
     kind: EngineKind
@@ -29,13 +29,13 @@ class Trial:
     error: str | None = None
 
     def passes(self, min_agreement: float) -> bool:
-        """Whether it may be used."""
+        """Whether the engine may be used."""
         if self.error is not None or self.agreement < min_agreement:
             return False
         return self.f1 is None or self.fp32_f1 is None or self.fp32_f1 - self.f1 <= MAX_F1_LOST
 
     def as_dict(self) -> dict[str, object]:
-        """Return what was found, for metrics.json."""
+        """Return the trial's results in the form of metrics.json."""
         found = {"agreement": self.agreement, "f1": self.f1, "fp32_f1": self.fp32_f1, "error": self.error}
         return {"engine": str(self.kind), **{name: value for name, value in found.items() if value is not None}}
 
@@ -47,7 +47,7 @@ class Trial:
 
 
 def compare(kind: EngineKind, spans: Spans, fp32_spans: Spans, gold: Spans) -> Trial:
-    """Compare an engine's spans with float32's, and both with the gold spans of the first texts, if any."""
+    """Compare an engine's spans with those of float32, and both with the gold spans of the first texts, if any."""
     found = evaluate(fp32_spans, spans).overall
     agreement = found.f1 if found.predicted or found.gold else 1.0  # both find nothing, so they agree
     if not any(gold):

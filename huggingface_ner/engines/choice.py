@@ -1,4 +1,4 @@
-"""Which engine serves a model: the settings allow it, the hardware runs it fast, its spans agree."""
+"""Chooses a model's engine: the settings must allow it, the hardware must run it fast, its spans must agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines.agreement import Trial
 from huggingface_ner.engines.families import FAMILIES
 
-# The order in which precisions are tried, of those that the hardware is fast in. Measured, see bench/README.md.
+# The order in which precisions are tried; only those that the hardware is fast in are tried. The order was
+# measured, see bench/README.md.
 FASTEST_FIRST: tuple[Precision, ...] = ("int8", "mixed", "fp16", "bf16", "fp32")
 # The reason given for an engine that the caller has named.
 REQUESTED = "requested"
@@ -29,10 +30,11 @@ def candidates(preference: EnginePreference, device: str) -> tuple[list[EngineKi
     offered = [kind for family in FAMILIES.values() for kind in family.offers(device)]
     offered.sort(key=lambda kind: FASTEST_FIRST.index(kind.precision))
     machine = "this processor" if device == "cpu" else device
-    what = f"{machine} is fast in {', '.join(map(str, offered)) or 'torch fp32 alone'}"
+    what = f"{machine} is fast in {', '.join(map(str, offered)) or 'torch fp32 only'}"
     fitting = [kind for kind in offered if _fits(kind, preference)]
     if preference.precision == "auto":
-        # of the two, bf16 is no faster than fp16 and its rounding error is eight times as large: on request only
+        # bf16 is no faster than fp16, and its rounding error is eight times as large: if there is fp16, bf16 is
+        # tried on request only
         coarser = {kind._replace(precision="bf16") for kind in fitting if kind.precision == "fp16"}
         fitting = [kind for kind in fitting if kind not in coarser]
     if fitting or _fits(TORCH_FP32, preference):
@@ -49,7 +51,7 @@ def _fits(kind: EngineKind, preference: EnginePreference) -> bool:
 
 
 def choose(preference: EnginePreference, device: str, trials: Sequence[Trial]) -> EngineChoice | None:
-    """Return the first candidate that agreed, else torch in float32; None if one has yet to be tried."""
+    """Return the first candidate that agreed, or torch in float32 if none did; None if one has yet to be tried."""
     kinds, why = candidates(preference, device)
     tried = {trial.kind: trial for trial in trials}
     failed: list[str] = []

@@ -9,12 +9,15 @@ _taken = [cores_for(1)]
 
 
 def share_cores(processes: int) -> None:
-    """Give this process its share of the cores, so that several do not fight for them; OMP_NUM_THREADS wins."""
+    """Use an equal share of the cores, so that several processes do not compete for them.
+
+    processes: how many share the cores. If OMP_NUM_THREADS is set, it takes precedence.
+    """
     _take(cores_for(processes))
 
 
 def take_cores(cores: int | None) -> None:
-    """Use this many cores; None: half of them, so that a server on the same machine keeps the rest."""
+    """Use this many cores; if None, use half of them, which leaves the rest to a server on the same machine."""
     _take(cores or max(cores_for(1) // 2, 1))
 
 
@@ -25,8 +28,8 @@ def engine_cores() -> int:
 
 def _take(cores: int) -> None:
     _taken[0] = cores
-    # the tokenizers library gets no threads: texts are tokenized while an engine uses the cores
+    # the tokenizers library gets no threads of its own: texts are tokenized while an engine uses the cores
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores))  # torch reads it when it is imported
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores))  # torch reads this when it is imported
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(cores)

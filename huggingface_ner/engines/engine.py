@@ -1,14 +1,15 @@
-"""The interface of engines, from token windows to tag probabilities, and how to add one.
+"""The interface of engines, which turn token windows into tag probabilities, and how to add an engine.
 
-A further engine, NAME, is a file, ``huggingface_ner/engines/NAME_engine.py``, and a name in
-``engine_kinds.EngineName``; CONTRIBUTING lists what to add besides. The file has
+To add an engine called NAME, add a file, ``huggingface_ner/engines/NAME_engine.py``, and the name in
+``engine_kinds.EngineName``; CONTRIBUTING lists the other places. The file has
 
 - a class with the members of ``Engine``, which runs a model,
 - a class with the methods of ``EngineFamily``: where the engine is fast, what it writes, how it is loaded,
 - ``FAMILY``, an instance of the latter class.
 
-The file is imported by every process, so it imports its library inside these methods. The name is enough for
-``INFERENCE_ENGINE=NAME``, for the trials against PyTorch in float32, and to keep prepared files beside a model.
+Every process imports the file, so the file imports the engine's library only inside these methods. The name is
+then accepted in ``INFERENCE_ENGINE=NAME``. Nothing more is needed for the engine to be tried against PyTorch in
+float32, and for its prepared files to be kept beside a model.
 """
 
 from collections.abc import Sequence
@@ -25,18 +26,18 @@ class Engine(Protocol):
 
     @property
     def kind(self) -> EngineKind:
-        """Its library and precision."""
+        """The engine's library and precision."""
 
     @property
     def layout(self) -> Layout:
-        """How the windows of a batch are laid out for it: ``layouts.Packed`` or ``layouts.Padded``."""
+        """How the windows of a batch are laid out for the engine: ``layouts.Packed`` or ``layouts.Padded``."""
 
     @property
     def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, to give it at once."""
+        """How many tokens, padding included, the engine should get in one batch."""
 
     def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
-        """Return [its tokens, tags] for each window, given as token ids."""
+        """Return the log-probabilities of each window, [its tokens, tags]; the windows are given as token ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class EngineSource:
     """What an engine is made of.
 
     name_or_path: the fine-tuned model's folder, or its Hub name. device: "cpu" or "cuda".
-    pad_id: the token id that fills rows up.
-    folder: where ``EngineFamily.prepare`` writes what the engine needs beside the model, and ``load`` reads it.
+    pad_id: the token id of padding.
+    folder: the folder of the files that the engine needs besides the model; ``EngineFamily.prepare`` writes them,
+    and ``load`` reads them.
     """
 
     name_or_path: str | Path
@@ -60,21 +62,21 @@ class EngineFamily(Protocol):
     def offers(self, device: str) -> Sequence[EngineKind]:
         """Return the kinds that are likely to be fast on this machine; empty if there are none.
 
-        device: "cpu" or "cuda". Must not import the library: this is called in processes that another engine
-        serves, too. Offered kinds are tried on each model in the order of choice.FASTEST_FIRST; the first whose
+        device: "cpu" or "cuda". Must not import the library, because processes that use another engine call this
+        too. Offered kinds are tried on each model in the order of choice.FASTEST_FIRST; the first whose
         spans agree with those of PyTorch in float32 serves. PyTorch in float32 itself need not be offered.
         """
 
     def prepare(self, kind: EngineKind, source: EngineSource) -> Sequence[str]:
-        """Write what ``load`` needs of an offered kind into the source's folder, and return the files' names.
+        """Write the files that ``load`` needs for an offered kind into the source's folder; return their names.
 
         Other kinds of the same model write into the same folder, so each name has to contain its kind; files that
-        are there already may be used. May take seconds to a minute, off the request path. If it raises anything,
-        the kind is not used.
+        exist already may be used. This may take seconds to a minute, and is never called in a request. If it
+        raises an exception, the kind is not used.
         """
 
     def load(self, kind: EngineKind, source: EngineSource) -> Engine:
         """Return an engine with its own weights, from the model and the files that ``prepare`` wrote.
 
-        Raises FileNotFoundError if the files are not there, and ModelError.
+        Raises FileNotFoundError if the files do not exist, and ModelError if the model cannot be used.
         """

@@ -1,4 +1,4 @@
-"""What can be wrong with a model."""
+"""The error for models that cannot be used."""
 
 from huggingface_ner.errors import HuggingFaceNERError
 

@@ -1,4 +1,4 @@
-"""What the hardware computes fast, and how many cores this process may use; needs no torch without a GPU."""
+"""What the hardware computes fast, and how many cores this process may use; needs torch only for GPUs."""
 
 import os
 import platform
@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
-# Instructions that multiply bytes, or bfloat16 numbers, several times faster than float32, by Linux's names.
+# Linux's names for instructions that multiply bytes, or bfloat16 numbers, several times faster than float32.
 INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 # Device files of the drivers of NVIDIA, AMD and WSL.
@@ -44,7 +44,7 @@ def has_fast_bf16(device: str = "cpu") -> bool:
 
 
 def cores_for(processes: int) -> int:
-    """Return how many cores each of several processes may use; OMP_NUM_THREADS wins."""
+    """Return how many cores each of several processes may use; OMP_NUM_THREADS takes precedence."""
     chosen = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if chosen.isdecimal() and int(chosen) > 0:
         return int(chosen)
@@ -53,11 +53,11 @@ def cores_for(processes: int) -> int:
 
 
 def resolve_device(device: str) -> str:
-    """Return "cuda" or "cpu" for "auto", anything else as it is."""
+    """Return "cuda" or "cpu" for "auto"; return any other device unchanged."""
     if device != "auto":
         return device
     if platform.system() == "Linux" and not any(Path(node).exists() for node in _GPU_NODES):
-        return "cpu"  # decided without torch, whose import takes seconds
+        return "cpu"  # this needs no torch, whose import takes seconds
     import torch  # noqa: PLC0415
 
     return "cuda" if torch.cuda.is_available() else "cpu"

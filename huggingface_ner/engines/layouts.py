@@ -1,7 +1,8 @@
-"""How an engine gets the windows of a batch: one to a row, padded to the longest, or all in one row, packed.
+"""The layouts of a batch: padded (one window per row, as wide as the longest) or packed (all windows in one row).
 
-A packed row computes no padding: Krell et al., "Efficient Sequence Packing without Cross-contamination" (2021).
-The tokens of a window attend to one another only, and positions start again with each window.
+Packing avoids the computation of padding; see Krell et al., "Efficient Sequence Packing without
+Cross-contamination" (2021). In a packed row, tokens attend only to tokens of their own window, and positions start
+again with each window.
 """
 
 import math
@@ -18,7 +19,7 @@ LogProbabilities = npt.NDArray[np.float32]
 
 
 class Size(NamedTuple):
-    """The size of a batch: how many windows, their tokens without padding, and the tokens of the longest."""
+    """The size of a batch: how many windows and, without padding, tokens it has, and how many the longest has."""
 
     windows: int = 0
     tokens: int = 0
@@ -30,7 +31,7 @@ class Size(NamedTuple):
         return cls(len(lengths), sum(lengths), max(lengths, default=0))
 
     def plus(self, other: "Size") -> "Size":
-        """Return the size of two batches as one."""
+        """Return the size of this batch and another one together."""
         return Size(self.windows + other.windows, self.tokens + other.tokens, max(self.longest, other.longest))
 
 
@@ -51,10 +52,10 @@ class Layout(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Padded:
-    """One window to a row.
+    """One window per row.
 
-    filler: the token id of padding. multiple: rows are as wide as a multiple of this.
-    max_width: they are no wider than this, unless a window is.
+    filler: the token id of padding. multiple: the width of the rows is rounded up to a multiple of this.
+    max_width: rounding makes no row wider than this; a row is wider only if a window is.
     """
 
     filler: int
@@ -87,7 +88,7 @@ class Padded:
 class Packed:
     """All windows in one row.
 
-    filler: the token id of padding. multiple: the row is as wide as a multiple of this.
+    filler: the token id of padding. multiple: the width of the row is rounded up to a multiple of this.
     """
 
     filler: int
@@ -100,7 +101,7 @@ class Packed:
         return size.tokens
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
-        """Return token ids, positions in their window, and the windows' numbers, -1 for filler; all [1, width]."""
+        """Return token ids, positions within windows, and window numbers (-1 for padding); all [1, width]."""
         lengths = [len(ids) for ids in batch]
         shape = (1, _rounded(sum(lengths), self.multiple))
         input_ids = np.full(shape, self.filler, dtype=np.int64)

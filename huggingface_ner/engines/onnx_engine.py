@@ -1,4 +1,4 @@
-"""ONNX Runtime, on the CPU: exporting a model, quantizing the export, running either."""
+"""ONNX Runtime on the CPU: exports a model, quantizes the export, and runs either of the two."""
 
 import logging
 import warnings
@@ -18,7 +18,7 @@ from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Pad
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Measured, see bench/README.md: larger batches are no faster, and the next request would wait longer.
+# Measured, see bench/README.md: larger batches are no faster, and with them the next request would wait longer.
 TOKENS_PER_BATCH = 256
 
 
@@ -36,7 +36,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = engine_cores()
         options.inter_op_num_threads = 1
-        # threads that spin while they wait would take cores from those that work, a training's too
+        # threads that spin while they wait would take cores from threads that work, such as those of a training
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # batches differ in shape: plans and memory that are kept for each shape would accumulate
         options.enable_mem_pattern = False
@@ -48,11 +48,11 @@ class OnnxEngine:
 
     @property
     def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, to give it at once."""
+        """How many tokens, padding included, the engine should get in one batch."""
         return TOKENS_PER_BATCH
 
     def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
-        """Return [its tokens, tags] for each window, given as token ids."""
+        """Return the log-probabilities of each window, [its tokens, tags]; the windows are given as token ids."""
         inputs = dict(zip(self.layout.INPUTS, self.layout.lay_out(batch), strict=True))
         (logits,) = self._session.run(None, inputs)
         logits -= logits.max(axis=-1, keepdims=True)
@@ -81,7 +81,7 @@ class OnnxFamily:
         return [_export_name(kind.precision)]
 
     def load(self, kind: EngineKind, source: EngineSource) -> OnnxEngine:
-        """Return an engine that runs an export; without PyTorch."""
+        """Return an engine that runs an export; this needs no PyTorch."""
         path = source.folder / _export_name(kind.precision)
         if not path.is_file():
             raise FileNotFoundError(f"{path}: this export has not been prepared")
@@ -98,8 +98,8 @@ def _export_name(precision: Precision) -> str:
 def export(model: "PreTrainedModel", path: Path) -> None:
     """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter raises.
 
-    Its inputs are those of layouts.Packed if the model can be packed, else those of layouts.Padded; its output is
-    the logits, [rows, tokens, tags].
+    The export has the inputs of layouts.Packed if the model can be packed, and those of layouts.Padded if not. Its
+    output is the logits, [rows, tokens, tags].
     """
     import torch  # noqa: PLC0415
 
@@ -114,7 +114,7 @@ def export(model: "PreTrainedModel", path: Path) -> None:
             return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
     model.train(False)
-    # the fused kernel exports as more nodes, some of them for masks that hide everything
+    # the fused attention kernel is exported as more nodes, some of which handle masks that hide everything
     model.set_attn_implementation("eager")
     packed = packed_model(model)
     module: torch.nn.Module = packed or PaddedModel()
@@ -137,9 +137,10 @@ def export(model: "PreTrainedModel", path: Path) -> None:
 
 
 def quantize(exported: Path, path: Path, precision: Precision) -> None:
-    """Write an export with its matrix products in int8: weights by channel, activations by batch.
+    """Write an export with its matrix products in int8.
 
-    precision: "int8" for all products, "mixed" to keep the lossy ones, see _lossy, in float32.
+    The weights are scaled by channel, the activations by batch.
+    precision: "int8" for all products; "mixed" keeps the lossy ones in float32, see _lossy.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
@@ -157,8 +158,8 @@ def quantize(exported: Path, path: Path, precision: Precision) -> None:
 def _lossy(exported: Path) -> list[str]:
     """Return the names of the products that lose most by rounding.
 
-    They are the second products of the feed-forward layers, whose inputs spread most, in the lower half of the
-    encoder, whose errors pass through all layers above.
+    They are the second products of the feed-forward layers in the lower half of the encoder. The inputs of second
+    products are spread most widely, and errors in the lower half pass through all layers above.
     """
     import onnx  # noqa: PLC0415
 

@@ -12,13 +12,13 @@ from transformers import AttentionInterface, PreTrainedModel
 from huggingface_ner.engines.layouts import Packed, Padded
 from huggingface_ner.engines.pretrained import reserved_positions, window_length
 
-# Lengths of the windows that a packed model is tried with, besides one of the model's full length. That one is
-# needed because some architectures attend to near tokens only, and our mask would override this.
+# A packed model is tried with windows of these lengths and with one of the model's full length. The full-length
+# window is needed because some architectures attend to near tokens only, and our mask would override this.
 PROBE_LENGTHS = (5, 9, 3)
-# The largest difference of logits: packed and padded differ by rounding only.
+# The largest accepted difference of logits; packed and padded ones should differ by rounding only.
 TOLERANCE = 1e-3
 
-# The name, for transformers, of attention that computes blocks near the diagonal only.
+# The name under which transformers knows our attention, which computes only blocks near the diagonal.
 BLOCKWISE = "blockwise"
 BLOCK = 64
 # A block's keys start and end at multiples of this: PyTorch keeps kernels for each shape, see torch_engine.WIDTHS.
@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 
 class PackedModel(nn.Module):
-    """A token-classification model for ``layouts.Packed``."""
+    """A token-classification model that reads the inputs of ``layouts.Packed``."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class PackedModel(nn.Module):
         self._first_position = reserved_positions(model)
 
     def forward(self, input_ids: torch.Tensor, positions: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
-        """Return the logits, [1, tokens, tags], of tokens, positions and segments, all [1, tokens]."""
+        """Return the logits, [1, tokens, tags]; token ids, positions and segments are all [1, tokens]."""
         apart = segments[:, None, :, None] != segments[:, None, None, :]
         dtype = self.model.dtype
         mask = torch.zeros(apart.shape, dtype=dtype).masked_fill(apart, torch.finfo(dtype).min)
@@ -60,7 +60,8 @@ class PackedModel(nn.Module):
 def packed_model(model: PreTrainedModel) -> PackedModel | None:
     """Return the packed version of a model, or None if its packed output differs from its output window by window.
 
-    The model has to be in float32 on the CPU. If it can be packed, its fused attention is blockwise from then on.
+    The model has to be in float32 on the CPU. If it can be packed and has fused attention, that
+    attention is blockwise from then on.
     """
     packed, before = PackedModel(model), model.config._attn_implementation
     filler = model.config.pad_token_id or 0
@@ -80,7 +81,7 @@ def packed_model(model: PreTrainedModel) -> PackedModel | None:
         pairs = zip(packing.rows(found, batch), wanted, strict=True)
         if all(abs(one - other).max() < TOLERANCE for one, other in pairs):
             return packed
-        logger.debug("%s: its packed output differs", type(model).__name__)
+        logger.debug("%s: its packed output differs from its padded output", type(model).__name__)
     except Exception:  # models raise all kinds of errors for arguments they do not expect
         logger.debug("%s: it cannot be packed", type(model).__name__, exc_info=True)
     model.set_attn_implementation(before)
@@ -88,7 +89,7 @@ def packed_model(model: PreTrainedModel) -> PackedModel | None:
 
 
 def blocks(segments: torch.Tensor) -> list[Block]:
-    """Return the blocks of a row, given its segments, [tokens]."""
+    """Return the blocks of a row with these segments, [tokens]."""
     width = len(segments)
     edges = [0, *(segments.diff().nonzero()[:, 0] + 1).tolist(), width]
     found = []

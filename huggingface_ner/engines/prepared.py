@@ -1,7 +1,8 @@
-"""Engines that are kept beside a model: tried when it is published or first served, then loaded from there.
+"""Prepared engines, which are kept beside a model and loaded from there.
 
-The folder ``engine`` in a model's folder has ``engine.json`` (what was tried, and what a tagger must know of the
-model), the tokenizer, and the files of the chosen engine: one of ONNX Runtime is served without PyTorch.
+Engines are tried when a model is published or first served. The folder ``engine`` in a model's folder has
+``engine.json`` (the trials, and what a tagger must know about the model), the tokenizer, and the files of the
+chosen engine. With these, an ONNX Runtime engine serves without PyTorch.
 """
 
 from pathlib import Path
@@ -16,9 +17,9 @@ _TOKENIZER = "tokenizer.json"
 
 
 class Record(BaseModel, frozen=True):
-    """What ``engine.json`` says: the trials, and the model's tags, window length and padding token.
+    """The contents of ``engine.json``: the trials, and the model's tags, window length and padding token.
 
-    reading: how the tags are read, see tagging.reading; None in records from before it was kept.
+    reading: how the tags are read, see tagging.reading; None in records of older versions, which did not store it.
     """
 
     tags: list[str]
@@ -29,7 +30,7 @@ class Record(BaseModel, frozen=True):
 
 
 def engine_folder(folder: Path) -> Path:
-    """Return the folder, in a model's, in which its engine is kept."""
+    """Return the folder, inside a model's folder, in which its engine is kept."""
     return folder / "engine"
 
 
@@ -39,12 +40,12 @@ def tokenizer_file(folder: Path) -> Path:
 
 
 def write_record(record: Record, folder: Path) -> None:
-    """Write what ``read_record`` reads."""
+    """Write a record to ``engine.json``, from which ``read_record`` reads it."""
     (engine_folder(folder) / _RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_record(folder: Path) -> Record | None:
-    """Return what was found when engines were tried; None if none were, or the record is damaged."""
+    """Return the record of the engines' trials; None if no engine was tried, or the record is damaged."""
     try:
         return Record.model_validate_json((engine_folder(folder) / _RECORD).read_bytes())
     except (OSError, ValidationError):

@@ -25,10 +25,10 @@ LONGEST_WINDOW = 512
 
 logger = logging.getLogger(__name__)
 
-# For a model without safetensors, transformers would ask a service of the Hub to convert it.
+# Without this, transformers would ask a service of the Hub to convert models that have no safetensors.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
-# Seconds. The Hub answers in a fraction of one, or not at all.
+# Seconds. The Hub answers in a fraction of a second, or not at all.
 HUB_TIMEOUT = 5.0
 
 
@@ -38,27 +38,28 @@ def packaged_encoder() -> Path:
 
 
 def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
-    """Load a tokenizer; raises ModelError that names it and says what is wrong."""
+    """Load a tokenizer; raises ModelError, whose message names it and says what is wrong."""
     _check_folder(name_or_path)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             name_or_path, trust_remote_code=False, local_files_only=_hub_is_away(name_or_path)
         )
-    except Exception as error:  # transformers raises whatever its readers meet
+    except Exception as error:  # transformers passes on the errors of all its readers
         raise ModelError(f"{name_or_path}: no tokenizer could be loaded: {_first_line(error)}") from error
     return tokenizer
 
 
 def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
-    """Return a token-classification model, and the names of those of its weights that are not in its files.
+    """Return a token-classification model, and the names of the weights that its files lack.
 
     Weights are read from safetensors or, if there are none, from pytorch_model.bin without its pickled code.
-    Raises ModelError that names the model and says what is wrong, also for weights that are NaN or infinite.
+    Raises ModelError, whose message names the model and says what is wrong; weights that are NaN or infinite are
+    an error too.
     """
     _check_folder(name_or_path)
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity(logging.ERROR)  # a missing head is for the caller to judge
+    transformers_logging.set_verbosity(logging.ERROR)  # the caller decides whether a missing head is an error
     try:
         loaded: tuple[PreTrainedModel, Mapping[str, Any]] = AutoModelForTokenClassification.from_pretrained(
             name_or_path,
@@ -67,7 +68,7 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
             local_files_only=_hub_is_away(name_or_path),
             output_loading_info=True,
         )
-    except Exception as error:  # transformers raises whatever its readers meet
+    except Exception as error:  # transformers passes on the errors of all its readers
         raise ModelError(f"{name_or_path}: no model could be loaded: {_first_line(error)}") from error
     finally:
         transformers_logging.set_verbosity(verbosity)
@@ -82,7 +83,7 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
 
 
 def head_is_missing(model: PreTrainedModel, missing: Sequence[str]) -> bool:
-    """Whether the weights that ``load_model`` found missing are the token-classification head's."""
+    """Whether the weights that ``load_model`` found missing include those of the token-classification head."""
     return any(not key.startswith(f"{model.base_model_prefix}.") for key in missing)
 
 
@@ -100,7 +101,7 @@ def window_length(model: PreTrainedModel) -> int:
 
 
 def reserved_positions(model: PreTrainedModel) -> int:
-    """Return the position of a window's first token: RoBERTa kinds count from padding_idx + 1 on."""
+    """Return the position of a window's first token: models like RoBERTa count from padding_idx + 1."""
     table = _position_table(model)
     return 0 if table is None or table.padding_idx is None else table.padding_idx + 1
 
@@ -108,7 +109,7 @@ def reserved_positions(model: PreTrainedModel) -> int:
 def _is_finite(tensor: torch.Tensor) -> bool:
     if not tensor.is_floating_point() or not tensor.numel():
         return True
-    # one pass without a copy; NaN wins over every number in both
+    # aminmax makes one pass without a copy; if any value is NaN, both of its results are NaN
     return all(bound.isfinite() for bound in tensor.aminmax())
 
 
@@ -130,12 +131,15 @@ def _check_folder(name_or_path: str | Path) -> None:
 
 
 def _hub_is_away(name_or_path: str | Path) -> bool:
-    """Whether to read the local cache only: the Hub's client would try for a minute before it does so itself."""
+    """Whether to read local files only, because the model is a folder or the Hub does not answer.
+
+    Without this check, the Hub's client would try for a minute before it reads the local cache.
+    """
     if Path(name_or_path).is_dir() or constants.is_offline_mode():
         return True
     try:
         get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
-    except Exception:  # of whichever HTTP library its client is built on
+    except Exception:  # which errors there are depends on the HTTP library of the Hub's client
         logger.info("%s does not answer; taking %s from the local cache", constants.ENDPOINT, name_or_path)
         return True
     return False

@@ -1,4 +1,4 @@
-"""PyTorch: runs a model on the device that it is on."""
+"""PyTorch: runs a model on the device that the model is on."""
 
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,16 @@ from huggingface_ner.engines.layouts import Batch, Layout, LogProbabilities, Pac
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# On a CPU, and on a GPU. Measured, see bench/README.md.
+# For a CPU, and for a GPU. Both were measured, see bench/README.md.
 TOKENS_PER_BATCH = (256, 16_384)
 
-# Rows are as wide as a multiple of this: PyTorch keeps kernels for each shape, which took 350 MB after 20,000
-# texts of all widths.
+# The width of rows is a multiple of this, because PyTorch keeps kernels for each shape. Without the rounding, the
+# kernels took 350 MB after 20,000 texts of all widths.
 WIDTHS = 16
 
 
 class TorchEngine:
-    """Runs a model with PyTorch on the device that it is on; its weights are converted to the precision."""
+    """Runs a model with PyTorch on the device that the model is on; converts its weights to the precision."""
 
     def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
         import torch  # noqa: PLC0415 - an ONNX engine serves without it
@@ -43,11 +43,11 @@ class TorchEngine:
 
     @property
     def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, to give it at once."""
+        """How many tokens, padding included, the engine should get in one batch."""
         return TOKENS_PER_BATCH[self._model.device.type == "cuda"]
 
     def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
-        """Return [its tokens, tags] for each window, given as token ids."""
+        """Return the log-probabilities of each window, [its tokens, tags]; the windows are given as token ids."""
         inputs = [self._torch.from_numpy(array).to(self._model.device) for array in self.layout.lay_out(batch)]
         with self._torch.inference_mode():
             if self._packed is None:
@@ -59,7 +59,7 @@ class TorchEngine:
 
 
 class TorchFamily:
-    """Loads the model's own weights, so that nothing is prepared."""
+    """Loads the model's own weights, so nothing has to be prepared."""
 
     def offers(self, device: str) -> list[EngineKind]:
         """Return the kinds that are likely to be fast on this machine."""
@@ -68,7 +68,7 @@ class TorchFamily:
         return [EngineKind("torch", "bf16")] if has_fast_bf16() else []
 
     def prepare(self, kind: EngineKind, source: EngineSource) -> list[str]:
-        """Write nothing."""
+        """Write nothing, because ``load`` needs only the model."""
         return []
 
     def load(self, kind: EngineKind, source: EngineSource) -> TorchEngine:

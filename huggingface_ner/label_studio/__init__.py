@@ -1,1 +1,1 @@
-"""Label Studio's JSON, read and written."""
+"""Reads and writes Label Studio's JSON."""

@@ -1,4 +1,4 @@
-"""label-studio-ml's base class, without the PyTorch that its module imports for jobs that we do not run.
+"""label-studio-ml's base class, imported without PyTorch, which its module needs only for jobs that we do not run.
 
 A model that ONNX Runtime serves needs no PyTorch, which takes seconds to import and 200 MB of each process.
 """
@@ -10,10 +10,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def _without_torch() -> Iterator[None]:
-    """Let ``import torch`` fail, unless it was imported before; not while another thread may import it."""
+    """Make ``import torch`` fail, unless torch was imported before.
+
+    Use it only while no other thread may import torch.
+    """
     hidden = "torch" not in sys.modules
     if hidden:
-        sys.modules["torch"] = None  # type: ignore[assignment]  # what the import system takes as "cannot be had"
+        sys.modules["torch"] = None  # type: ignore[assignment]  # the import system then raises ModuleNotFoundError
     try:
         yield
     finally:

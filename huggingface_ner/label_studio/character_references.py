@@ -4,19 +4,20 @@ import re
 from html.entities import html5
 
 REFERENCE = re.compile(r"&(?:#[xX]([0-9a-fA-F]+);?|#([0-9]+);?|([A-Za-z][A-Za-z0-9]{0,31};?))")
-# A title's end tag is looked for first: what begins like one hides the "&" after it.
+# In a title, the end tag is looked for first: text that begins like the end tag hides the "&" after it.
 TITLE_REFERENCE = re.compile(
     "".join(f"(?<!{'</title'[:length]})" for length in range(1, 8)) + REFERENCE.pattern, re.IGNORECASE
 )
 STRICT_REFERENCE = re.compile(r"&(?:#[xX]([0-9a-fA-F]+);|#([0-9]+);|([A-Za-z][A-Za-z0-9]{0,31};))")
-# The code points of Windows-1252 that numeric references 128 to 159 stand for; the others stay.
+# The characters of Windows-1252 that the numeric references 128 to 159 stand for. Numbers that are not defined
+# there stand for their own code points.
 _C1 = {
     code: bytes([code]).decode("cp1252") for code in range(128, 160) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
 }
 
 
 def character(reference: re.Match[str]) -> str:
-    """Return what a character reference stands for, as htmlparser2 reads it; the same text if it is not one."""
+    """Return what a character reference stands for, as htmlparser2 reads it; its own text if it is not one."""
     hexadecimal, decimal, name = reference.groups()
     if name is None:
         digits = (hexadecimal or decimal).lstrip("0")[:8] or "0"

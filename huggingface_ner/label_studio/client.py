@@ -1,4 +1,4 @@
-"""Label Studio's API through its SDK: labelling configs and tasks in, predictions and webhook headers out."""
+"""Label Studio's API through its SDK: reads configs and tasks, writes predictions and webhook headers."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from label_studio_sdk.core.api_error import ApiError
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
-# Seconds; Label Studio takes several for a page of long texts with many annotations.
+# Seconds. Label Studio takes several seconds for a page of long texts with many annotations.
 ANSWER_TIMEOUT = 120.0
 TASKS_AT_A_TIME = 200
 # Label Studio stores predictions one by one, so a request with many would take long.
@@ -75,11 +75,11 @@ class LabelStudioClient:
         """Return how many annotations a project has, skipped ones too; raises ClientError."""
         with self._errors(project_id):
             project = self._sdk.projects.get(id=project_id)
-            # each skipped annotation sent an event, and is changed into one that is not by an event
+            # skipped annotations count too: skipping sends an event, and so does undoing it
             return (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
 
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
-        """Yield a project's tasks that have annotations, in the form of its export; requests a page at a time.
+        """Yield a project's tasks that have annotations, in the form of its export; requests page by page.
 
         Raises ClientError, also between tasks.
         """
@@ -93,7 +93,8 @@ class LabelStudioClient:
     def tasks_to_predict(self, project_id: int, version: str, after: int) -> list[dict[str, Any]]:
         """Return the next tasks that nobody has annotated and that have no prediction of a version.
 
-        after: the last one's id. At most PREDICTIONS_AT_A_TIME, by id; raises ClientError.
+        after: the id of the last task before these. Returns at most PREDICTIONS_AT_A_TIME tasks, sorted by id;
+        raises ClientError.
         """
         conditions = [
             _condition("total_annotations", "Number", "equal", 0),
@@ -114,7 +115,7 @@ class LabelStudioClient:
     def give_predictions(
         self, project_id: int, tasks: Sequence[int], predictions: Sequence[Mapping[str, Any]], version: str
     ) -> None:
-        """Store a version's predictions for tasks, each with its ``result`` and ``score``; raises ClientError."""
+        """Store a version's predictions, each with ``result`` and ``score``, for tasks; raises ClientError."""
         requests = [
             PredictionRequest(
                 task=task, result=prediction["result"], score=prediction["score"], model_version=version
@@ -125,7 +126,10 @@ class LabelStudioClient:
             self._sdk.projects.import_predictions(project_id, request=requests)
 
     def set_model_version(self, project_id: int, version: str) -> None:
-        """Select a version in a project, whose least certain task is then offered first; raises ClientError."""
+        """Select a version in a project; raises ClientError.
+
+        Label Studio then offers the task that this version is least certain of first.
+        """
         with self._errors(project_id):
             if self._sdk.projects.get(id=project_id).model_version != version:
                 self._sdk.projects.update(project_id, model_version=version)
@@ -133,9 +137,10 @@ class LabelStudioClient:
     def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
         """Add credentials to the webhook of a project's backend; returns how many webhooks lacked them.
 
-        None: the backend has no webhook.
+        Returns None if the backend has no webhook.
         host: host and port of the backend's URL, to find it among several backends with the same user.
-        authorization: the header to add. If the backend's URL has the credentials, so has its webhook's.
+        authorization: the header to add. If the backend's URL has the credentials, its webhook's URL has them
+        too.
         Raises ClientError.
         """
         with self._errors(project_id):

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from huggingface_ner.errors import HuggingFaceNERError
 
-# Control tag -> the type of its regions, which is also the key of their labels.
+# Control tag -> the type of its regions; a region has its labels under a key of the same name.
 REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
 OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
 MAX_SHOWN = 100
@@ -25,7 +25,11 @@ class LabelingConfigError(HuggingFaceNERError):
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A ``<Label>``: what the annotator sees, what is saved instead if anything, and the model's names for it."""
+    """A ``<Label>`` of a control.
+
+    value: the name that annotators see. alias: the name that is saved instead, if there is one.
+    predicted_values: the names that a model has for it.
+    """
 
     value: str
     alias: str | None = None
@@ -33,7 +37,7 @@ class Label:
 
     @property
     def name(self) -> str:
-        """What regions contain: the alias if there is one, as Label Studio saves it."""
+        """The name that Label Studio saves in regions: the alias if there is one, and the value if not."""
         return self.alias or self.value
 
 
@@ -41,13 +45,13 @@ class Label:
 class TextObject:
     """An object tag whose text can be labelled.
 
-    template: its ``value``: "$key", or a text with several such variables; see page_values.fill_in.
-    is_url: whether the value is the address of the text and not the text.
-    encoding: of the text, one of page_values.ENCODINGS.
+    template: the ``value`` attribute: "$key", or a text with several such variables; see page_values.fill_in.
+    is_url: whether the task has the URL of the text instead of the text.
+    encoding: the encoding of the text, one of page_values.ENCODINGS.
     inline: HyperText only: whether the page shows it without a frame.
-    text_key: Paragraphs only: where in an utterance its text is.
+    text_key: Paragraphs only: the key under which an utterance has its text.
     is_sorted: Paragraphs only: whether the page sorts the utterances by time (``contextScroll``).
-    task_config: the config that a ``<Repeater>`` made for one task, if the object is from such a config.
+    task_config: the config that this object is from, if a ``<Repeater>`` made that config for one task.
     """
 
     name: str
@@ -62,7 +66,7 @@ class TextObject:
 
     @property
     def data_key(self) -> str:
-        """What messages call it: the key in a task's data that its value names, up to MAX_SHOWN characters."""
+        """The name of the object in messages: its key in a task's data, cut to MAX_SHOWN characters."""
         return self.template.removeprefix("$")[:MAX_SHOWN]
 
 
@@ -77,25 +81,26 @@ class SpanControl:
 
     @property
     def region_type(self) -> str:
-        """The type of its regions, and the key of their labels."""
+        """The type of the control's regions, and the key of their labels."""
         return REGION_TYPES[self.tag]
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """The labels that its regions can have."""
+        """The labels that the control's regions can have."""
         return tuple(label.name for label in self.labels)
 
     def read_label(self, saved: str) -> str | None:
         """Return the name of a region's label; None if it is not one of this control's.
 
-        It is found by name; else by value, in case it was saved before the label had an alias; else by
-        ``predicted_values``, which can contain the old name of a renamed label.
+        The label is looked up by name first, then by value, in case it was saved before the label had an alias.
+        Last it is looked up in ``predicted_values``, which can contain the old name of a renamed label.
         """
         return self._names.get(saved)
 
     @cached_property
     def _names(self) -> Mapping[str, str]:
-        # later entries win: so the surest rule comes last, and predicted_values are read from the last label on
+        # Later entries override earlier ones. So the surest rule comes last, and predicted_values are read from
+        # the last label to the first.
         names = {past: label.name for label in reversed(self.labels) for past in label.predicted_values}
         names.update((label.value, label.name) for label in self.labels)
         names.update((label.name, label.name) for label in self.labels)
@@ -106,15 +111,15 @@ class SpanControl:
 class LabelingConfig:
     """The controls of a project that label text, in the order of the config; at least one.
 
-    expand: makes the config for a task from its data, if there is a ``<Repeater>``; ``controls`` then have the
-    repeated tags once, with their names as written.
+    expand: a function that makes the config for a task from the task's data; None if there is no ``<Repeater>``.
+    If there is one, ``controls`` has each repeated tag once, with its name as written.
     """
 
     controls: tuple[SpanControl, ...]
     expand: "Callable[[object], LabelingConfig] | None" = field(default=None, compare=False, repr=False)
 
     def for_task(self, data: object) -> "LabelingConfig":
-        """Return the config as the page has it for a task with this data: itself, unless something is repeated."""
+        """Return the config as the page makes it for a task's data: this one, if it has no ``<Repeater>``."""
         return self if self.expand is None else self.expand(data)
 
     @cached_property
@@ -133,7 +138,7 @@ class LabelingConfig:
         return config._by_object.get(text_object, ())  # noqa: SLF001 - another object of this class
 
     def control_for(self, text_object: TextObject, label_name: str) -> SpanControl | None:
-        """Return the first control over an object that has a label; None if none has."""
+        """Return the first control over an object that has a label; None if no control has it."""
         config = text_object.task_config or self
         return config._by_label.get((text_object, label_name))  # noqa: SLF001 - another object of this class
 
@@ -144,7 +149,7 @@ class LabelingConfig:
 
         The rules are, in order: ``predicted_values``, the same name, the same name in another case, a usual
         synonym. The first rule that finds a label wins; if it finds several, the first of them in the config wins.
-        text_object: only the labels of the controls over it count; None: all do.
+        text_object: if given, only the labels of the controls over this object count.
         """
         controls = self.controls if text_object is None else self.controls_for(text_object)
         predicted: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What an annotator sees of one object of a task, and how its regions say where they are.
+"""The text that an annotator sees of one object of a task, and how regions say where in it they are.
 
 Elsewhere in the package offsets are code points of ``Document.text``. Only this module, paragraphs.py and
 hypertext.py know the units of each tag: Text counts code points, Paragraphs and the XPath offsets of HyperText
@@ -22,11 +22,11 @@ class Document(Protocol):
 
     @property
     def text(self) -> str:
-        """What the model reads; offsets are code points of it, half-open."""
+        """The text that the model reads; offsets are its code points, half-open."""
 
     @property
     def borders(self) -> tuple[int, ...]:
-        """Where its utterances or blocks begin, without the first, in order; no entity crosses these."""
+        """The offsets at which all utterances or blocks but the first begin, in order; no entity crosses one."""
 
     def value(self, start: int, end: int) -> dict[str, Any] | None:
         """Return a region's value, without its labels; None if nothing of the stretch can be selected."""
@@ -36,9 +36,9 @@ class Document(Protocol):
 
 
 def open_document(text_object: TextObject, value: object) -> Document:
-    """Open the value that a task's data (or, for a URL, its address) has for an object.
+    """Open an object's value: that in the task's data or, if that is a URL, the text behind it.
 
-    Raises UnreadableTextError for what the page cannot show; an empty string is a text.
+    Raises UnreadableTextError if the page cannot show the value; an empty string is a valid text.
     """
     if value is MISSING:
         raise UnreadableTextError(f"{text_object.data_key}: the task's data has no such key")

@@ -10,24 +10,26 @@ START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
 TASKS_CREATED = "TASKS_CREATED"
 TASKS_DELETED = "TASKS_DELETED"
-# Action -> the key of its annotations, an object or a list; ANNOTATIONS_CREATED has a list under the singular.
+# Action -> the key of its annotations, which are an object or a list. ANNOTATIONS_CREATED has a list, although its
+# key is a singular.
 ANNOTATION_KEYS = {
     "ANNOTATION_CREATED": "annotation",
     "ANNOTATION_UPDATED": "annotation",
     "ANNOTATIONS_CREATED": "annotation",
     "ANNOTATIONS_DELETED": "annotations",
 }
-# Action -> how many more annotations the project has for each in the event.
+# Action -> the change in the project's number of annotations for each annotation in the event.
 ADDED = {"ANNOTATION_CREATED": 1, "ANNOTATIONS_CREATED": 1, "ANNOTATIONS_DELETED": -1}
 KNOWN_ACTIONS = frozenset({*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, TASKS_CREATED, TASKS_DELETED})
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvent:
-    """An event, as far as it can be trusted: as a hint that something changed.
+    """An event; it is trusted only as a hint that something changed.
 
-    project_id: None if it names no project. updates: annotations that were created, changed or deleted.
-    added: how many more annotations the project has; negative if some were deleted.
+    project_id: None if the event names no project.
+    updates: how many annotations were created, changed or deleted.
+    added: how many annotations the project has more than before; negative if some were deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
     may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on
     annotation submission", not from its button; False only if the event says that the switch is off.
@@ -42,7 +44,7 @@ class WebhookEvent:
 
 
 def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
-    """Read a webhook's body; nothing in it is taken for granted."""
+    """Read a webhook's body; any part of it may be missing or malformed."""
     project = data.get("project")
     details = project if isinstance(project, Mapping) else {}
     project_id = parse_project_id(details.get("id") if details else project)
@@ -51,7 +53,7 @@ def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
         annotations = data.get(ANNOTATION_KEYS[action])
         updates = len(annotations) if isinstance(annotations, list) else 1
     label_config = details.get("label_config") if action == PROJECT_UPDATED else None
-    # Label Studio shows the switch as the number of annotations that start a training; 0: off
+    # Label Studio shows the switch as the number of annotations that start a training; 0 means off
     switch = details.get("min_annotations_to_start_training")
     return WebhookEvent(
         action,

@@ -1,8 +1,8 @@
-"""Texts behind URLs: from Label Studio, from hosts that the operator lists, and from nowhere else.
+"""Fetches the texts behind URLs: only from Label Studio and from hosts that the operator lists.
 
-A task's data comes from whoever may import tasks, so an address in it must not make the server ask its own network
-(server-side request forgery, OWASP): hosts are listed, addresses checked, and the connection goes to the address
-that was checked.
+A task's data comes from anyone who may import tasks, so a URL in it must not make the server send requests into
+its own network (server-side request forgery, OWASP). So the operator lists the allowed hosts, the addresses of a
+host are checked, and the connection goes to the address that was checked.
 """
 
 import base64
@@ -21,11 +21,12 @@ from huggingface_ner.errors import HuggingFaceNERError
 
 MAX_REDIRECTS = 5
 ANY_PUBLIC_HOST = "*"
-ACCESS_TOKEN_SECONDS = 240.0  # Label Studio's live 5 minutes
+ACCESS_TOKEN_SECONDS = 240.0  # Label Studio's access tokens are valid for 5 minutes
 _CHUNK = 65_536
-# Label Studio's routes for uploads, local files and storages; the key goes to no other path that a task can name.
+# Label Studio's routes for uploads, local files and storages. The API key is not sent to any other path
+# that a task can name.
 _FILE_ROUTE = re.compile(r"/(data|storage-data)/|/(tasks|projects)/[0-9]+/(resolve|presign)/", re.ASCII)
-# What a server may read as a step to another route.
+# Parts of a path that a server may read as a step to another route.
 _WAY_UP = re.compile(r"\.\.|%2e|%2f|%5c|\\|//", re.IGNORECASE)
 
 
@@ -37,7 +38,7 @@ class UrlFetcher:
     """Fetches texts; safe to share between threads.
 
     allowed_hosts: host names besides Label Studio's; ``*`` stands for every host with public addresses only.
-    max_bytes, timeout: limits for one text, redirects included; the timeout in seconds.
+    max_bytes, timeout: limits for one text, redirects included; the timeout is in seconds.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class UrlFetcher:
         self._token_lock = threading.Lock()
 
     def __call__(self, url: str) -> str:
-        """Return the text behind a URL, line ends as they are; raises FetchError."""
+        """Return the text behind a URL, with its line ends unchanged; raises FetchError."""
         deadline = time.monotonic() + self._timeout
         is_ours = True  # False from the first redirect to another origin on
         for _ in range(MAX_REDIRECTS + 1):
@@ -138,7 +139,7 @@ class UrlFetcher:
                     raise FetchError(f"{host}: the text takes longer than URL_TIMEOUT={self._timeout:g} s")
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise FetchError(f"{host}: the text breaks off: {type(error).__name__}") from error
-        # as the browser's fetch(url).text() does, whatever the header says
+        # UTF-8 whatever the header says, as in the browser's fetch(url).text()
         return content.decode("utf-8-sig", "replace")
 
     def _credentials(self, url: str, deadline: float) -> dict[str, str]:

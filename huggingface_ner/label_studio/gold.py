@@ -18,8 +18,9 @@ def read_gold(
 ) -> Iterator[AnnotatedText]:
     """Yield the texts of annotated tasks, one for each object.
 
-    Cancelled annotations are ignored; of several, the ground truth counts, else the newest.
-    left_out: counts all regions of the annotations that are used, and which of them and of the tasks are not.
+    Cancelled annotations are ignored. If a task has several others, the ground truth is used or, without a ground
+    truth, the newest one.
+    left_out: counts all regions of the annotations that are used, and the regions and tasks that are left out.
     """
     left_out = LeftOut() if left_out is None else left_out
     for number, task in enumerate(tasks, start=1):
@@ -44,7 +45,7 @@ def read_gold(
 
 
 def best_annotation(task: object) -> Mapping[str, Any] | None:
-    """Return the annotation of a task to learn from; None if it has none that is not cancelled."""
+    """Return the annotation of a task to learn from; None if it has no annotation, or only cancelled ones."""
     annotations = task.get("annotations") if isinstance(task, Mapping) else None
     usable = [
         annotation
@@ -63,7 +64,10 @@ def best_annotation(task: object) -> Mapping[str, Any] | None:
 
 
 def _since_epoch(time: object) -> timedelta:
-    """Return an ISO 8601 time as the time since 1970, UTC if it has no offset; what is not one is the oldest."""
+    """Return the time from 1970 to an ISO 8601 time, which is in UTC if it has no offset.
+
+    Anything that is not such a time counts as the oldest.
+    """
     try:
         parsed = datetime.fromisoformat(time) if isinstance(time, str) else None
     except ValueError:

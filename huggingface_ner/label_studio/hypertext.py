@@ -1,7 +1,7 @@
 """``<HyperText>``: HTML as the page shows it.
 
-A region has its place twice: by XPath, with UTF-16 offsets inside a text node, and by ``globalOffsets``, code
-points over all text nodes of the body, in which a ``<br>`` counts one.
+A region says where it is in two ways: by XPath, with UTF-16 offsets inside a text node, and by ``globalOffsets``.
+The latter count code points over all text nodes of the body, and a ``<br>`` as one code point.
 """
 
 import re
@@ -14,7 +14,8 @@ from typing import Any
 from huggingface_ner.label_studio.page_nodes import PageNode, visit_page
 from huggingface_ner.label_studio.utf16 import CodeUnits
 
-# Text in these continues the text around them; the text of any other element is separated from it.
+# Text in these elements continues the text around them. Text in any other element is separated from the text
+# around that element.
 _INLINE = frozenset(
     [
         "a",
@@ -56,7 +57,7 @@ _INLINE = frozenset(
         "wbr",
     ]
 )
-# Their text nodes are in the page, but cannot be selected.
+# The text nodes of these elements are in the page, but cannot be selected.
 _UNSEEN = frozenset(
     [
         "script",
@@ -78,7 +79,7 @@ _STEP = re.compile(r"/([^/\[\]]+)(?:\[([1-9][0-9]{0,8})\])?")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A stretch of the text: a text node's, a <br>'s, or an inserted line break that is not in the document.
+    """A stretch of the text: a text node, a <br>, or an inserted line break that is not in the document.
 
     node: the text node; None for the other kinds.
     start: where it begins in the text. global_start: where it begins in globalOffsets; None for an inserted break.
@@ -99,7 +100,7 @@ class _Piece:
 
 
 class HyperTextDocument:
-    """A piece of HTML; words of neighbouring blocks are kept apart by line breaks that are in no region.
+    """A piece of HTML; inserted line breaks, which are in no region, separate the words of neighbouring blocks.
 
     inline: see visit_page.
     """
@@ -114,7 +115,7 @@ class HyperTextDocument:
         self._global_starts = [piece.global_start or 0 for piece in self._counted]
 
     def value(self, start: int, end: int) -> dict[str, Any] | None:
-        """Return a region's value, without its labels; None if no text node is within."""
+        """Return a region's value, without its labels; None if there is no text node in the stretch."""
         first, last = bisect_right(self._starts, start) - 1, bisect_right(self._starts, end - 1) - 1
         pieces = [piece for piece in self._pieces[max(first, 0) : last + 1] if piece.node is not None]
         if not pieces:
@@ -134,7 +135,7 @@ class HyperTextDocument:
         }
 
     def offsets(self, value: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Return the stretch of the text that a region's value selects: by XPath, else by code points."""
+        """Return the stretch of the text that a value selects, by XPath or, if that fails, by code points."""
         start = self._in_node(value.get("start"), value.get("startOffset"))
         end = self._in_node(value.get("end"), value.get("endOffset"))
         if start is None or end is None:
@@ -148,9 +149,9 @@ class HyperTextDocument:
 
     @cached_property
     def _by_step(self) -> dict[tuple[int, str, int], PageNode | _Piece]:
-        """What each step of an XPath leads to: by parent (its ``id``, 0 for the body), name and index.
+        """What each step of an XPath leads to; the key is the parent (its ``id``, 0 for the body), name and index.
 
-        A step leads to a node or, if it is a text node's, to its piece.
+        A step to an element leads to its node, a step to a text node leads to its piece.
         """
         ways: dict[tuple[int, str, int], PageNode | _Piece] = {}
         for piece in self._pieces:
@@ -182,7 +183,7 @@ class HyperTextDocument:
     def _from_global(self, place: object, *, is_end: bool = False) -> int | None:
         if not isinstance(place, int) or place < 0 or not self._counted:
             return None
-        # an end belongs to the piece before it
+        # an end between two pieces belongs to the first of them
         piece = self._counted[max(bisect_right(self._global_starts, place - is_end) - 1, 0)]
         return piece.start + min(max(place - (piece.global_start or 0), 0), len(piece.text))
 

@@ -1,9 +1,9 @@
-"""Interactive annotating: label one mention, get all the same strings.
+"""Interactive annotating: a person labels one mention, and its other occurrences get the same label.
 
 With Auto-Annotation on, Label Studio's page requests a prediction for each region that a person draws or relabels.
 ``context["result"]`` holds the page's regions with the same label, control and object; the drawn one is the last.
 The page adds every region of the answer to the annotation at once, without asking. So the answer must not have
-anything that the page has already: neither the model's predictions nor an id that was used before.
+anything that the page already has: neither the model's predictions nor an id that was used before.
 """
 
 import logging
@@ -19,9 +19,9 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfig, SpanCon
 from huggingface_ner.label_studio.occurrences import find_occurrences
 from huggingface_ner.label_studio.tasks import TaskReader
 
-# More would make the page slow: it sends a request for each of its regions when the task is opened again.
+# More would make the page slow: when the task is opened again, it sends a request for each region.
 MAX_REGIONS = 500
-# Anything longer is a passage, and searching for it takes long in a text that repeats itself.
+# A longer mention is a passage. Searching for a passage takes long in a text that repeats itself.
 MAX_MENTION_CHARACTERS = 1_000
 MAX_SEEN_REGIONS = 10_000
 
@@ -32,18 +32,18 @@ class SeenRegions:
     """The regions of the most recent contexts; thread-safe, bounded in memory.
 
     The page sends a region again if it is relabelled within seconds of being drawn. With several server processes
-    this is only a hint, since the second request may reach a process that has not seen the first. The new label
-    may then be put on strings that have the old one already, but no label is put on a string twice.
+    this record is only a hint, since the second request may reach a process that has not seen the first. The new
+    label may then be put on strings that have the old one already, but no label is put on a string twice.
     """
 
     def __init__(self, capacity: int = MAX_SEEN_REGIONS) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
-        # hashes, the most recent last: ids come from outside and may be of any length
+        # hashes, because ids come from outside and may be of any length; the most recent is last
         self._hashes: dict[int, None] = {}
 
     def add(self, task_id: object, region_ids: Iterable[str]) -> set[str]:
-        """Remember the ids of a task's regions; returns those of them that were known before."""
+        """Remember the ids of a task's regions; returns the ids that were known before."""
         task = task_id if isinstance(task_id, int | str) else None
         hashes = {region_id: hash((task, region_id)) for region_id in region_ids}
         with self._lock:
@@ -78,8 +78,8 @@ def answer_drawn_region(
     """Return for each task the regions that label all other occurrences of the drawn region's string.
 
     tasks: the first is the one that is open in the page; the others get no regions.
-    context: as the page sends it. If something is wrong with it or with the task, the answer is no regions.
-    seen: remembers the regions of earlier contexts; the process's own unless given.
+    context: as the page sends it. If something is wrong with it or with the task, the answer has no regions.
+    seen: remembers the regions of earlier contexts; by default the one that this process shares.
     """
     answers: list[list[dict[str, Any]]] = [[] for _ in tasks]
     if tasks:
@@ -126,8 +126,8 @@ def _drawn(region: object, config: LabelingConfig) -> _Drawn | None:
 def _stored_regions(task: Mapping[str, Any]) -> Iterator[object]:
     """Yield the regions that the page may show: of all drafts and annotations, and of the newest prediction.
 
-    The prediction's regions count only while there is no draft: the page shows them, but no draft or annotation
-    may have them yet.
+    The prediction's regions count only while there is no draft: then the page may show them before any draft or
+    annotation has them.
     """
     drafts, predictions = _items(task, "drafts"), _items(task, "predictions")
     newest = [] if drafts else [max(predictions, key=_number, default=None)]
@@ -146,7 +146,7 @@ def _places(regions: Iterable[object], control: SpanControl, document: Document)
 
 
 def _copies(drawn: _Drawn, document: Document, places: Iterable[tuple[int, int]]) -> Iterator[dict[str, Any]]:
-    """Yield the drawn region at other places."""
+    """Yield a copy of the drawn region for each place, up to MAX_REGIONS."""
     for count, (start, end) in enumerate(places):
         if count == MAX_REGIONS:
             logger.info("interactive annotating: only the first %d occurrences are labelled", MAX_REGIONS)

@@ -10,7 +10,7 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfig
 class LabelMatch:
     """The labels of a model and of a labelling config, each in its own order.
 
-    unmatched_model: labels of the model that no label of the config stands for, so they are never suggested.
+    unmatched_model: labels of the model that match no label of the config, so they are never suggested.
     unmatched_config: labels of the config that the model does not know, so they are never suggested either.
     """
 
@@ -38,7 +38,7 @@ class LabelMatch:
         """Say in one sentence what is never suggested and what to do about it; for the log."""
         if self.is_complete:
             told = f"the model knows every label of the labelling config: {_names(self.config)}"
-            left = f"; its labels {_names(self.unmatched_model)} match none, so they are never suggested"
+            left = f"; its other labels, {_names(self.unmatched_model)}, match none and are never suggested"
             return told + (left if self.unmatched_model else "")
         if self.is_empty:
             return (
@@ -59,7 +59,7 @@ class LabelMatch:
 
 
 def match_labels(model_labels: Sequence[str], config: LabelingConfig) -> LabelMatch:
-    """Compare the labels of a model with those of a labelling config, by the rules of its ``match_labels``."""
+    """Compare the labels of a model with those of a labelling config, by ``LabelingConfig.match_labels``."""
     matched = config.match_labels(model_labels)
     reached = set(matched.values())
     return LabelMatch(

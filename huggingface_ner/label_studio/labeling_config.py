@@ -32,10 +32,10 @@ __all__ = [
 
 MAX_CHARACTERS = 1_000_000
 MAX_CACHED_CHARACTERS = 2_000_000
-# Controls times objects: toName may name several.
+# Each pair of a control and one of its objects counts: toName may name several objects.
 MAX_CONTROLS = 100_000
 VALUE_TYPES = ("", "text", "json", "url")
-# As the page does, tags are told apart without regard to case.
+# The case of tag names is ignored, as in the page.
 _CONTROL_TAGS = {tag.lower(): tag for tag in REGION_TYPES}
 _OBJECT_TAGS = {tag.lower(): tag for tag in OBJECT_TAGS}
 
@@ -46,9 +46,9 @@ _cache_lock = threading.Lock()
 def parse_labeling_config(xml: str) -> LabelingConfig:
     """Read a labelling config; controls that label no text are ignored.
 
-    The configs that were read last are kept, up to MAX_CACHED_CHARACTERS of XML.
-    Raises LabelingConfigError for what is not XML, declares entities, is longer than MAX_CHARACTERS, has no
-    control with labels over a Text, HyperText or Paragraphs object, or uses something there that is not supported.
+    The most recently used configs are cached, up to MAX_CACHED_CHARACTERS of XML.
+    Raises LabelingConfigError if the config is not XML, declares entities, is longer than MAX_CHARACTERS, has no
+    control with labels over a Text, HyperText or Paragraphs object, or uses something unsupported there.
     """
     with _cache_lock:
         config = _cache.get(xml)
@@ -84,8 +84,8 @@ def _config(root: Element) -> LabelingConfig:
     if any(control.labels for control in controls):
         return LabelingConfig(tuple(control for control in controls if control.labels))
     raise LabelingConfigError(
-        "no control labels text: a <Labels>, <HyperTextLabels> or <ParagraphLabels> with a <Label> is needed "
-        'whose toName is the name of a <Text>, <HyperText> or <Paragraphs> with a value like "$text"'
+        "no control labels text: the config needs a <Labels>, <HyperTextLabels> or <ParagraphLabels> with a "
+        '<Label>; its toName must be the name of a <Text>, <HyperText> or <Paragraphs> with a value like "$text"'
     )
 
 
@@ -119,7 +119,7 @@ def _controls(root: Element) -> tuple[SpanControl, ...]:
 
 
 def _listed_labels(control: Mapping[str, str], elements: list[Element]) -> tuple[Label, ...]:
-    """Return a control's labels; raises LabelingConfigError if they come with each task."""
+    """Return a control's labels; raises LabelingConfigError if each task brings its own labels."""
     name = control["name"]
     if control.get("value", "").startswith("$"):
         raise LabelingConfigError(
@@ -130,7 +130,7 @@ def _listed_labels(control: Mapping[str, str], elements: list[Element]) -> tuple
 
 
 def _with_labels(root: Element) -> Iterator[tuple[Element, list[Element]]]:
-    """Yield all elements in order; each control with the <Label>s in it that are in no other control inside it."""
+    """Yield all elements in order, each control with its <Label>s, without those of controls inside it."""
     elements: list[tuple[Element, list[Element]]] = []
     waiting: list[tuple[Element, list[Element]]] = [(root, [])]
     while waiting:
@@ -151,7 +151,7 @@ def _parse(xml: str) -> Element:
     if len(xml) > MAX_CHARACTERS:
         raise LabelingConfigError(f"it is longer than {MAX_CHARACTERS} characters")
     try:
-        # as UTF-8, without a declaration: that could name another encoding
+        # encoded as UTF-8, and without the XML declaration, which could name another encoding
         root: Element = fromstring(_without_declaration(xml).encode(), forbid_dtd=True)
     except DefusedXmlException:
         raise LabelingConfigError("it declares a document type or entities, which is not allowed") from None
@@ -168,12 +168,12 @@ def _without_declaration(xml: str) -> str:
 
 
 def _attributes(element: Element) -> Mapping[str, str]:
-    """Return an element's attributes; the page tells their names apart without regard to case."""
+    """Return an element's attributes, names in lower case; the page ignores the case of the names."""
     return {key.lower(): value for key, value in element.attrib.items()}
 
 
 def _text_object(name: str, element: Element) -> TextObject | None:
-    """Return an object that a control labels; None if it has no value from the task."""
+    """Return an object that a control labels; None if its value does not come from the task."""
     attributes = _attributes(element)
     tag = _OBJECT_TAGS[element.tag.lower()]
     template = attributes.get("value", "")

@@ -1,4 +1,4 @@
-"""The class that predicts, which the setting MODEL_CLASS names."""
+"""Loads the class that predicts, which the setting MODEL_CLASS names."""
 
 import importlib
 import sys
@@ -16,7 +16,7 @@ class ModelClassError(HuggingFaceNERError):
 def load_model_class(name: str, base: type[Any] = LabelStudioMLBase) -> type[Any]:
     """Return the class that ``module:Class`` names; the module may lie in the current folder.
 
-    base: what it has to be a subclass of. Raises ModelClassError.
+    base: the class that it has to be a subclass of. Raises ModelClassError.
     """
     module_name, _, class_name = name.partition(":")
     folder = str(Path.cwd())
@@ -24,7 +24,7 @@ def load_model_class(name: str, base: type[Any] = LabelStudioMLBase) -> type[Any
         sys.path.insert(0, folder)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the module is its author's, and may raise anything
+    except Exception as error:  # the module is written by others, and may raise anything
         raise ModelClassError(
             f"MODEL_CLASS={name}: {module_name} cannot be imported ({type(error).__name__}: {error}); "
             "put the module into the current folder or on PYTHONPATH"

@@ -8,7 +8,7 @@ from itertools import accumulate
 import regex
 
 # Scripts written without spaces: nothing tells where a word ends. Line_Break=SA is Thai, Lao, Khmer, Burmese and
-# their kin; Script_Extensions adds the marks that these scripts share, such as the Japanese long vowel mark.
+# similar scripts; Script_Extensions adds the marks that these scripts share, such as the Japanese long vowel mark.
 _UNSPACED = r"\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{Bopomofo}\p{Yi}\p{lb=SA}"
 _WORD = rf"[[\p{{L}}\p{{N}}\p{{M}}\p{{Join_Control}}_]--[{_UNSPACED}]]"
 # A boundary inside a word ("Paris|ian"), a number ("3|.5") or a character ("e|\u0301"). Hyphens and apostrophes
@@ -18,8 +18,8 @@ _INSIDE_WORD = regex.compile(
     r"|(?<=\p{Nd})(?=[.,]\p{Nd})|(?<=\p{Nd}[.,])(?=\p{Nd})"
     r"|(?=[\p{M}\p{Join_Control}\p{Emoji_Modifier}])|(?<=\u200d)"
 )
-# Korean writes particles onto a word, up to three in a row: "서울에서는" is "서울" (Seoul) with two of them. They
-# are listed, because otherwise "한국" (Korea) would be found in "한국어" (the Korean language) too.
+# Korean writes particles onto a word, up to three in a row: "서울에서는" is "서울" (Seoul) with two of them. The
+# particles are listed, because otherwise "한국" (Korea) would be found in "한국어" (the Korean language) too.
 _PARTICLES = (
     "은|는|이|가|을|를|의|에|에서|에게|에게서|께|께서|한테|한테서|도|만|와|과|랑|이랑|하고|"
     "로|으로|로서|으로서|로써|으로써|까지|부터|처럼|같이|보다|마다|조차|마저|밖에|뿐|"
@@ -27,22 +27,23 @@ _PARTICLES = (
     "이다|입니다|이었다|였다|인|들|님|씨"
 )
 _AFTER_WORD = regex.compile(
-    # composed or, as files from macOS have them, decomposed
+    # the particles may be composed or, as in files from macOS, decomposed
     rf"(?:{_PARTICLES}|{unicodedata.normalize('NFD', _PARTICLES)}){{1,3}}(?![\p{{Hangul}}\p{{M}}])"
 )
 
 
 def find_occurrences(text: str, mention: str, taken: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield where a mention's characters occur in a text, in order, not overlapping.
+    """Yield the stretches of a text in which a mention's characters occur, in order, not overlapping.
 
-    Stretches are in code points, half-open. Left out are those that overlap one in ``taken``, and those that are
-    part of a longer word. Unicode's properties say what a word is, in any language; in a script that is written
+    Stretches are in code points, half-open. Stretches that overlap one in ``taken`` or are part of a longer word
+    are left out. Unicode's properties say what a word is, in any language; in a script that is written
     without spaces nothing counts as part of a longer word.
-    mention: must not be empty. The time is at worst proportional to the text's length times the mention's.
+    mention: must not be empty. In the worst case, the time is proportional to the text's length times the
+    mention's.
     """
     stretches = sorted(taken)
     starts = [start for start, _ in stretches]
-    # the furthest end of each stretch and those before it
+    # for each stretch, the furthest end of it and all stretches before it
     ends = list(accumulate((end for _, end in stretches), max))
     start = text.find(mention)
     while start >= 0:

@@ -8,7 +8,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from huggingface_ner.label_studio.sanitizer import sanitize
 
-# Chromium puts an element deeper than this beside its parent (kMaximumHTMLParserDOMTreeDepth); <html> is at 1.
+# Chromium makes an element that is deeper than this a sibling of its parent (kMaximumHTMLParserDOMTreeDepth). The
+# depth of <html> is 1.
 MAX_DEPTH: Final = 512
 TEXT_STEP: Final = "text()"
 
@@ -18,9 +19,9 @@ class PageNode:
     """An element in the body of the page, or a text node.
 
     name: the tag as the page writes it in XPaths, or ``text()``.
-    index: how many nodes of this name its parent has up to this one; 1 for the first.
-    parent: None for what is directly in the body.
-    text: of a text node, as it is in the page; "" for an element.
+    index: the number of the node among its parent's nodes of the same name; 1 for the first.
+    parent: None for a node that is directly in the body.
+    text: the text of a text node, as it is in the page; "" for an element.
     """
 
     name: str
@@ -54,19 +55,19 @@ class Visit:
 def visit_page(html: str, *, inline: bool) -> Iterator[Visit]:
     """Walk through what the page shows of a HyperText's HTML, in the page's order.
 
-    inline: whether the page puts it into a ``<div>`` (``inline="true"``); else it is a frame's document.
+    inline: whether the page puts it into a ``<div>`` (``inline="true"``); if not, it is a frame's document.
     """
     cleaned = sanitize(html, is_document=not inline).replace("\r\n", "\n").replace("\r", "\n")
     if inline:
         return _walk(LexborHTMLParser(cleaned, is_fragment=True, scripting=True).root, depth=2)
-    # The sanitiser took the document type away: without one Chromium parses in quirks mode, where a table does not
-    # close a paragraph.
+    # The sanitizer has removed the document type. Without one, Chromium parses in quirks mode, in which a table
+    # does not close a paragraph.
     body = LexborHTMLParser(cleaned, scripting=True).body
     return _walk(body.first_child if body is not None else None, depth=3)
 
 
 def _walk(first: LexborNode | None, depth: int) -> Iterator[Visit]:
-    """Yield the steps through a node, the siblings after it, and everything in them; depth: that of the node."""
+    """Yield the steps through a node, the siblings after it, and everything in them; depth: the node's depth."""
     # no recursion: a document may be nested deeper than Python's stack
     stack: list[tuple[LexborNode | None, PageNode | None, dict[str, int]]] = []
     node, parent, counts = first, None, dict[str, int]()

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from huggingface_ner.errors import HuggingFaceNERError
 
 ENCODINGS = ("none", "base64", "base64unicode")
-# A variable, without a full stop after it. The page's own pattern includes one, and so loses it from the text.
+# A variable, without a full stop after it. The page's own pattern includes it, so the page
+# drops that full stop from the text.
 _VARIABLE = re.compile(r"\$[A-Za-z0-9_\[\]{}](?:[A-Za-z0-9_\[\].{}]*[A-Za-z0-9_\[\]{}])?")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _SPACES = re.compile(r"[\t\n\f\r ]+")
 
 
 class _Missing:
-    """What is not in the data: JavaScript's undefined."""
+    """A value that is not in the data: JavaScript's undefined."""
 
 
 MISSING = _Missing()
@@ -27,10 +28,10 @@ class UnreadableTextError(HuggingFaceNERError):
 
 
 def fill_in(template: str, data: object) -> object:
-    """Return what an object tag's ``value`` is for a task.
+    """Return the value that an object tag's ``value`` attribute stands for in a task.
 
-    A single variable is the value itself, of any type; MISSING if the data has none. Several variables, or
-    words around one, make a text.
+    A template that is a single variable gives that variable's value, of any type, or MISSING if the data has none.
+    A template with several variables, or with words around one, gives a text.
     """
     if _VARIABLE.fullmatch(template):
         return look_up(data, template[1:])
@@ -38,7 +39,10 @@ def fill_in(template: str, data: object) -> object:
 
 
 def look_up(data: object, key: str) -> object:
-    """Return the value at a key of a task's data, else at a path ("a.b", "a[0].b"); MISSING if there is none."""
+    """Return the value at a key of a task's data, or at a path ("a.b", "a[0].b") if there is no such key.
+
+    If there is no such path either, the value is MISSING.
+    """
     if isinstance(data, Mapping) and key in data:
         return data[key]
     value = data
@@ -55,7 +59,7 @@ def look_up(data: object, key: str) -> object:
 
 
 def as_text(value: object) -> str:
-    """Return a value as JavaScript's ``String(value)``."""
+    """Return a value as JavaScript's ``String(value)`` does."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -68,7 +72,7 @@ def as_text(value: object) -> str:
 
 
 def decode(text: str, encoding: str) -> str:
-    """Return a text without its ``encoding``; raises UnreadableTextError if it is not in that encoding.
+    """Decode a text; raises UnreadableTextError if it is not in that encoding.
 
     base64 gives one character for each byte, as the browser's atob does; base64unicode reads the bytes as UTF-8.
     """

@@ -16,7 +16,7 @@ _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class ParagraphsDocument:
-    """The utterances' texts, joined by line breaks; each is a text node, so no character is dropped."""
+    """The utterances' texts, joined by line breaks; each is a text node in the page, so nothing is dropped."""
 
     def __init__(self, paragraphs: list[str]) -> None:
         self.text = "\n".join(paragraphs)
@@ -59,8 +59,9 @@ class ParagraphsDocument:
 def read_utterances(value: object, text_key: str, *, is_sorted: bool) -> list[str]:
     """Return the texts of a dialogue in the page's order.
 
-    value: the list of utterances, or JSON of it; UnreadableTextError if it is something else.
-    is_sorted: whether the page sorts by ``start``, then ``end``; what starts at 0 or has no start goes last.
+    value: the list of utterances, or its JSON; raises UnreadableTextError if it is anything else.
+    is_sorted: whether the page sorts by ``start``, then ``end``; utterances that start at 0 or have no start come
+    last.
     """
     if isinstance(value, str):
         try:
@@ -77,7 +78,7 @@ def read_utterances(value: object, text_key: str, *, is_sorted: bool) -> list[st
 
 
 def _shown(value: object) -> str:
-    """Return what React shows of a value: texts, numbers and lists of them."""
+    """Return a value as React shows it; only texts, numbers and lists of them are shown."""
     if isinstance(value, list):
         return "".join(_shown(item) for item in value)
     if value is None or isinstance(value, bool | dict):

@@ -10,7 +10,7 @@ def checked(start: int | None, end: int | None, length: int) -> tuple[int, int] 
 
 
 def whole_number(value: object) -> int | None:
-    """Return an offset as Label Studio lets clients write it: 3 or 3.0; None for anything else."""
+    """Return an offset that is written as 3 or 3.0, both of which Label Studio accepts; None for anything else."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -17,7 +17,7 @@ def predict_tasks(
     reader: TaskReader,
     tag: Callable[[list[str]], list[TaggedText]],
 ) -> list[dict[str, Any]]:
-    """Return a ``result`` and a ``score`` for each task, in order; a task that cannot be read gets [] and 1.
+    """Return a ``result`` and a ``score`` for each task, in order; a task that cannot be read gets [] and 1.0.
 
     names: the config's label for each of the model's labels that has one; see LabelingConfig.match_labels.
     tag: returns each text's spans and score.
@@ -32,9 +32,9 @@ def predict_tasks(
     tagged = tag([document.text for _, _, document in opened])
     for (index, text_object, document), found in zip(opened, tagged, strict=True):
         results[index] += _regions(found.spans, config, names, text_object, document)
-        scores[index] = min(scores.get(index, 1.0), found.score)  # a task is as sure as its least sure text
+        scores[index] = min(scores.get(index, 1.0), found.score)  # the lowest score of its texts
     # Label Studio offers the task with the lowest score first, as the one that the model is least certain of. A
-    # model says nothing of a task that cannot be read, so that goes last, as a text without words does.
+    # model says nothing about a task that cannot be read, so such a task goes last, as does a text without words.
     return [{"result": result, "score": scores.get(index, 1.0)} for index, result in enumerate(results)]
 
 

@@ -1,8 +1,8 @@
-"""Projects as Label Studio names them."""
+"""Reads the ids of Label Studio's projects."""
 
 import re
 
-# "<id>.<created at>" in /setup and /predict, a number in webhooks; the database counts to 2**31 - 1
+# An id is "<id>.<created at>" in /setup and /predict, and a number in webhooks; the largest is 2**31 - 1.
 _PROJECT_ID = re.compile(r"([1-9][0-9]{0,9})(?:\.[0-9]*)?", re.ASCII)
 
 

@@ -13,7 +13,7 @@ from huggingface_ner.label_studio.places import whole_number
 from huggingface_ner.left_out import LeftOut, ReadingReason
 from huggingface_ner.spans import Span
 
-# An utterance's index with more digits is no index.
+# A number with this many digits or more is not an utterance's index.
 MAX_DIGITS = 10
 
 
@@ -22,10 +22,10 @@ def read_spans(
 ) -> list[Span]:
     """Return the spans of the regions that these controls made over a document, in order.
 
-    results: an annotation's or a prediction's ``result``. A region with several labels is several spans; blanks at
-    its edges do not count. Ignored are regions of other controls, regions without a label of these, and those that
-    select nothing but blanks.
-    left_out: counts the regions of these controls, and those of them that are ignored.
+    results: an annotation's or a prediction's ``result``. A region with several labels gives several spans.
+    Blanks at the edges of a region are left off. A region is ignored if it is of another control, has no label of
+    these controls, or selects nothing but blanks.
+    left_out: counts the regions of these controls, and the ignored ones among them.
     """
     left_out = LeftOut() if left_out is None else left_out
     by_name = {control.name: control for control in controls}
@@ -41,10 +41,10 @@ def read_spans(
 def count_unread(
     results: object, controls: Sequence[SpanControl], opened: Collection[str], left_out: LeftOut
 ) -> None:
-    """Count the regions of an annotation that no ``read_spans`` gets to see.
+    """Count the regions of an annotation that ``read_spans`` never reads.
 
-    controls: all that label text in the task. opened: the names of those of their objects whose text can be read.
-    What other tags than controls of spans save is not counted.
+    controls: all controls that label text in the task. opened: the names of their objects whose text can be read.
+    Regions of tags that do not label spans are not counted.
     """
     known = {(control.name, control.object.name) for control in controls}
     for region in results if isinstance(results, list) else []:
@@ -77,14 +77,14 @@ def _spans(value: object, control: SpanControl, document: Document, left_out: Le
 
 
 def _region_type(value: object) -> str | None:
-    """Return the type of the control of spans that made a region with this value; None if none did."""
+    """Return the type of a region with this value; None if no control that labels spans made it."""
     if not isinstance(value, Mapping):
         return None
     return next((region_type for region_type in REGION_TYPES.values() if region_type in value), None)
 
 
 def _saved_labels(value: object, region_type: str) -> list[object]:
-    """Return what a region has for labels; [None] if it has none."""
+    """Return the labels of a region as they are saved; [None] if it has none."""
     saved = value.get(region_type) if isinstance(value, Mapping) else None
     return saved if isinstance(saved, list) and saved else [None]
 
@@ -111,7 +111,7 @@ def _why_no_place(value: Mapping[str, Any]) -> ReadingReason:
 
 
 def _edge(value: Mapping[str, Any], name: str) -> tuple[int, int] | None:
-    """Return an edge of a region as numbers that compare; None if it is not written in numbers."""
+    """Return an edge of a region as numbers that can be compared; None if it is not written in numbers."""
     where, offset = value.get(name), whole_number(value.get(f"{name}Offset"))
     # the index of an utterance is a string, the offset in a plain text is not
     is_index = offset is not None and isinstance(where, str) and where.isdecimal() and len(where) < MAX_DIGITS
@@ -139,9 +139,9 @@ def within_borders(span: Span, document: Document) -> Iterator[Span]:
 
 
 def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:
-    """Return a region for a span, complete as strict validation wants it; None if it would select nothing.
+    """Return a region for a span, with all that strict validation requires; None if it would select nothing.
 
-    The span's label has to be one of the control's names.
+    The span's label has to be one of the control's label names.
     """
     if not 0 <= span.start < span.end <= len(document.text):
         return None

@@ -11,15 +11,15 @@ DEFAULT_FLAG = "{{idx}}"
 
 
 def has_repeater(root: Element) -> bool:
-    """Whether a config repeats anything."""
+    """Whether a config has a ``<Repeater>``."""
     return any(_is_repeater(element) for element in root.iter())
 
 
 def expand_repeaters(root: Element, data: object) -> Element:
-    """Return a config as the page makes it for a task with this data; the root itself stays as it is.
+    """Return a config as the page makes it for a task with this data; the root is not changed.
 
-    In each copy the first index flag of each attribute becomes the item's number. Raises UnreadableTextError if
-    the result would have more than MAX_ELEMENTS.
+    In each copy, the first index flag of each attribute is replaced by the item's number. Raises
+    UnreadableTextError if the result would have more than MAX_ELEMENTS.
     """
     return _Expansion(data).expand(root, {})
 
@@ -29,7 +29,7 @@ def _is_repeater(element: Element) -> bool:
 
 
 class _Expansion:
-    """One expansion of a config; counts what it makes."""
+    """One expansion of a config; counts the elements that it makes."""
 
     def __init__(self, data: object) -> None:
         self._data = data

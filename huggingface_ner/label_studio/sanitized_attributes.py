@@ -1,4 +1,4 @@
-"""Attributes as sanitize-html writes them; they are text inside elements such as ``<noscript>``."""
+"""Writes attributes as sanitize-html does; inside elements such as ``<noscript>`` they are text."""
 
 import re
 from collections.abc import Mapping
@@ -167,6 +167,6 @@ def _style(value: str) -> str:
 
 
 def _is_unsafe(address: str) -> bool:
-    """Whether an address has another scheme than the page lets through."""
+    """Whether an address has a scheme that the page does not let through."""
     scheme = _SCHEME.match(_COMMENT.sub("", _CONTROL.sub("", address)))
     return scheme is not None and scheme[1].lower() not in _SAFE_SCHEMES

@@ -1,10 +1,10 @@
-"""HTML as Label Studio's page cleans it before it shows it.
+"""Cleans HTML as Label Studio's page does before the page shows the HTML.
 
 The page of Label Studio 1.23.2 runs ``sanitizeHtml`` of its editor (``utils/html.js``): sanitize-html over
-htmlparser2 with every tag allowed, and scripts and iframes cut out with all they hold. htmlparser2 is not an HTML5
-parser: it has its own rules for comments, for unfinished tags and for which tag closes which, and a browser parses
-what it writes. This module follows those rules, so that the text nodes that a browser makes of the output are the
-page's.
+htmlparser2 with every tag allowed, and scripts and iframes cut out with all their content. htmlparser2 is not an
+HTML5 parser: it has its own rules for comments, for unfinished tags and for which tag closes which, and a browser
+parses its output. This module follows those rules. So the text nodes that a browser makes of this module's output
+are the same as in the page.
 """
 
 import re
@@ -28,20 +28,20 @@ from huggingface_ner.label_studio.sanitizer_tags import (
     WRITTEN_SELF_CLOSING,
 )
 
-# For many tags a browser searches all open elements; this limits what such a tag can cost.
+# For many tags, a browser searches all open elements; this limits the cost of such a tag.
 MAX_NESTING = 35_000
 _SPACE = re.compile(r"[ \n\t\f\r]*")
 _TAG_NAME = re.compile(r"[A-Za-z][^ \n\t\f\r/>]*")
 _CLOSING_NAME = re.compile(r"[^ \n\t\f\r>]*")
 _ATTRIBUTE_NAME = re.compile(r".[^ \n\t\f\r/>=]*", re.DOTALL)
 _UNQUOTED = re.compile(r"[^ \n\t\f\r>]*")
-# "&#x" at the very end swallows the text before it
+# "&#x" at the very end of the input makes htmlparser2 lose the text before it
 _SWALLOWING_END = re.compile(r"&#[xX]\Z")
 _SPECIAL_END = {
     name: re.compile(f"</{name}(?=[> \\n\\t\\f\\r])", re.IGNORECASE) for name in ("script", "style", "title")
 }
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-# "constructor" is what the editor's table of tags inherits from JavaScript's Object
+# "constructor" is cut out because the editor's table of tags inherits this name from JavaScript's Object
 _CUT_OUT = frozenset({"script", "iframe", "constructor"})
 _VIDEO_HOSTS = frozenset(
     {"www.youtube.com", "youtube.com", "www.youtube-nocookie.com", "youtube-nocookie.com", "youtu.be"}
@@ -49,9 +49,9 @@ _VIDEO_HOSTS = frozenset(
 
 
 def sanitize(html: str, *, is_document: bool) -> str:
-    """Return HTML as the browser gets it; takes time and memory in proportion to the input.
+    """Return the HTML that the browser gets; takes time and memory in proportion to the input.
 
-    is_document: whether it becomes a separate document: then a byte order mark in front is taken off.
+    is_document: whether the HTML becomes a separate document; if so, a byte order mark at its start is removed.
     Raises UnreadableTextError if elements are nested deeper than MAX_NESTING.
     """
     return _Sanitizer(_SURROGATE.sub("\ufffd", html), is_document).run()
@@ -60,7 +60,7 @@ def sanitize(html: str, *, is_document: bool) -> str:
 class _Sanitizer:
     """Reads HTML once, from left to right, and writes as it goes.
 
-    Methods that read return the place where reading goes on, or the input's length if nothing is left to read.
+    Methods that read return the index at which reading continues, or the input's length if nothing is left.
     """
 
     def __init__(self, html: str, is_document: bool) -> None:
@@ -74,7 +74,7 @@ class _Sanitizer:
 
     def run(self) -> str:
         html, end = self._html, len(self._html)
-        start = place = 0  # where the text begins that is not written yet, and where to look for the next tag
+        start = place = 0  # start of the text that is not written yet; where to look for the next tag
         while (tag := html.find("<", place)) >= 0 and tag + 1 < end:
             following = html[tag + 1]
             if following in "!?" or (following.isascii() and following.isalpha()):
@@ -105,7 +105,7 @@ class _Sanitizer:
         return self._opening_tag(tag)
 
     def _declaration(self, tag: int) -> int:
-        """Read a comment, a CDATA section or anything else that begins with "<!"; nothing of it is written."""
+        """Skip a comment, a CDATA section or anything else that begins with "<!"."""
         html = self._html
         if html.startswith("<!--", tag):
             return self._until("-->", tag + 2)
@@ -119,7 +119,8 @@ class _Sanitizer:
     def _until(self, closing: str, place: int, *, text_from: int | None = None) -> int:
         """Skip everything up to the end of a closing string.
 
-        If there is none, the rest of the input is skipped; from text_from on, if given, it is written as text.
+        If there is no closing string, the rest of the input is skipped. If text_from is given, the input from
+        there on is written as text first.
         """
         found = self._html.find(closing, place)
         if found >= 0:
@@ -197,7 +198,7 @@ class _Sanitizer:
         return closing + 1
 
     def _special_text(self, name: str, place: int) -> int:
-        """Read what a script, style or title holds: tags are text there."""
+        """Read the content of a script, style or title, in which tags are text."""
         if name not in _SPECIAL_END:
             return place
         found = _SPECIAL_END[name].search(self._html, place)
@@ -260,7 +261,7 @@ class _Sanitizer:
             if self._is_document and not self._out:
                 decoded = decoded.removeprefix("\ufeff")
             if "\0" in decoded and all(name in AROUND for name, _, _ in self._open[-3:]):
-                # a browser drops NULs here, and they must not make it begin the body
+                # a browser drops NULs here, and they must not make it open the body
                 decoded = decoded.replace("\0", "")
             is_raw = bool(self._open) and self._open[-1][0] in ("script", "style")
             self._out.append(decoded if is_raw else escape(decoded))

@@ -1,4 +1,4 @@
-"""What htmlparser2 and sanitize-html know of tags, which is not what HTML5 says."""
+"""The rules of htmlparser2 and sanitize-html for tags, which differ from those of HTML5."""
 
 VOID = frozenset(
     [

@@ -27,7 +27,7 @@ TaskDocuments = list[tuple[TextObject, Document]]
 
 
 class TaskReader:
-    """Reads tasks; one that cannot be read is logged by its id, and the others are read all the same.
+    """Reads tasks; if a task cannot be read, its id is logged, and the other tasks are still read.
 
     fetch: returns the text behind a URL or raises FetchError; called only for objects with ``valueType="url"``.
     label_studio_host: the base of relative addresses, and the host that resolves storage URIs.
@@ -38,7 +38,10 @@ class TaskReader:
         self._host = label_studio_host
 
     def documents(self, task: object, config: LabelingConfig, left_out: LeftOut | None = None) -> TaskDocuments:
-        """Return the documents of one task. left_out: counts it, if one of its texts cannot be read."""
+        """Return the documents of one task.
+
+        left_out: counts the task if one of its texts cannot be read.
+        """
         documents: TaskDocuments = []
         reasons: list[TaskReason] = []
         task = task if isinstance(task, Mapping) else {}
@@ -83,7 +86,7 @@ class TaskReader:
 
 
 def task_reader(settings: Settings) -> TaskReader:
-    """Return a reader that fetches what the settings allow."""
+    """Return a reader that fetches only URLs that the settings allow."""
     return TaskReader(_fetcher(settings), settings.label_studio_host)
 
 

@@ -1,4 +1,4 @@
-"""Code points and UTF-16 code units, in which browsers count."""
+"""Converts between code points and UTF-16 code units; browsers count in code units."""
 
 from bisect import bisect_left
 
@@ -8,14 +8,14 @@ class CodeUnits:
 
     def __init__(self, text: str) -> None:
         self._length = len(text)
-        # where each character is that takes two units: in code points, and in units
+        # the positions of the characters that take two units, first in code points, then in units
         self._pairs = [] if text.isascii() else [index for index, char in enumerate(text) if char > "\uffff"]
         self._pair_units = [index + before for before, index in enumerate(self._pairs)]
 
     def before(self, code_point: int) -> int:
-        """Return how many code units stand before a code point."""
+        """Return the number of code units before a code point."""
         return code_point + bisect_left(self._pairs, code_point)
 
     def code_point(self, units: int) -> int:
-        """Return the code point after a number of code units, at most the text's length."""
+        """Return the index of the code point after a number of code units; at most the text's length."""
         return min(max(units - bisect_left(self._pair_units, units), 0), self._length)

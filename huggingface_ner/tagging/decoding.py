@@ -13,7 +13,7 @@ from huggingface_ner.tagging.tag_names import OUTSIDE, UNUSED, Tag, read_tags
 
 @dataclass(frozen=True, slots=True)
 class WordSpan:
-    """A run of words with a label: word indices, half-open, and the probability that it is right."""
+    """A labelled run of words: half-open word indices, the label, and the probability that the span is right."""
 
     start: int
     end: int
@@ -25,11 +25,12 @@ class WordSpan:
 class TagScheme:
     """The tags of a token-classification head, and which sequences of them are legal.
 
-    tags: for each output of the head its prefix and label, see tag_names.
-    strict: whether an entity of a label that has a B tag must open with it (or S), as in IOB2 and BIOES. If not,
-    and the label has only B and I tags, an entity may open with I too: the names do not say whether the scheme is
-    IOB2 or IOB1, which uses B only between two adjacent entities of one label. Sequences are then read as
-    conlleval does (Tjong Kim Sang and Buchholz, 2000): an I after another label or O begins an entity.
+    tags: the prefix and label of each output of the head; see tag_names.
+    strict: whether an entity must open with B (or S) if its label has a B tag, as in IOB2 and BIOES. If False, an
+    entity may also open with I, provided that its label has only B and I tags. The reason is that the names do not
+    say whether the scheme is IOB2 or IOB1; IOB1 uses B only between two adjacent entities of one label. Sequences
+    are then read as conlleval reads them (Tjong Kim Sang and Buchholz, 2000): an I after another label or after O
+    begins an entity.
     """
 
     tags: tuple[Tag, ...]
@@ -62,22 +63,22 @@ class TagScheme:
 
     @cached_property
     def ids(self) -> Mapping[Tag, int]:
-        """The output of each (prefix, label), the first of several."""
+        """The index of the output for each (prefix, label); the first one if several outputs have the same."""
         return {tag: index for index, tag in reversed(list(enumerate(self.tags)))}
 
     @cached_property
     def unused(self) -> npt.NDArray[np.bool_]:
-        """Which outputs no word can have: [tags]."""
+        """Which outputs are unused because no word can have them: [tags]."""
         return np.array([prefix == UNUSED for prefix, _ in self.tags])
 
     @cached_property
     def starts(self) -> npt.NDArray[np.bool_]:
-        """Which tags may come first: [tags]."""
+        """Which tags may come first in a sequence: [tags]."""
         return np.array([self._opens(tag) for tag in self.tags])
 
     @cached_property
     def ends(self) -> npt.NDArray[np.bool_]:
-        """Which tags may come last: [tags]."""
+        """Which tags may come last in a sequence: [tags]."""
         return np.array([self._closes(tag) for tag in self.tags])
 
     @cached_property
@@ -92,7 +93,7 @@ class TagScheme:
 
     @cached_property
     def outputs(self) -> Mapping[str, npt.NDArray[np.intp]]:
-        """The outputs of each label, ascending."""
+        """The indices of the outputs of each label, ascending."""
         return {
             label: np.array([index for index, tag in enumerate(self.tags) if tag[1] == label])
             for label in self.labels
@@ -123,10 +124,10 @@ def _continues(tag: Tag, following: Tag) -> bool:
 def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list[WordSpan], float]:
     """Return the spans of the most probable legal tag sequence, and how sure the model is of the text as a whole.
 
-    log_probabilities: [words, tags], each row the logarithm of a distribution.
+    log_probabilities: [words, tags]; each row is the logarithm of a probability distribution.
     The text's score is the geometric mean of its words' probabilities under that sequence, which makes texts of
     different lengths comparable (maximum normalized log-probability; Shen et al., 2018, Deep Active Learning for
-    Named Entity Recognition); 1.0 for a text without words.
+    Named Entity Recognition). The score of a text without words is 1.0.
     """
     if not len(log_probabilities):
         return [], 1.0
@@ -146,9 +147,9 @@ def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> L
 
 
 def _best_path(log_probabilities: LogProbabilities, scheme: TagScheme) -> npt.NDArray[np.intp]:
-    """Viterbi search (Viterbi, 1967) over legal sequences; every legal transition weighs the same."""
+    """Return the best legal sequence by Viterbi search (Viterbi, 1967); all legal transitions weigh the same."""
     path: npt.NDArray[np.intp] = log_probabilities.argmax(axis=1)
-    # mostly the best tags of the single words are a legal sequence, which then is the best one
+    # usually the best tags of the single words form a legal sequence, which is then the best one
     if scheme.starts[path[0]] and scheme.ends[path[-1]] and scheme.transitions[path[:-1], path[1:]].all():
         return path
     penalty = np.where(scheme.transitions, 0.0, -np.inf).T  # [next tag, tag]
@@ -182,8 +183,9 @@ def _spans(path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, sche
 def _score(start: int, end: int, label: str, log_probabilities: LogProbabilities, scheme: TagScheme) -> float:
     """Return the probability that a span is right, taking the words' tags as independent of one another.
 
-    It is the sum over all tag sequences that contain the span: its words have tags of the label, the first opens
-    an entity and does not continue that of the word before, the others continue it, the word after does not.
+    It is the sum over all tag sequences that contain the span. In these, all words of the span have tags of its
+    label. The first word opens an entity and does not continue the entity of the word before. The other words
+    continue the entity, and the word after the span does not.
     """
     outputs = scheme.outputs[label]
     before = max(start - 1, 0)

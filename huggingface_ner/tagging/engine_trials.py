@@ -22,7 +22,7 @@ from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.sample_texts import SAMPLE_TEXTS
 
-# With fewer annotated texts than this, engines are tried on those of sample_texts too.
+# If there are fewer annotated texts than this, engines are tried on the texts of sample_texts too.
 MIN_SAMPLES = 50
 MAX_ERROR_CHARACTERS = 300
 
@@ -37,14 +37,16 @@ def prepare_engine(
     device: str = "auto",
     into: Path | None = None,
 ) -> dict[str, object]:
-    """Try engines on a model, write the files of the fastest that agrees, and return the results for metrics.json.
+    """Try engines on a model, write the files of the chosen one, and return the results for metrics.json.
 
-    model_folder: a fine-tuned model that nobody serves yet; or a name in the local cache, with ``into``.
-    samples: texts with gold spans of the model's labels: those held out.
-    into: the folder in which to make the folder ``engine``; None: the model's.
-    Takes seconds to a minute: never call it in a request. Returns ``engine``, ``reason``, ``samples`` and
-    ``trials``; an engine that cannot run the model is one of the trials. Raises ModelError if it is
-    not a fine-tuned model, and OSError.
+    The chosen engine is the fastest one whose spans agree with those of PyTorch in float32.
+    model_folder: the folder of a fine-tuned model that nobody serves yet. If ``into`` is given, it may be the name
+    of a model in the local cache.
+    samples: the held-out texts, with gold spans of the model's labels.
+    into: the folder in which to make the folder ``engine``; if None, the model's folder.
+    This takes seconds to a minute, so never call it in a request. Returns ``engine``, ``reason``, ``samples`` and
+    ``trials``; an engine that cannot run the model is listed among the trials. Raises ModelError if
+    ``model_folder`` is not a fine-tuned model, and OSError.
     """
     preference, device = preference or EnginePreference(), resolve_device(device)
     started = time.perf_counter()
@@ -82,7 +84,7 @@ def prepare_engine(
     reference.save_tokenizer(tokenizer_file(folder))
     write_record(Record(tags=tags, window_length=window, pad_id=pad_id, trials=trials, reading=reading), folder)
     seconds = time.perf_counter() - started
-    logger.info("%s: %s is chosen, in %.0f s: %s", model_folder, choice.kind, seconds, choice.reason)
+    logger.info("%s: %s is chosen after %.0f s: %s", model_folder, choice.kind, seconds, choice.reason)
     return {
         "engine": str(choice.kind),
         "reason": choice.reason,
@@ -92,7 +94,7 @@ def prepare_engine(
 
 
 def main() -> None:
-    """Prepare an engine as the one argument says, a JSON object; in a low-priority process."""
+    """Prepare an engine at low CPU priority; the options are in the only argument, a JSON object."""
     arguments = json.loads(sys.argv[1])
     os.nice(arguments["niceness"])
     preference = EnginePreference(*(arguments.pop(name) for name in ("engine", "precision", "min_agreement")))

@@ -26,9 +26,11 @@ def load_tagger(
 ) -> Tagger:
     """Load a fine-tuned model from a folder or, by name, from the Hub or its local cache.
 
-    device: "cpu", "cuda", or "auto" for CUDA if there is one.
-    preference: which of the engines that ``prepare_engine`` tried; if it tried none, torch in float32 is used.
-    Raises ModelError if it is not a model, has no token-classification head, or has only a slow tokenizer.
+    device: "cpu", "cuda" or "auto", which means CUDA if there is a GPU and the CPU if not.
+    preference: which of the engines that ``prepare_engine`` tried may be used. If it tried none, PyTorch in
+    float32 is used.
+    Raises ModelError if ``name_or_path`` is not a model, has no token-classification head, or has only a slow
+    tokenizer.
     """
     preference = preference or EnginePreference()
     prepared = load_prepared(name_or_path, device, preference, Path(name_or_path))
@@ -36,7 +38,7 @@ def load_tagger(
 
 
 def load_unprepared(name_or_path: str | Path, device: str, preference: EnginePreference) -> Tagger:
-    """Load a model as ``load_tagger`` does if no engine was prepared for it: to be run with PyTorch in float32."""
+    """Load a model that no engine was prepared for, to be run with PyTorch in float32; see ``load_tagger``."""
     choice = choose(preference, resolve_device(device), ())
     reason = "no other engine has been tried" if choice is None else choice.reason
     return load_torch_tagger(name_or_path, device, reason=reason)
@@ -47,7 +49,7 @@ def load_prepared(
 ) -> Tagger | None:
     """Return a tagger with the engine that was prepared for this preference and this machine; None if none was.
 
-    folder: the one that contains the folder ``engine``. Raises ModelError.
+    folder: the folder that contains the folder ``engine``. Raises ModelError.
     """
     device = resolve_device(device)
     record = read_record(folder)
@@ -57,7 +59,7 @@ def load_prepared(
     source = EngineSource(name_or_path, device, record.pad_id, engine_folder(folder))
     try:
         engine = family_of(choice.kind).load(choice.kind, source)
-    except FileNotFoundError:  # it was tried, but another one was chosen
+    except FileNotFoundError:  # this kind was tried, but another kind was chosen
         return None
     reading = Reading.of_record(record, ours=folder == Path(name_or_path))
     tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
@@ -71,7 +73,7 @@ def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUE
 
 
 def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """Load a model onto a device, and its tokenizer; raises ModelError as ``load_tagger`` does."""
+    """Load a model onto a device, and load its tokenizer; raises ModelError as ``load_tagger`` does."""
     import torch  # noqa: PLC0415 - an ONNX engine serves without it
 
     from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
@@ -90,7 +92,7 @@ def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedM
 def tagger_of_model(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", reason: str = REQUESTED
 ) -> Tagger:
-    """Return a tagger that runs a model with PyTorch, on its device; its weights are converted to float32."""
+    """Return a tagger that runs a model with PyTorch on the model's device; converts its weights to float32."""
     from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
 
     engine = TorchEngine(model)

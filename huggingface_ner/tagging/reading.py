@@ -1,4 +1,7 @@
-"""How a model's output is read: as fine-tuning wrote into its ``config.json``, else by the names of its tags."""
+"""How a model's output is read.
+
+Fine-tuning writes this into the model's ``config.json``. For other models, it follows from the names of the tags.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,8 +26,8 @@ _METRICS = "metrics.json"
 class Reading(BaseModel, frozen=True, extra="forbid"):
     """How a model's output is read.
 
-    tag_scheme: what the head was trained with; None if only the names of its tags are known.
-    word_rules: the version of the rules for words that it was trained with, see words.
+    tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
+    word_rules: the version of the rules for words that the model was trained with; see words.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
@@ -39,7 +42,10 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
 
     @classmethod
     def of_record(cls, record: Record, *, ours: bool) -> Self:
-        """Return how the model of a record is read, as of_model; ``ours``: this package trained it."""
+        """Return how the model of a record is read; raises ModelError as ``of_model`` does.
+
+        ours: whether this package trained the model.
+        """
         return cls._read(record.reading, "engine.json", ours=ours)
 
     @classmethod
@@ -55,7 +61,7 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
             ) from error
 
     def saved(self) -> dict[str, Any]:
-        """Return what ``config.json`` has under CONFIG_KEY."""
+        """Return the value that ``config.json`` has under CONFIG_KEY."""
         return self.model_dump()
 
     def scheme(self, names: Sequence[str]) -> TagScheme:
@@ -66,5 +72,8 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
 
 
 def _is_a_version(folder: Path) -> bool:
-    """Whether a folder is a version of a project's model, which this package trained, whatever its config says."""
+    """Whether a folder is a version of a project's model.
+
+    This package trained such a model, even if the model's config does not say so.
+    """
     return (folder / _METRICS).is_file() or engine_folder(folder).is_dir()

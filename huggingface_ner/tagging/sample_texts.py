@@ -1,4 +1,4 @@
-"""Texts in many languages, to try engines on if there are no annotated texts, or few. Written for this project."""
+"""Texts in many languages, written for this project; engines are tried on them if few texts are annotated."""
 
 SAMPLE_TEXTS = (
     "Amina Diallo flew from Dakar to Lyon on Tuesday to meet the board of Nordwind Energy.",

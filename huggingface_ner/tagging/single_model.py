@@ -1,4 +1,4 @@
-"""One model that answers for every project, for predictions that no server makes: pushed ones and files."""
+"""One model for all projects, for predictions made without a server: those that are pushed or written to files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from huggingface_ner.tagging.tagger import Tagger
 
 @dataclass(frozen=True, slots=True)
 class SingleModel:
-    """A model in this process alone, without a cache and without other requests to share batches with.
+    """A model that only this process uses: it has no cache, and no other requests share its batches.
 
-    version: what its predictions carry.
+    version: the model version that its predictions carry.
     """
 
     version: str
     tagger: Tagger
 
     def model_for(self, project_id: int | None) -> "SingleModel":
-        """Return itself."""
+        """Return this object for every project."""
         return self
 
     def model_version(self, project_id: int | None, timeout: float) -> str:
-        """Return ``version``."""
+        """Return ``version`` for every project."""
         return self.version
 
     @property

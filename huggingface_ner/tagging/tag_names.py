@@ -1,7 +1,7 @@
-"""Reads the names of a head's outputs as tags: each a prefix (O, B, I, E or S) and a label.
+"""Reads the names of a head's outputs as tags; a tag is a prefix (O, B, I, E or S) and a label.
 
-The Hub has many spellings: ``B-PER``, ``PER-B``, ``B_PER``, ``L-PER`` for ``E-PER``, ``PER`` without a prefix,
-another name for outside, and outputs that mark padding or word pieces.
+Models on the Hub spell tags in many ways: ``B-PER``, ``PER-B``, ``B_PER``, ``L-PER`` for ``E-PER``, or ``PER``
+without a prefix. Some have another name for the outside tag, or outputs that mark padding or word pieces.
 """
 
 import re
@@ -11,19 +11,19 @@ from collections.abc import Sequence
 Tag = tuple[str, str]
 
 OUTSIDE = "O"
-# The prefix of an output that marks padding, word pieces or special tokens: no word can have it.
+# The prefix of an output that marks padding, word pieces or special tokens; no word can have this tag.
 UNUSED = "-"
-# The label of a head whose outputs are B, I and O alone.
+# The label to use if the names of a head's outputs are only B, I and O.
 ONLY_LABEL = "ENTITY"
 
-# BILOU, BMES and BIOW say last, unit, middle and whole.
+# Other schemes have other prefixes: BILOU has last and unit, BMES has middle, BIOW has whole.
 _PREFIXES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S", "M": "I", "W": "S"}
 _AFFIX = rf"(?P<prefix>[{''.join(_PREFIXES)}])"
 _FORMS = tuple(
     re.compile(form, re.DOTALL | re.IGNORECASE)
     for form in (rf"{_AFFIX}[-_./:|](?P<label>.+)", rf"(?P<label>.+)[-_./:|]{_AFFIX}", rf"{_AFFIX}(?P<label>)")
 )
-# Names of the outside tag in lower case, letters and digits alone; the surest first.
+# Names of the outside tag, in lower case, reduced to letters and digits; the most certain names come first.
 _OUTSIDE_NAMES = (
     *("o", "outside", "out", "0", "", "none", "null", "nil", "no"),
     *("noentity", "nonentity", "notentity", "notanentity", "nolabel", "unlabeled", "unlabelled", "background"),
@@ -32,17 +32,19 @@ _OUTSIDE_NAMES = (
 _UNUSED_NAME = re.compile(
     r"\[.*\]|<.*>|\{.*\}|#+|__\w+__|-100|_?(pad|padding|cls|sep|unk|mask|bos|eos)_?", re.DOTALL | re.IGNORECASE
 )
-# These mark word pieces or tokens to ignore, unless nothing else can be the outside tag.
+# Outputs with these names mark word pieces or tokens to ignore. One of them can be the outside tag if no other
+# output can.
 _IGNORED_NAMES = ("x", "ignore", "ignored", "ign", "special", "specialtoken", "dummy", "subword", "wordpiece")
 
 
 def read_tags(names: Sequence[str]) -> tuple[Tag, ...]:
     """Return the tag of each output of a head.
 
-    In a head with prefixes, a name without one is the outside tag if it is a usual name of it (OTHER, NONE, 0, _)
-    or the only name without a prefix; otherwise it is a separate label. In a head without prefixes every name is
-    a label, read as inside, except a usual name of the outside tag. LABEL_0, LABEL_1 ... are labels too: nothing
-    says which of them is outside, and labels that the labelling config does not match are not suggested.
+    If some names have prefixes, a name without one is the outside tag if it is a usual name of that tag (OTHER,
+    NONE, 0, _) or the only name without a prefix. Otherwise it is a separate label. If no name has a prefix, every
+    name is a label, read as inside, except a usual name of the outside tag. LABEL_0, LABEL_1 ... are labels too,
+    because nothing says which of them is outside. Labels that match none of the labelling config are never
+    suggested.
     """
     names = [name.strip() for name in names]
     affixed = _affixed(names)
@@ -64,12 +66,12 @@ def read_tags(names: Sequence[str]) -> tuple[Tag, ...]:
 def _affixed(names: Sequence[str]) -> dict[str, Tag]:
     """Return the tags of the names with a prefix or suffix, in the form that gives the fewest labels."""
     readings = [reading for form in _FORMS if (reading := _in_form(names, form))]
-    # S-B and S-I are one label with two suffixes, and not two labels with one prefix
+    # S-B and S-I are one label, S, with two suffixes, and not two labels with the prefix S
     return min(readings, key=lambda reading: len({label for _, label in reading.values()}), default={})
 
 
 def _in_form(names: Sequence[str], form: re.Pattern[str]) -> dict[str, Tag]:
-    """Return the tags of the names that match a form; none if that is by chance, as for E-MAIL beside PHONE."""
+    """Return the tags of the names that match a form; none if this is by chance, as for E-MAIL beside PHONE."""
     tags = {
         name: (_PREFIXES[match["prefix"].upper()], match["label"] or ONLY_LABEL)
         for name in names
@@ -82,7 +84,10 @@ def _in_form(names: Sequence[str], form: re.Pattern[str]) -> dict[str, Tag]:
 
 
 def _outside(bare: Sequence[str], *, sole: bool) -> str | None:
-    """Return the outside tag among the names without a prefix; sole: if there is only one, it may be any name."""
+    """Return the outside tag among the names without a prefix; None if there is none.
+
+    sole: whether a name that is the only one without a prefix is the outside tag, whatever the name is.
+    """
     if not all(name.isdecimal() for name in bare) or sole:
         known = [name for known in _OUTSIDE_NAMES for name in bare if _letters(name) == known]
         if known:

@@ -13,20 +13,23 @@ from huggingface_ner.spans import Span, TaggedText
 from huggingface_ner.tagging.decoding import TagScheme, decode
 from huggingface_ner.tagging.windows import TokenizedText, Window, Windower
 
-# Texts are tokenized and tagged in groups, so that memory is bounded however many there are.
+# Texts are tokenized and tagged in groups, which bounds memory for any number of texts.
 CHARACTERS_PER_GROUP = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """A tokenized text, its windows, and the log-probabilities of its words, [words, tags], to be filled in."""
+    """A tokenized text, its windows, and the log-probabilities of its words.
+
+    log_probabilities: [words, tags]; zeros until ``take`` fills them in.
+    """
 
     text: TokenizedText
     windows: tuple[Window, ...]
     log_probabilities: LogProbabilities
 
     def take(self, window: Window, rows: LogProbabilities) -> None:
-        """Fill in an engine's output for a window: [tokens, tags]."""
+        """Fill in the log-probabilities of a window's words from ``rows``, an engine's output, [tokens, tags]."""
         words = slice(window.first_word, window.first_word + len(window.positions))
         self.log_probabilities[words] = rows[window.positions]
 
@@ -49,7 +52,7 @@ class Tagger:
 
     @property
     def choice(self) -> EngineChoice:
-        """The engine that runs the model, and why."""
+        """The engine that runs the model, and why it was chosen."""
         return self._current[1]
 
     def with_engine(self, engine: Engine) -> "Tagger":
@@ -62,19 +65,22 @@ class Tagger:
 
     @property
     def tokens_per_batch(self) -> int:
-        """How many tokens, padding included, to give the engine at once."""
+        """How many tokens, padding included, the engine should get in one batch."""
         return self._current[0].tokens_per_batch
 
     def tokens(self, size: Size) -> int:
-        """Return how many tokens, padding included, a batch takes."""
+        """Return how many tokens a batch of this size has, padding included."""
         return self._current[0].layout.tokens(size)
 
     def find_spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Return each text's spans, in order and not overlapping. Any string is valid; none is truncated."""
+        """Return each text's spans, in order and not overlapping; any string is valid, and none is truncated."""
         return [tagged.spans for tagged in self.tag(texts)]
 
     def tag(self, texts: Sequence[str], progress: Callable[[int], object] | None = None) -> list[TaggedText]:
-        """Return each text's spans and score; ``progress`` is called with how many more texts are done."""
+        """Return each text's spans and score, in order.
+
+        progress: called after each group of texts with the number of texts in that group.
+        """
         tagged: list[TaggedText] = []
         for group in groups(texts, len(texts), CHARACTERS_PER_GROUP):
             prepared = self.prepare(group)
@@ -99,7 +105,7 @@ class Tagger:
         ]
 
     def run(self, windows: Sequence[Window]) -> list[LogProbabilities]:
-        """Return the log-probabilities of each window, [its tokens, tags]; one call at a time."""
+        """Return the log-probabilities of each window, [its tokens, tags]; only one call may run at a time."""
         return self._current[0].log_probabilities([window.input_ids for window in windows])
 
     def finish(self, prepared: PreparedText) -> TaggedText:
@@ -125,7 +131,7 @@ class Tagger:
             yield windows[start:]
 
     def save_tokenizer(self, path: Path) -> None:
-        """Write the tokenizer as one file of the tokenizers library."""
+        """Write the tokenizer to one file, in the format of the tokenizers library."""
         self._windower.save_tokenizer(path)
 
 

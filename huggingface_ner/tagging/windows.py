@@ -1,8 +1,9 @@
 """Cuts texts into overlapping token windows, and says which words each window decides.
 
 Nothing is truncated: a text that is longer than the model's input is cut into overlapping windows. A word in an
-overlap takes its prediction from one of its windows, which *decides* it: the one in which the shorter of its left
-and right contexts is longer. Training uses the same windows, so the model sees the same kind of input in both.
+overlap is in several windows, and one of them *decides* the word, that is, gives its prediction. It is the window
+in which the word's shorter context, left or right, is longest. Training uses the same windows, so the model sees
+the same kind of input in training and in prediction.
 """
 
 import itertools
@@ -28,8 +29,8 @@ class TokenizedText:
     """A text as the model sees it.
 
     token_ids: the whole text's tokens, without special tokens.
-    words: for each word its stretch of the text in code points, half-open; in order, not overlapping.
-    first_tokens: for each word the index of its first token in ``token_ids``; ascending.
+    words: the stretch of the text that each word covers, in code points, half-open; in order, not overlapping.
+    first_tokens: the index, in ``token_ids``, of each word's first token; ascending.
     """
 
     token_ids: list[int]
@@ -42,8 +43,8 @@ class Window:
     """A stretch of a text's tokens that fits the model.
 
     input_ids: token ids with special tokens.
-    positions: where in ``input_ids`` the first token of each word stands that this window decides.
-    first_word: the index, in the text, of the first of these words; they follow one another.
+    positions: the index, in ``input_ids``, of the first token of each word that this window decides.
+    first_word: the index, in the text, of the first word that this window decides; the others follow directly.
     """
 
     input_ids: list[int]
@@ -54,10 +55,10 @@ class Window:
 class Windower:
     """Cuts texts into windows of at most ``max_length`` tokens, special tokens included.
 
-    tokenizer: one of transformers or of the tokenizers library.
+    tokenizer: a tokenizer of transformers or of the tokenizers library.
     overlap: how many tokens neighbouring windows share; a quarter of a window unless given.
-    word_rules: the version of the rules for words that the model was trained with, see words.
-    Raises ModelError for a tokenizer without offsets (a slow one).
+    word_rules: the version of the rules for words that the model was trained with; see words.
+    Raises ModelError if the tokenizer is a slow one, which gives no offsets.
     """
 
     def __init__(
@@ -69,7 +70,8 @@ class Windower:
         word_rules: int = WORD_RULES,
     ) -> None:
         self._backend = tokenizer if isinstance(tokenizer, Tokenizer) else _backend(tokenizer)
-        # A tokenizer.json may store both; they would cut texts silently and be saved with the model.
+        # A tokenizer.json may turn on truncation and padding. They would change texts silently, and be saved
+        # with the model.
         self._backend.no_truncation()
         self._backend.no_padding()
         self._word_rules = word_rules
@@ -81,7 +83,7 @@ class Windower:
             raise ValueError(f"windows of {max_length} tokens leave no room for an overlap of {self._overlap}")
 
     def save_tokenizer(self, path: Path) -> None:
-        """Write the tokenizer for ``Tokenizer.from_file``."""
+        """Write the tokenizer to a file that ``Tokenizer.from_file`` can read."""
         self._backend.save(str(path))
 
     def _special_tokens(self) -> tuple[list[int], list[int]]:
@@ -91,7 +93,7 @@ class Windower:
 
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Return the tokens and words of each text, in order."""
-        # The Rust side takes valid Unicode only; one replacement for one code point keeps every offset.
+        # The Rust library accepts valid Unicode only. One code point replaces one, so offsets do not change.
         clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
         encodings = self._backend.encode_batch(clean, add_special_tokens=False)
         return [self._tokenized(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
@@ -118,9 +120,9 @@ class Windower:
         runs: Runs,
         cut: Sequence[tuple[int, int]],
     ) -> tuple[list[int], list[tuple[int, int]]]:
-        """Return a text's tokens again, with the runs around some places tokenized one by one.
+        """Return a text's token ids and offsets after the runs around some tokens are tokenized one by one.
 
-        cut: the places of tokens that hide a border; ascending.
+        cut: the stretches of the tokens that hide a border between runs; ascending.
         """
         new_ids: list[int] = []
         new_offsets: list[tuple[int, int]] = []
@@ -145,7 +147,7 @@ class Windower:
         return [*new_ids, *ids[token:]], [*new_offsets, *offsets[token:]]
 
     def windows(self, text: TokenizedText) -> Iterator[Window]:
-        """Yield windows that between them decide every word of the text exactly once, in order."""
+        """Yield windows, in order, that together decide every word of the text exactly once."""
         count = len(text.token_ids)
         starts = [
             *range(0, max(count - self._body, 0), self._body - self._overlap),
@@ -154,7 +156,7 @@ class Windower:
         first_word = 0
         for index, start in enumerate(starts):
             stop = min(start + self._body, count)
-            # in the middle of an overlap a word has as much context in either window
+            # a word in the middle of an overlap has the same amount of context in both windows
             border = count if index == len(starts) - 1 else (starts[index + 1] + stop) // 2
             next_word = first_word
             positions = []
@@ -170,18 +172,18 @@ class Windower:
 def _backend(tokenizer: "PreTrainedTokenizerBase") -> Tokenizer:
     if not tokenizer.is_fast:
         raise ModelError(
-            f"{tokenizer.name_or_path}: its tokenizer ({type(tokenizer).__name__}) is a slow one and gives no "
-            "character offsets; use a model that has a tokenizer.json"
+            f"{tokenizer.name_or_path}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which gives "
+            "no character offsets; use a model that has a tokenizer.json"
         )
     backend: Tokenizer = tokenizer.backend_tokenizer
     return backend
 
 
 def _unknown_id(backend: Tokenizer) -> int | None:
-    """Return the id of the token for what a tokenizer does not know; None for one that knows everything."""
+    """Return the id of a tokenizer's unknown token; None if it has no such token."""
     name: str | None = getattr(backend.model, "unk_token", None)
     if name is not None:
         return backend.token_to_id(name)
-    # Unigram models do not name it; this private-use character is in no vocabulary
+    # Unigram models do not name their unknown token; this private-use character is in no vocabulary
     ids = backend.encode("\U0010fffd", add_special_tokens=False).ids
     return ids[-1] if ids else None

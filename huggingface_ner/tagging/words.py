@@ -1,8 +1,12 @@
-"""The words of a text: runs of characters at whose edges an entity may begin and end, by Unicode's properties.
+"""The words of a text: runs of characters, by Unicode's properties, at whose edges an entity may begin and end.
 
-An entity may begin or end between letters and digits (500mg), between letters of two scripts, between letters and
-any other character (_Lyon_, a name before an emoji or a footnote mark), and between any two characters of scripts
-that are written without blanks, or with particles right after a name, as Korean is.
+An entity may begin or end
+
+- between letters and digits (500mg),
+- between letters of two scripts,
+- between letters and any other character (_Lyon_, a name before an emoji or a footnote mark),
+- between any two characters of a script that is written without blanks, or in which particles follow a name
+  directly, as in Korean.
 """
 
 from bisect import bisect_right
@@ -12,12 +16,12 @@ from typing import Final
 
 import regex
 
-# The current version of the rules. Version 1 is for models that were trained before there was a second.
+# The current version of the rules. Version 1 is for models that were trained before version 2 existed.
 WORD_RULES: Final = 2
 
 _WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _SPLIT = _WITHOUT_BLANKS + r"\p{Hangul}"
-# A word may contain these: marks, soft hyphen, joiners.
+# A word may contain these characters after its first: marks, the soft hyphen, joiners.
 _INNER = r"\p{M}\u00ad\u200c\u200d\u2060"
 _RAISED = r"\p{dt=Super}\p{dt=Sub}"
 _SCRIPTS = [
@@ -27,7 +31,7 @@ _SCRIPTS = [
         *("Bengali", "Gurmukhi", "Gujarati", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala"),
     )
 ]
-# Letters of each script, and of all others.
+# The letters of each of these scripts, and the letters of all other scripts.
 _LETTERS = (*(rf"\p{{L}}&&{script}" for script in _SCRIPTS), rf"\p{{L}}--[{_SPLIT}{''.join(_SCRIPTS)}]")
 # The kinds of characters that a run may consist of.
 _CHARACTERS = (*(rf"[{each}]--[{_RAISED}]" for each in (*_LETTERS, r"\p{N}")), _RAISED)
@@ -54,9 +58,9 @@ class Runs:
     """A text's runs of characters, which words are made of; in order, not overlapping, without blanks.
 
     starts, ends: code points, half-open.
-    lettered: whether a run is of letters or digits.
-    hard: whether a token that crosses the start of a run has to be cut there. False between two characters of a
-    script whose characters are all separate runs: there each token is a word.
+    lettered: whether a run consists of letters or digits.
+    hard: whether a token that crosses the start of a run has to be cut there. It is False between two characters
+    of a script in which every character is a separate run: in such a script each token is a word.
     """
 
     starts: list[int]
@@ -66,7 +70,7 @@ class Runs:
 
     @classmethod
     def of(cls, text: str, rules: int) -> "Runs":
-        """Find the runs of a text by a version of the rules."""
+        """Return the runs of a text by one version of the rules."""
         runs = cls([], [], [], [])
         split_end = -1
         for match in _RULES[rules].finditer(text):
@@ -89,7 +93,7 @@ class Runs:
         )
 
     def borders(self, start: int, end: int) -> list[int]:
-        """Return the start of a stretch, the starts of all its runs but the first, and its end."""
+        """Return the borders of a stretch's runs: its start, the starts of all runs but the first, and its end."""
         first = bisect_right(self.ends, start)
         return [start, *self.starts[first + 1 : bisect_right(self.starts, end - 1)], end]
 
@@ -97,9 +101,9 @@ class Runs:
         """Whether a token hides a border that an entity may need.
 
         start, end: the token's stretch of the text.
-        unknown: the token stands for what the tokenizer does not know, so it says nothing about the letters in it.
-        A known token hides a hard border if it covers only part of a run, as "'O" of d'Oslo does. A token of
-        whole runs, as "U.S.", is a word that the model knows.
+        unknown: whether it is the tokenizer's unknown token, which says nothing about the letters it stands for.
+        A known token hides a hard border if it covers only part of a run, as "'O" of d'Oslo does. A token that
+        covers whole runs, as "U.S." does, is a word that the model knows.
         """
         first = bisect_right(self.starts, start) - 1
         last = bisect_right(self.starts, end - 1) - 1
@@ -114,10 +118,10 @@ class Runs:
 def group_tokens(
     text: str, offsets: Sequence[tuple[int, int]], runs: Runs
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    """Return the words of a text and the first token of each: none begins or ends inside a token, or inside a run.
+    """Return the words of a text and each word's first token; no word begins or ends inside a token or a run.
 
-    Tokenizers disagree on words (to some "Paris." is one, to others a Japanese sentence is), so words come from
-    the text, joined if one token spans several runs.
+    Tokenizers disagree on what a word is: for some, "Paris." is one word, for others a Japanese sentence is.
+    So words are made from the runs of the text. If one token spans several runs, these runs are one word.
     """
     words: list[tuple[int, int]] = []
     first_tokens: list[int] = []
@@ -135,7 +139,7 @@ def group_tokens(
 
 
 def stripped(text: str, offset: tuple[int, int]) -> tuple[int, int]:
-    """Return a token's stretch without the blanks around it, which some tokenizers count in."""
+    """Return a token's stretch without the blanks around it, which some tokenizers include."""
     start, end = offset
     surface = text[start:end]
     start += len(surface) - len(surface.lstrip())
