@@ -1,17 +1,17 @@
-# `make demo` shows it, `make serve` serves, `make test` tests. Each sets up what it needs first, once.
-# PYTHON=COMMAND for another Python than the one that scripts/find_python.sh finds.
+# `make demo` runs the demo, `make serve` the server, `make test` the tests. Each first installs what is missing.
+# Set PYTHON=COMMAND to use another Python than the one that scripts/find_python.sh finds.
 VENV := .venv
 BIN := $(VENV)/bin
 LABEL_STUDIO := .venv-label-studio
 
-# a secret: 40 hexadecimal digits, as Label Studio wants a token to be
+# a random secret: 40 hexadecimal digits, the format of Label Studio's tokens
 DRAW = $$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
 
-# Make an environment unless it is there: $(call make_venv,FOLDER)
+# Make a virtual environment if it does not exist: $(call make_venv,FOLDER)
 make_venv = test -x $(1)/bin/python || { python="$(PYTHON)"; python=$${python:-$$(scripts/find_python.sh)} \
 	&& echo "$(1): made with $$($$python --version)." && $$python -m venv $(1); }
 
-# pip shows its progress on a terminal; elsewhere it reports errors only: $(call pip_install,FOLDER) ARGUMENTS
+# Run pip; it shows its progress on a terminal, and only errors otherwise: $(call pip_install,FOLDER) ARGUMENTS
 pip_install = quiet=--quiet; if test -t 1; then quiet=; fi; \
 	$(1)/bin/python -m pip install --disable-pip-version-check $$quiet
 
@@ -22,23 +22,23 @@ help:  ## list the commands
 
 install: $(VENV)/.installed  ## set up .venv to serve
 
-# LABEL_STUDIO_PORT=N PORT=N for other ports than 8080 and 9090
-demo: $(VENV)/.installed-demo $(LABEL_STUDIO)/.installed  ## Label Studio with the backend and a project to annotate
+# LABEL_STUDIO_PORT=N and PORT=N set other ports than 8080 and 9090
+demo: $(VENV)/.installed-demo $(LABEL_STUDIO)/.installed  ## run Label Studio with the backend and a project to annotate
 	@$(BIN)/python -m demo.serve
 
-demo-replay: $(VENV)/.installed-demo  ## play an annotator in the demo that runs, and draw the learning curve
+demo-replay: $(VENV)/.installed-demo  ## simulate an annotator in the running demo, and draw the learning curve
 	@$(BIN)/python -m demo.replay
 
 serve: install  ## serve on port 9090
 	$(BIN)/python -m huggingface_ner serve
 
-test: $(VENV)/.installed-test $(LABEL_STUDIO)/.installed  ## set up and run the tests
+test: $(VENV)/.installed-test $(LABEL_STUDIO)/.installed  ## install what the tests need, and run them
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
-# the commit before subjects had to conform
+# the subjects of this commit and of earlier ones are not checked
 COMMITS_SINCE := 753380f
 
-lint: $(VENV)/.installed-test  ## ruff, mypy, import contracts, hadolint and commit subjects
+lint: $(VENV)/.installed-test  ## run ruff, mypy and hadolint; check import contracts and commit subjects
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -46,7 +46,7 @@ lint: $(VENV)/.installed-test  ## ruff, mypy, import contracts, hadolint and com
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m scripts.commit_subjects $(COMMITS_SINCE)
 
-# CORPUS=FOLDER for other texts than those of examples/news, MODEL=FOLDER or MODEL=base for another model
+# CORPUS=FOLDER sets other texts than those of examples/news, MODEL=FOLDER or MODEL=base another model
 bench: $(VENV)/.installed-test  ## measure predicting and training, side by side
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.serving $(if $(CORPUS),--corpus $(CORPUS)) $(if $(MODEL),--model $(MODEL))
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.training $(if $(CORPUS),--corpus $(CORPUS)) $(if $(filter base,$(MODEL)),--base)
@@ -64,11 +64,12 @@ format: $(VENV)/.installed-test  ## format the code and fix what ruff can
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) $(LABEL_STUDIO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# PyTorch by itself, since its wheel comes from a separate index; pip finds the packages that it needs.
-# requirements-base.txt last: without its dependencies, which requirements.txt has in versions that are safe.
+# PyTorch is installed first and alone, because its wheel may come from a separate index. The packages that it needs are
+# installed with requirements.txt. requirements-base.txt comes last and is installed without its dependencies, because
+# requirements.txt has safe versions of them.
 $(VENV)/.installed: requirements.txt requirements-base.txt
 	@$(call make_venv,$(VENV))
-	@echo "$(VENV): installing what serves and trains, about 1.8 GB on disk (5.5 GB with CUDA)."
+	@echo "$(VENV): installing the packages that serve and train, about 1.8 GB on disk (5.5 GB with CUDA)."
 	@index=$$(scripts/torch_index.sh $(BIN)/python) && $(call pip_install,$(VENV)) \
 		$${index:+--no-deps --index-url "$$index"} "$$(grep '^torch==' requirements.txt)"
 	@$(call pip_install,$(VENV)) -r requirements.txt
@@ -76,12 +77,12 @@ $(VENV)/.installed: requirements.txt requirements-base.txt
 	@touch $@
 
 $(VENV)/.installed-demo: $(VENV)/.installed requirements-demo.txt
-	@echo "$(VENV): installing what draws the demo's learning curve, about 0.1 GB."
+	@echo "$(VENV): installing the packages that draw the demo's learning curve, about 0.1 GB."
 	@$(call pip_install,$(VENV)) -r requirements-demo.txt
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed requirements-demo.txt requirements-test.txt
-	@echo "$(VENV): installing what tests and lints, about 0.4 GB."
+	@echo "$(VENV): installing the packages that test and lint, about 0.4 GB."
 	@$(call pip_install,$(VENV)) -r requirements-test.txt
 	@touch $@
 

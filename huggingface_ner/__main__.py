@@ -1,4 +1,4 @@
-"""What ``python -m huggingface_ner`` runs."""
+"""Runs the command line: ``python -m huggingface_ner``."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""The app for a WSGI server, ``huggingface_ner._wsgi:app``; run as a file, it serves.
+"""The app for a WSGI server, ``huggingface_ner._wsgi:app``. If this file is run as a script, it starts the server.
 
-``label-studio-ml start ./huggingface_ner`` runs this file with whatever ``python`` is first on PATH, and with this
-folder first on the module path: its parent is the one that has the package.
+``label-studio-ml start ./huggingface_ner`` runs this file with the ``python`` that is first on PATH, and with this
+folder first on the module path. That folder is replaced by its parent, which contains the package.
 """
 
 import os

@@ -29,7 +29,7 @@ ADD_COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status: 0, 1 if it failed, 2 for wrong options or settings."""
+    """Run a command; return its exit status: 0, 1 if it failed, 2 if options or settings are wrong."""
     parser = _parser()
     options = parser.parse_args(arguments)
     chosen = {name: value for name in ("host", "port") if (value := getattr(options, name, None)) is not None}

@@ -1,11 +1,11 @@
-"""Names of engines: a library, the precision it computes in, and what the settings prefer."""
+"""The names of engines and of their precisions, and the engine that the settings request."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-# Every engine there is: NAME is implemented in huggingface_ner/engines/NAME_engine.py, see engines.engine.
+# All engines. NAME is implemented in huggingface_ner/engines/NAME_engine.py; see engines.engine.
 EngineName = Literal["torch", "onnx"]
-# mixed: int8, except for the matrix products that lose most by it
+# mixed: int8, except for the matrix products that would lose most accuracy
 Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
 EngineSetting = Literal["auto", EngineName]
 PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]

@@ -1,12 +1,12 @@
-"""The root of all errors whose message is written for people."""
+"""The base class of all errors whose message is written for people."""
 
 
 class HuggingFaceNERError(Exception):
-    """What is wrong, with what, and what to do about it, in a message that can be shown to people.
+    """An error whose message can be shown to people: it says what is wrong, where, and what to do about it.
 
-    Everything else that is raised is a fault of ours or of a library: it is logged with its traceback.
+    Any other exception is a bug in this package or in a library. It is logged with its traceback.
 
-    retryable: whether the same call may succeed later, with nothing changed.
+    retryable: whether the same call may succeed later although nobody has changed anything.
     """
 
     retryable = False

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-# Reasons that are found when a region is read: about its task, its control, its labels or its place.
+# Reasons found when a region is read; they are about its task, its control, its labels or its place.
 ReadingReason = Literal[
     "no_text",
     "unknown_control",
@@ -16,14 +16,14 @@ ReadingReason = Literal[
     "nothing_selected",
     "blank",
 ]
-# Reasons that are found when the texts become the words that a model is trained on.
+# Reasons found when texts are split into the words that a model is trained on.
 LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word"]
 Reason = ReadingReason | LearningReason
 TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
-# What the summary says of one region, and of several.
+# What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
     "unknown_control": (
@@ -45,16 +45,16 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
 }
-# Annotators skip tasks on purpose, so the summary does not mention those.
+# Annotators skip tasks on purpose, so the summary does not mention skipped tasks.
 _TASKS: Mapping[TaskReason, str] = {
     "not_fetched": "could not be fetched",
     "unreadable": "could not be read",
 }
 MAX_LABEL_LENGTH = 100
-# Per reason. The other labels share one count, under the name OTHER_LABELS.
+# Maximum number of labels counted for each reason. All other labels share one count, named OTHER_LABELS.
 MAX_LABELS = 50
 OTHER_LABELS = "…"
-# Per reason, in the summary.
+# Maximum number of labels that the summary names for each reason.
 MAX_LABELS_TOLD = 4
 
 
@@ -63,8 +63,8 @@ class LeftOut:
     """Counts of the regions and tasks that were not used; the steps of a training add to them.
 
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
-    regions: those that were not used, by reason and label; "" if there is no label.
-    tasks: annotated tasks with a text that was not used, by reason.
+    regions: the number of regions that were not used, by reason and label; the label is "" if there is none.
+    tasks: the number of annotated tasks whose text was not used, by reason.
     """
 
     regions_seen: int = 0
@@ -72,13 +72,13 @@ class LeftOut:
     tasks: Counter[TaskReason] = field(default_factory=Counter)
 
     def add(self, reason: Reason, label: object) -> None:
-        """Count a region that is not used. label: as it is saved, which can be anything."""
+        """Count a region that is not used. label: the label as it is saved, which can be any JSON value."""
         # a lone surrogate cannot be written as UTF-8, and a label can have any length
         name = label[:MAX_LABEL_LENGTH].encode("utf-8", "replace").decode() if isinstance(label, str) else ""
         self.regions[reason, name] += 1
 
     def merge(self, other: Self) -> None:
-        """Add the counts of another to these."""
+        """Add the counts of another LeftOut to these."""
         self.regions_seen += other.regions_seen
         self.regions.update(other.regions)
         self.tasks.update(other.tasks)
@@ -94,7 +94,7 @@ class LeftOut:
         return LeftOut(regions=Counter({key: count for key, count in self.regions.items() if key[0] in wanted}))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the counts and the summary, as ``left_out`` in metrics.json and GET /training has them."""
+        """Return the counts and the summary, for ``left_out`` in metrics.json and GET /training."""
         return {
             "regions_seen": self.regions_seen,
             "regions_left_out": self.regions_left_out,
@@ -105,7 +105,7 @@ class LeftOut:
 
     @classmethod
     def from_dict(cls, saved: object) -> Self:
-        """Return the counts that ``as_dict`` gave; anything else is ignored, because the file may be damaged."""
+        """Read counts that ``as_dict`` returned; invalid values are ignored, because the file may be damaged."""
         found = cls()
         by_reason = _mapping(_mapping(saved).get("regions"))
         seen = _mapping(saved).get("regions_seen")

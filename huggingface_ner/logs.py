@@ -11,5 +11,5 @@ def configure_logging(settings: Settings) -> None:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    for chatty in ("httpx", "rq.worker"):  # a line for each request to the Hub, ten for each training
+    for chatty in ("httpx", "rq.worker"):  # they log each request to the Hub, and ten lines for each training
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,6 +1,6 @@
-"""The class that Label Studio talks to, which a user customises.
+"""The class that answers Label Studio, and that users customise.
 
-It runs under label-studio-ml 1.0.9 and 2.x: the base class is given everything by keyword.
+It runs under label-studio-ml 1.0.9 and 2.x, because it passes all arguments to the base class by keyword.
 """
 
 import logging
@@ -38,11 +38,11 @@ class Model(Protocol):
         """Its entity types."""
 
     def tag(self, texts: list[str], is_connected: Callable[[], bool]) -> list[TaggedText]:
-        """Return each text's spans and score, in order."""
+        """Return the spans and the score of each text, in order."""
 
 
 class Models(Protocol):
-    """The models that predict: all that a server serves, or the one that a command or a job loaded."""
+    """The models that predict: all models of a server, or the one model that a command or a job has loaded."""
 
     def model_for(self, project_id: int | None) -> Model:
         """Return the model that predicts for a project now."""
@@ -54,8 +54,8 @@ class Models(Protocol):
 class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class has no types
     """Named entity recognition with a fine-tuned Hugging Face token-classification model.
 
-    To customise it, subclass it and name the subclass in MODEL_CLASS: its changes apply to suggestions that
-    Label Studio requests, to those that are pushed after a training, and to the command ``predict``::
+    To customise it, write a subclass and name it in MODEL_CLASS. The subclass then makes the suggestions that
+    Label Studio requests, the suggestions that are stored after a training, and those of the command ``predict``::
 
         class BriefNER(HuggingFaceNER):
             def predict(self, tasks, context=None, **kwargs):
@@ -78,9 +78,9 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
 
         project_id: as Label Studio sends it, "<id>.<created at>".
         label_config: the project's labelling config, XML. Raises LabelingConfigError if it labels no text.
-        models: the models that predict. queue: where trainings are requested. If ``models`` is None, both are the
-        process's shared ones.
-        is_connected: says whether the client still waits for the answer; called several times a second.
+        models: the models that predict. queue: the queue in which trainings are requested. If ``models`` is None,
+        both are those that the whole process shares.
+        is_connected: returns whether the client still waits for the answer; called several times a second.
         """
         self._labeling_config = parse_labeling_config(label_config) if label_config else None
         self._project = parse_project_id(project_id)
@@ -97,10 +97,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
         A task that cannot be read gets an empty result and the score 1. Raises NotReadyError while there is no
-        model, OverloadedError if too many texts wait already, and ClientGoneError.
+        model, OverloadedError if too many texts wait already, and ClientGoneError if the client has disconnected.
 
-        context: the regions on the page of the annotator, if the request comes from interactive annotating. Then
-        the first task's answer is made without the model, and its regions have no score: see answer_drawn_region.
+        context: the regions on the annotator's page, if the request comes from interactive annotating. In that
+        case the first task is answered without the model, and its regions have no score; see answer_drawn_region.
         """
         config = self._labeling_config
         if config is None:
@@ -116,14 +116,14 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
-        """Handle a webhook event; returns the answer for Label Studio at once.
+        """Handle a webhook event, and return the answer for Label Studio at once.
 
-        Each START_TRAINING_EACH_N_UPDATES-th annotation requests a training, and so do Label Studio's button and a
-        change of the labels; ``job`` is then the id of the run that will answer. The webhook is a hint only: the
-        run reads everything from Label Studio.
+        A training is requested by each START_TRAINING_EACH_N_UPDATES-th annotation, by Label Studio's button, and
+        by a change of the labels. The answer then has ``job``, the id of the run that will do the training. The
+        webhook is a hint only: the run reads everything from Label Studio.
         """
         received = read_event(event, data)
-        # the name comes from outside: logged escaped, on one line, and cut
+        # the name comes from outside, so it is cut, and logged escaped and on one line
         logger.info("project %s: %.40r", received.project_id, event)
         answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:

@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 
-# Environment variable: the pid of the parent whose end ends this process.
+# Environment variable with the pid of a process's parent; the process ends when the parent does.
 END_WITH_PARENT = "HUGGINGFACE_NER_END_WITH_PARENT"
 POLL_INTERVAL = 0.5
 
 
 def end_with_parent(end: Callable[[], object], parent: int) -> None:
-    """Watch the parent's pid in a thread, and call ``end`` when it is gone; it may be gone already."""
+    """Watch the parent in a thread, and call ``end`` when it has ended, even if it ended before this call."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -23,7 +23,7 @@ def end_with_parent(end: Callable[[], object], parent: int) -> None:
 
 
 def end_with_parent_if_requested() -> None:
-    """End this process by SIGTERM with its parent, if the parent set END_WITH_PARENT."""
+    """Send this process SIGTERM when its parent ends, if the parent has set END_WITH_PARENT."""
     parent = os.environ.pop(END_WITH_PARENT, None)
     if parent is not None:
         end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM), int(parent))

@@ -9,9 +9,9 @@ from huggingface_ner.spans import Span
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well predicted spans match gold spans; a match has the same start, end and label.
+    """How well predicted spans match gold spans. Two spans match if start, end and label are equal.
 
-    correct, predicted, gold: numbers of spans.
+    correct, predicted, gold: the numbers of matching, predicted and gold spans.
     """
 
     correct: int
@@ -36,9 +36,9 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores over all spans (micro average), and for each label of the gold and predicted spans.
+    """Scores over all spans (micro average), and for each label that a gold or a predicted span has.
 
-    gold_left_out: how many annotated regions of the texts could not be read as spans, and are not in the scores.
+    gold_left_out: the number of annotated regions that could not be read as spans; the scores do not include them.
     """
 
     overall: Scores
@@ -47,24 +47,24 @@ class Evaluation:
 
     @property
     def basis(self) -> str | None:
-        """What the scores rest on; see score_basis."""
+        """The part of the annotated regions that the scores cover; see score_basis."""
         return score_basis(self.overall.gold, self.gold_left_out)
 
     def as_dict(self) -> dict[str, object]:
-        """Return ``precision``, ``recall``, ``f1``, their counts, and these per label in ``labels``."""
+        """Return ``precision``, ``recall``, ``f1`` and their counts; ``labels`` has the same for each label."""
         labels = {label: _as_dict(scores) for label, scores in self.by_label.items()}
         return {**_as_dict(self.overall), "gold_left_out": self.gold_left_out, "labels": labels}
 
 
 def score_basis(gold: int, left_out: int) -> str | None:
-    """Return which part of the annotated regions scores rest on, for people; None if it is all of them."""
+    """Return, for people, which part of the annotated regions the scores cover; None if they cover all."""
     return f"{gold} of {gold + left_out} regions" if left_out else None
 
 
 def f1_in_words(f1: float | None, f1_before: float | None, basis: str | None) -> str:
     """Return F1 scores in brackets, after a blank: " (F1 0.851 over 88 of 113 regions, before 0.700)".
 
-    Empty if there are none. basis: see score_basis.
+    The result is "" if there are no scores. basis: see score_basis.
     """
     scores = [f"{score:.3f}" for score in (f1, f1_before) if score is not None]
     if scores and basis is not None:

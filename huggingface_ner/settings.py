@@ -14,11 +14,11 @@ from huggingface_ner.errors import HuggingFaceNERError
 
 
 class SettingsError(HuggingFaceNERError):
-    """Environment variables that cannot be used; the message names each, its value and what is wrong with it."""
+    """Raised for invalid environment variables; the message names each, its value and what is wrong with it."""
 
 
 class Settings(BaseSettings):
-    """The service's settings; an environment variable that is empty counts as not set.
+    """The service's settings; an empty environment variable counts as not set.
 
     ``read_settings`` raises SettingsError. The descriptions are also the README's table.
     """
@@ -26,9 +26,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
     host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - Label Studio is elsewhere
-    port: int = Field(9090, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    workers: int = Field(1, ge=1, description="server processes; each has its own copy of the models in memory")
-    threads: int = Field(8, ge=1, description="requests that one process answers at the same time")
+    port: int = Field(9090, ge=0, le=65535, description="port to listen on; 0: any free port")
+    workers: int = Field(
+        1, ge=1, description="number of server processes; each has its own copy of the models in memory"
+    )
+    threads: int = Field(8, ge=1, description="number of requests that one process answers at the same time")
     basic_auth_user: str | None = Field(
         None, description="user name of HTTP basic authentication, required on every route"
     )
@@ -43,35 +45,39 @@ class Settings(BaseSettings):
     )
     baseline_model_name: str = Field(
         "dslim/bert-base-NER",
-        description="Hub name or folder of the model to start from; if unset and the Hub cannot be reached, "
-        "trainings start from the packaged encoder",
+        description="Hub name or folder of the model to start from; if it is not set and the Hub cannot be "
+        "reached, trainings start from the packaged encoder",
     )
     finetuned_model_name: str = Field(
         "finetuned_model",
         pattern=r"^\w[\w.-]*$",
         examples=["finetuned_model"],
-        description="folder for fine-tuned models, under `MODEL_DIR`",
+        description="name of the folder for fine-tuned models, inside `MODEL_DIR`",
     )
     model_dir: Path = Field(Path("./results"), description="folder for all data that must survive a restart")
-    keep_versions: int = Field(5, ge=2, description="versions of each project's model to keep")
+    keep_versions: int = Field(5, ge=2, description="number of versions to keep of each project's model")
     models_in_memory: int = Field(
-        3, ge=1, description="fine-tuned models that one process has in memory: those of the projects used last"
+        3,
+        ge=1,
+        description="maximum number of fine-tuned models in the memory of one process; the least recently used is "
+        "removed first",
     )
     model_class: str = Field(
         "huggingface_ner.model:HuggingFaceNER",
         pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$",
         examples=["my_package.my_module:MyNER"],
-        description="class that predicts, as `module:Class`: your subclass of `HuggingFaceNER`",
+        description="class that predicts, as `module:Class`; set it to your subclass of `HuggingFaceNER`",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto, cpu or cuda; auto: CUDA if it is available"
     )
     inference_engine: EngineSetting = Field(
         "auto",
-        description="auto, torch or onnx; auto: the fastest on this hardware whose spans agree with float32's",
+        description="auto, torch or onnx; auto: the fastest engine on this hardware whose spans agree with those "
+        "of float32",
     )
     inference_precision: PrecisionSetting = Field(
-        "auto", description="auto, fp32, bf16 or int8; int8 is ONNX Runtime's, bf16 PyTorch's"
+        "auto", description="auto, fp32, bf16 or int8; int8 needs onnx, bf16 needs torch"
     )
     inference_agreement: float = Field(
         0.95,
@@ -87,7 +93,8 @@ class Settings(BaseSettings):
     cached_spans: int = Field(
         20_000,
         ge=0,
-        description="size of one process's prediction cache, in spans; each text in it adds one; 0: no cache",
+        description="size of one process's prediction cache, in spans; each cached text counts as one more; "
+        "0: no cache",
     )
     label_studio_host: str = Field(
         "http://localhost:8080",
@@ -100,54 +107,59 @@ class Settings(BaseSettings):
     )
     allowed_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description='further hosts, separated by commas, that texts of `valueType="url"` may come from; '
-        "`*`: all with a public address",
+        description='further hosts, separated by commas, from which texts with `valueType="url"` may be fetched; '
+        "`*`: all hosts with a public address",
     )
     url_max_bytes: int = Field(
         10_000_000, ge=1, description="maximum size of a text that is fetched from a URL, in bytes"
     )
-    url_timeout: float = Field(10.0, gt=0, description="maximum seconds for fetching one text")
+    url_timeout: float = Field(10.0, gt=0, description="maximum time to fetch one text, in seconds")
     start_training_each_n_updates: int = Field(
         10,
         ge=0,
-        description="annotation updates of a project after which it is trained; 0: only when its labels change, "
-        "or with the button Start Training",
+        description="number of annotation updates after which a project is trained; 0: it is trained only when "
+        "its labels change or when somebody clicks Start Training",
     )
     learning_rate: float = Field(
         1e-3,
         gt=0,
         lt=1,
-        description="learning rate of the new head, and of the encoder up to a maximum that depends on its size",
+        description="learning rate of the new head; the encoder has the same one, up to a maximum that depends on "
+        "the encoder's size",
     )
     num_train_epochs: float = Field(
-        10.0, gt=0, le=10_000, description="passes over the tasks; small projects are trained for more"
+        10.0,
+        gt=0,
+        le=10_000,
+        description="number of passes over the tasks; small projects are trained for more passes",
     )
     weight_decay: float = Field(0.01, ge=0, lt=1, description="weight decay of AdamW")
     f1_tolerance: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="a new model is not published if its F1 on the held-out tasks is lower than the current one's "
-        "by more than this",
+        description="a new model is not published if its F1 on the held-out tasks is lower than the current "
+        "model's by more than this value",
     )
     predict_after_training: bool = Field(
-        False, description="push the predictions of each new version to the tasks without annotations"
+        False,
+        description="store the predictions of each new version in Label Studio, for all tasks without annotations",
     )
     update_project_model_version: bool = Field(
         False,
-        description="also select that version in the project, so that uncertainty sampling offers the least "
+        description="also select the new version in the project; uncertainty sampling then offers the least "
         "certain task first; needs `PREDICT_AFTER_TRAINING`",
     )
     training_threads: int | None = Field(
-        None, ge=1, description="CPU cores that a training uses; none: half of them"
+        None, ge=1, description="number of CPU cores that a training uses; none: half of the available cores"
     )
     training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is stopped")
     redis_url: str | None = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
         examples=["redis://localhost:6379/0"],
-        description="Redis of the training queue, for separate `serve` and `worker` processes; none: `serve` "
-        "runs queue and worker itself",
+        description="URL of the training queue's Redis, for separate `serve` and `worker` processes; none: "
+        "`serve` also runs the queue and the worker",
     )
 
     @field_validator("log_level", mode="before")
@@ -189,7 +201,7 @@ class Settings(BaseSettings):
     def _version_has_predictions(self) -> Self:
         if self.update_project_model_version and not self.predict_after_training:
             raise ValueError(
-                "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too; Label Studio does not request "
+                "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too, because Label Studio requests no "
                 "predictions for a project that has a version selected"
             )
         return self
@@ -206,7 +218,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def baseline_is_set(self) -> bool:
-        """Whether BASELINE_MODEL_NAME was set explicitly: then no other model may replace it."""
+        """Whether BASELINE_MODEL_NAME was set explicitly; if so, no other model may replace it."""
         return "baseline_model_name" in self.model_fields_set
 
 

@@ -1,4 +1,4 @@
-"""Labelled spans of texts: what all packages exchange."""
+"""Labelled spans of texts; all packages exchange texts in these classes."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -23,9 +23,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """A text's predicted spans, in order and not overlapping, and the model's confidence in the text as a whole.
+    """A text's predicted spans, in order and without overlaps, and the model's confidence in all of them.
 
-    score: within [0, 1], comparable between texts of any length, with or without spans; see decoding.decode.
+    score: the confidence, within [0, 1]. It is comparable between texts of any length, with or without spans; see
+    decoding.decode.
     """
 
     spans: list[Span]
@@ -37,7 +38,7 @@ class AnnotatedText:
     """A text with its gold spans, which may overlap, and the id of its task.
 
     No spans means that the text contains no entities.
-    left_out: how many of its annotated regions could not be read as spans.
+    left_out: the number of its annotated regions that could not be read as spans.
     """
 
     task_id: str
@@ -47,7 +48,7 @@ class AnnotatedText:
 
 
 def drop_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order without overlaps: the longer span wins; of equally long ones, the earlier."""
+    """Return spans in order, without overlaps: the longest span is kept; of equally long spans, the first."""
     kept: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
         place = bisect_left(kept, span.start, key=lambda other: other.start)

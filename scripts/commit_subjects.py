@@ -1,9 +1,9 @@
-"""Check the subjects of the commits since a base: an imperative sentence of at most 72 characters.
+"""Check that the subjects of the commits since a base are imperative and have at most 72 characters.
 
     python -m scripts.commit_subjects BASE
 
-BASE itself and what came before are not checked, nor are merges. In a shallow clone without BASE, all commits
-that are there are checked. Without a history that has BASE, none is, and a line says so.
+BASE itself, earlier commits and merges are not checked. In a shallow clone without BASE, all existing commits are
+checked. In any other clone without BASE, no commits are checked, and a line says so.
 """
 
 import re
@@ -13,18 +13,18 @@ from collections.abc import Iterable, Sequence
 
 MAX_LENGTH = 72
 
-# What begins no imperative: words that this project's early subjects began with, and their like.
+# Words that do not begin an imperative: this project's early subjects began with some of them.
 NO_VERBS = """
     a all an and another any both each every everything here how it its more most new no not nothing now of on one
     only other our some such that the their then there these they this those three two what when where who with
 """
-# Verbs whose base form looks like a third person, a past or a participle.
+# Verbs whose base form looks like a third person, a past tense or a participle.
 BASE_FORMS = "alias bias canvas focus embed shed shred wed bring ping ring sing string swing"
 PAST_IN_EED = "agreed decreed disagreed freed guaranteed"
 
 
 def fault(subject: str) -> str | None:
-    """Return what is wrong with a subject; None if nothing is."""
+    """Return what is wrong with a subject, or None if it is right."""
     if len(subject) > MAX_LENGTH:
         return f"{len(subject)} characters; at most {MAX_LENGTH}"
     if subject.endswith("."):
@@ -46,18 +46,18 @@ def _is_inflected(word: str) -> bool:
 
 
 def check(commits: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a line for each commit, (hash, subject), that is at fault."""
+    """Return a message for each commit, (hash, subject), whose subject is wrong."""
     return [f"{commit}: {subject}\n  {wrong}" for commit, subject in commits if (wrong := fault(subject))]
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what git prints; None if it fails."""
+    """Return the output of a git command, or None if the command fails."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - fixed
     return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _revisions(base: str) -> list[str] | None:
-    """Return what to give `git log` for the commits since the base; None if BASE is unknown."""
+    """Return the arguments with which `git log` lists the commits since the base, or None if it is unknown."""
     if _git("rev-parse", "--verify", "--quiet", "HEAD") is None:
         return None
     if _git("merge-base", "--is-ancestor", base, "HEAD") is not None:
@@ -66,11 +66,11 @@ def _revisions(base: str) -> list[str] | None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the subjects at fault; returns 1 if there are some."""
+    """Print the wrong subjects; return 1 if there are any, else 0."""
     (base,) = arguments
     revisions = _revisions(base)
     if revisions is None:
-        print(f"commit subjects: not checked, there is no history since {base[:7]}")
+        print(f"commit subjects: not checked, because there is no history since {base[:7]}")
         return 0
     log = _git("log", "--no-merges", "--format=%h %s", *revisions) or ""
     commits = [(line.partition(" ")[0], line.partition(" ")[2]) for line in log.splitlines()]

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Print the command of a Python that the pins in requirements.txt install on; exit with 1 if there is none.
-# The newest is the last minor version that PyTorch and all pins have wheels for; numpy 2.2 has none for 3.14.
-# What a candidate is asked: its version, and whether it can make virtual environments (Debian packages that apart).
+# Print the command of a Python on which the versions in requirements.txt can be installed; exit with 1 if there is none.
+# 3.13 is the newest minor version for which PyTorch and all other packages there have wheels; numpy 2.2 has none for
+# 3.14. The check below is about the version, and about virtual environments, for which Debian has a separate package.
 ask='
 import sys
 if not (3, 11) <= sys.version_info[:2] <= (3, 13):
@@ -15,7 +15,7 @@ seen=
 # 3.11 first: the version of the container image
 for candidate in python3.11 python3.12 python3.13 python3 python; do
     command -v "$candidate" >/dev/null 2>&1 || continue
-    # a version manager's stand-in may be on the PATH without a Python behind it
+    # the command may exist without a Python behind it, if a version manager has put it on the PATH
     if said=$("$candidate" -c "$ask" 2>&1); then
         echo "$candidate"
         exit
@@ -24,5 +24,5 @@ for candidate in python3.11 python3.12 python3.13 python3 python; do
   $candidate: $(printf '%s\n' "$said" | tail -n 1)"
 done
 echo "No Python 3.11, 3.12 or 3.13 found. Install one, or name it: make PYTHON=/path/to/python3.11${seen:+
-What is on the PATH:$seen}" >&2
+Found on the PATH:$seen}" >&2
 exit 1

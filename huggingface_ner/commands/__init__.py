@@ -1,5 +1,5 @@
 """The commands of ``python -m huggingface_ner``, with their options.
 
-To add one, write its file here and list it in cli.ADD_COMMANDS. Heavy imports belong inside the functions, so that
---help and errors about options appear at once.
+To add a command, write a file for it here and list its function in cli.ADD_COMMANDS. Put slow imports inside the
+functions, because --help and errors about options must appear at once.
 """

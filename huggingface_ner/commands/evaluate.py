@@ -21,8 +21,8 @@ def add_evaluate(commands: Commands) -> None:
     parser = add_command(
         commands,
         evaluate,
-        "Print strict precision, recall and F1, overall and for each label: a region is correct if its start, end "
-        "and label are.",
+        "Print strict precision, recall and F1, overall and for each label. A region is correct if its start, its "
+        "end and its label are all correct.",
     )
     add_model(parser)
     add_config(parser)
@@ -30,7 +30,7 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object: precision, recall, f1, and these per label in labels",
+        help="print one JSON object with precision, recall and f1; labels has the same for each label",
     )
 
 
@@ -52,7 +52,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def told(left_out: LeftOut) -> list[str]:
-    """Return a line that says what was not used; none if everything was."""
+    """Return a line that says what was not used, or no line if everything was used."""
     summary = left_out.summary()
     return [summary] if summary else []
 

@@ -1,4 +1,4 @@
-"""Reads the files that commands are given: labelling configs, tasks, annotated tasks."""
+"""Reads the files that users pass to commands: labelling configs, tasks and annotated tasks."""
 # ruff: noqa: PLC0415
 
 import json
@@ -19,7 +19,7 @@ class InputError(HuggingFaceNERError):
 
 
 def read_config(path: Path) -> "LabelingConfig":
-    """Read a labelling config; raises InputError, OSError."""
+    """Read a labelling config; raises InputError and OSError."""
     from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 
     try:
@@ -29,7 +29,7 @@ def read_config(path: Path) -> "LabelingConfig":
 
 
 def read_text(path: Path) -> str:
-    """Read a text file; raises InputError, OSError."""
+    """Read a text file; raises InputError and OSError."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -37,23 +37,23 @@ def read_text(path: Path) -> str:
 
 
 def read_tasks(path: Path) -> list[dict[str, Any]]:
-    """Read tasks, each with its ``data``; raises InputError, OSError."""
+    """Read tasks, each with its ``data``; raises InputError and OSError."""
     try:
         tasks = json.loads(read_text(path))
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise InputError(f"{path}: not a list of tasks; export them from Label Studio as JSON")
-    # Label Studio also imports tasks that are just their data
+    # Label Studio also imports tasks that consist of their data only
     return [task if "data" in task else {"data": task} for task in tasks]
 
 
 def read_annotated_tasks(
     path: Path, config: "LabelingConfig", settings: Settings, left_out: "LeftOut"
 ) -> list["AnnotatedText"]:
-    """Read the texts of annotated tasks, at least one; raises InputError, OSError.
+    """Read the texts of annotated tasks; raises OSError, and InputError also if there is none.
 
-    left_out: counts what of them is not used; see read_gold.
+    left_out: counts the regions and tasks that are not used; see read_gold.
     """
     from huggingface_ner.label_studio.gold import read_gold
     from huggingface_ner.label_studio.tasks import task_reader
@@ -61,7 +61,7 @@ def read_annotated_tasks(
     gold = list(read_gold(read_tasks(path), config, task_reader(settings), left_out))
     if not gold:
         raise InputError(
-            f"{path}: no task has an annotation that is not cancelled and a text that can be read; "
+            f"{path}: no task has a text that can be read and an annotation that is not cancelled; "
             "annotate some tasks and export them as JSON"
         )
     return gold

@@ -9,7 +9,7 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
-    # what argparse's add_subparsers returns
+    # the type of what argparse's add_subparsers returns
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 else:
     Commands = object
@@ -18,7 +18,7 @@ else:
 def add_command(
     commands: Commands, run: Callable[[argparse.Namespace, Settings], None], description: str
 ) -> argparse.ArgumentParser:
-    """Add a command with the name of the function that runs it; return its parser, to add options to."""
+    """Add a command named like the function that runs it; return the parser to which options are added."""
     parser = commands.add_parser(run.__name__, help=description, description=description)
     parser.set_defaults(run=run)
     return parser

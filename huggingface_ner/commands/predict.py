@@ -12,7 +12,7 @@ from huggingface_ner.commands.inputs import read_config, read_tasks, read_text
 from huggingface_ner.commands.options import Commands, add_command, add_config, add_model
 from huggingface_ner.settings import Settings
 
-# Tasks that are predicted at once; the progress bar moves after each such batch.
+# The number of tasks in a batch; the progress bar moves after each batch.
 TASKS_AT_A_TIME = 100
 
 

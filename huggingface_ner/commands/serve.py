@@ -15,7 +15,7 @@ def add_serve(commands: Commands) -> None:
 
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
-    """Run the server until it is stopped, and the training queue and worker too unless REDIS_URL is set."""
+    """Run the server until it is stopped; unless REDIS_URL is set, run the training queue and worker too."""
     check_model_class(settings)
     if settings.redis_url is None:
         from huggingface_ner.jobs.embedded import serve_with_training
@@ -45,8 +45,8 @@ def worker(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def check_model_class(settings: Settings) -> None:
-    """Raise ModelClassError for a MODEL_CLASS that cannot be used, before anything is started."""
-    if "model_class" in settings.model_fields_set:  # else there is nothing to check, and the imports take a second
+    """Raise ModelClassError before anything is started, if MODEL_CLASS cannot be used."""
+    if "model_class" in settings.model_fields_set:  # the default needs no check, and the imports take a second
         from huggingface_ner.label_studio.model_class import load_model_class
         from huggingface_ner.model import HuggingFaceNER
 

@@ -15,10 +15,10 @@ def add_status(commands: Commands) -> None:
     parser = add_command(
         commands,
         status,
-        "Show each project's training: waiting or running, and how the last one ended.",
+        "Show the state of each project's training, and how the last training ended.",
     )
     parser.add_argument("--project", type=project_id, metavar="ID", help="show this project only")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, as GET /training answers")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, the same as GET /training")
 
 
 def status(options: argparse.Namespace, settings: Settings) -> None:
@@ -52,7 +52,7 @@ def _status_line(status: dict[str, Any]) -> str:
             )
         line += "; another waits" if status["waiting"] else ""
     if last:
-        # an outcome of an older release has no basis, and does not say what was left out
+        # an outcome of an older release has neither f1_basis nor left_out
         scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"))
         line += f"; last: {last['status']}, {last['reason']}{scores}"
         summary = (last.get("left_out") or {}).get("summary")
@@ -65,13 +65,13 @@ def add_health(commands: Commands) -> None:
     parser = add_command(
         commands,
         health,
-        "Check the server at HOST and PORT, using BASIC_AUTH_USER and BASIC_AUTH_PASS; fails if it is down.",
+        "Check the server at HOST and PORT, using BASIC_AUTH_USER and BASIC_AUTH_PASS; exit with 1 if it is down.",
     )
     parser.add_argument("--worker", action="store_true", help="check the worker on this machine instead")
 
 
 def health(options: argparse.Namespace, settings: Settings) -> None:
-    """Print whether the server is up, or the worker on this machine."""
+    """Print the state of the server, or of the worker on this machine."""
     if options.worker:
         from huggingface_ner.jobs.worker_health import ask_worker_health
 

@@ -33,8 +33,8 @@ def add_train(commands: Commands) -> None:
         "--project",
         type=project_id,
         metavar="ID",
-        help="id of the Label Studio project to publish the model for: servers with the same MODEL_DIR use it "
-        "within seconds, unless the current version is better",
+        help="id of the Label Studio project to publish the model for, unless its current version is better; "
+        "servers with the same MODEL_DIR use the new version within seconds",
     )
     parser.add_argument(
         "--baseline",
@@ -45,8 +45,8 @@ def add_train(commands: Commands) -> None:
         type=_share,
         default=0.2,
         metavar="SHARE",
-        help="share of the tasks to score the model on instead of training on them, chosen by a hash of the "
-        "task's id: at most 200 tasks, and none if there are fewer than 20; 0: train on all tasks (default: "
+        help="share of the tasks that are held out to score the model, chosen by a hash of the task's id; at most "
+        "200 tasks are held out, and none if there are fewer than 20; 0: train on all tasks (default: "
         "%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
@@ -68,7 +68,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.learning.training import Training, TrainingOptions
     from huggingface_ner.store.model_folder import check_can_save
 
-    # a server may run on the same machine, as with the trainings of a worker
+    # leave cores for a server that may run on the same machine, as a worker's trainings do
     take_cores(settings.training_threads)
     if options.out is not None:
         check_can_save(options.out)

@@ -21,7 +21,7 @@ def add_versions(commands: Commands) -> None:
         "List the versions of all projects' models, switch a project to a version, or delete one.",
     )
     parser.add_argument("action", choices=["list", "use", "remove"])
-    parser.add_argument("version", nargs="?", help="for use and remove: the name that list shows")
+    parser.add_argument("version", nargs="?", help="name of the version to use or remove, as shown by list")
 
 
 def versions(options: argparse.Namespace, settings: Settings) -> None:
@@ -38,7 +38,7 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
         if options.version in [version.name for version in published]:
             if options.action == "use":
                 store.use(options.version)
-                print(f"{options.version}: in use in a few seconds, until the next training publishes a version")
+                print(f"{options.version}: in use in a few seconds, until a training publishes a new version")
             else:
                 store.remove(options.version)
                 print(f"{options.version}: deleted")
@@ -59,7 +59,7 @@ def _print_versions(stores: "dict[int, ModelStore]") -> None:
 
 
 def _readable(stores: "dict[int, ModelStore]") -> "Iterator[tuple[int, ModelStore, list[Version]]]":
-    """Yield each project with its versions; a project whose folder cannot be read is reported and left out."""
+    """Yield each project and its versions; if a project's folder cannot be read, report and omit the project."""
     for project_id, store in stores.items():
         try:
             published = store.versions()

@@ -1,1 +1,1 @@
-"""How HTTP requests are answered."""
+"""Answers HTTP requests."""

@@ -26,7 +26,7 @@ from huggingface_ner.server.webhook_credentials import WebhookCredentials
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
-# Seconds to wait for a model that is almost ready; Label Studio waits 3 s for /setup.
+# Seconds to wait for a model that is still loading; Label Studio waits 3 s for the answer to /setup.
 MODEL_WAIT_TIMEOUT = 2.0
 MAX_TOKEN_CHARACTERS = 10_000
 
@@ -36,8 +36,8 @@ logger = logging.getLogger(__name__)
 def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | None = None) -> Flask:
     """Make the app; the caller starts and closes ``models``.
 
-    queue: where trainings are requested; if it is None, the answer to a webhook says so.
-    Raises ModelClassError for a MODEL_CLASS that cannot be used.
+    queue: the queue in which trainings are requested; if it is None, the answer to a webhook says so.
+    Raises ModelClassError if MODEL_CLASS cannot be used.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
@@ -78,7 +78,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
             is_connected=connection_check(request.environ),
         )
         if context is None:
-            # before predicting: afterwards the model may have been evicted, and the answer would wait for it
+            # before predicting: the model may be evicted afterwards, and the answer would wait for it to load
             served = models.model_for(parse_project_id(project))
             labels.note(parse_project_id(project), served.version, served.labels, config)
         results = model.predict(tasks, context=context)
@@ -93,7 +93,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         if not isinstance(action, str) or not action:
             raise BadRequestError("action: must be the name of a webhook event")
         answer = make_model().fit(action, body)
-        if action != START_TRAINING:  # Label Studio sends this one with credentials, like /predict
+        if action != START_TRAINING:  # Label Studio sends this event with credentials, like /predict
             credentials.arrived(read_event(action, body).project_id)
         metrics.webhooks.labels(action if action in KNOWN_ACTIONS else "other").inc()
         return jsonify(answer)
@@ -106,7 +106,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
 
 
 def _number_requests(app: Flask) -> None:
-    """Give every request an id, which its answer and the log carry."""
+    """Give every request an id, which is in its answer and in the log."""
 
     @app.before_request
     def choose_id() -> None:
@@ -119,7 +119,7 @@ def _number_requests(app: Flask) -> None:
 
 
 def _remember_token(settings: Settings, queue: TrainingQueue | None, project: int | None, token: object) -> None:
-    """Store the token that Label Studio offers, for use if no key of our own is set."""
+    """Store the token that Label Studio sends, unless LABEL_STUDIO_API_KEY is set."""
     if settings.label_studio_api_key is not None or queue is None or project is None:
         return
     if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_CHARACTERS:
@@ -133,7 +133,7 @@ def _json_object() -> Mapping[str, Any]:
     try:
         body = request.get_json(force=True)
     except (BadRequest, RecursionError):
-        raise BadRequestError("body: not valid JSON, or nested too deeply") from None
+        raise BadRequestError("body: the request is not valid JSON, or is nested too deeply") from None
     if not isinstance(body, dict):
         raise BadRequestError(f"body: must be a JSON object, not {_kind(body)}")
     return body

@@ -1,4 +1,4 @@
-"""Basic auth on every route."""
+"""Requires HTTP basic authentication on every route."""
 
 import base64
 import binascii
@@ -14,9 +14,9 @@ logger = logging.getLogger(__name__)
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Require BASIC_AUTH_USER and BASIC_AUTH_PASS on every route, if they are set; ``/health`` included.
+    """Require BASIC_AUTH_USER and BASIC_AUTH_PASS on every route, also on ``/health``, if they are set.
 
-    Label Studio then tells its user that the credentials are wrong or missing.
+    If the credentials are wrong or missing, Label Studio shows this to its user.
     """
     credentials = expected(settings)
     if credentials is None:
@@ -25,7 +25,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check_credentials() -> Response | None:
-        # compared as bytes, which may be any characters, and in constant time, so that timing reveals nothing
+        # bytes may be in any encoding; comparing them in constant time reveals nothing through timing
         given = _credentials(request.headers.get("Authorization", ""))
         if any(hmac.compare_digest(given, each) for each in accepted):
             return None
@@ -44,9 +44,9 @@ def expected(settings: Settings) -> bytes | None:
 
 
 def _encodings(credentials: bytes) -> list[bytes]:
-    """Return the credentials as clients may encode them: in UTF-8, or in Latin-1 as Label Studio does."""
+    """Return the credentials in UTF-8 and, as Label Studio encodes them, in Latin-1."""
     accepted = [credentials]
-    with suppress(UnicodeEncodeError):  # not in Latin-1: Label Studio cannot send them at all
+    with suppress(UnicodeEncodeError):  # Latin-1 lacks a character: Label Studio cannot send these credentials
         accepted.append(credentials.decode().encode("latin-1"))
     return accepted
 

@@ -1,4 +1,4 @@
-"""Whether the client of a request is still there."""
+"""Checks whether the client of a request is still connected."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -6,9 +6,9 @@ from typing import Any
 
 
 def connection_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Return a function that says whether a request's client is still connected.
+    """Return a function that returns whether a request's client is still connected.
 
-    It needs gunicorn's socket; under another server it always returns True.
+    The check needs gunicorn's socket. Under another server, the function always returns True.
     """
     connection = environ.get("gunicorn.socket")
     if not isinstance(connection, socket.socket):
@@ -16,7 +16,7 @@ def connection_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
 
     def is_connected() -> bool:
         try:
-            # usually nothing to read, perhaps the first byte of a next request; an empty read means it hung up
+            # an empty read means that the client hung up; it may also have sent the first byte of its next request
             return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
         except BlockingIOError:
             return True

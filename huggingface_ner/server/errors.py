@@ -1,4 +1,4 @@
-"""The one place that turns errors into HTTP answers."""
+"""Turns errors into HTTP answers; no other module does."""
 
 import logging
 
@@ -13,7 +13,7 @@ from huggingface_ner.settings import Settings
 # The status that nginx uses; only the log and the metrics see it.
 CLIENT_GONE = 499
 
-# What each route calls the labelling config.
+# The field of each route's request that has the labelling config.
 CONFIG_FIELDS = {"/setup": "schema", "/predict": "label_config"}
 
 logger = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class BadRequestError(HuggingFaceNERError):
 
 
 def install(app: Flask, settings: Settings) -> None:
-    """Answer every error of the app's routes as ``{"error": ...}``; never with a traceback."""
+    """Answer every error of the app's routes with ``{"error": ...}``, never with a traceback."""
 
     @app.errorhandler(BadRequestError)
     def bad_request(error: BadRequestError) -> Response:
@@ -50,7 +50,7 @@ def install(app: Flask, settings: Settings) -> None:
         return _answer(
             413,
             f"the request is longer than MAX_REQUEST_BYTES={settings.max_request_bytes}: "
-            "select fewer tasks at a time or raise it",
+            "select fewer tasks at a time, or raise the limit",
         )
 
     @app.errorhandler(HTTPException)

@@ -1,4 +1,4 @@
-"""gunicorn around the app."""
+"""Runs the app in gunicorn."""
 
 import atexit
 import os
@@ -13,17 +13,17 @@ from huggingface_ner.jobs.queue import open_queue
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
-REQUEST_TIMEOUT = 120  # Label Studio hangs up after 100
+REQUEST_TIMEOUT = 120  # seconds; Label Studio hangs up after 100
 
 
 def make_app(settings: Settings) -> Flask:
-    """Return an app; its models are loading in the background."""
-    # prometheus_client reads PROMETHEUS_MULTIPROC_DIR when it is imported, and base_class must come before torch
+    """Return an app whose models load in the background."""
+    # imported here: prometheus_client reads PROMETHEUS_MULTIPROC_DIR on import, and base_class must precede torch
     from huggingface_ner.server.app import create_app  # noqa: PLC0415
 
     models = ServedModels(settings)
     models.start()
-    # a thread that is still inside an engine when the interpreter exits would abort the process
+    # if a thread were still inside an engine when the interpreter exits, it would abort the process
     atexit.register(models.stop_engines)
     return create_app(settings, models, open_queue(settings))
 

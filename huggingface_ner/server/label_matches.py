@@ -1,4 +1,4 @@
-"""Says, for each project, which labels of its model and of its labelling config do not match."""
+"""Reports, for each project, which labels of its model and of its labelling config do not match."""
 
 import logging
 import threading
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class LabelMatches:
-    """The label matches of the projects that this process predicted for, at most MAX_PROJECTS.
+    """The label matches of the projects that this process has predicted for, at most MAX_PROJECTS.
 
-    A match that is new is logged, and stored for ``/training`` if there is a queue.
+    A new match is logged. If there is a queue, the match is also stored there, for ``/training``.
     """
 
     def __init__(self, queue: TrainingQueue | None) -> None:
@@ -27,9 +27,9 @@ class LabelMatches:
         self._lock = threading.Lock()
 
     def note(self, project_id: int | None, version: str, labels: tuple[str, ...], label_config: str) -> None:
-        """Compare the labels of a project's model with those of its labelling config, if either is new.
+        """Compare the labels of a project's model with those of its labelling config, if either has changed.
 
-        A model without labels, which is an encoder that has not been trained, is passed over.
+        A model without labels is an encoder that has not been trained; it is not compared.
         """
         if not labels:
             return
@@ -50,7 +50,7 @@ class LabelMatches:
             self._tell(project_id, match)
 
     def inexact(self) -> dict[str, str]:
-        """Return a sentence for each project, if a label of its model or of its config has no counterpart."""
+        """Return a sentence for each project in which a label of the model or of the config has no counterpart."""
         with self._lock:
             matches = [(project_id, match) for project_id, (_, match) in self._matches.items()]
         return {str(project_id or "none"): str(match) for project_id, match in matches if not match.is_exact}

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, summed over the server's processes."""
+"""Collects metrics for Prometheus, summed over the server's processes."""
 
 import os
 import time
@@ -18,7 +18,8 @@ from prometheus_client import (
 class Metrics:
     """The service's metrics, in a separate registry, so that one process can have several apps.
 
-    If PROMETHEUS_MULTIPROC_DIR is set, every process writes its values there and any process answers for all.
+    If PROMETHEUS_MULTIPROC_DIR is set, every process writes its values to that folder.
+    Any process then reports the sums.
     """
 
     def __init__(self) -> None:
@@ -50,7 +51,7 @@ class Metrics:
 
         self.waiting = Gauge(
             "huggingface_ner_waiting_texts",
-            "Texts being tagged or waiting.",
+            "Texts that are being tagged or are waiting.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )

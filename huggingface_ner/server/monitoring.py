@@ -16,7 +16,7 @@ from huggingface_ner.serving.served_models import NotReadyError, ServedModels
 def install(
     app: Flask, models: ServedModels, queue: TrainingQueue | None, metrics: Metrics, labels: LabelMatches
 ) -> None:
-    """Add the routes."""
+    """Add the routes for operators to the app."""
 
     @app.get("/")
     @app.get("/health")

@@ -9,7 +9,10 @@ ANSWER_TIMEOUT = 3.0
 
 
 def ask_health(settings: Settings) -> str:
-    """Return what ``/health`` on this machine answers, using the settings' credentials. Raises OSError."""
+    """Return the answer of ``/health`` on this machine, requested with the settings' credentials.
+
+    Raises OSError if there is no answer.
+    """
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared only
     request = urllib.request.Request(f"http://{host}:{settings.port}/health")
     if settings.basic_auth_user is not None and settings.basic_auth_pass is not None:

@@ -1,8 +1,8 @@
 """Puts the credentials into the webhook that Label Studio registers for this backend.
 
-Label Studio connects to a backend with basic auth, but registers its webhook without it. The webhook's events
-would be refused, and no training would ever start. Once the credentials are in place, a recount makes up for the
-events that were refused before.
+Label Studio connects to a backend with basic auth, but registers its webhook without the credentials. The events
+of the webhook would be refused, and no training would ever start. When the credentials are in place, a recount
+finds the annotations whose events were refused before.
 """
 
 import base64
@@ -19,13 +19,15 @@ from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.server import auth
 from huggingface_ner.settings import Settings
 
-# Label Studio requests /setup, then registers the webhook, then requests /setup again.
+# Seconds from /setup to the first check: Label Studio requests /setup, registers the webhook, and requests /setup
+# again.
 REGISTRATION_DELAY = 2.0
-# Delays after a check that found no webhook, or got no answer from Label Studio.
+# Seconds to wait after each check that failed, for example because there was no webhook or no answer.
 RETRY_DELAYS = (5.0, 20.0, 60.0)
-# Seconds before a webhook with credentials is checked again: reconnecting the backend replaces it by one without.
+# Seconds before a webhook that has credentials is checked again. If the backend is connected again, Label Studio
+# replaces the webhook by one without credentials.
 TRUST_SECONDS = 60.0
-# Seconds after a failure before the next /setup may start another check; somebody may have fixed it by then.
+# Seconds after a failure before the next /setup may start another check; the cause may be fixed by then.
 COOLDOWN_SECONDS = 15.0
 MAX_PROJECTS = 1000
 
@@ -39,7 +41,7 @@ ADVICE = (
 
 NO_WEBHOOK = (
     "the project has no webhook for this backend, so annotations do not start trainings: start Label Studio with "
-    "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, then remove the model there and connect it again"
+    "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, then remove the model in it and connect it again"
 )
 
 logger = logging.getLogger(__name__)
@@ -47,9 +49,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Check:
-    """When a project's webhook is checked next.
+    """The time at which a project's webhook is checked next.
 
-    due: a time of the monotonic clock. If it is infinite, the next /setup starts a check, but not before
+    due: a time of the monotonic clock. If it is infinite, the next /setup starts a check, but no earlier than
     ``cooldown_until``.
     """
 
@@ -62,13 +64,13 @@ class _Check:
 class WebhookCredentials:
     """Checks the webhooks of the projects that request /setup, in a background thread.
 
-    The result is logged and shown as ``webhook`` in ``/training``. Does nothing if no credentials are set.
+    The result is logged and shown as ``webhook`` in ``/training``. If no credentials are set, nothing is checked.
     """
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
         self._settings = settings
         self._started = time.time()
-        # without a queue there is no training; without credentials none can be missing
+        # without a queue there are no trainings; if no credentials are set, the webhook needs none
         self._queue = queue if settings.basic_auth_user is not None else None
         self._checks: dict[int, _Check] = {}
         self._arrived: set[int] = set()
@@ -76,9 +78,9 @@ class WebhookCredentials:
         self._thread: threading.Thread | None = None
 
     def look_after(self, project_id: int | None, host: str) -> None:
-        """Check a project's webhook soon; returns at once.
+        """Schedule a check of a project's webhook, and return at once.
 
-        host: host and port of the URL by which Label Studio knows this service.
+        host: the host and port of the URL that Label Studio has for this service.
         """
         if self._queue is None or project_id is None:
             return
@@ -124,7 +126,7 @@ class WebhookCredentials:
                     self._note(queue, project_id, GIVEN if trouble is None else failure)
 
     def _give_credentials(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
-        """Give a project's webhook the credentials; returns None, or why that failed."""
+        """Give a project's webhook the credentials; return None, or the reason if that failed."""
         credentials = auth.expected(self._settings) or b""
         authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
         try:
@@ -142,7 +144,7 @@ class WebhookCredentials:
 
     @staticmethod
     def _is_final(check: _Check, trouble: str | None) -> bool:
-        """Schedule the next check; returns whether the result is final and can be shown."""
+        """Schedule the next check; return whether the result is final and can be shown."""
         if trouble is not None and check.attempts < len(RETRY_DELAYS):
             check.due = time.monotonic() + RETRY_DELAYS[check.attempts]
             check.attempts += 1
@@ -152,16 +154,17 @@ class WebhookCredentials:
         return True
 
     def _note(self, queue: TrainingQueue, project_id: int, note: str) -> bool:
-        """Store and log a note that is new since this service started; returns False if that fails.
+        """Store and log a note, unless it is known since this service started; return False if that fails.
 
-        ARRIVED outranks all other notes, unless it is from an earlier start, whose credentials may have differed.
+        ARRIVED is not replaced by another note, unless it was stored before this start: the credentials may have
+        been different then.
         """
         try:
             known, noted_at = queue.notes.webhook_note(project_id)
             if noted_at >= self._started and known in (note, ARRIVED):
                 return True
             if note in (ARRIVED, GIVEN):
-                # events from before may have been refused, or sent while the service was down
+                # earlier events may have been refused, or sent while the service was down
                 queue.request_recount(project_id)
             queue.notes.note_webhook(project_id, note)
         except RedisError as error:
