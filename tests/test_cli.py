@@ -84,8 +84,8 @@ def test_bare_tasks_are_taken(news_model: Path, config: str, tmp_path: Path) -> 
         ("{", "not valid JSON"),
         ({}, "not a list of tasks"),
         ([3], "not a list of tasks"),
-        ([], "no task has an annotation"),
-        ([{"data": {"t": "x"}, "annotations": []}], "no task has an annotation"),
+        ([], "no task has a text that can be read"),
+        ([{"data": {"t": "x"}, "annotations": []}], "no task has a text that can be read"),
         ([{"data": {"t": " "}, "annotations": [{"result": []}]}], "none of the annotated tasks"),
     ],
 )
