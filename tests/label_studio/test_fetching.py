@@ -175,8 +175,8 @@ def test_size_and_time_are_bounded(label_studio: _Server) -> None:
     [
         ("ftp://example.org/a", "only http and https"),
         ("http://", "only http and https"),
-        ("http://[::1", "no URL"),
-        ("http://example.org:port/", "no URL"),
+        ("http://[::1", "not a valid URL"),
+        ("http://example.org:port/", "not a valid URL"),
         ("http://no-such-host.invalid/", "no such host"),
         ("http://127.0.0.1:1/", "does not answer"),
     ],
