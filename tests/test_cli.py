@@ -78,12 +78,28 @@ def test_bare_tasks_are_taken(news_model: Path, config: str, tmp_path: Path) -> 
     assert [task["data"] for task in json.loads(out.read_text())] == [{"t": "Amina Diallo flew."}, {"t": ""}]
 
 
+def test_an_odd_text_costs_no_file(
+    news_model: Path, config: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A lone surrogate has no UTF-8; and labels that are never suggested are named."""
+    tasks, out = tmp_path / "tasks.json", tmp_path / "out.json"
+    tasks.write_text('[{"t": "Amina \\ud800 Diallo"}, {"t": "Amina Diallo flew."}]', encoding="ascii")
+    arguments = ["predict", "--model", str(news_model), "--config", config, "--tasks", str(tasks)]
+    assert main([*arguments, "--out", str(out)]) == 0
+    first, second = json.loads(out.read_text(encoding="utf-8"))
+    assert first["data"] == {"t": "Amina \ud800 Diallo"}
+    assert second["predictions"][0]["result"]
+    assert main([*arguments, "--out", str(tmp_path / "missing" / "out.json")]) == 1
+
+
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
         ("{", "not valid JSON"),
+        ([{"t": "Anna"}, None], "number 2 of the list is not a task"),
+        ("[" * 100_000, "nested too deeply"),
         ({}, "not a list of tasks"),
-        ([3], "not a list of tasks"),
+        ([3], "number 1 of the list is not a task"),
         ([], "no task has a text that can be read"),
         ([{"data": {"t": "x"}, "annotations": []}], "no task has a text that can be read"),
         ([{"data": {"t": " "}, "annotations": [{"result": []}]}], "none of the annotated tasks"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from huggingface_ner.commands.inputs import read_annotated_tasks, read_config
+from huggingface_ner.commands.inputs import read_annotated_tasks, read_config, warn_of_labels
 from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_command, add_config, add_model
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
@@ -43,6 +43,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     left_out = LeftOut()
     gold = read_annotated_tasks(options.tasks, config, settings, left_out)
     tagger = load_tagger(options.model, device=settings.device, preference=settings.engine_preference)
+    warn_of_labels(tagger.labels, config)
     with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
         scores = evaluate_tagger(tagger, gold, config.match_labels, bar.update)
     if options.json:

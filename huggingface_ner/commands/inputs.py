@@ -2,6 +2,8 @@
 # ruff: noqa: PLC0415
 
 import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from huggingface_ner.label_studio.labeling_config import LabelingConfig
     from huggingface_ner.left_out import LeftOut
     from huggingface_ner.spans import AnnotatedText
+
+
+logger = logging.getLogger(__name__)
 
 
 class InputError(HuggingFaceNERError):
@@ -42,8 +47,13 @@ def read_tasks(path: Path) -> list[dict[str, Any]]:
         tasks = json.loads(read_text(path))
     except ValueError as error:
         raise InputError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+    except RecursionError as error:
+        raise InputError(f"{path}: nested too deeply") from error
+    if not isinstance(tasks, list):
         raise InputError(f"{path}: not a list of tasks; export them from Label Studio as JSON")
+    odd = next((number for number, task in enumerate(tasks, start=1) if not isinstance(task, dict)), None)
+    if odd is not None:
+        raise InputError(f"{path}: number {odd} of the list is not a task; export tasks from Label Studio as JSON")
     # Label Studio also imports tasks that consist of their data only
     return [task if "data" in task else {"data": task} for task in tasks]
 
@@ -65,3 +75,12 @@ def read_annotated_tasks(
             "annotate some tasks and export them as JSON"
         )
     return gold
+
+
+def warn_of_labels(labels: Sequence[str], config: "LabelingConfig") -> None:
+    """Log which labels of the config a model with these labels never suggests."""
+    from huggingface_ner.label_studio.label_matching import match_labels
+
+    match = match_labels(labels, config)
+    if not match.is_complete:
+        logger.warning("%s", match)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from huggingface_ner.commands.inputs import read_config, read_tasks, read_text
+from huggingface_ner.commands.inputs import InputError, read_config, read_tasks, read_text, warn_of_labels
 from huggingface_ner.commands.options import Commands, add_command, add_config, add_model
 from huggingface_ner.settings import Settings
 
@@ -29,13 +29,17 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
     """Write a file of tasks with predictions, to import into Label Studio."""
     from huggingface_ner.label_studio.model_class import load_model_class
     from huggingface_ner.model import HuggingFaceNER
+    from huggingface_ner.store.files import replaced_file
     from huggingface_ner.tagging.loading import load_tagger
     from huggingface_ner.tagging.single_model import SingleModel
 
     model_class = load_model_class(settings.model_class, HuggingFaceNER)
-    read_config(options.config)
+    if not options.out.parent.is_dir():
+        raise InputError(f"{options.out}: there is no folder {options.out.parent}; create it first")
+    config = read_config(options.config)
     tasks = read_tasks(options.tasks)
     tagger = load_tagger(options.model, device=settings.device, preference=settings.engine_preference)
+    warn_of_labels(tagger.labels, config)
     version = "_".join(options.model.resolve().name.split())
     model = model_class(
         label_config=read_text(options.config), settings=settings, models=SingleModel(version, tagger)
@@ -48,6 +52,9 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
                 kept: dict[str, Any] = {key: task[key] for key in ("id", "data", "meta") if key in task}
                 imported.append({**kept, "predictions": [prediction]})
             bar.update(len(some))
-    options.out.write_text(json.dumps(imported, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    written = json.dumps(imported, ensure_ascii=False, indent=1) + "\n"
+    with replaced_file(options.out) as file:
+        # a lone surrogate has no UTF-8; as an escape it is valid JSON
+        file.write_bytes(written.encode("utf-8", "backslashreplace"))
     regions = sum(len(task["predictions"][0]["result"]) for task in imported)
     print(f"{options.out}: {regions} regions in {len(imported)} tasks")

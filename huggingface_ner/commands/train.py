@@ -53,9 +53,12 @@ def add_train(commands: Commands) -> None:
 
 
 def _share(text: str) -> float:
-    share = float(text)
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
     if not 0 <= share < 1:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"must be a number of at least 0 and less than 1, not {text!r}")
     return share
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from redis import Redis
 from redis.client import Pipeline
 
-from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
 from huggingface_ner.settings import Settings
 
 # Label Studio's switch "Start model training on annotation submission" sends START_TRAINING with each annotation,
@@ -64,11 +64,24 @@ class TrainingRequests:
         """Request a training for new labels; returns None if the last such request had the same labels."""
         key = self._key(project_id)
         wanted = json.dumps(sorted(labels))
-        with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hget(key, "labels")
+
+        def request(pipeline: Pipeline) -> str | None:
+            state = decoded(pipeline.hgetall(key))
+            pipeline.multi()
+            if state.get("labels") == wanted:
+                return None
             pipeline.hset(key, "labels", wanted)
-            before = pipeline.execute()[0]
-        return None if before is not None and as_text(before) == wanted else self.request_training(project_id)
+            self._put_request(pipeline, project_id, time.time())
+            return run_id(project_id, int(state.get("runs", 0)) + 1)
+
+        with self._breaker:
+            job: str | None = self._change(request, key)
+        return job
+
+    def forget_labels(self, project_id: int) -> None:
+        """Note that a project has the labels of its model again, so that others are new once more."""
+        with self._breaker:
+            self._redis.hdel(self._key(project_id), "labels")
 
     def hold_request(self, project_id: int) -> str | None:
         """Request a training unless an annotation's event arrives within GRACE_SECONDS before or after this call.

@@ -56,6 +56,12 @@ def suggest_project(project_id: int, version: str) -> None:
             put(
                 (queue.suggestions.due(project_id, version) or suggestions).failed(str(error), retryable=retryable)
             )
+        except (LeaseLostError, RedisError):
+            raise
+        except Exception as error:  # of the class that MODEL_CLASS names, say
+            logger.exception("project %d: the suggestions of %s failed", project_id, version)
+            current = queue.suggestions.due(project_id, version) or suggestions
+            put(current.failed(f"{type(error).__name__}: {error}", retryable=True))
     except (LeaseLostError, RedisError) as error:
         logger.warning("project %d: stopped sending suggestions: %s", project_id, error)
 

@@ -22,23 +22,25 @@ def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, 
     if event.action in (TASKS_CREATED, TASKS_DELETED):  # annotations of these tasks send no events
         queue.request_recount(project_id)
         return None
-    labels = _new_labels(settings, event, project_id)
-    if labels is not None:
-        return queue.request_training_for_labels(project_id, labels)
+    labels, trained = _labels(event), _trained_labels(settings, event, project_id)
+    if labels is not None and trained is not None:
+        if set(labels) != trained:
+            return queue.request_training_for_labels(project_id, labels)
+        queue.forget_labels(project_id)
     if not event.updates:
         return None
     return queue.count_updates(project_id, event.updates, added=event.added)
 
 
-def _new_labels(settings: Settings, event: WebhookEvent, project_id: int) -> Sequence[str] | None:
-    """Return the labels in the event's labelling config if they differ from those of the project's model."""
-    if not event.label_config:
-        return None
-    version = project_store(settings.models_folder, project_id).current_version()
-    if version is None:
-        return None
+def _labels(event: WebhookEvent) -> Sequence[str] | None:
+    """Return the labels in the event's labelling config; None if it has none that can be used."""
     try:
-        labels = parse_labeling_config(event.label_config).label_names
+        return parse_labeling_config(event.label_config).label_names if event.label_config else None
     except LabelingConfigError:
         return None
-    return None if set(labels) == set(version.metrics.get("label_names") or ()) else labels
+
+
+def _trained_labels(settings: Settings, event: WebhookEvent, project_id: int) -> set[str] | None:
+    """Return the labels that the project's model was trained for; None without a model or a config to compare."""
+    version = project_store(settings.models_folder, project_id).current_version() if event.label_config else None
+    return None if version is None else set(version.metrics.get("label_names") or ())

@@ -25,9 +25,10 @@ def load_model_class(name: str, base: type[Any] = LabelStudioMLBase) -> type[Any
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # the module is written by others, and may raise anything
+        is_missing = isinstance(error, ModuleNotFoundError) and module_name.startswith(error.name or module_name)
+        advice = "; put the module into the current folder or on PYTHONPATH" if is_missing else ""
         raise ModelClassError(
-            f"MODEL_CLASS={name}: {module_name} cannot be imported ({type(error).__name__}: {error}); "
-            "put the module into the current folder or on PYTHONPATH"
+            f"MODEL_CLASS={name}: {module_name} cannot be imported ({type(error).__name__}: {error}){advice}"
         ) from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):

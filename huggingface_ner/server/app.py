@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from redis import RedisError
 from werkzeug.exceptions import BadRequest
 
+from huggingface_ner.errors import UnavailableError
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.events import KNOWN_ACTIONS, START_TRAINING, read_event
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
@@ -78,9 +80,10 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
             is_connected=connection_check(request.environ),
         )
         if context is None:
-            # before predicting: the model may be evicted afterwards, and the answer would wait for it to load
-            served = models.model_for(parse_project_id(project))
-            labels.note(parse_project_id(project), served.version, served.labels, config)
+            # only if the model is loaded: no answer waits for this
+            with suppress(UnavailableError):
+                served = models.model_for(parse_project_id(project), 0.0)
+                labels.note(parse_project_id(project), served.version, served.labels, config)
         results = model.predict(tasks, context=context)
         metrics.tasks.inc(len(results))
         metrics.regions.inc(sum(len(result["result"]) for result in results))

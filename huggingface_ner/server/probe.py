@@ -18,5 +18,8 @@ def ask_health(settings: Settings) -> str:
     if settings.basic_auth_user is not None and settings.basic_auth_pass is not None:
         credentials = f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()
         request.add_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
-    with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT) as answer:  # noqa: S310
-        return str(answer.read().decode()).strip()
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT) as answer:  # noqa: S310
+            return str(answer.read().decode()).strip()
+    except OSError as error:
+        raise ConnectionError(f"{request.full_url}: {error}") from error

@@ -9,9 +9,12 @@ from typing import Any
 import psutil
 import pytest
 
+from huggingface_ner.jobs import suggest
+from huggingface_ner.jobs.process import HOLDER
 from huggingface_ner.jobs.runs import MAX_ATTEMPTS
 from huggingface_ner.label_studio.client import PREDICTIONS_AT_A_TIME
-from huggingface_ner.settings import SettingsError, read_settings
+from huggingface_ner.model import HuggingFaceNER
+from huggingface_ner.settings import Settings, SettingsError, read_settings
 from huggingface_ner.store import versions
 from tests.jobs.test_train import tasks
 from tests.jobs.trainings import Trainings, children, kill
@@ -151,3 +154,25 @@ def test_nothing_is_given_unless_it_is_asked_for(
 def test_a_project_that_shows_one_version_needs_predictions_of_it() -> None:
     with pytest.raises(SettingsError, match="UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too"):
         read_settings(update_project_model_version=True)
+
+
+def test_a_class_that_fails_is_named_as_the_reason(
+    suggesting: Trainings, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MODEL_CLASS is a user's, and may raise anything."""
+
+    class Broken(HuggingFaceNER):
+        def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+            raise KeyError("reslt")
+
+    version = _publish(suggesting, tiny_bert, monkeypatch)
+    names: dict[str, Any] = {name.lower(): value for name, value in suggesting.environment.items()}
+    monkeypatch.setattr(suggest, "begin_job", lambda: (Settings(**names), suggesting.queue))
+    monkeypatch.setattr(suggest, "load_model_class", lambda name: Broken)
+    monkeypatch.setenv(HOLDER, "test")
+    assert suggesting.queue.suggestions.acquire(7, "test")
+    suggest.suggest_project(7, version)
+    suggestions = suggesting.queue.suggestions.get(7)
+    assert suggestions is not None
+    assert suggestions.reason == "KeyError: 'reslt'"
+    assert suggestions.attempts == 1, "it is tried again"

@@ -67,6 +67,8 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
     store.publish(lambda folder: None, {"label_names": list(reversed(labels))})
     queue.request_training_for_labels(project, ["OTHER"])
     assert "job" not in client.post("/webhook", json=body).get_json(), "the model knows these labels"
+    store.publish(lambda folder: None, {"label_names": ["SOMETHING"]})
+    assert "job" in client.post("/webhook", json=body).get_json(), "they are new once more"
     broken = {**body, "project": {**body["project"], "label_config": "<View/>"}}
     assert "job" not in client.post("/webhook", json=broken).get_json()
 
