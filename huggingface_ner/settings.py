@@ -93,8 +93,8 @@ class Settings(BaseSettings):
     cached_spans: int = Field(
         20_000,
         ge=0,
-        description="size of one process's prediction cache, in spans; each cached text counts as one more; "
-        "0: no cache",
+        description="size of one process's prediction cache: the maximum number of cached spans and "
+        "cached texts together; 0: no cache",
     )
     label_studio_host: str = Field(
         "http://localhost:8080",

@@ -30,7 +30,7 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON object with precision, recall and f1; labels has the same for each label",
+        help="print one JSON object with precision, recall and f1; its field 'labels' has these for each label",
     )
 
 

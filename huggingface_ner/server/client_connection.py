@@ -16,7 +16,7 @@ def connection_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
 
     def is_connected() -> bool:
         try:
-            # an empty read means that the client hung up; it may also have sent the first byte of its next request
+            # an empty read means that the client hung up; a byte means that it has sent its next request already
             return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
         except BlockingIOError:
             return True

@@ -8,8 +8,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from huggingface_ner.engines.layouts import Size
 
-# If windows are padded, a request joins a batch only if that adds at most this many tokens of padding. A separate
-# batch costs about as much in addition to its tokens. Measured, see bench/README.md.
+# If windows are padded, a request joins a batch only if that adds at most this many tokens of padding. The
+# overhead of a separate batch is about the cost of this many tokens. Measured, see bench/README.md.
 TOKENS_TO_JOIN = 8
 # Maximum seconds for a batch of a large request while there are other requests, which wait until the batch ends.
 SHARED_BATCH_SECONDS = 0.04

@@ -26,8 +26,8 @@ GROUPS_AHEAD = 2
 GATHER_SECONDS = 0.002
 # Seconds between two checks whether a request's client is still connected.
 POLL_INTERVAL = 0.25
-# While at most this share of max_waiting texts wait, a request of any size is accepted, because waiting longer
-# would not make it fit better.
+# A request of any size is accepted while the number of waiting texts is at most this share of max_waiting.
+# Without this, a request of more than max_waiting texts would always be refused.
 IDLE_SHARE = 0.1
 MAX_RETRY_AFTER = 60.0
 STOPPING = "the service is stopping"

@@ -14,7 +14,7 @@ class PredictionCache:
     """Keeps the predictions of models, by the model's version and a hash of the text; thread-safe.
 
     Entries do not depend on a labelling config: spans are mapped to its labels afterwards.
-    max_spans: the capacity in spans; each text counts as one more. With 0, nothing is kept. The least recently
+    max_spans: the maximum number of spans and texts together. With 0, nothing is kept. The least recently
     used texts are evicted.
     """
 

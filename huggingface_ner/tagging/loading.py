@@ -59,7 +59,7 @@ def load_prepared(
     source = EngineSource(name_or_path, device, record.pad_id, engine_folder(folder))
     try:
         engine = family_of(choice.kind).load(choice.kind, source)
-    except FileNotFoundError:  # this kind was tried, but another kind was chosen
+    except FileNotFoundError:  # this kind was tried, but only the files of another kind were kept
         return None
     reading = Reading.of_record(record, ours=folder == Path(name_or_path))
     tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))

@@ -2,8 +2,8 @@
 
 Nothing is truncated: a text that is longer than the model's input is cut into overlapping windows. A word in an
 overlap is in several windows, and one of them *decides* the word, that is, gives its prediction. It is the window
-in which the word's shorter context, left or right, is longest. Training uses the same windows, so the model sees
-the same kind of input in training and in prediction.
+in which the word is closest to the middle, so that the word has context on both sides. Training uses the same
+windows, so the model sees the same kind of input in training and in prediction.
 """
 
 import itertools
@@ -120,9 +120,10 @@ class Windower:
         runs: Runs,
         cut: Sequence[tuple[int, int]],
     ) -> tuple[list[int], list[tuple[int, int]]]:
-        """Return a text's token ids and offsets after the runs around some tokens are tokenized one by one.
+        """Tokenize some runs again, each separately; return the text's new token ids and offsets.
 
-        cut: the stretches of the tokens that hide a border between runs; ascending.
+        cut: the tokens whose runs are tokenized again, because they hide a border between two runs, see
+        Runs.cut_by; as stretches of the text, ascending.
         """
         new_ids: list[int] = []
         new_offsets: list[tuple[int, int]] = []
