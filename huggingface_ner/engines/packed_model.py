@@ -21,7 +21,8 @@ TOLERANCE = 1e-3
 # The name under which transformers knows our attention, which computes only blocks near the diagonal.
 BLOCKWISE = "blockwise"
 BLOCK = 64
-# A block's keys start and end at multiples of this: PyTorch keeps kernels for each shape, see torch_engine.WIDTHS.
+# A block's keys start and end at multiples of this. The fewer shapes there are, the less memory PyTorch uses,
+# because it keeps kernels for each shape; see torch_engine.WIDTHS.
 KEYS = 16
 
 logger = logging.getLogger(__name__)

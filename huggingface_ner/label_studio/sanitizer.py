@@ -2,9 +2,9 @@
 
 The page of Label Studio 1.23.2 runs ``sanitizeHtml`` of its editor (``utils/html.js``): sanitize-html over
 htmlparser2 with every tag allowed, and scripts and iframes cut out with all their content. htmlparser2 is not an
-HTML5 parser: it has its own rules for comments, for unfinished tags and for which tag closes which, and a browser
-parses its output. This module follows those rules. So the text nodes that a browser makes of this module's output
-are the same as in the page.
+HTML5 parser: it has its own rules for comments, for unfinished tags and for which tag closes which. This module
+follows the same rules. In the page, a browser then parses the cleaned HTML. From this module's output, it would
+make the same text nodes.
 """
 
 import re
@@ -261,7 +261,7 @@ class _Sanitizer:
             if self._is_document and not self._out:
                 decoded = decoded.removeprefix("\ufeff")
             if "\0" in decoded and all(name in AROUND for name, _, _ in self._open[-3:]):
-                # a browser drops NULs here, and they must not make it open the body
+                # a browser drops NULs here, but would still open the body at one, as at any other text
                 decoded = decoded.replace("\0", "")
             is_raw = bool(self._open) and self._open[-1][0] in ("script", "style")
             self._out.append(decoded if is_raw else escape(decoded))

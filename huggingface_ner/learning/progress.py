@@ -36,7 +36,7 @@ class Outcome(BaseModel, frozen=True):
     status: published; refused, if the serving model is better; unchanged, if data and settings are those of the
     serving version; skipped, if there is nothing to learn from; failed.
     f1, f1_before: the F1 of the new and of the serving model on the same held-out tasks; None if not scored.
-    f1_basis: a text that says which of the annotated regions of those tasks F1 is based on; None if on all.
+    f1_basis: a text that says which annotated regions of those tasks are scored in F1; None if all of them are.
     left_out: which of the project's annotations were not used, see LeftOut.as_dict; None if that is not known.
     retryable: whether a failed run may succeed if it is tried again.
     """

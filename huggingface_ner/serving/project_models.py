@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # Seconds between two polls for new versions; well under store.versions.ACTIVATION_DELAY.
 POLL_INTERVAL = 0.5
-# Maximum number of projects without a model in memory that are polled. Polling them loads their first version
-# before it serves.
+# Maximum number of polled projects that have no model in memory. They are polled so that their first version is
+# loaded before it takes effect.
 MAX_WITHOUT_MODEL = 1000
 
 RETRY_INTERVAL = 60.0

@@ -27,7 +27,7 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
     """How a model's output is read.
 
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
-    word_rules: the version of the rules for words that the model was trained with; see words.
+    word_rules: which version of the word rules the model was trained with; see ``words.py``.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
