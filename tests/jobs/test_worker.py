@@ -59,16 +59,23 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
     assert not list(trainings.temporary.iterdir()), "no texts are left behind"
 
 
-def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_end(trainings: Trainings) -> None:
+def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_end(
+    trainings: Trainings, label_studio_api: LabelStudioApi
+) -> None:
     trainings.queue.request_training(7)
+    label_studio_api.answering.clear()  # each process waits for its tasks until it is killed
     killed: list[int] = []
     with trainings.worker(stands_still_at="attempts") as worker:
-        while trainings.state() != "parked":
+
+        def is_parked() -> bool:
             horses = [horse for horse in children(worker) if horse.pid not in killed]
             if horses and trainings.phase() == "downloading":
-                killed += [horse.pid for horse in horses]
+                killed.extend(horse.pid for horse in horses)
                 kill(horses)
-            time.sleep(0.05)
+            return trainings.state() == "parked"
+
+        trainings.until(is_parked)
+        label_studio_api.answering.set()
         assert len(killed) == MAX_ATTEMPTS
         assert "was killed" in trainings.queue.status(7)["reason"]
         assert trainings.queue.count_updates(7, 1) is not None

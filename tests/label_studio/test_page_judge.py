@@ -1,13 +1,12 @@
 """The page is the judge: Chromium and Label Studio's sanitiser against our reading of HTML and texts."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from huggingface_ner.label_studio.documents import TextDocument
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
@@ -142,21 +141,12 @@ SHOTS = settings(
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Iterator[Page]:
     """Chromium with the sanitiser of the page."""
-    browsers = ("chromium", "chromium-browser", "google-chrome")
-    found = [path for name in browsers if (path := shutil.which(name))]
-    if not found:
-        reason = f"none of {', '.join(browsers)} is installed; on Debian: apt-get install chromium"
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
-        judge = browser.new_page()
-        prepare(judge)
-        yield judge
-        browser.close()
+    judge = browser.new_page()
+    prepare(judge)
+    yield judge
+    judge.close()
 
 
 def _ours(kind: str, value: str) -> list[PageText]:
