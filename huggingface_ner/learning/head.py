@@ -13,7 +13,6 @@ from huggingface_ner.engines.pretrained import tag_names, window_length
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_names import OUTSIDE
-from huggingface_ner.tagging.windows import Windower
 
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
@@ -62,7 +61,7 @@ def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tex
     scheme = reading.scheme(tag_names(model))
     if scheme.strict or {"B", "I"} - {prefix for prefix, _ in scheme.tags}:
         return False
-    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
+    windower = reading.windower(tokenizer, window_length(model))
     openings: Counter[str] = Counter()
     for text in islice(texts, MAX_PROBED):
         for window in windower.windows(windower.tokenize([text])[0]):

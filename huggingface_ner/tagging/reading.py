@@ -12,13 +12,18 @@ from pydantic import BaseModel, ValidationError
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import Record, engine_folder
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.inner_borders import InnerBorders
+from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.tagging.words import WORD_RULES
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # The key in config.json.
 CONFIG_KEY = "huggingface_ner"
+# Fields that are saved only if they are set, so that older releases can read the models that need none of them.
+_SAVED_IF_SET = frozenset({"inner_borders"})
 # The store writes this file beside a version's model.
 _METRICS = "metrics.json"
 
@@ -28,10 +33,12 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
 
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
+    inner_borders: where the model was trained to cut words; None: nowhere.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
     word_rules: Literal[1, 2] = WORD_RULES
+    inner_borders: InnerBorders | None = None
 
     @classmethod
     def of_model(cls, model: "PreTrainedModel") -> Self:
@@ -62,7 +69,12 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
 
     def saved(self) -> dict[str, Any]:
         """Return the value that ``config.json`` has under CONFIG_KEY."""
-        return self.model_dump()
+        unset = {name for name in _SAVED_IF_SET if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=unset)
+
+    def windower(self, tokenizer: "PreTrainedTokenizerBase | Tokenizer", max_length: int) -> Windower:
+        """Return what cuts texts into the words that the model knows."""
+        return Windower(tokenizer, max_length, word_rules=self.word_rules, inner_borders=self.inner_borders)
 
     def scheme(self, names: Sequence[str]) -> TagScheme:
         """Return the scheme of a head whose outputs have these names."""

@@ -86,6 +86,12 @@ class Runs:
             split_end = end if split else -1
         return runs
 
+    @classmethod
+    def of_words(cls, words: Sequence[tuple[int, int]]) -> "Runs":
+        """Return the runs of a text that is cut into these words."""
+        starts, ends = [start for start, _ in words], [end for _, end in words]
+        return cls(starts, ends, [True] * len(words), [True] * len(words))
+
     def at(self, index: int) -> tuple[int, int]:
         """Return the run that contains a character; a blank is a run by itself."""
         found = bisect_right(self.starts, index) - 1
