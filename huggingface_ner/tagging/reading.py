@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import Record, engine_folder
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.words import WORD_RULES
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # The key in config.json.
 CONFIG_KEY = "huggingface_ner"
+# Fields that are saved only if they are set, so that older releases can read the models that need none of them.
+_SAVED_IF_SET = frozenset({"groups"})
 # The store writes this file beside a version's model.
 _METRICS = "metrics.json"
 
@@ -27,10 +30,12 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
     """How a model's output is read.
 
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
+    groups: the labels of each tag group; None if the head has only one group. See tag_groups.
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
+    groups: tuple[tuple[str, ...], ...] | None = None
     word_rules: Literal[1, 2] = WORD_RULES
 
     @classmethod
@@ -62,13 +67,18 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
 
     def saved(self) -> dict[str, Any]:
         """Return the value that ``config.json`` has under CONFIG_KEY."""
-        return self.model_dump()
+        unset = {name for name in _SAVED_IF_SET if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=unset)
 
-    def scheme(self, names: Sequence[str]) -> TagScheme:
-        """Return the scheme of a head whose outputs have these names."""
+    def tag_groups(self, names: Sequence[str]) -> TagGroups:
+        """Return the tag groups of a head whose outputs have these names."""
+        if self.groups:
+            groups = TagGroups.bio(self.groups)
+            if groups.names == list(names):
+                return groups
         # another tool may have given the head other tags and kept the rest of the config
         ours = self.tag_scheme and all(name == "O" or name[:2] in ("B-", "I-") for name in names)
-        return TagScheme.from_bio_names(names) if ours else TagScheme.from_names(names)
+        return TagGroups((TagScheme.from_bio_names(names) if ours else TagScheme.from_names(names),))
 
 
 def _is_a_version(folder: Path) -> bool:

@@ -13,10 +13,10 @@ from huggingface_ner.engines import hardware
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer
 from huggingface_ner.spans import Span
-from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_prepared, load_tagger
 from huggingface_ner.tagging.reading import Reading
+from huggingface_ner.tagging.tag_groups import TagGroups
 from tests.told_models import SURE, save_told_model
 
 CONLL = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
@@ -103,13 +103,13 @@ def test_a_version_from_before_heads_said_how_they_are_read_is_strict(tmp_path: 
     (copy / "metrics.json").write_text("{}")
     assert load_tagger(folder, device="cpu").find_spans(["a b"]) == [[Span(2, 3, "LOC")]]
     assert load_tagger(copy, device="cpu").find_spans(["a b"]) != [[Span(2, 3, "LOC")]]
-    assert Reading.of_model(load_model(copy)[0]).scheme(CONLL) == TagScheme.bio(["LOC", "PER"])
+    assert Reading.of_model(load_model(copy)[0]).tag_groups(CONLL) == TagGroups.bio([["LOC", "PER"]])
 
 
 def test_another_tools_head_is_read_by_its_names() -> None:
     reading = Reading(tag_scheme="IOB2")
-    assert reading.scheme(["O", "B-PER", "I-PER"]).strict
-    assert reading.scheme(["NONE", "PER"]).labels == ("PER",)
+    assert reading.tag_groups(["O", "B-PER", "I-PER"]).schemes[0].strict
+    assert reading.tag_groups(["NONE", "PER"]).labels == ("PER",)
 
 
 def test_a_model_of_a_newer_version_is_refused(tmp_path: Path) -> None:
