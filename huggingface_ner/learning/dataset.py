@@ -89,6 +89,13 @@ def _window_rows(
                 yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
 
 
+def word_prefixes(windows: Dataset, scheme: TagScheme) -> Iterator[list[str]]:
+    """Yield, for each window, the prefixes of the tags of the words that it decides, in order."""
+    prefixes = [prefix for prefix, _ in scheme.tags]
+    for labels in windows["labels"]:
+        yield [prefixes[label] for label in labels if label != IGNORED]
+
+
 def learnable_spans(spans: Sequence[Span], labels: Collection[str], left_out: LeftOut) -> list[Span]:
     """Return the spans that a head with one tag for each word can learn, in order and without overlaps.
 

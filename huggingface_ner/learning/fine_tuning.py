@@ -32,11 +32,12 @@ from huggingface_ner.engines.pretrained import (
 )
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.augmentation import MentionReplacement
-from huggingface_ner.learning.dataset import label_windows
-from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head
+from huggingface_ner.learning.dataset import label_windows, word_prefixes
+from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 
 # Chosen by measuring: see bench/README.md.
@@ -114,6 +115,7 @@ def fine_tune(
         windows = label_windows(examples, windower, scheme, Path(folder), left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
+        save_transitions(model, count_weights(word_prefixes(windows, scheme)))
         augment = MentionReplacement(
             windows, scheme, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
         )

@@ -13,6 +13,7 @@ from huggingface_ner.engines.pretrained import tag_names, window_length
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_names import OUTSIDE
+from huggingface_ner.tagging.transitions import Weights
 from huggingface_ner.tagging.windows import Windower
 
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
@@ -51,6 +52,12 @@ def replace_head(
     model.config.label2id = {tag: index for index, tag in enumerate(scheme.names)}
     setattr(model.config, CONFIG_KEY, Reading(tag_scheme="IOB2").saved())
     return name
+
+
+def save_transitions(model: PreTrainedModel, weights: Weights) -> None:
+    """Save the weights of the transitions in a model's config, beside the ``Reading`` of its new head."""
+    reading = Reading.of_model(model).model_copy(update={"transitions": weights})
+    setattr(model.config, CONFIG_KEY, reading.saved())
 
 
 def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:

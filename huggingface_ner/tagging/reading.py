@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import Record, engine_folder
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.transitions import Weights
 from huggingface_ner.tagging.words import WORD_RULES
 
 if TYPE_CHECKING:
@@ -23,15 +24,17 @@ CONFIG_KEY = "huggingface_ner"
 _METRICS = "metrics.json"
 
 
-class Reading(BaseModel, frozen=True, extra="forbid"):
+class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How a model's output is read.
 
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
+    transitions: the weights of the transitions in the annotations; None if they were not counted.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
     word_rules: Literal[1, 2] = WORD_RULES
+    transitions: Weights | None = None
 
     @classmethod
     def of_model(cls, model: "PreTrainedModel") -> Self:
@@ -62,13 +65,14 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
 
     def saved(self) -> dict[str, Any]:
         """Return the value that ``config.json`` has under CONFIG_KEY."""
-        return self.model_dump()
+        # older releases can read a model that needs no field that they do not know
+        return self.model_dump(mode="json", exclude=set() if self.transitions else {"transitions"})
 
     def scheme(self, names: Sequence[str]) -> TagScheme:
         """Return the scheme of a head whose outputs have these names."""
         # another tool may have given the head other tags and kept the rest of the config
         ours = self.tag_scheme and all(name == "O" or name[:2] in ("B-", "I-") for name in names)
-        return TagScheme.from_bio_names(names) if ours else TagScheme.from_names(names)
+        return TagScheme.from_bio_names(names, self.transitions) if ours else TagScheme.from_names(names)
 
 
 def _is_a_version(folder: Path) -> bool:
