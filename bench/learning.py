@@ -97,8 +97,8 @@ def _tagger(make: Train, kept: Path | None, weight: float) -> Tagger:
     transitions = Reading.of_model(model).transitions
     if transitions is not None:
         scale = weight / WEIGHT
-        rows = [(o * scale, b * scale, i * scale) for o, b, i in transitions]
-        save_transitions(model, (rows[0], rows[1], rows[2]))
+        rows = [[(o * scale, b * scale, i * scale) for o, b, i in weights] for weights in transitions]
+        save_transitions(model, [(o, b, i) for o, b, i in rows])
     return tagger_of_model(model, tokenizer)
 
 

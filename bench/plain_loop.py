@@ -12,7 +12,7 @@ from huggingface_ner.engines.pretrained import load_model, load_tokenizer, windo
 from huggingface_ner.learning.dataset import label_windows
 from huggingface_ner.learning.head import replace_head
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.windows import Windower
 
 
@@ -23,9 +23,9 @@ def plain_loop(
     torch.manual_seed(seed)
     tokenizer = load_tokenizer(baseline)
     model, _ = load_model(baseline)
-    scheme = TagScheme.bio(labels)
-    replace_head(model, scheme, None)
-    rows = list(label_windows(examples, Windower(tokenizer, window_length(model)), scheme))
+    tag_groups = TagGroups.bio([labels])
+    replace_head(model, tag_groups, None)
+    rows = list(label_windows(examples, Windower(tokenizer, window_length(model)), tag_groups))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4)
     batches = 15 * -(-len(rows) // 8)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / batches)

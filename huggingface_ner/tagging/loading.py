@@ -64,7 +64,7 @@ def load_prepared(
     reading = Reading.of_record(record, ours=folder == Path(name_or_path))
     tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
     windower = Windower(tokenizer, record.window_length, word_rules=reading.word_rules)
-    return Tagger(reading.scheme(record.tags), windower, engine, choice)
+    return Tagger(reading.tag_groups(record.tags), windower, engine, choice)
 
 
 def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUESTED) -> Tagger:
@@ -98,4 +98,4 @@ def tagger_of_model(
     engine = TorchEngine(model)
     reading = Reading.of_model(model)
     windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
-    return Tagger(reading.scheme(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))
+    return Tagger(reading.tag_groups(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))

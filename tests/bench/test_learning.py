@@ -95,7 +95,7 @@ def test_the_weight_of_transitions_is_that_of_the_option(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    seen: list[Weights | None] = []
+    seen: list[tuple[Weights, ...] | None] = []
 
     def tagger_of_seen_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Tagger:
         seen.append(Reading.of_model(model).transitions)

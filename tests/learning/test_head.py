@@ -7,8 +7,8 @@ from transformers import PreTrainedModel
 
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer
 from huggingface_ner.learning.head import opens_inside, replace_head
-from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.loading import load_tagger
+from huggingface_ner.tagging.tag_groups import TagGroups
 from tests.tiny_models import save_tiny_model
 from tests.told_models import save_told_model
 
@@ -37,7 +37,7 @@ def _weights(model: PreTrainedModel) -> torch.Tensor:
 def test_rows_of_heads_with_other_names_are_copied(tmp_path: Path, tags: list[str], sources: list[int]) -> None:
     model, _ = load_model(save_tiny_model(tmp_path, "bert", tags))
     old = _weights(model).detach().clone()
-    replace_head(model, TagScheme.bio(["PER", "LOC"]), _same)
+    replace_head(model, TagGroups.bio([["PER", "LOC"]]), _same)
     assert [(old == row).all(-1).nonzero().flatten().tolist() for row in _weights(model)] == [
         [source] for source in sources
     ]
@@ -54,7 +54,7 @@ def test_a_head_shows_with_which_tag_it_opens_entities(tmp_path: Path, opening: 
 def test_the_new_begin_rows_of_an_iob1_head_come_from_its_inside_rows(tmp_path: Path) -> None:
     model, _ = load_model(save_tiny_model(tmp_path, "bert", BIO))
     old = _weights(model).detach().clone()
-    replace_head(model, TagScheme.bio(["PER", "LOC"]), _same, opens_inside=True)
+    replace_head(model, TagGroups.bio([["PER", "LOC"]]), _same, opens_inside=True)
     assert torch.equal(_weights(model), old[[0, 2, 2, 4, 4]])
 
 
@@ -64,7 +64,7 @@ def test_a_trained_head_says_how_it_is_read(tmp_path: Path) -> None:
     assert not opens_inside(model, tokenizer, [])
     # names that another head could not have
     labels = ["O", "B-side", "[PAD]"]
-    replace_head(model, TagScheme.bio(labels), None)
+    replace_head(model, TagGroups.bio([labels]), None)
     model.save_pretrained(tmp_path / "new")
     tokenizer.save_pretrained(tmp_path / "new")
     assert load_tagger(tmp_path / "new", device="cpu").labels == tuple(labels)
