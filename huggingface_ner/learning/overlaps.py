@@ -7,79 +7,79 @@ from collections.abc import Collection, Iterable, Sequence
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span, insert_without_overlap, longest_first
 
-# An overlap of two labels counts if it occurs at least this often in the texts. See bench/README.md.
-MIN_OVERLAPS = 1
+# Two labels go into different groups if they overlap each other at least this often, and if at least this share of
+# the spans of the rarer one overlaps the other. Both were chosen by measuring: see bench/README.md.
+MIN_OVERLAPS = 3
+MIN_SHARE = 0.2
 # Maximum number of groups that the labels of one layer are divided into.
 MAX_GROUPS = 8
-# Maximum number of groups for the entities of one label that overlap each other.
+# Maximum number of levels that the spans of one group are divided into, if some of them overlap nevertheless.
 MAX_LEVELS = 3
 
 # The labels of each group, or of each layer.
 Groups = Sequence[Sequence[str]]
 
 
-def plan_groups(texts: Iterable[AnnotatedText], layers: Groups) -> list[list[str]]:
+def plan_groups(texts: Collection[AnnotatedText], layers: Groups) -> list[list[str]]:
     """Return the labels of the tag groups that a head needs for learning the texts.
 
     layers: the labels of each layer, see LabelingConfig.layers. Each layer is one group, unless its spans overlap
-    in the texts. Then labels that overlap each other go into different groups, and a label that overlaps itself
-    goes into a further group too.
+    in the texts. Labels that often overlap each other go into different groups, so that all examples of a label
+    are in one group. For spans that overlap nevertheless, a group is followed by further groups with their labels.
     """
-    counts = [_Counts(labels) for labels in layers]
+    overlaps = [_Overlaps(labels) for labels in layers]
     for text in texts:
-        for layer in counts:
+        for layer in overlaps:
             layer.add(text.spans)
-    return [group for layer in counts for group in layer.groups()]
+    divided = [group for layer in overlaps for group in layer.groups()]
+    if not any(layer.any for layer in overlaps):
+        return divided
+    levels: list[Counter[tuple[str, int]]] = [Counter() for _ in divided]
+    for text in texts:
+        for group, counts in zip(divided, levels, strict=True):
+            every_level = learnable_spans(text.spans, [group] * MAX_LEVELS, LeftOut())
+            counts.update((span.label, level) for level, kept in enumerate(every_level) for span in kept)
+    return [
+        labels
+        for group, counts in zip(divided, levels, strict=True)
+        for level in range(MAX_LEVELS)
+        if (labels := [label for label in group if level == 0 or counts[label, level]])
+    ]
 
 
-class _Counts:
-    """Counts the overlaps in one layer.
+class _Overlaps:
+    """Counts how often the labels of one layer overlap each other.
 
-    overlaps: how many spans overlap an earlier one of another label, by the two labels in alphabetical order.
-    levels: how many spans lie on each level, by label and level. A span is on the first level on which it overlaps
-    no longer span of its label.
+    any: whether any spans of the layer overlap.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
+        self.any = False
         self._labels = list(dict.fromkeys(labels))
         self._known = frozenset(labels)
-        self._overlaps: Counter[tuple[str, str]] = Counter()
-        self._levels: Counter[tuple[str, int]] = Counter()
+        self._spans: Counter[str] = Counter()
+        # how many spans overlap an earlier one of another label, by the two labels in alphabetical order
+        self._pairs: Counter[tuple[str, str]] = Counter()
 
     def add(self, spans: Iterable[Span]) -> None:
         """Count the overlaps of a text."""
-        own = sorted({span for span in spans if span.label in self._known})
         ends: dict[str, int] = {}
-        for span in own:
+        for span in sorted({span for span in spans if span.label in self._known}):
+            self._spans[span.label] += 1
             ends = {label: end for label, end in ends.items() if end > span.start}
+            self.any = self.any or bool(ends)
             for label in ends.keys() - {span.label}:
-                self._overlaps[min(label, span.label), max(label, span.label)] += 1
+                self._pairs[min(label, span.label), max(label, span.label)] += 1
             ends[span.label] = max(span.end, ends.get(span.label, 0))
-        levels: dict[str, list[list[Span]]] = {}
-        for span in longest_first(own):
-            for number, kept in enumerate(levels.setdefault(span.label, [[] for _ in range(MAX_LEVELS)])):
-                if insert_without_overlap(span, kept):
-                    self._levels[span.label, number] += 1
-                    break
 
     def groups(self) -> list[list[str]]:
-        """Return the labels of the groups that this layer needs."""
-        groups = []
-        for group in self._without_overlaps():
-            groups.append(group)
-            for level in range(1, MAX_LEVELS):
-                again = [label for label in group if self._levels[label, level] >= MIN_OVERLAPS]
-                groups += [again] if again else []
-        return groups
-
-    def _without_overlaps(self) -> list[list[str]]:
-        """Divide the labels into up to MAX_GROUPS, so that labels that overlap each other are in different ones.
+        """Divide the labels into up to MAX_GROUPS, so that labels that often overlap are in different ones.
 
         If MAX_GROUPS are too few, a label goes where it has the fewest overlaps.
         """
         rivals: dict[str, Counter[str]] = {label: Counter() for label in self._labels}
-        for (one, other), count in self._overlaps.items():
-            if count >= MIN_OVERLAPS:
+        for (one, other), count in self._pairs.items():
+            if count >= max(MIN_OVERLAPS, MIN_SHARE * min(self._spans[one], self._spans[other])):
                 rivals[one][other] = rivals[other][one] = count
         groups: list[list[str]] = []
         placed: dict[str, int] = {}

@@ -43,6 +43,24 @@ def test_rows_of_heads_with_other_names_are_copied(tmp_path: Path, tags: list[st
     ]
 
 
+def test_rows_of_grouped_heads_are_copied_label_by_label(tmp_path: Path) -> None:
+    model, _ = load_model(save_tiny_model(tmp_path, "bert", BIO))
+    plain = _weights(model).detach().clone()
+    groups = TagGroups.bio([["CLAIM", "LOC"], ["PER"], ["PER"]])
+    replace_head(model, groups, _same)
+    grouped = _weights(model).detach().clone()
+    rows = dict(zip(groups.names, grouped, strict=True))
+    for name, source in {"O": 0, "2/O": 0, "3/O": 0, "B-LOC": 3, "I-LOC": 4, "2/B-PER": 1, "3/I-PER": 2}.items():
+        assert torch.equal(rows[name], plain[source])
+    assert not (plain == rows["B-CLAIM"]).all(-1).any()
+    # back to one group, with the O of the group that has the most of its labels
+    grouped[:] += torch.arange(groups.size)[:, None]
+    with torch.no_grad():
+        _weights(model)[:] = grouped
+    replace_head(model, TagGroups.bio([["PER"]]), _same)
+    assert torch.equal(_weights(model), grouped[5:8])
+
+
 @pytest.mark.parametrize(("opening", "inside"), [("I-PER", True), ("B-PER", False)])
 def test_a_head_shows_with_which_tag_it_opens_entities(tmp_path: Path, opening: str, inside: bool) -> None:
     told = ["O", "O", opening, "O", "I-PER", "O", opening, "O", "B-PER", "O", opening]
