@@ -102,6 +102,15 @@ def _window_rows(
                 yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
 
 
+def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterator[list[str]]:
+    """Yield, for each window, the prefixes that the words that it decides have in a tag group, in order."""
+    prefixes = [prefix for prefix, _ in tag_groups.schemes[group].tags]
+    is_plain = len(tag_groups.schemes) == 1
+    for labels in windows["labels"]:
+        of_group = labels if is_plain else [row[group] for row in labels]
+        yield [prefixes[label] for label in of_group if label != IGNORED]
+
+
 def word_tags(
     text: TokenizedText, spans: Sequence[Span], scheme: TagScheme, left_out: LeftOut | None = None
 ) -> list[int]:

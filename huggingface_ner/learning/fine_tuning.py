@@ -32,12 +32,13 @@ from huggingface_ner.engines.pretrained import (
 )
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.augmentation import MentionReplacement
-from huggingface_ner.learning.dataset import IGNORED, label_windows
-from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head
+from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
+from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
 from huggingface_ner.learning.overlaps import Groups, plan_groups
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.tag_groups import TagGroups
+from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 
 # Chosen by measuring: see bench/README.md.
@@ -118,6 +119,8 @@ def fine_tune(
         windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
+        groups = range(len(tag_groups.schemes))
+        save_transitions(model, [count_weights(word_prefixes(windows, tag_groups, group)) for group in groups])
         augment = MentionReplacement(
             windows, tag_groups, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
         )

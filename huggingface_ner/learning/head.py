@@ -13,6 +13,7 @@ from huggingface_ner.engines.pretrained import tag_names, window_length
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
+from huggingface_ner.tagging.transitions import Weights
 from huggingface_ner.tagging.windows import Windower
 
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
@@ -58,6 +59,12 @@ def replace_head(
     groups = tag_groups.labels_by_group if len(tag_groups.schemes) > 1 else None
     setattr(model.config, CONFIG_KEY, Reading(tag_scheme="IOB2", groups=groups).saved())
     return name
+
+
+def save_transitions(model: PreTrainedModel, weights: Sequence[Weights]) -> None:
+    """Save the weights of each tag group's transitions in a model's config, in the ``Reading`` of its new head."""
+    reading = Reading.of_model(model).model_copy(update={"transitions": tuple(weights)})
+    setattr(model.config, CONFIG_KEY, reading.saved())
 
 
 def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:
