@@ -42,8 +42,8 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "nothing_selected": ("selects nothing", "select nothing"),
     "blank": ("selects only blanks", "select only blanks"),
     "duplicate": ("repeats another region", "repeat other regions"),
-    "inside": ("lies inside a longer region", "lie inside longer regions"),
-    "overlap": ("overlaps another region", "overlap other regions"),
+    "inside": ("lies inside too many longer regions", "lie inside too many longer regions"),
+    "overlap": ("overlaps too many other regions", "overlap too many other regions"),
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
     "part_of_word": (

@@ -24,7 +24,7 @@ def _left_out(counted: Sequence[tuple[Reason, str | None]], used: int = 0) -> Le
 def test_people_read_one_sentence() -> None:
     left_out = _left_out([*repeat(("inside", "Organisation"), 18), *repeat(("inside", "Ort"), 18)], used=68)
     assert left_out.summary() == (
-        "36 of 104 regions were not used: 18 Organisation and 18 Ort lie inside longer regions"
+        "36 of 104 regions were not used: 18 Organisation and 18 Ort lie inside too many longer regions"
     )
     left_out.add("unknown_label", "Firma")
     left_out.tasks["not_fetched"] += 2

@@ -63,7 +63,7 @@ def load_prepared(
     reading = Reading.of_record(record, ours=folder == Path(name_or_path))
     tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
     windower = reading.windower(tokenizer, record.window_length)
-    return Tagger(reading.scheme(record.tags), windower, engine, choice)
+    return Tagger(reading.tag_groups(record.tags), windower, engine, choice)
 
 
 def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUESTED) -> Tagger:
@@ -97,4 +97,4 @@ def tagger_of_model(
     engine = TorchEngine(model)
     reading = Reading.of_model(model)
     windower = reading.windower(tokenizer, window_length(model))
-    return Tagger(reading.scheme(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))
+    return Tagger(reading.tag_groups(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))
