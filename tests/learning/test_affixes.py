@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.learning import read
+from bench.corpus import read_corpus
 from huggingface_ner.engines.pretrained import load_tokenizer, packaged_encoder
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.spans import AnnotatedText, Span
@@ -79,7 +79,7 @@ def _share_of_words(examples: Sequence[AnnotatedText], windower: Windower) -> fl
 
 def test_most_regions_of_unseen_turkish_texts_are_words() -> None:
     tokenizer = load_tokenizer(packaged_encoder())
-    learned, unseen = (read(SAMPLES / "turkish" / f"{part}.jsonl") for part in ("train", "test"))
+    learned, unseen = (read_corpus(SAMPLES / "turkish", part) for part in ("train", "test"))
     borders = learn_inner_borders(learned, ["PER", "LOC", "ORG"], Windower(tokenizer, 40))
     assert _share_of_words(learned, Windower(tokenizer, 40)) < 0.2
     assert _share_of_words(learned, Windower(tokenizer, 40, inner_borders=borders)) == 1
@@ -89,7 +89,7 @@ def test_most_regions_of_unseen_turkish_texts_are_words() -> None:
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_regions_of_korean_texts_are_words_by_rule(part: str) -> None:
     windower = Windower(load_tokenizer(packaged_encoder()), 40)
-    examples = read(SAMPLES / "korean" / f"{part}.jsonl")
+    examples = read_corpus(SAMPLES / "korean", part)
     assert _are_words(examples, windower)
     assert learn_inner_borders(examples, ["PER", "LOC", "ORG"], windower) is None
 
