@@ -10,6 +10,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from huggingface_ner.jobs.queue import open_queue
+from huggingface_ner.server.gunicorn_worker import Worker
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
@@ -47,8 +48,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         options: dict[str, Any] = {
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
-            "threads": settings.threads,
-            "worker_class": "gthread",
+            "worker_class": Worker,
+            # what gunicorn would choose depends on what else is installed
+            "asgi_loop": "asyncio",
+            "http_parser": "python",
+            "asgi_lifespan": "off",
             "timeout": REQUEST_TIMEOUT,
             "control_socket_disable": True,
             "proc_name": "huggingface-ner",
@@ -58,4 +62,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Callable[..., Any]:
-        return make_app(self._settings)
+        # imported here, for the reasons of make_app
+        from huggingface_ner.server.asgi import AsgiApp  # noqa: PLC0415
+
+        return AsgiApp(make_app(self._settings), self._settings)
