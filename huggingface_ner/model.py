@@ -112,7 +112,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         served = self._models.model_for(self._project)
         names = config.match_labels(served.labels)
         tag = partial(served.tag, is_connected=self._is_connected)
-        predictions = predict_tasks(tasks, config, names, task_reader(self._settings), tag)
+        reader = task_reader(self._settings, self._is_connected)
+        predictions = predict_tasks(tasks, config, names, reader, tag)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -122,7 +122,9 @@ class Settings(BaseSettings):
     url_max_bytes: int = Field(
         10_000_000, ge=1, description="maximum size of a text that is fetched from a URL, in bytes"
     )
-    url_timeout: float = Field(10.0, gt=0, description="maximum time to fetch one text, in seconds")
+    url_timeout: float = Field(
+        10.0, gt=0, description="maximum time to fetch the texts of one request, in seconds"
+    )
     start_training_each_n_updates: int = Field(
         10,
         ge=0,
