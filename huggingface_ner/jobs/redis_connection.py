@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.jobs.damaged_entries import is_damage
 from huggingface_ner.settings import Settings, read_settings
 
 # Maximum seconds that the server waits for an answer of Redis: Label Studio allows a webhook one second in all.
@@ -38,7 +39,7 @@ class CircuitBreaker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, RedisError):
+        if isinstance(error, RedisError) and not is_damage(error):  # damage concerns one key
             self._cooldown_until = time.monotonic() + COOLDOWN_SECONDS
 
 
