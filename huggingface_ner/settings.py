@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text or json; json: one JSON object for each event"
+    )
     max_request_bytes: int = Field(
         100_000_000, ge=1_000, description="maximum size of a request; larger ones are answered with 413"
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger as GunicornLogger
 
 from huggingface_ner.jobs.queue import open_queue
 from huggingface_ner.server.gunicorn_worker import Worker
@@ -37,6 +39,15 @@ def serve(settings: Settings) -> None:
         _Server(settings).run()
 
 
+class _Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
+    """Logs as all our processes do, not in gunicorn's own format."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -57,6 +68,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "control_socket_disable": True,
             "proc_name": "huggingface-ner",
             "loglevel": settings.log_level.lower(),
+            "logger_class": _Logger,
         }
         for name, value in options.items():
             self.cfg.set(name, value)

@@ -6,6 +6,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,21 @@ def test_a_request_that_is_being_answered_is_answered_before_the_end(tiny_bert: 
         status, answered = answer(client)
     assert status == 200
     assert len(answered["results"]) == 50
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_all_processes_log_in_one_format_and_a_normal_stop_looks_like_one(
+    tiny_bert: Path, tmp_path: Path, log_format: str
+) -> None:
+    log = tmp_path / "log"
+    with running(COMMAND, log, BASELINE_MODEL_NAME=str(tiny_bert), LOG_FORMAT=log_format) as url:
+        wait(f"{url}/ready")
+    lines = log.read_text().splitlines()
+    if log_format == "json":
+        events = [json.loads(line) for line in lines]
+        times, levels = [event["time"] for event in events], {event["level"] for event in events}
+        assert len({event["process"] for event in events}) > 1
+    else:
+        times, levels = [line.split()[0] for line in lines], {line.split()[1] for line in lines}
+    assert all(datetime.fromisoformat(time).utcoffset() is not None for time in times)
+    assert levels == {"INFO"}
