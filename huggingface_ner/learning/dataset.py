@@ -102,13 +102,22 @@ def _window_rows(
                 yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
 
 
+def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterator[list[str]]:
+    """Yield, for each window, the prefixes that the words that it decides have in a tag group, in order."""
+    prefixes = [prefix for prefix, _ in tag_groups.schemes[group].tags]
+    is_plain = len(tag_groups.schemes) == 1
+    for labels in windows["labels"]:
+        of_group = labels if is_plain else [row[group] for row in labels]
+        yield [prefixes[label] for label in of_group if label != IGNORED]
+
+
 def word_tags(
     text: TokenizedText, spans: Sequence[Span], scheme: TagScheme, left_out: LeftOut | None = None
 ) -> list[int]:
     """Return the index of each word's tag: B for the word that a span begins in, I for its other words.
 
     spans: in order, not overlapping. If two spans meet within one word, the word gets the tag of the first.
-    left_out: counts the spans that get no word.
+    left_out: counts the spans that get no word, and those that begin or end inside a word.
     """
     outside = scheme.ids[OUTSIDE, ""]
     tags = [outside] * len(text.words)
@@ -116,12 +125,17 @@ def word_tags(
     for span in spans:
         while word < len(text.words) and text.words[word][1] <= span.start:
             word += 1
-        prefix = "B"
+        first, prefix = word, "B"
         while word < len(text.words) and text.words[word][0] < span.end:
             tags[word] = scheme.ids[prefix, span.label]
             prefix = "I"
             word += 1
-        if prefix == "B" and left_out is not None:
+        if left_out is None:
+            continue
+        if first < word:
+            if text.words[first][0] < span.start or span.end < text.words[word - 1][1]:
+                left_out.add("part_of_word", span.label)
+        else:
             is_shared = word > 0 and text.words[word - 1][1] > span.start
             left_out.add("shared_word" if is_shared else "no_word", span.label)
     return tags

@@ -13,7 +13,7 @@ from huggingface_ner.engines.pretrained import tag_names, window_length
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
-from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.tagging.transitions import Weights
 
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
@@ -60,6 +60,12 @@ def replace_head(
     return name
 
 
+def save_transitions(model: PreTrainedModel, weights: Sequence[Weights]) -> None:
+    """Save the weights of each tag group's transitions in a model's config, in the ``Reading`` of its new head."""
+    reading = Reading.of_model(model).model_copy(update={"transitions": tuple(weights)})
+    setattr(model.config, CONFIG_KEY, reading.saved())
+
+
 def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:
     """Return whether a head opens entities with I although it has B tags, as IOB1 heads do.
 
@@ -69,7 +75,7 @@ def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tex
     scheme = reading.tag_groups(tag_names(model)).schemes[0]  # if there are several, they are strict
     if scheme.strict or {"B", "I"} - {prefix for prefix, _ in scheme.tags}:
         return False
-    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
+    windower = reading.windower(tokenizer, window_length(model))
     openings: Counter[str] = Counter()
     for text in islice(texts, MAX_PROBED):
         for window in windower.windows(windower.tokenize([text])[0]):

@@ -15,6 +15,7 @@ import numpy as np
 
 from huggingface_ner.engines.layouts import LogProbabilities
 from huggingface_ner.tagging.decoding import TagScheme, WordSpan, decode
+from huggingface_ner.tagging.transitions import Weights
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,13 @@ class TagGroups:
     schemes: tuple[TagScheme, ...]
 
     @classmethod
-    def bio(cls, groups: Sequence[Sequence[str]]) -> "TagGroups":
-        """Return the groups that fine-tuning gives a head, for the labels of each group."""
-        return cls(tuple(map(TagScheme.bio, groups)))
+    def bio(cls, groups: Sequence[Sequence[str]], transitions: Sequence[Weights] | None = None) -> "TagGroups":
+        """Return the groups that fine-tuning gives a head, for the labels of each group.
+
+        transitions: the weights of each group's transitions; None if they were not counted.
+        """
+        weights: Sequence[Weights | None] = [None] * len(groups) if transitions is None else transitions
+        return cls(tuple(TagScheme.bio(*group) for group in zip(groups, weights, strict=True)))
 
     @property
     def names(self) -> list[str]:
