@@ -117,7 +117,7 @@ def word_tags(
     """Return the index of each word's tag: B for the word that a span begins in, I for its other words.
 
     spans: in order, not overlapping. If two spans meet within one word, the word gets the tag of the first.
-    left_out: counts the spans that get no word.
+    left_out: counts the spans that get no word, and those that begin or end inside a word.
     """
     outside = scheme.ids[OUTSIDE, ""]
     tags = [outside] * len(text.words)
@@ -125,12 +125,17 @@ def word_tags(
     for span in spans:
         while word < len(text.words) and text.words[word][1] <= span.start:
             word += 1
-        prefix = "B"
+        first, prefix = word, "B"
         while word < len(text.words) and text.words[word][0] < span.end:
             tags[word] = scheme.ids[prefix, span.label]
             prefix = "I"
             word += 1
-        if prefix == "B" and left_out is not None:
+        if left_out is None:
+            continue
+        if first < word:
+            if text.words[first][0] < span.start or span.end < text.words[word - 1][1]:
+                left_out.add("part_of_word", span.label)
+        else:
             is_shared = word > 0 and text.words[word - 1][1] > span.start
             left_out.add("shared_word" if is_shared else "no_word", span.label)
     return tags

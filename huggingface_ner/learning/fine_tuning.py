@@ -31,12 +31,14 @@ from huggingface_ner.engines.pretrained import (
     window_length,
 )
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
 from huggingface_ner.learning.overlaps import Groups, plan_groups
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
@@ -114,6 +116,11 @@ def fine_tune(
     model.get_input_embeddings().requires_grad_(False)
     max_length = window_length(model)
     windower = Windower(tokenizer, max_length)
+    inner_borders = learn_inner_borders(examples, labels, windower)
+    if inner_borders is not None:
+        reading = Reading.of_model(model).model_copy(update={"inner_borders": inner_borders})
+        setattr(model.config, CONFIG_KEY, reading.saved())
+        windower = reading.windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs one too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
         windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)

@@ -14,7 +14,6 @@ from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.transitions import Weights
-from huggingface_ner.tagging.windows import Windower
 
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
@@ -76,7 +75,7 @@ def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tex
     scheme = reading.tag_groups(tag_names(model)).schemes[0]  # if there are several, they are strict
     if scheme.strict or {"B", "I"} - {prefix for prefix, _ in scheme.tags}:
         return False
-    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
+    windower = reading.windower(tokenizer, window_length(model))
     openings: Counter[str] = Counter()
     for text in islice(texts, MAX_PROBED):
         for window in windower.windows(windower.tokenize([text])[0]):

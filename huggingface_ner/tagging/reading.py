@@ -12,17 +12,20 @@ from pydantic import BaseModel, ValidationError, model_validator
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import Record, engine_folder
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import Weights
+from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.tagging.words import WORD_RULES
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # The key in config.json.
 CONFIG_KEY = "huggingface_ner"
 # Fields that are saved only if they are set, so that older releases can read the models that need none of them.
-_SAVED_IF_SET = frozenset({"groups", "transitions"})
+_SAVED_IF_SET = frozenset({"groups", "inner_borders", "transitions"})
 # The store writes this file beside a version's model.
 _METRICS = "metrics.json"
 
@@ -33,12 +36,14 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
     groups: the labels of each tag group; None if the head has only one group. See tag_groups.
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
+    inner_borders: where the model was trained to cut words; None: nowhere.
     transitions: the weights of each tag group's transitions; None if they were not counted. See transitions.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
     groups: tuple[tuple[str, ...], ...] | None = None
     word_rules: Literal[1, 2] = WORD_RULES
+    inner_borders: InnerBorders | None = None
     transitions: tuple[Weights, ...] | None = None
 
     @model_validator(mode="after")
@@ -78,6 +83,10 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         """Return the value that ``config.json`` has under CONFIG_KEY."""
         unset = {name for name in _SAVED_IF_SET if getattr(self, name) is None}
         return self.model_dump(mode="json", exclude=unset)
+
+    def windower(self, tokenizer: "PreTrainedTokenizerBase | Tokenizer", max_length: int) -> Windower:
+        """Return what cuts texts into the words that the model knows."""
+        return Windower(tokenizer, max_length, word_rules=self.word_rules, inner_borders=self.inner_borders)
 
     def tag_groups(self, names: Sequence[str]) -> TagGroups:
         """Return the tag groups of a head whose outputs have these names."""

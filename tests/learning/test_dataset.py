@@ -99,4 +99,18 @@ def test_a_region_that_gets_no_word_is_counted(tiny_bert: Path) -> None:
     (tokenized,) = windower.tokenize(["Annaberg flew"])
     left_out = LeftOut()
     word_tags(tokenized, [Span(0, 4, "PER"), Span(4, 8, "LOC"), Span(8, 9, "PER")], SCHEME, left_out)
-    assert left_out.regions == {("shared_word", "LOC"): 1, ("no_word", "PER"): 1}
+    assert left_out.regions == {("shared_word", "LOC"): 1, ("no_word", "PER"): 1, ("part_of_word", "PER"): 1}
+    assert left_out.regions_left_out == 2
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "is_part"), [(0, 13, False), (0, 8, False), (0, 4, True), (4, 8, True), (0, 12, True)]
+)
+def test_a_region_that_is_learned_as_whole_words_is_counted(
+    tiny_bert: Path, start: int, end: int, is_part: bool
+) -> None:
+    (tokenized,) = Windower(load_tokenizer(tiny_bert), 40).tokenize(["Annaberg flew"])
+    left_out = LeftOut()
+    word_tags(tokenized, [Span(start, end, "PER")], SCHEME, left_out)
+    assert left_out.regions == ({("part_of_word", "PER"): 1} if is_part else {})
+    assert left_out.regions_left_out == 0

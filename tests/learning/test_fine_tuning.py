@@ -11,6 +11,7 @@ from huggingface_ner.engines.pretrained import load_model, load_tokenizer, tag_n
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.learning.head import replace_head
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.store.model_folder import check_can_save, save_model
@@ -57,6 +58,28 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
     assert scores.overall.f1 > 0.9
     steps = fine_tuning.MIN_STEPS
     assert seen == [(step, steps) for step in range(1, steps + 1)]
+
+
+def test_a_model_learns_parts_of_words(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
+    left_out = LeftOut()
+    examples = [
+        AnnotatedText(example.task_id, example.text.replace(" ", suffix, 1), example.spans)
+        for example, suffix in zip(EXAMPLES, [" ", "da ", "dan "] * 8, strict=True)
+    ]
+    model, tokenizer = fine_tune(
+        examples,
+        ["PER", "LOC"],
+        tiny_model,
+        Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
+        match_labels=lambda labels: {},
+        device="cpu",
+        left_out=left_out,
+    )
+    assert not left_out.regions
+    save_model(model, tokenizer, tmp_path / "model")
+    found = load_tagger(tmp_path / "model", device="cpu").find_spans([text.text for text in examples])
+    assert evaluate([text.spans for text in examples], found).overall.f1 > 0.9
 
 
 @pytest.mark.usefixtures("few_steps")

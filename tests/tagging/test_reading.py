@@ -14,11 +14,13 @@ from huggingface_ner.engines import hardware
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer
 from huggingface_ner.spans import Span
+from huggingface_ner.store.model_folder import save_model
 from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.loading import load_prepared, load_tagger
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
-from tests.told_models import SURE, save_told_model
+from tests.told_models import SURE, bio_tags, save_told_model
 
 CONLL = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
 CONLL_SORTED = ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O"]
@@ -150,6 +152,32 @@ def test_another_tools_head_is_read_by_its_names() -> None:
     counted = Reading(tag_scheme="IOB2", transitions=(((0, 0, 1), (0, 0, 1), (0, 0, 1)),))
     for names in (["NONE", "PER"], ["O", "B-PER", "E-PER"]):
         assert counted.tag_groups(names) == reading.tag_groups(names)
+
+
+def test_a_model_without_borders_inside_words_is_saved_as_older_releases_saved_it() -> None:
+    assert Reading(tag_scheme="IOB2").saved() == {"tag_scheme": "IOB2", "word_rules": 2}
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_borders_inside_words_are_saved_with_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
+    text, borders = "in Oslobb", InnerBorders(suffixes=("bb",))
+    told = bio_tags(text, [Span(3, 7, "LOC")])
+    folder = save_told_model(tmp_path / "model", ["O", "B-LOC", "I-LOC"], [*told, *["O"] * 20])
+    model, tokenizer = load_model(folder)[0], load_tokenizer(folder)
+    assert load_tagger(folder, device="cpu").find_spans([text]) == [[Span(3, 9, "LOC")]]
+    model.config.huggingface_ner = Reading(tag_scheme="IOB2", inner_borders=borders).saved()
+    save_model(model, tokenizer, tmp_path / "saved")
+    if engine == "onnx":
+        fp32 = EnginePreference("onnx", "fp32", min_agreement=0.0)
+        prepare_engine(tmp_path / "saved", preference=fp32, device="cpu", into=tmp_path / "into")
+        tagger = load_prepared(tmp_path / "saved", "cpu", fp32, tmp_path / "into")
+        assert tagger is not None
+    else:
+        tagger = load_tagger(tmp_path / "saved", device="cpu")
+    assert tagger.find_spans([text]) == [[Span(3, 7, "LOC")]]
 
 
 def test_a_model_of_a_newer_version_is_refused(tmp_path: Path) -> None:
