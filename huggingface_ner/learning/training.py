@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -115,6 +116,7 @@ class Training:
             progress=self._step_reporter(),
             left_out=left_out,
         )
+        left_out.add_labels(self.labels, Counter(span.label for text in learned for span in text.spans))
         groups = Reading.of_model(model).tag_groups(tag_names(model)).labels_by_group
         for text in held_out:
             # called for its counts only: a region that cannot be learned cannot be suggested either
