@@ -126,13 +126,17 @@ class LeftOut:
         if self.regions_left_out:
             regions = "region" if self.regions_seen == 1 else "regions"
             were = "was" if self.regions_left_out == 1 else "were"
-            parts = "; ".join(_told(reason, labels) for reason, labels in self._by_reason())
+            parts = "; ".join(self.reasons())
             told.append(f"{self.regions_left_out} of {self.regions_seen} {regions} {were} not used: {parts}")
         for reason, what in _TASKS.items():
             count = self.tasks[reason]
             if count:
                 told.append(f"{count} {'task' if count == 1 else 'tasks'} {what}")
         return "; ".join(told)
+
+    def reasons(self) -> list[str]:
+        """Return, for each reason, which regions were left out, for people; the most frequent reason first."""
+        return [_told(reason, labels) for reason, labels in self._by_reason()]
 
     def _by_reason(self) -> list[tuple[Reason, Counter[str]]]:
         """Return the labels' counts for each reason, the most frequent reason first."""
