@@ -31,7 +31,7 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
     queue = TrainingQueue(connect(running_queue_url(settings)), settings)
     try:
         projects = [options.project] if options.project is not None else queue.projects()
-        statuses = [queue.status(project_id) for project_id in projects]
+        statuses = queue.statuses(projects)
     except RedisError as error:
         raise QueueError(f"the training queue does not answer: {error}") from error
     if options.json:

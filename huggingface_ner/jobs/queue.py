@@ -12,12 +12,17 @@ Redis has a hash for each project:
   whichever process is killed;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the run with the project's lease, and its progress;
 - ``last``: how the last run ended;
+- ``phases``: how long each phase took of the last run that published a version;
 - ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
 - ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why none will begin;
 - ``labels``: the labels of the labelling config for which a training was last requested;
 - ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and when this
   was stored;
-- ``labels_note``: which labels are never suggested.
+- ``labels_note``: which labels are never suggested;
+- ``title``, ``address``, ``setup_at``: the project's title, Label Studio's address for people, and when
+  Label Studio last requested /setup;
+- ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
+  the last request, empty if it did, and when that was.
 
 A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
 The workers poll for projects that want a training, so they also find the projects of a killed worker. An RQ job is
@@ -28,7 +33,7 @@ again.
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -40,7 +45,7 @@ from rq.serializers import JSONSerializer
 from huggingface_ner.jobs.allowed_jobs import COUNT, TRAIN
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
-from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
+from huggingface_ner.jobs.redis_connection import as_text, connect, decoded, queue_url
 from huggingface_ner.jobs.requests import run_id
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
@@ -50,8 +55,8 @@ from huggingface_ner.jobs.runs import (
     current_run,
     wants_training,
 )
-from huggingface_ner.jobs.status import known_projects, project_status
-from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
+from huggingface_ner.jobs.status import known_projects, project_status, trainings_ahead
+from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, suggestions_of
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -148,8 +153,12 @@ class TrainingQueue(Recounts):
         """Return the run that has the lease of a project."""
         return current_run(self._state(project_id))
 
-    def report(self, run: Run, progress: RunProgress) -> bool:
-        """Store the progress of a run; returns False if it lost its lease to another run."""
+    def report(self, run: Run, progress: RunProgress, phase_began: float | None = None) -> bool:
+        """Store the progress of a run; returns False if it lost its lease to another run.
+
+        phase_began: when its phase began, in seconds since 1970; None: now.
+        """
+        stored = {**progress.as_dict(), "phase_began": time.time() if phase_began is None else phase_began}
         key = self._key(run.project_id)
 
         def store(pipeline: Pipeline) -> bool:
@@ -157,7 +166,7 @@ class TrainingQueue(Recounts):
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
-            pipeline.hset(key, "progress", json.dumps(progress.as_dict()))
+            pipeline.hset(key, "progress", json.dumps(stored))
             return True
 
         return bool(self._change(store, key))
@@ -173,7 +182,9 @@ class TrainingQueue(Recounts):
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
 
         def store(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
-            pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable"}))
+            pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable", "phases"}))
+            if outcome.status == "published" and outcome.phases:
+                pipeline.hset(key, "phases", json.dumps(outcome.phases))
             if outcome.status != "failed":
                 pipeline.hset(key, "answered", run.answers)
                 pipeline.hdel(key, "attempts", "not_before")
@@ -198,8 +209,26 @@ class TrainingQueue(Recounts):
 
     def status(self, project_id: int) -> dict[str, Any]:
         """Return the status of a project; see project_status."""
-        state, suggestions = self._state(project_id), self.suggestions.get(project_id)
-        return project_status(project_id, state, suggestions, self._each)
+        return self.statuses([project_id])[0]
+
+    def statuses(self, projects: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the status of each project, in one request to Redis; see project_status.
+
+        Only if all projects are given, it is known how many trainings are ahead of those that wait.
+        """
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.lrange(self.rq.key, 0, -1)
+            for project_id in projects:
+                pipeline.hgetall(self._key(project_id))
+            for project_id in projects:
+                self.suggestions.put_read(pipeline, project_id)
+            jobs, *answers = pipeline.execute()
+        states = {number: decoded(answers[place]) for place, number in enumerate(projects)}
+        ahead = trainings_ahead(states, [as_text(job) for job in jobs])
+        return [
+            project_status(number, states[number], suggestions_of(suggestions), self._each, ahead.get(number))
+            for number, suggestions in zip(projects, answers[len(projects) :], strict=True)
+        ]
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""

@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import LockError
 from redis.lock import Lock
 from rq import Queue
@@ -87,9 +88,13 @@ class SuggestionMarks:
                     description=f"suggestions for project {project_id}",
                 )
 
+    def put_read(self, pipeline: Pipeline, project_id: int) -> None:
+        """Add a command to a pipeline whose answer suggestions_of reads."""
+        pipeline.hgetall(self._key(project_id))
+
     def get(self, project_id: int) -> Suggestions | None:
         """Return the progress of a project's suggestions, or None before the first."""
-        return _read(self._redis.hgetall(self._key(project_id)))[0]
+        return suggestions_of(self._redis.hgetall(self._key(project_id)))
 
     def tasks_added(self, project_id: int) -> None:
         """Note that tasks were added to a project."""
@@ -145,6 +150,11 @@ class SuggestionMarks:
         # the lease may have been acquired in another process
         lock.local.token = holder.encode() if holder else None
         return lock
+
+
+def suggestions_of(fields: Mapping[bytes | str, bytes | str]) -> Suggestions | None:
+    """Return the progress in the hash of a project's suggestions, or None before the first."""
+    return _read(fields)[0]
 
 
 def _read(fields: Mapping[bytes | str, bytes | str]) -> tuple[Suggestions | None, int]:
