@@ -110,6 +110,13 @@ class Facts:
         numbers = sorted({*stores, *statuses})
         return [self._known(number, statuses.get(number), stores.get(number)) for number in numbers], trouble
 
+    def project(self, project_id: int) -> tuple[Known | None, str | None]:
+        """Return what is known of one project, None if nothing is; and the same reason as ``projects``."""
+        store = self.store(project_id)
+        statuses, trouble = self._statuses()
+        known = self._known(project_id, statuses.get(project_id), store)
+        return (known if project_id in statuses or known.version else None), trouble
+
     def store(self, project_id: int) -> ModelStore:
         """Return a project's store."""
         return project_store(self._settings.models_folder, project_id, self._settings.keep_versions)

@@ -84,8 +84,7 @@ class _Pages:
         return self._page("home.html", "", busy=busy, projects=projects, trouble=trouble, **said)
 
     def project(self, project_id: int) -> Response:
-        projects, trouble = self._facts.projects()
-        known = next((known for known in projects if known.project_id == project_id), None)
+        known, trouble = self._facts.project(project_id)
         if known is None:
             if wants_page():
                 answer = self._page("unknown.html", "../", busy=True, project_id=project_id, trouble=trouble)
