@@ -16,6 +16,7 @@ STARTED = {
     "jobs.process": "tests/jobs/test_worker.py",
     "jobs.suggest": "tests/jobs/test_suggest.py",
     "server.gunicorn": "tests/server/test_gunicorn.py",
+    "server.gunicorn_worker": "tests/server/test_gunicorn_worker.py",
     "label_studio.base_class": "tests/server/test_gunicorn.py",
 }
 # Modules whose tests are in another folder, since what they do shows there: the test module that reaches them.
@@ -40,6 +41,8 @@ ELSEWHERE = {
     "store.model_folder": "tests/learning/test_fine_tuning.py",
     "tagging.single_model": "tests/test_readme.py",
 }
+# Folders of tests that are about no package: they test bench/, demo/, and everything together.
+OTHER_FOLDERS = {"bench", "demo", "e2e"}
 
 
 def _name(path: Path) -> str:
@@ -104,11 +107,11 @@ def test_every_row_names_a_module() -> None:
     "path", [path for path in TEST_MODULES if path.parent != ROOT / "tests"], ids=lambda path: path.stem
 )
 def test_each_test_module_is_in_the_folder_of_what_it_tests(path: Path) -> None:
-    """It imports from its package, unless it starts a process; tests/demo and tests/e2e are about no package."""
+    """It imports from its package, unless it starts a process; some folders are about other code."""
     folder = path.parent.relative_to(ROOT / "tests").as_posix()
-    assert folder in {"demo", "e2e", *(package.relative_to(ROOT / PACKAGE).as_posix() for package in PACKAGES)}
+    assert folder in {*OTHER_FOLDERS, *(package.relative_to(ROOT / PACKAGE).as_posix() for package in PACKAGES)}
     is_starter = path.relative_to(ROOT).as_posix() in {*STARTED.values(), "tests/jobs/test_embedded.py"}
-    if folder not in ("demo", "e2e") and not is_starter:
+    if folder not in OTHER_FOLDERS and not is_starter:
         assert any(name.startswith(f"{PACKAGE}.{folder.replace('/', '.')}.") for name in _imports(path)), (
             f"{path.relative_to(ROOT)} imports nothing of {PACKAGE}/{folder}"
         )

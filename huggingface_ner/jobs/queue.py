@@ -43,9 +43,10 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import COUNT, TRAIN
+from huggingface_ner.jobs.damaged_entries import advice, is_damage
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
-from huggingface_ner.jobs.redis_connection import as_text, connect, decoded, queue_url
+from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
 from huggingface_ner.jobs.requests import run_id
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
@@ -56,7 +57,7 @@ from huggingface_ner.jobs.runs import (
     wants_training,
 )
 from huggingface_ner.jobs.status import known_projects, project_status, trainings_ahead
-from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, suggestions_of
+from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, read_suggestions
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -100,15 +101,19 @@ class TrainingQueue(Recounts):
             self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
-            if self._redis.exists(self._lock(project_id)):
-                continue
-            state = self._state(project_id)
-            run = current_run(state)
-            if run is not None:
-                if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
-                    logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
-            elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
-                self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
+            with self._damaged.skipped(project_id, self._key(project_id)):
+                self._enqueue_training(project_id)
+
+    def _enqueue_training(self, project_id: int) -> None:
+        if self._redis.exists(self._lock(project_id)):
+            return
+        state = self._state(project_id)
+        run = current_run(state)
+        if run is not None:
+            if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
+                logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
+        elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
+            self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
         """Begin a run and acquire its lease; returns None if another run has it or no training is wanted."""
@@ -211,28 +216,44 @@ class TrainingQueue(Recounts):
         """Return the status of a project; see project_status."""
         return self.statuses([project_id])[0]
 
-    def statuses(self, projects: Sequence[int]) -> list[dict[str, Any]]:
-        """Return the status of each project, in one request to Redis; see project_status.
+    def statuses(self, projects: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Return the status of each project, by default of all that have one, in one round trip to Redis.
 
-        Only if all projects are given, it is known how many trainings are ahead of those that wait.
+        It takes another to find the projects. An entry that cannot be read has the state "damaged", and a reason.
+        Only if all projects are given, it is known how many trainings come before those that wait.
         """
+        projects = self.projects() if projects is None else projects
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.lrange(self.rq.key, 0, -1)
             for project_id in projects:
                 pipeline.hgetall(self._key(project_id))
-            for project_id in projects:
-                self.suggestions.put_read(pipeline, project_id)
-            jobs, *answers = pipeline.execute()
-        states = {number: decoded(answers[place]) for place, number in enumerate(projects)}
-        ahead = trainings_ahead(states, [as_text(job) for job in jobs])
-        return [
-            project_status(number, states[number], suggestions_of(suggestions), self._each, ahead.get(number))
-            for number, suggestions in zip(projects, answers[len(projects) :], strict=True)
-        ]
+                pipeline.hgetall(self.suggestions.key(project_id))
+            jobs, *answers = pipeline.execute(raise_on_error=False)
+        states = dict(zip(projects, answers[::2], strict=True))
+        ahead = trainings_ahead(states, [] if isinstance(jobs, Exception) else jobs)
+        pairs = zip(states.items(), answers[1::2], strict=True)
+        return [self._status(number, state, marks, ahead.get(number)) for (number, state), marks in pairs]
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""
         return known_projects(self._redis, self._key(""))
+
+    def _status(self, project_id: int, state: Any, suggestions: Any, ahead: int | None) -> dict[str, Any]:
+        """Return a status from two answers of Redis, each a hash or an exception."""
+        key = self._key(project_id)
+        try:
+            if isinstance(state, Exception):
+                raise state
+            key = self.suggestions.key(project_id)
+            if isinstance(suggestions, Exception):
+                raise suggestions
+            read = read_suggestions(suggestions)[0]
+            key = self._key(project_id)
+            return project_status(project_id, decoded(state), read, self._each, ahead)
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            return {"project": project_id, "state": "damaged", "updates": 0, "reason": advice(key, error)}
 
     def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""

@@ -9,12 +9,12 @@ from redis import Redis
 
 from huggingface_ner.jobs.phases import run_seconds_left
 from huggingface_ner.jobs.redis_connection import as_text
-from huggingface_ner.jobs.requests import is_held
+from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
 from huggingface_ner.jobs.suggestion_marks import Suggestions
 from huggingface_ner.learning.progress import RunProgress
 
-# How many keys Redis looks at for each answer to a scan.
+# How many keys Redis looks at before it answers: usually all of them, so that one round trip finds all projects.
 KEYS_AT_A_TIME = 10_000
 
 
@@ -43,15 +43,15 @@ def project_status(
     if updates_per_training:
         status["updates_until_training"] = updates_per_training - updates % updates_per_training
     if run is not None:
-        progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
-        phases = json.loads(state.get("phases", "{}"))
+        progress = _object(state["progress"]) if "progress" in state else RunProgress("starting").as_dict()
+        phases = _object(state["phases"]) if "phases" in state else {}
         in_all = run_seconds_left(progress, phases, time.time())
         status["run"] = {"id": run.id, "began": run.began, **progress, "seconds_left_in_all": in_all}
         status["waiting"] = held or int(state["asked"]) > run.answers
     if training == "waiting" and ahead is not None:
         status["ahead"] = ahead
     if "last" in state:
-        status["last"] = json.loads(state["last"])
+        status["last"] = _object(state["last"])
     status.update(_notes(state))
     if suggestions is not None:
         status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
@@ -81,21 +81,31 @@ def _notes(state: Mapping[str, str]) -> dict[str, Any]:
 
 def known_projects(redis: Redis, prefix: str) -> list[int]:
     """Return the projects whose hash is in Redis, in ascending order; each key is ``prefix`` and the id."""
-    keys = redis.scan_iter(f"{prefix}*", count=KEYS_AT_A_TIME)
-    return sorted(int(as_text(key).removeprefix(prefix)) for key in keys)
+    found = {as_text(key).removeprefix(prefix) for key in redis.scan_iter(f"{prefix}*", count=KEYS_AT_A_TIME)}
+    return sorted(int(name) for name in found if is_project_id(name))
 
 
-def trainings_ahead(states: Mapping[int, Mapping[str, str]], jobs: Sequence[str]) -> dict[int, int]:
+def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[int, int]:
     """Return, for each project with a job in the queue, how many other trainings run or begin before its own.
 
-    states: the hashes of all projects. jobs: the ids of RQ's jobs, the next one first; some are no trainings.
+    states: the hashes of all projects; an exception instead of one that could not be read. jobs: the ids of RQ's
+    jobs, the next one first; some are no trainings.
     """
-    ahead = sum(current_run(state) is not None for state in states.values())
+    # Redis answers in bytes, which may be damaged, so they are not decoded
+    ahead = sum(b"run" in state for state in states.values() if isinstance(state, Mapping))
     found: dict[int, int] = {}
     for job in jobs:
-        kind, _, rest = job.partition("-")
+        kind, _, rest = job.decode("utf-8", "replace").partition("-")
         project = rest.partition("-")[0]
-        if kind == "train" and project.isdecimal() and int(project) not in found:
+        if kind == "train" and is_project_id(project) and int(project) not in found:
             found[int(project)] = ahead
             ahead += 1
     return found
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the JSON object in a text; raises ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value

@@ -125,7 +125,7 @@ class Facts:
         if self._queue is None:
             return {}, "There is no training queue: set REDIS_URL."
         try:
-            statuses = self._queue.statuses(self._queue.projects())
+            statuses = self._queue.statuses()
         except RedisError:
             return {}, "The training queue does not answer, so only what is on disk is shown."
         return {status["project"]: status for status in statuses}, None

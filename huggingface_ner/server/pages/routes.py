@@ -107,7 +107,7 @@ class _Pages:
         each = self._settings.start_training_each_n_updates
         return {
             "now": words.state_sentence(status),
-            "next": words.next_sentence(status, each) if status["state"] != "unknown" else "",
+            "next": words.next_sentence(status, each) if status["state"] not in ("unknown", "damaged") else "",
             "outcome": words.outcome_sentence(last, now()) if last else "",
             "progress": words.progress_sentence(run) if run else "",
             "percent": words.percent(run, now()) if run else None,

@@ -83,6 +83,8 @@ def state_sentence(status: dict[str, Any]) -> str:
         return f"A training waits; {counted(ahead, 'other')} first" if ahead else "A training waits; it is next"
     if state == "parked":
         return "Trainings are stopped until the next annotation"
+    if state == "damaged":
+        return "Its entry in Redis cannot be read"
     return "No training is running" if state == "idle" else "Its trainings are not known"
 
 
