@@ -160,6 +160,10 @@ class LeftOut:
             told.append(f"no examples of {', '.join(self.labels[:MAX_LABELS_TOLD])}{others}")
         return "; ".join(told)
 
+    def reasons(self) -> list[str]:
+        """Return, for each reason, which regions were left out, for people; the most frequent reason first."""
+        return [_told(reason, labels) for reason, labels in self._by_reason()]
+
     def _by_reason(self) -> list[tuple[Reason, Counter[str]]]:
         """Return the labels' counts for each reason, the most frequent reason first."""
         found: dict[Reason, Counter[str]] = {}
