@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,10 +12,11 @@ from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.runs import Run
-from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.label_studio.client import Contact, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
@@ -45,19 +47,29 @@ def train_project(project_id: int) -> None:
     run = queue.running(project_id)
     if run is None or run.id != os.environ.get(RUN_ID):
         return
+    clock = PhaseClock()
     try:
-        outcome = _outcome(project_id, settings, queue.notes.token(project_id), _reporter(queue, run))
+        notes = queue.notes
+        report = _reporter(queue, run, clock)
+        outcome = _outcome(project_id, settings, notes.token(project_id), report, note=notes.note_contact)
     except LeaseLostError:
         logger.warning("project %d: run %s stops: it lost the lease to another worker", project_id, run.id)
         return
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
-    _report_outcome(queue, run, outcome)
+    _report_outcome(queue, run, outcome.model_copy(update={"phases": clock.seconds()}))
 
 
-def _outcome(project_id: int, settings: Settings, offered_token: str | None, report: Report) -> Outcome:
+def _outcome(
+    project_id: int,
+    settings: Settings,
+    offered_token: str | None,
+    report: Report,
+    *,
+    note: Callable[[Contact], object] | None = None,
+) -> Outcome:
     try:
-        return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report)
+        return run_training(project_id, settings, LabelStudioClient(settings, offered_token, note=note), report)
     except LeaseLostError:
         raise
     except HuggingFaceNERError as error:
@@ -110,6 +122,7 @@ def _train(
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, device=settings.device),
+            match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,
             left_out=left_out,
@@ -122,20 +135,23 @@ def _train(
         )
 
 
-def _reporter(queue: TrainingQueue, run: Run) -> Report:
+def _reporter(queue: TrainingQueue, run: Run, clock: PhaseClock) -> Report:
     """Return a function that reports a new phase to Redis at once, but steps at most every REPORT_INTERVAL.
 
-    It raises LeaseLostError if the run lost its lease.
+    clock: times the phases. The function raises LeaseLostError if the run lost its lease.
     """
-    last: dict[str, Any] = {"phase": None, "at": 0.0}
+    last: dict[str, Any] = {"phase": None, "at": 0.0, "began": 0.0}
 
     def report(progress: RunProgress) -> None:
         now = time.monotonic()
         if progress.phase == last["phase"] and now - last["at"] < REPORT_INTERVAL:
             return
+        if progress.phase != last["phase"]:
+            clock.enter(progress.phase)
+            last["began"] = time.time()
         last.update(phase=progress.phase, at=now)
         try:
-            has_lease = queue.report(run, progress)
+            has_lease = queue.report(run, progress, last["began"])
         except RedisError as error:
             logger.warning("could not report progress to Redis: %s", error)
         else:
