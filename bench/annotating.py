@@ -133,7 +133,9 @@ class SimulatedProject:
                 self._parsed.match_labels,
                 self._baseline,
                 TrainingOptions(hyperparameters, device=settings.device),
+                match_labels_over=self._parsed.match_labels_over,
                 report=lambda progress: None,
+                layers=self._parsed.layers,
             )
             preference = settings.engine_preference
             outcome = train_version(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
-from huggingface_ner.label_studio.labeling_config import LabelingConfig, SpanControl, TextObject
+from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
 from huggingface_ner.label_studio.regions import within_borders, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.spans import Span, TaggedText
@@ -52,7 +52,7 @@ def _regions(
     regions: list[dict[str, Any]] = []
     written: set[tuple[str, Span]] = set()
     for span in spans:
-        found = _control(span.label, config, names, text_object)
+        found = config.suggesting_control(span.label, names, text_object)
         if found is None:
             continue
         control, label = found
@@ -63,16 +63,3 @@ def _regions(
                 region = write_region(part, control, document)
                 regions += [] if region is None else [region]
     return regions
-
-
-def _control(
-    model_label: str, config: LabelingConfig, names: Mapping[str, str], text_object: TextObject
-) -> tuple[SpanControl, str] | None:
-    """Return the control over an object for a label of the model, and the label's name there; None without one."""
-    learned = names.get(model_label)
-    found = None if learned is None else config.control_for(text_object, learned)
-    if found is None:
-        # the label's first counterpart may belong to another object
-        learned = config.match_labels([model_label], text_object).get(model_label)
-        found = None if learned is None else config.control_for(text_object, learned)
-    return found
