@@ -37,7 +37,10 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import COUNT, TRAIN
+from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, TRAIN
+from huggingface_ner.jobs.known_mentions import KnownMentions
+from huggingface_ner.jobs.mention_fills import MentionFills
+from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
@@ -82,17 +85,22 @@ class TrainingQueue(Recounts):
         super().__init__(connection, settings)
         self._timeout = settings.training_timeout
         self.notes = ProjectNotes(connection, self._prefix, self._breaker)
+        self.fills = MentionFills(connection, self._prefix, self._breaker)
+        store = MentionStore(connection, self._prefix) if settings.known_mentions else None
+        self.mentions = KnownMentions(store, self.fills, settings.gazetteer)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def enqueue_due(self) -> None:
-        """Enqueue a job for each project whose recount or training is due. Several workers may call this at once.
+        """Enqueue a job for each project whose recount, fill or training is due.
 
-        Before trainings are enqueued, held requests whose GRACE_SECONDS are over become requests, and runs whose
-        worker was killed are ended.
+        Several workers may call this at once. Before trainings are enqueued, held requests whose GRACE_SECONDS are
+        over become requests, and runs whose worker was killed are ended.
         """
         for project_id in self.recounts_due():
             self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
+        for project_id in self.fills.due():
+            self._enqueue(FILL, project_id, f"mentions-{project_id}", result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
             if self._redis.exists(self._lock(project_id)):
@@ -199,7 +207,9 @@ class TrainingQueue(Recounts):
     def status(self, project_id: int) -> dict[str, Any]:
         """Return the status of a project; see project_status."""
         state, suggestions = self._state(project_id), self.suggestions.get(project_id)
-        return project_status(project_id, state, suggestions, self._each)
+        status = project_status(project_id, state, suggestions, self._each)
+        mentions = self.mentions.store and self.mentions.store.counts(project_id)
+        return {**status, "known_mentions": mentions} if mentions else status
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""

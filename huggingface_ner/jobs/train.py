@@ -3,6 +3,8 @@
 import logging
 import os
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,6 +13,8 @@ from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.jobs.mention_fill import MentionFill
+from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.runs import Run
@@ -26,6 +30,7 @@ from huggingface_ner.learning.training import Report, Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
+from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.store.versions import project_store
 
 REPORT_INTERVAL = 1.0
@@ -46,7 +51,8 @@ def train_project(project_id: int) -> None:
     if run is None or run.id != os.environ.get(RUN_ID):
         return
     try:
-        outcome = _outcome(project_id, settings, queue.notes.token(project_id), _reporter(queue, run))
+        token, store = queue.notes.token(project_id), queue.mentions.store
+        outcome = _outcome(project_id, settings, token, _reporter(queue, run), store)
     except LeaseLostError:
         logger.warning("project %d: run %s stops: it lost the lease to another worker", project_id, run.id)
         return
@@ -55,9 +61,15 @@ def train_project(project_id: int) -> None:
     _report_outcome(queue, run, outcome)
 
 
-def _outcome(project_id: int, settings: Settings, offered_token: str | None, report: Report) -> Outcome:
+def _outcome(
+    project_id: int,
+    settings: Settings,
+    offered_token: str | None,
+    report: Report,
+    mentions: MentionStore | None = None,
+) -> Outcome:
     try:
-        return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report)
+        return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report, mentions)
     except LeaseLostError:
         raise
     except HuggingFaceNERError as error:
@@ -73,15 +85,28 @@ def _outcome(project_id: int, settings: Settings, offered_token: str | None, rep
         return Outcome.failed(f"{type(error).__name__}: {error}: the current model stays in use", retryable=True)
 
 
-def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Outcome:
-    """Train a project's model on its annotations in Label Studio; see train_version. Also raises ClientError."""
+def run_training(
+    project_id: int,
+    settings: Settings,
+    client: LabelStudioClient,
+    report: Report,
+    mentions: MentionStore | None = None,
+) -> Outcome:
+    """Train a project's model on its annotations in Label Studio; see train_version. Also raises ClientError.
+
+    mentions: stores the annotations that are read, as known mentions.
+    """
     report(RunProgress("downloading"))
     try:
         project = client.project(project_id)
         config = parse_labeling_config(project.labeling_config)
     except LabelingConfigError as error:
         return Outcome(status="skipped", reason=f"the labelling config cannot be used: {error}")
-    outcome = _train(project_id, config, settings, client, report)
+    tasks, reader = client.annotated_tasks(project_id), task_reader(settings)
+    if mentions is not None:
+        fill = MentionFill(mentions, project_id, config, reader)
+        tasks, reader = fill.watch(tasks), fill.reader
+    outcome = _train(project_id, config, settings, partial(read_gold, tasks, config, reader), report)
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
         # %.80r, because a title can contain line breaks and have any length
@@ -90,11 +115,15 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
 
 
 def _train(
-    project_id: int, config: LabelingConfig, settings: Settings, client: LabelStudioClient, report: Report
+    project_id: int,
+    config: LabelingConfig,
+    settings: Settings,
+    read_texts: Callable[[LeftOut], Iterable[AnnotatedText]],
+    report: Report,
 ) -> Outcome:
     left_out = LeftOut()
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
-        for text in read_gold(client.annotated_tasks(project_id), config, task_reader(settings), left_out):
+        for text in read_texts(left_out):
             spool.add(text)
         if not spool.task_ids:
             return Outcome(
