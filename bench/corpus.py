@@ -1,6 +1,8 @@
 """Annotated texts to measure on."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_ner.label_studio.gold import read_gold
@@ -9,6 +11,8 @@ from huggingface_ner.label_studio.tasks import task_reader
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText, Span
 
+# The end of a sentence, roughly: a line's end, or a full stop and a blank.
+_END = re.compile(r"[.!?][\"')\]]*\s+|\n+")
 NEWS = Path(__file__).resolve().parent.parent / "examples" / "news"
 
 
@@ -25,3 +29,16 @@ def read_corpus(corpus: Path | None, part: str) -> list[AnnotatedText]:
     config = parse_labeling_config((NEWS / "labeling_config.xml").read_text(encoding="utf-8"))
     tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
     return list(read_gold(tasks, config, task_reader(Settings())))
+
+
+def sentences(text: AnnotatedText) -> Iterator[AnnotatedText]:
+    """Yield the sentences of a text, roughly; none ends inside a span, and blank ones are left out."""
+    ends = [match.end() for match in _END.finditer(text.text)]
+    ends = [end for end in ends if not any(span.start < end < span.end for span in text.spans)]
+    start = 0
+    for end in (*ends, len(text.text)):
+        if text.text[start:end].strip():
+            spans = [span for span in text.spans if start <= span.start and span.end <= end]
+            moved = tuple(Span(span.start - start, span.end - start, span.label) for span in spans)
+            yield AnnotatedText(f"{text.task_id}-{start}", text.text[start:end], moved)
+        start = end

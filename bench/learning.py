@@ -1,10 +1,15 @@
-"""How much is learned from how many sentences, beside a plain training loop.
+"""How much is learned from how few texts.
 
-    python -m bench.learning --corpus CORPUS --sizes 200 1000 --seeds 0 1 2
+    python -m bench.learning --corpus CORPUS [CORPUS ...] --sizes 50 200
 
 CORPUS: a folder with train.jsonl and dev.jsonl or test.jsonl, one {"id", "text", "spans": [{"start", "end",
-"label"}]} a line. Each seed shuffles the training sentences and takes the first ones. Prints strict F1 and
-seconds.
+"label"}]} a line. Each seed shuffles the training texts and takes the first ones. Prints strict F1 and seconds.
+
+To compare two ways of learning or of tagging, run one with ``--save FILE`` and the other one with
+``--against FILE``, with the same corpora, sizes and seeds. The second run prints the differences in F1 with their
+95 % intervals, by paired bootstrap over texts and seeds, and a star if zero is outside. ``--models FOLDER`` keeps
+the trained models, and trains none that is there already: use it if the ways differ in tagging alone. For example,
+``--weight 0`` tags without the weights of the transitions.
 """
 
 import argparse
@@ -12,113 +17,150 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
+import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
-from huggingface_ner.learning.dataset import label_windows
+from bench.bootstrap import Counts, count_spans, f1, paired_difference
+from bench.corpus import read_corpus, sentences
+from bench.plain_loop import plain_loop
+from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
-from huggingface_ner.learning.head import replace_head
-from huggingface_ner.scores import evaluate
-from huggingface_ner.spans import AnnotatedText, Span
-from huggingface_ner.tagging.decoding import TagScheme
-from huggingface_ner.tagging.loading import tagger_of_model
-from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.learning.head import save_transitions
+from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.store.model_folder import save_model
+from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
+from huggingface_ner.tagging.reading import Reading
+from huggingface_ner.tagging.tagger import Tagger
+from huggingface_ner.tagging.transitions import WEIGHT
+
+OURS, PLAIN = "ours", "plain loop"
+
+# For each row ("CORPUS, SIZE texts"), the counts of all seeds.
+Results = dict[str, Counts]
+Train = Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]
 
 
-def plain_loop(
-    examples: Sequence[AnnotatedText], labels: Sequence[str], baseline: str | Path, seed: int
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """AdamW at 2e-4 for everything, 15 epochs, batches of 8, linear decay: what a tutorial does."""
-    torch.manual_seed(seed)
-    tokenizer = load_tokenizer(baseline)
-    model, _ = load_model(baseline)
-    scheme = TagScheme.bio(labels)
-    replace_head(model, scheme, None)
-    rows = list(label_windows(examples, Windower(tokenizer, window_length(model)), scheme))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4)
-    batches = 15 * -(-len(rows) // 8)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / batches)
-    model.train()
-    shuffled = random.Random(seed)
-    for _ in range(15):
-        shuffled.shuffle(rows)
-        for start in range(0, len(rows), 8):
-            some = rows[start : start + 8]
-            longest = max(len(row["input_ids"]) for row in some)
-
-            def padded(key: str, filler: int, some: list[Any] = some, longest: int = longest) -> torch.Tensor:
-                return torch.tensor([row[key] + [filler] * (longest - len(row[key])) for row in some])
-
-            input_ids, targets = padded("input_ids", 0), padded("labels", -100)
-            model(input_ids=input_ids, attention_mask=(input_ids != 0).long(), labels=targets).loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-    return model, tokenizer
+def read(corpus: Path, part: str, *, cut: bool) -> list[AnnotatedText]:
+    """Read a part of a corpus. cut: whether to cut the texts into sentences."""
+    texts = read_corpus(corpus, part)
+    return [sentence for text in texts for sentence in sentences(text)] if cut else texts
 
 
-def read(path: Path) -> list[AnnotatedText]:
-    """Read a corpus, a JSON object a line, as ``learning.py --help`` shows it."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [
-        AnnotatedText(
-            str(row["id"]), row["text"], tuple(Span(s["start"], s["end"], s["label"]) for s in row["spans"])
-        )
-        for row in rows
-    ]
+def learn(options: argparse.Namespace, corpus: Path, size: int) -> dict[str, Counts]:
+    """Train with each seed and way, and print and return each way's counts: [seeds, texts, 3]."""
+    train, scored = (read(corpus, part, cut=options.sentences) for part in ("train", options.score_on))
+    scored = scored[: options.first or None]
+    labels = sorted({span.label for text in train for span in text.spans})
+    counts: dict[str, list[Counts]] = {}
+    seconds: dict[str, list[float]] = {}
+    for seed in options.seeds:
+        texts = train.copy()
+        random.Random(seed).shuffle(texts)
+        texts = texts[: size or None]
+        hyperparameters = Hyperparameters(options.learning_rate, options.epochs, seed=seed)
+        ours = partial(fine_tune, texts, labels, options.baseline, hyperparameters, match_labels=lambda _: {})
+        ways: dict[str, Train] = {OURS: ours}
+        if options.plain:
+            ways[PLAIN] = partial(plain_loop, texts, labels, options.baseline, seed)
+        for way, make in ways.items():
+            start = time.perf_counter()
+            kept = options.models and options.models / f"{_row(options, corpus, size)}, {way}, seed {seed}"
+            tagger = _tagger(make, kept, options.weight)
+            seconds.setdefault(way, []).append(time.perf_counter() - start)
+            found = tagger.find_spans([text.text for text in scored])
+            counts.setdefault(way, []).append(count_spans([text.spans for text in scored], found))
+    results = {way: np.stack(of_seeds) for way, of_seeds in counts.items()}
+    for way, of_way in results.items():
+        each = f1(of_way)
+        listed = " ".join(f"{one:.3f}" for one in each)
+        name = _row(options, corpus, size)
+        print(f"{name:32} {way:10}  F1 {each.mean():.3f} ({listed})  {np.mean(seconds[way]):.0f} s", flush=True)
+    return results
 
 
-def main() -> None:
-    """Train on samples of a corpus and print F1, with each seed and in the mean."""
+def _tagger(make: Train, kept: Path | None, weight: float) -> Tagger:
+    """Return a tagger of a trained model.
+
+    kept: the folder from which the model is loaded or in which it is saved. weight: that of the transitions.
+    """
+    if kept is not None and kept.is_dir():
+        model, tokenizer = load_fine_tuned(kept, "cpu")
+    else:
+        model, tokenizer = make()
+        if kept is not None:
+            save_model(model, tokenizer, kept)
+    transitions = Reading.of_model(model).transitions
+    if transitions is not None:
+        scale = weight / WEIGHT
+        rows = [[(o * scale, b * scale, i * scale) for o, b, i in weights] for weights in transitions]
+        save_transitions(model, [(o, b, i) for o, b, i in rows])
+    return tagger_of_model(model, tokenizer)
+
+
+def _row(options: argparse.Namespace, corpus: Path, size: int) -> str:
+    return f"{corpus.name}, {size or 'all'} {'sentences' if options.sentences else 'texts'}"
+
+
+def compare(name: str, results: Mapping[str, Counts], others: Mapping[str, Counts]) -> None:
+    """Print how much F1 is above that of others in each row that both have, and in the mean over these rows."""
+    pairs = {row: (others[row], counts) for row, counts in results.items() if row in others}
+    print(f"F1 above that of {name}, with the 95 % interval; *: zero is outside")
+    for row, pair in pairs.items():
+        print(f"{row:32} {paired_difference([pair])}", flush=True)
+    if len(pairs) > 1:
+        print(f"{'all':32} {paired_difference([*pairs.values()])}")
+
+
+def save_results(results: Results, file: Path) -> None:
+    """Write results, for ``load_results``."""
+    file.write_text(json.dumps({row: counts.tolist() for row, counts in results.items()}) + "\n")
+
+
+def load_results(file: Path) -> Results:
+    """Read what ``save_results`` wrote."""
+    return {row: np.array(counts) for row, counts in json.loads(file.read_text()).items()}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train on samples of the corpora, print F1 with each seed and in the mean, and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[200], help="training sentences; 0: all")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--corpus", type=Path, nargs="+", action="extend", required=True)
+    parser.add_argument("--sentences", action="store_true", help="cut the corpora's texts into sentences")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[200], help="training texts; 0: all")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 to 4")
     parser.add_argument("--epochs", type=float, default=10, help="NUM_TRAIN_EPOCHS (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="LEARNING_RATE (default: %(default)s)")
     parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
     parser.add_argument("--score-on", default="dev", choices=["dev", "test"])
     parser.add_argument("--first", type=int, default=500, help="how many texts are scored; 0: all")
-    parser.add_argument("--plain", action="store_true", help="run the plain loop beside it")
-    options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    transformers_logging.set_verbosity_error()
-
-    train = read(options.corpus / "train.jsonl")
-    scored = read(options.corpus / f"{options.score_on}.jsonl")[: options.first or None]
-    labels = sorted({span.label for text in train for span in text.spans})
-    for size in options.sizes:
-        runs: dict[str, list[tuple[float, float]]] = {}
-        for seed in options.seeds:
-            texts = train.copy()
-            random.Random(seed).shuffle(texts)
-            texts = texts[: size or None]
-            hyperparameters = Hyperparameters(options.learning_rate, options.epochs, seed=seed)
-            ways: dict[str, Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]] = {
-                "ours": partial(
-                    fine_tune, texts, labels, options.baseline, hyperparameters, match_labels=lambda names: {}
-                ),
-                "plain": partial(plain_loop, texts, labels, options.baseline, seed),
-            }
-            for name in ways if options.plain else ["ours"]:
-                start = time.perf_counter()
-                tagger = tagger_of_model(*ways[name]())
-                seconds = time.perf_counter() - start
-                found = tagger.find_spans([text.text for text in scored])
-                f1 = evaluate([text.spans for text in scored], found).overall.f1
-                runs.setdefault(name, []).append((f1, seconds))
-        for name, results in runs.items():
-            mean_f1, mean_seconds = (sum(values) / len(results) for values in zip(*results, strict=True))
-            each = " ".join(f"{f1:.3f}" for f1, _ in results)
-            print(f"{size or len(train):6} sentences  {name:5}  F1 {mean_f1:.3f} ({each})  {mean_seconds:.0f} s")
+    parser.add_argument("--plain", action="store_true", help="run the plain loop beside it, and compare")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="keep trained models, and use those kept")
+    parser.add_argument("--weight", type=float, default=WEIGHT, help="of transitions (default: %(default)s)")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="save the results")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="compare with saved results")
+    options = parser.parse_args(arguments)
+    ours: Results = {}
+    plain: Results = {}
+    for corpus in options.corpus:
+        for size in options.sizes:
+            results = learn(options, corpus, size)
+            ours[_row(options, corpus, size)] = results[OURS]
+            if PLAIN in results:
+                plain[_row(options, corpus, size)] = results[PLAIN]
+    if plain:
+        compare(f"the {PLAIN}", ours, plain)
+    if options.against:
+        compare(str(options.against), ours, load_results(options.against))
+    if options.save:
+        save_results(ours, options.save)
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)
+    transformers_logging.set_verbosity_error()
     main()

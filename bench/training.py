@@ -38,8 +38,8 @@ from huggingface_ner.learning.fine_tuning import WINDOWS_PER_BATCH, Hyperparamet
 from huggingface_ner.learning.head import replace_head
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.loading import tagger_of_model
+from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.windows import Windower
 
 Trained = tuple[PreTrainedModel, PreTrainedTokenizerBase]
@@ -52,9 +52,11 @@ def plain(
     set_seed(0)
     tokenizer = load_tokenizer(encoder)
     model, _ = load_model(encoder)
-    scheme = TagScheme.bio(labels)
-    replace_head(model, scheme, None)
-    windows = label_windows(examples, Windower(tokenizer, window_length(model)), scheme).remove_columns("length")
+    tag_groups = TagGroups.bio([labels])
+    replace_head(model, tag_groups, None)
+    windows = label_windows(examples, Windower(tokenizer, window_length(model)), tag_groups).remove_columns(
+        "length"
+    )
     collate = DataCollatorForTokenClassification(
         tokenizer, padding="max_length" if pad_to else True, max_length=pad_to
     )

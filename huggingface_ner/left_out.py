@@ -1,4 +1,4 @@
-"""Which annotations a training or an evaluation did not use, and why."""
+"""Which annotations a training or an evaluation did not use, or not as they were drawn, and why."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,12 +17,14 @@ ReadingReason = Literal[
     "blank",
 ]
 # Reasons found when texts are split into the words that a model is trained on.
-LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word"]
+LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word", "part_of_word"]
 Reason = ReadingReason | LearningReason
 TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
+# A region with this reason is used, but as the whole word that it begins or ends in.
+_WIDENED: Reason = "part_of_word"
 # What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
@@ -40,10 +42,14 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "nothing_selected": ("selects nothing", "select nothing"),
     "blank": ("selects only blanks", "select only blanks"),
     "duplicate": ("repeats another region", "repeat other regions"),
-    "inside": ("lies inside a longer region", "lie inside longer regions"),
-    "overlap": ("overlaps another region", "overlap other regions"),
+    "inside": ("lies inside too many longer regions", "lie inside too many longer regions"),
+    "overlap": ("overlaps too many other regions", "overlap too many other regions"),
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
+    "part_of_word": (
+        "begins or ends inside a word and was learned as the whole word",
+        "begin or end inside a word and were learned as whole words",
+    ),
 }
 # Annotators skip tasks on purpose, so the summary does not mention skipped tasks.
 _TASKS: Mapping[TaskReason, str] = {
@@ -63,7 +69,8 @@ class LeftOut:
     """Counts of the regions and tasks that were not used; the steps of a training add to them.
 
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
-    regions: the number of regions that were not used, by reason and label; the label is "" if there is none.
+    regions: the number of regions that were not used, by reason and label; the label is "" if there is none. Under
+    the reason "part_of_word" are regions that were used, but as whole words.
     tasks: the number of annotated tasks whose text was not used, by reason.
     """
 
@@ -72,7 +79,7 @@ class LeftOut:
     tasks: Counter[TaskReason] = field(default_factory=Counter)
 
     def add(self, reason: Reason, label: object) -> None:
-        """Count a region that is not used. label: the label as it is saved, which can be any JSON value."""
+        """Count a region. label: the label as it is saved, which can be any JSON value."""
         # a lone surrogate cannot be written as UTF-8, and a label can have any length
         name = label[:MAX_LABEL_LENGTH].encode("utf-8", "replace").decode() if isinstance(label, str) else ""
         self.regions[reason, name] += 1
@@ -86,7 +93,7 @@ class LeftOut:
     @property
     def regions_left_out(self) -> int:
         """The number of regions that were not used."""
-        return self.regions.total()
+        return sum(count for (reason, _), count in self.regions.items() if reason != _WIDENED)
 
     def only(self, reasons: Iterable[Reason]) -> "LeftOut":
         """Return only the counts of the regions that were left out for one of these reasons."""
@@ -123,11 +130,13 @@ class LeftOut:
     def summary(self) -> str:
         """Return one sentence for people, without a full stop; "" if everything was used."""
         told = []
+        by_reason = {reason: _told(reason, labels) for reason, labels in self._by_reason()}
         if self.regions_left_out:
             regions = "region" if self.regions_seen == 1 else "regions"
             were = "was" if self.regions_left_out == 1 else "were"
-            parts = "; ".join(_told(reason, labels) for reason, labels in self._by_reason())
+            parts = "; ".join(by_reason[reason] for reason in by_reason if reason != _WIDENED)
             told.append(f"{self.regions_left_out} of {self.regions_seen} {regions} {were} not used: {parts}")
+        told += [by_reason[_WIDENED]] if _WIDENED in by_reason else []
         for reason, what in _TASKS.items():
             count = self.tasks[reason]
             if count:

@@ -23,10 +23,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TaggedText:
-    """A text's predicted spans, in order and without overlaps, and the model's confidence in all of them.
+    """A text's predicted spans, in order, and the model's confidence in all of them.
+
+    Spans overlap only if the model was trained for labels that overlap.
 
     score: the confidence, within [0, 1]. It is comparable between texts of any length, with or without spans; see
-    decoding.decode.
+    TagGroups.decode.
     """
 
     spans: list[Span]
@@ -50,10 +52,22 @@ class AnnotatedText:
 def drop_overlaps(spans: Iterable[Span]) -> list[Span]:
     """Return spans in order, without overlaps: the longest span is kept; of equally long spans, the first."""
     kept: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
-        place = bisect_left(kept, span.start, key=lambda other: other.start)
-        after_previous = place == 0 or kept[place - 1].end <= span.start
-        before_next = place == len(kept) or span.end <= kept[place].start
-        if after_previous and before_next:
-            kept.insert(place, span)
+    for span in longest_first(spans):
+        insert_without_overlap(span, kept)
     return kept
+
+
+def longest_first(spans: Iterable[Span]) -> list[Span]:
+    """Return spans by length, the longest first; equally long ones in the order of their places."""
+    return sorted(spans, key=lambda span: (span.start - span.end, span.start))
+
+
+def insert_without_overlap(span: Span, kept: list[Span]) -> bool:
+    """Insert a span into spans that are in order and do not overlap; return False if it overlaps one of them."""
+    place = bisect_left(kept, span.start, key=lambda other: other.start)
+    after_previous = place == 0 or kept[place - 1].end <= span.start
+    before_next = place == len(kept) or span.end <= kept[place].start
+    if after_previous and before_next:
+        kept.insert(place, span)
+        return True
+    return False

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "store.model_folder": "tests/learning/test_fine_tuning.py",
     "tagging.single_model": "tests/test_readme.py",
 }
+# Folders of tests that are about no package: they test bench/, demo/, and everything together.
+OTHER_FOLDERS = {"bench", "demo", "e2e"}
 
 
 def _name(path: Path) -> str:
@@ -104,11 +106,11 @@ def test_every_row_names_a_module() -> None:
     "path", [path for path in TEST_MODULES if path.parent != ROOT / "tests"], ids=lambda path: path.stem
 )
 def test_each_test_module_is_in_the_folder_of_what_it_tests(path: Path) -> None:
-    """It imports from its package, unless it starts a process; tests/demo and tests/e2e are about no package."""
+    """It imports from its package, unless it starts a process; some folders are about other code."""
     folder = path.parent.relative_to(ROOT / "tests").as_posix()
-    assert folder in {"demo", "e2e", *(package.name for package in PACKAGES)}
+    assert folder in {*OTHER_FOLDERS, *(package.name for package in PACKAGES)}
     is_starter = path.relative_to(ROOT).as_posix() in {*STARTED.values(), "tests/jobs/test_embedded.py"}
-    if folder not in ("demo", "e2e") and not is_starter:
+    if folder not in OTHER_FOLDERS and not is_starter:
         assert any(name.startswith(f"{PACKAGE}.{folder}.") for name in _imports(path)), (
             f"{path.relative_to(ROOT)} imports nothing of {PACKAGE}/{folder}"
         )

@@ -95,6 +95,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             options.baseline or starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, options.held_out, settings.device),
             report=lambda progress: _show(bar, progress),
+            layers=config.layers,
             left_out=left_out,
         )
         if options.out is not None:

@@ -140,6 +140,7 @@ def _train(
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, device=settings.device),
             report=report,
+            layers=config.layers,
             left_out=left_out,
         )
         return train_version(

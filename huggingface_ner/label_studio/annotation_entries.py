@@ -1,6 +1,5 @@
 """Reads single annotations as texts with labelled stretches, each with the control that labelled it."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +18,6 @@ from huggingface_ner.label_studio.tasks import TaskReader
 # while a webhook waits: that would take over 0.1 s.
 MAX_TEXT_CHARACTERS = 100_000
 MAX_ID = 2**63 - 1
-_DIGITS = re.compile(r"[0-9]+")
 
 
 class Mention(NamedTuple):
@@ -101,11 +99,10 @@ def read_entries(
 
 
 def layer_name(control: SpanControl, config: LabelingConfig) -> str:
-    """Return a name that a control has in all tasks of a project.
-
-    With a ``<Repeater>``, a control's name has the number of the item, which differs between the items of a task.
-    """
-    return control.name if config.expand is None else _DIGITS.sub("#", control.name)
+    """Return a control's name as it is written in the config; a ``<Repeater>`` gives each copy another name."""
+    if config.expand is None:
+        return control.name
+    return next((one.name for one in config.controls if one.written_as == control.written_as), control.name)
 
 
 def _entry_text(

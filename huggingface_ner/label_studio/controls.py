@@ -72,12 +72,20 @@ class TextObject:
 
 @dataclass(frozen=True)
 class SpanControl:
-    """A control tag that labels stretches of an object's text."""
+    """A control tag that labels stretches of an object's text.
+
+    written_as: its number in the config; the copies that a ``<Repeater>`` makes of a control have the same number.
+    layer: the number of its layer, see layers. learned: the names under which a model learns its labels, by the
+    labels' names; a label that is not in it is learned under its own name.
+    """
 
     name: str
     tag: str
     labels: tuple[Label, ...]
     object: TextObject
+    written_as: str = field(default="", compare=False, repr=False)
+    layer: int = 0
+    learned: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def region_type(self) -> str:
@@ -88,6 +96,15 @@ class SpanControl:
     def label_names(self) -> tuple[str, ...]:
         """The labels that the control's regions can have."""
         return tuple(label.name for label in self.labels)
+
+    @cached_property
+    def learned_names(self) -> tuple[str, ...]:
+        """The names under which a model learns the labels of ``label_names``, in the same order."""
+        return tuple(map(self.learned_name, self.label_names))
+
+    def learned_name(self, name: str) -> str:
+        """Return the name under which a model learns a label."""
+        return self.learned.get(name, name)
 
     def read_label(self, saved: str) -> str | None:
         """Return the name of a region's label; None if it is not one of this control's.
@@ -129,43 +146,63 @@ class LabelingConfig:
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """All labels, each once: what a model for this config learns."""
-        return tuple(dict.fromkeys(name for control in self.controls for name in control.label_names))
+        """The labels that a model for this config learns, each once, under the names that it learns them by."""
+        return tuple(dict.fromkeys(name for control in self.controls for name in control.learned_names))
+
+    @cached_property
+    def layers(self) -> tuple[tuple[str, ...], ...]:
+        """The labels of each layer, under the names that a model learns them by; see layers."""
+        layers: dict[int, dict[str, None]] = {}
+        for control in self.controls:
+            layers.setdefault(control.layer, {}).update(dict.fromkeys(control.learned_names))
+        return tuple(tuple(layers[number]) for number in sorted(layers))
 
     def controls_for(self, text_object: TextObject) -> tuple[SpanControl, ...]:
         """Return the controls over an object."""
         config = text_object.task_config or self
         return config._by_object.get(text_object, ())  # noqa: SLF001 - another object of this class
 
-    def control_for(self, text_object: TextObject, label_name: str) -> SpanControl | None:
-        """Return the first control over an object that has a label; None if no control has it."""
+    def control_for(self, text_object: TextObject, learned_name: str) -> tuple[SpanControl, str] | None:
+        """Return the first control over an object that has a label, and the label's name in this control.
+
+        learned_name: the name under which a model learns the label. None if no control over the object has it.
+        """
         config = text_object.task_config or self
-        return config._by_label.get((text_object, label_name))  # noqa: SLF001 - another object of this class
+        return config._by_label.get((text_object, learned_name))  # noqa: SLF001 - another object of this class
 
     def match_labels(
         self, model_labels: Sequence[str], text_object: TextObject | None = None
     ) -> Mapping[str, str]:
-        """Return the name of the config's label for each label of a model that has a counterpart here.
+        """Return the learned name of the config's label for each label of a model that has a counterpart here.
 
-        The rules are, in order: ``predicted_values``, the same name, the same name in another case, a usual
-        synonym. The first rule that finds a label wins; if it finds several, the first of them in the config wins.
+        The rules are, in order: ``predicted_values``, the same name, the same learned name, the same name in
+        another case, a usual synonym. The first rule that finds a label wins; if it finds several, the first of
+        them in the config wins. "control/label" counts as a learned name too, because a model may have learned the
+        label under it when the config was another one.
         text_object: if given, only the labels of the controls over this object count.
         """
         controls = self.controls if text_object is None else self.controls_for(text_object)
         predicted: dict[str, str] = {}
         named: dict[str, str] = {}
         folded: dict[str, str] = {}
-        for label in dict.fromkeys(label for control in controls for label in control.labels):
+        learned_names: dict[str, str] = {}
+        labels = {
+            (control.learned_name(label.name), label): control for control in controls for label in control.labels
+        }
+        for (learned, label), control in labels.items():
+            learned_names.setdefault(learned, learned)
+            learned_names.setdefault(f"{control.name}/{label.name}", learned)
             for wanted in label.predicted_values:
-                predicted.setdefault(wanted, label.name)
+                predicted.setdefault(wanted, learned)
             for wanted in (label.name, label.value):
-                named.setdefault(wanted, label.name)
-                folded.setdefault(wanted.casefold(), label.name)
+                named.setdefault(wanted, learned)
+                folded.setdefault(wanted.casefold(), learned)
         synonymous = [next((name for key, name in folded.items() if key in group), None) for group in _SYNONYMS]
         matched: dict[str, str] = {}
         for model_label in model_labels:
             lowered = model_label.casefold()
-            found = predicted.get(model_label) or named.get(model_label) or folded.get(lowered)
+            found = predicted.get(model_label) or named.get(model_label) or learned_names.get(model_label)
+            found = found or folded.get(lowered)
             if found is None:
                 groups = zip(_SYNONYMS, synonymous, strict=True)
                 found = next((name for group, name in groups if lowered in group), None)
@@ -181,9 +218,9 @@ class LabelingConfig:
         return {text_object: tuple(found) for text_object, found in controls.items()}
 
     @cached_property
-    def _by_label(self) -> Mapping[tuple[TextObject, str], SpanControl]:
-        found: dict[tuple[TextObject, str], SpanControl] = {}
+    def _by_label(self) -> Mapping[tuple[TextObject, str], tuple[SpanControl, str]]:
+        found: dict[tuple[TextObject, str], tuple[SpanControl, str]] = {}
         for control in self.controls:
             for name in control.label_names:
-                found.setdefault((control.object, name), control)
+                found.setdefault((control.object, control.learned_name(name)), (control, name))
         return found

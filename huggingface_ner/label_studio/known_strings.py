@@ -57,18 +57,19 @@ def suggest_known(
     as one more occurrence with its label.
     """
     spans: dict[str, list[Span]] = {}
-    listed_names: dict[str, str | None] = {}
+    counterparts: dict[str, tuple[SpanControl, str] | None] = {}
     borders = document.borders
     controls = [(control, layer_name(control, config)) for control in config.controls_for(text_object)]
     for known in found:
         if any(known.start < border < known.end for border in borders):
             continue
         for label in known.listed:
-            if label not in listed_names:
-                listed_names[label] = config.match_labels([label], text_object).get(label)
-        names = [name for label in known.listed if (name := listed_names[label]) is not None]
+            if label not in counterparts:
+                learned = config.match_labels([label], text_object).get(label)
+                counterparts[label] = None if learned is None else config.control_for(text_object, learned)
+        listed_in = [pair for label in known.listed if (pair := counterparts[label]) is not None]
         for control, layer in controls:
-            listed = [name for name in names if config.control_for(text_object, name) == control]
+            listed = [name for owner, name in listed_in if owner == control]
             best = _best(known.tallies.get(layer), listed, control)
             if best is not None:
                 spans.setdefault(control.name, []).append(Span(known.start, known.end, *best))

@@ -18,6 +18,7 @@ from huggingface_ner.label_studio.controls import (
     SpanControl,
     TextObject,
 )
+from huggingface_ner.label_studio.layers import with_layers
 from huggingface_ner.label_studio.page_values import ENCODINGS
 from huggingface_ner.label_studio.repeater import expand_repeaters, has_repeater
 
@@ -37,6 +38,8 @@ MAX_CONTROLS = 100_000
 VALUE_TYPES = ("", "text", "json", "url")
 # The case of tag names is ignored, as in the page.
 _CONTROL_TAGS = {tag.lower(): tag for tag in REGION_TYPES}
+# This attribute numbers the controls of a config, so that the copies that a <Repeater> makes of one are known.
+_WRITTEN_AS = "number in the config"
 _OBJECT_TAGS = {tag.lower(): tag for tag in OBJECT_TAGS}
 
 _cache: "OrderedDict[str, LabelingConfig]" = OrderedDict()
@@ -65,12 +68,22 @@ def parse_labeling_config(xml: str) -> LabelingConfig:
 
 def _read(xml: str) -> LabelingConfig:
     root = _parse(xml)
+    for number, element in enumerate(root.iter()):
+        if isinstance(element.tag, str) and element.tag.lower() in _CONTROL_TAGS:
+            element.set(_WRITTEN_AS, str(number))
     config = _config(root)
     if not has_repeater(root):
         return config
+    written = {control.written_as: control for control in config.controls}
 
     def expand(data: object) -> LabelingConfig:
-        expanded = LabelingConfig(_controls(expand_repeaters(root, data)))
+        repeated = [
+            # a model learns what the copies of a control have in common
+            replace(control, layer=original.layer, learned=original.learned)
+            for control in _controls(expand_repeaters(root, data))
+            for original in [written.get(control.written_as, control)]
+        ]
+        expanded = LabelingConfig(tuple(repeated))
         controls = tuple(
             replace(control, object=replace(control.object, task_config=expanded)) for control in expanded.controls
         )
@@ -82,7 +95,7 @@ def _read(xml: str) -> LabelingConfig:
 def _config(root: Element) -> LabelingConfig:
     controls = _controls(root)
     if any(control.labels for control in controls):
-        return LabelingConfig(tuple(control for control in controls if control.labels))
+        return LabelingConfig(with_layers([control for control in controls if control.labels]))
     raise LabelingConfigError(
         "no control labels text: the config needs a <Labels>, <HyperTextLabels> or <ParagraphLabels> with a "
         '<Label>; its toName must be the name of a <Text>, <HyperText> or <Paragraphs> with a value like "$text"'
@@ -112,7 +125,8 @@ def _controls(root: Element) -> tuple[SpanControl, ...]:
                 if text_object is None:
                     continue
                 text_objects[target] = text_object
-            found.append(SpanControl(name, _CONTROL_TAGS[element.tag.lower()], labels, text_objects[target]))
+            tag, written_as = _CONTROL_TAGS[element.tag.lower()], element.get(_WRITTEN_AS, "")
+            found.append(SpanControl(name, tag, labels, text_objects[target], written_as))
             if len(found) > MAX_CONTROLS:
                 raise LabelingConfigError(f"toName: the controls label more than {MAX_CONTROLS} objects together")
     return tuple(found)

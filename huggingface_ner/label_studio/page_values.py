@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from huggingface_ner.errors import HuggingFaceNERError
 
 ENCODINGS = ("none", "base64", "base64unicode")
-# A variable, without a full stop after it. The page's own pattern includes it, so the page
-# drops that full stop from the text.
-_VARIABLE = re.compile(r"\$[A-Za-z0-9_\[\]{}](?:[A-Za-z0-9_\[\].{}]*[A-Za-z0-9_\[\]{}])?")
+# The page's own pattern of a variable. It takes a full stop after the name for a part of the name.
+_ONE_VARIABLE = re.compile(r"\$[A-Za-z0-9_\[\].{}]+")
+# A variable among words. Here a full stop after the name is text: the page drops it, which changes the words.
+_VARIABLE = re.compile(r"\$(?:[A-Za-z0-9_\[\].{}]*[A-Za-z0-9_\[\]{}]|\.+)")
+# A step of a path: anything in brackets, of which the last need not be closed, or a name.
+_STEP = re.compile(r"\[([^\]]*)\]|\[([^\]]+)$|([^.\[]+)")
+# JavaScript's largest exact integer. The page keeps larger numbers as the characters that its JSON has.
+_MAX_SAFE_INTEGER = 2**53 - 1
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _SPACES = re.compile(r"[\t\n\f\r ]+")
 
@@ -33,7 +38,7 @@ def fill_in(template: str, data: object) -> object:
     A template that is a single variable gives that variable's value, of any type, or MISSING if the data has none.
     A template with several variables, or with words around one, gives a text.
     """
-    if _VARIABLE.fullmatch(template):
+    if _ONE_VARIABLE.fullmatch(template):
         return look_up(data, template[1:])
     return _VARIABLE.sub(lambda match: as_text(look_up(data, match[0][1:])), template)
 
@@ -46,16 +51,37 @@ def look_up(data: object, key: str) -> object:
     if isinstance(data, Mapping) and key in data:
         return data[key]
     value = data
-    for step in key.replace("[", ".").replace("]", ".").split("."):
-        if not step:
-            continue
-        if isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and _INDEX.fullmatch(step) and int(step) < len(value):
-            value = value[int(step)]
-        else:
+    steps = _steps(key)
+    for step in steps:
+        value = _property(value, step)
+        if value is MISSING:
             return MISSING
-    return value
+    return value if steps else MISSING
+
+
+def _steps(key: str) -> list[str]:
+    """Return the steps of a path as the page reads it: a, b and 0 for "a.b[0]."."""
+    if not set(key) & set(".[]"):
+        return [key]
+    opening = [""] if key.startswith(".") else []
+    return opening + ["".join(found) for found in _STEP.findall(key)]
+
+
+def _property(value: object, name: str) -> object:
+    """Return a property of a value as JavaScript does: a key's value, an item, or a character and its number."""
+    if isinstance(value, Mapping):
+        return value.get(name, MISSING)
+    if not isinstance(value, str | list):
+        return MISSING
+    # a text's characters are UTF-16 code units
+    units = value.encode("utf-16-le", "surrogatepass") if isinstance(value, str) else None
+    length = len(value) if units is None else len(units) // 2
+    if name == "length":
+        return length
+    if not _INDEX.fullmatch(name) or int(name) >= length:
+        return MISSING
+    at = int(name)
+    return value[at] if units is None else units[2 * at : 2 * at + 2].decode("utf-16-le", "surrogatepass")
 
 
 def as_text(value: object) -> str:
@@ -91,10 +117,9 @@ def decode(text: str, encoding: str) -> str:
 
 
 def _number(number: float) -> str:
-    try:
-        value = float(number)
-    except OverflowError:
-        value = math.inf if number > 0 else -math.inf
+    if abs(number) > _MAX_SAFE_INTEGER and abs(number) != math.inf:
+        return json.dumps(number)
+    value = float(number)
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value == 0:

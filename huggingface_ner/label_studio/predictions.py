@@ -5,7 +5,7 @@ from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
 from huggingface_ner.label_studio.known_strings import FindKnown, prefer_surer, suggest_known
-from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
+from huggingface_ner.label_studio.labeling_config import LabelingConfig, SpanControl, TextObject
 from huggingface_ner.label_studio.regions import within_borders, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.spans import Span, TaggedText
@@ -18,13 +18,13 @@ def predict_tasks(
     reader: TaskReader,
     tag: Callable[[list[str]], list[TaggedText]],
     *,
-    find_known: FindKnown,
+    find_known: FindKnown = lambda text: (),
 ) -> list[dict[str, Any]]:
     """Return a ``result`` and a ``score`` for each task, in order; a task that cannot be read gets [] and 1.0.
 
     names: the config's label for each of the model's labels that has one; see LabelingConfig.match_labels.
     tag: returns each text's spans and score.
-    find_known: returns the strings in a text that are known from elsewhere.
+    find_known: returns the strings in a text that are known from elsewhere; by default, none are.
     """
     opened = [
         (index, text_object, document)
@@ -61,14 +61,25 @@ def _by_control(
 
     A span that crosses a border is cut there.
     """
-    found: dict[str, list[Span]] = {}
+    by_control: dict[str, dict[Span, None]] = {}
     for span in spans:
-        label = names.get(span.label)
-        if label is None or config.control_for(text_object, label) is None:
-            # the label's first counterpart may belong to another object
-            label = config.match_labels([span.label], text_object).get(span.label)
-        control = None if label is None else config.control_for(text_object, label)
-        if label is not None and control is not None:
+        found = _control(span.label, config, names, text_object)
+        if found is not None:
+            control, label = found
             parts = within_borders(Span(span.start, span.end, label, span.score), document)
-            found.setdefault(control.name, []).extend(parts)
+            # each once, because spans that overlap can have parts in common
+            by_control.setdefault(control.name, {}).update(dict.fromkeys(parts))
+    return {name: list(parts) for name, parts in by_control.items()}
+
+
+def _control(
+    model_label: str, config: LabelingConfig, names: Mapping[str, str], text_object: TextObject
+) -> tuple[SpanControl, str] | None:
+    """Return the control over an object for a label of the model, and the label's name there; None without one."""
+    learned = names.get(model_label)
+    found = None if learned is None else config.control_for(text_object, learned)
+    if found is None:
+        # the label's first counterpart may belong to another object
+        learned = config.match_labels([model_label], text_object).get(model_label)
+        found = None if learned is None else config.control_for(text_object, learned)
     return found

@@ -22,7 +22,8 @@ def read_spans(
 ) -> list[Span]:
     """Return the spans of the regions that these controls made over a document, in order.
 
-    results: an annotation's or a prediction's ``result``. A region with several labels gives several spans.
+    results: an annotation's or a prediction's ``result``. A region with several labels gives several spans. The
+    label of a span is the name under which a model learns the region's label, see layers.
     Blanks at the edges of a region are left off. A region is ignored if it is of another control, has no label of
     these controls, or selects nothing but blanks.
     left_out: counts the regions of these controls, and the ignored ones among them.
@@ -65,7 +66,8 @@ def _spans(value: object, control: SpanControl, document: Document, left_out: Le
     place = _place(value, document)
     for saved in _saved_labels(value, control.region_type):
         left_out.regions_seen += 1
-        label = control.read_label(saved) if isinstance(saved, str) else None
+        name = control.read_label(saved) if isinstance(saved, str) else None
+        label = None if name is None else control.learned_name(name)
         if saved is None:
             left_out.add("no_label", None)
         elif label is None:

@@ -1,15 +1,17 @@
 """Turns annotated texts into labelled windows, and chooses the tasks to hold out."""
 
 import hashlib
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from datasets import Dataset, Features, List, Value, disable_progress_bars
 
+from huggingface_ner.learning.overlaps import learnable_spans
 from huggingface_ner.left_out import LeftOut
-from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
+from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
@@ -21,7 +23,7 @@ MIN_TASKS_FOR_HELD_OUT = 20
 MAX_HELD_OUT = 200
 # Number of texts that are tokenized at once.
 TEXTS_AT_A_TIME = 1000
-_FEATURES = Features({"input_ids": List(Value("int32")), "labels": List(Value("int32")), "length": Value("int32")})
+_LABEL = Value("int32")
 
 disable_progress_bars()
 
@@ -48,13 +50,14 @@ def _hash_fraction(task_id: str) -> float:
 def label_windows(
     examples: Sequence[AnnotatedText],
     windower: Windower,
-    scheme: TagScheme,
+    tag_groups: TagGroups,
     folder: Path | None = None,
     left_out: LeftOut | None = None,
 ) -> Dataset:
     """Return a dataset of windows that cover every text, with ``input_ids``, ``labels`` and ``length``.
 
-    labels: for each token an index into ``scheme.tags``, or IGNORED.
+    labels: for each token an index into the tags of the only tag group, or IGNORED. If there are several tag
+    groups, each token has a list with one index for each group, or with IGNORED only.
     folder: stores the dataset, and must exist as long as the dataset is used; None: the dataset is in memory.
     left_out: counts the spans that cannot be learned; see learnable_spans and word_tags.
     """
@@ -62,54 +65,50 @@ def label_windows(
 
     def rows() -> Iterator[dict[str, object]]:
         counts.regions.clear()  # the rows may be generated more than once
-        return _window_rows(examples, windower, scheme, counts)
+        return _window_rows(examples, windower, tag_groups, counts)
 
+    is_plain = len(tag_groups.schemes) == 1
+    labels = List(_LABEL if is_plain else List(_LABEL))
+    features = Features({"input_ids": List(Value("int32")), "labels": labels, "length": Value("int32")})
     if folder is None or next(rows(), None) is None:  # an empty dataset cannot be made on disk
         made = list(rows())
-        columns = {name: [row[name] for row in made] for name in _FEATURES}
-        dataset = Dataset.from_dict(columns, features=_FEATURES)
+        columns = {name: [row[name] for row in made] for name in features}
+        dataset = Dataset.from_dict(columns, features=features)
     else:
-        dataset = Dataset.from_generator(rows, features=_FEATURES, cache_dir=str(folder), fingerprint="windows")
+        dataset = Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint="windows")
     if left_out is not None:
         left_out.merge(counts)
     return dataset
 
 
 def _window_rows(
-    examples: Sequence[AnnotatedText], windower: Windower, scheme: TagScheme, left_out: LeftOut
+    examples: Sequence[AnnotatedText], windower: Windower, tag_groups: TagGroups, left_out: LeftOut
 ) -> Iterator[dict[str, object]]:
     for start in range(0, len(examples), TEXTS_AT_A_TIME):
         some = examples[start : start + TEXTS_AT_A_TIME]
         for example, text in zip(some, windower.tokenize([example.text for example in some]), strict=True):
-            tags = word_tags(text, learnable_spans(example.spans, scheme.labels, left_out), scheme, left_out)
+            learned = learnable_spans(example.spans, tag_groups.labels_by_group, left_out)
+            by_group = [
+                word_tags(text, spans, scheme, left_out)
+                for spans, scheme in zip(learned, tag_groups.schemes, strict=True)
+            ]
+            is_plain = len(by_group) == 1
+            tags: Sequence[Any] = by_group[0] if is_plain else list(zip(*by_group, strict=True))
+            ignored: Any = IGNORED if is_plain else [IGNORED] * len(by_group)
             for window in windower.windows(text):
-                labels = [IGNORED] * len(window.input_ids)
+                labels = [ignored] * len(window.input_ids)
                 for word, position in enumerate(window.positions, start=window.first_word):
                     labels[position] = tags[word]
                 yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
 
 
-def learnable_spans(spans: Sequence[Span], labels: Collection[str], left_out: LeftOut) -> list[Span]:
-    """Return the spans that a head with one tag for each word can learn, in order and without overlaps.
-
-    Of two overlapping spans, the longer is kept. left_out: counts the spans that are not kept, and those whose
-    label is not in ``labels``.
-    """
-    known: dict[Span, None] = {}
-    for span in spans:
-        if span.label not in labels:
-            left_out.add("unknown_label", span.label)
-        elif span in known:
-            left_out.add("duplicate", span.label)
-        else:
-            known[span] = None
-    kept = drop_overlaps(known)
-    for span in known.keys() - kept:
-        longer = kept[max(bisect_right(kept, span.start, key=lambda other: other.start) - 1, 0)]
-        is_inside = longer.start <= span.start and span.end <= longer.end
-        is_shorter = span.end - span.start < longer.end - longer.start
-        left_out.add("inside" if is_inside and is_shorter else "overlap", span.label)
-    return kept
+def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterator[list[str]]:
+    """Yield, for each window, the prefixes that the words that it decides have in a tag group, in order."""
+    prefixes = [prefix for prefix, _ in tag_groups.schemes[group].tags]
+    is_plain = len(tag_groups.schemes) == 1
+    for labels in windows["labels"]:
+        of_group = labels if is_plain else [row[group] for row in labels]
+        yield [prefixes[label] for label in of_group if label != IGNORED]
 
 
 def word_tags(
@@ -118,7 +117,7 @@ def word_tags(
     """Return the index of each word's tag: B for the word that a span begins in, I for its other words.
 
     spans: in order, not overlapping. If two spans meet within one word, the word gets the tag of the first.
-    left_out: counts the spans that get no word.
+    left_out: counts the spans that get no word, and those that begin or end inside a word.
     """
     outside = scheme.ids[OUTSIDE, ""]
     tags = [outside] * len(text.words)
@@ -126,12 +125,17 @@ def word_tags(
     for span in spans:
         while word < len(text.words) and text.words[word][1] <= span.start:
             word += 1
-        prefix = "B"
+        first, prefix = word, "B"
         while word < len(text.words) and text.words[word][0] < span.end:
             tags[word] = scheme.ids[prefix, span.label]
             prefix = "I"
             word += 1
-        if prefix == "B" and left_out is not None:
+        if left_out is None:
+            continue
+        if first < word:
+            if text.words[first][0] < span.start or span.end < text.words[word - 1][1]:
+                left_out.add("part_of_word", span.label)
+        else:
             is_shared = word > 0 and text.words[word - 1][1] > span.start
             left_out.add("shared_word" if is_shared else "no_word", span.label)
     return tags

@@ -31,12 +31,16 @@ from huggingface_ner.engines.pretrained import (
     window_length,
 )
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
-from huggingface_ner.learning.dataset import label_windows
-from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head
+from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
+from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
+from huggingface_ner.learning.overlaps import Groups, plan_groups
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
+from huggingface_ner.tagging.tag_groups import TagGroups
+from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 
 # Chosen by measuring: see bench/README.md.
@@ -80,12 +84,15 @@ def fine_tune(
     hyperparameters: Hyperparameters,
     *,
     match_labels: MatchLabels,
+    layers: Groups | None = None,
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
+    layers: the labels of each layer; spans of different layers may overlap. None: all labels are one layer. The
+    head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
     left_out: counts the spans that cannot be learned; see label_windows.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
@@ -95,12 +102,12 @@ def fine_tune(
 
     set_seed(hyperparameters.seed)
     model, missing = load_model(baseline)
-    scheme = TagScheme.bio(labels)
+    tag_groups = TagGroups.bio(plan_groups(examples, [labels] if layers is None else layers))
     if head_is_missing(model, missing):
-        head_name = replace_head(model, scheme, None)
+        head_name = replace_head(model, tag_groups, None)
     else:
         inside = opens_inside(model, tokenizer, (example.text for example in examples))
-        head_name = replace_head(model, scheme, match_labels, opens_inside=inside)
+        head_name = replace_head(model, tag_groups, match_labels, opens_inside=inside)
     nn.Module.to(model, torch.device(resolve_device(device)))
     if model.device.type == "cpu":
         # without a GPU, the fused attention kernel with dropout takes a third longer
@@ -109,15 +116,22 @@ def fine_tune(
     model.get_input_embeddings().requires_grad_(False)
     max_length = window_length(model)
     windower = Windower(tokenizer, max_length)
+    inner_borders = learn_inner_borders(examples, labels, windower)
+    if inner_borders is not None:
+        reading = Reading.of_model(model).model_copy(update={"inner_borders": inner_borders})
+        setattr(model.config, CONFIG_KEY, reading.saved())
+        windower = reading.windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs one too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
-        windows = label_windows(examples, windower, scheme, Path(folder), left_out)
+        windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
+        groups = range(len(tag_groups.schemes))
+        save_transitions(model, [count_weights(word_prefixes(windows, tag_groups, group)) for group in groups])
         augment = MentionReplacement(
-            windows, scheme, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
+            windows, tag_groups, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
         )
-        pad = DataCollatorForTokenClassification(tokenizer)
+        pad = _collator(tokenizer, tag_groups)
         steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
         max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), MIN_STEPS)
         encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
@@ -158,6 +172,7 @@ def fine_tune(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.encoder_rate = encoder_rate
+        trainer.tag_groups = tag_groups
         trainer.head_name = head_name
         trainer.train()
     if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
@@ -174,11 +189,46 @@ def encoder_rate_cap(hidden_size: int) -> float:
     return float(SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
 
 
+def _collator(
+    tokenizer: PreTrainedTokenizerBase, tag_groups: TagGroups
+) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
+    """Return a function that pads windows to one length and returns them as a batch."""
+    pad = DataCollatorForTokenClassification(tokenizer)
+    groups = len(tag_groups.schemes)
+    if groups == 1:
+        return pad
+
+    def pad_groups(features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        batch: dict[str, torch.Tensor] = pad([{"input_ids": feature["input_ids"]} for feature in features])
+        labels = torch.full((*batch["input_ids"].shape, groups), IGNORED)
+        for window, feature in zip(labels, features, strict=True):
+            rows = torch.tensor(feature["labels"])
+            place = slice(len(rows)) if tokenizer.padding_side == "right" else slice(-len(rows), None)
+            window[place] = rows
+        return {**batch, "labels": labels}
+
+    return pad_groups
+
+
 class _Trainer(Trainer):
-    """Trains the head and the encoder with different learning rates."""
+    """Trains the head and the encoder with different learning rates, and each tag group with a loss of its own."""
 
     encoder_rate: float
     head_name: str
+    tag_groups: TagGroups
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if len(self.tag_groups.schemes) == 1:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        labels = inputs.pop("labels")  # [windows, tokens, groups]
+        logits = model(**inputs).logits.float()
+        losses = [
+            nn.functional.cross_entropy(
+                logits[..., columns].flatten(0, 1), labels[..., group].flatten(), ignore_index=IGNORED
+            )
+            for group, columns in enumerate(self.tag_groups.columns)
+        ]
+        return torch.stack(losses).sum()
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         trained: Any = self.model

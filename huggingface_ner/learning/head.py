@@ -10,10 +10,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import tag_names, window_length
-from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
+from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
-from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.tagging.transitions import Weights
 
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
@@ -25,9 +25,13 @@ MAX_PROBED = 100
 
 
 def replace_head(
-    model: PreTrainedModel, scheme: TagScheme, match_labels: MatchLabels | None, *, opens_inside: bool = False
+    model: PreTrainedModel,
+    tag_groups: TagGroups,
+    match_labels: MatchLabels | None,
+    *,
+    opens_inside: bool = False,
 ) -> str:
-    """Replace a model's head by a new one for a scheme's tags; return the head's name.
+    """Replace a model's head by a new one for the tags of these groups; return the head's name.
 
     match_labels: for labels with a counterpart in the old head, its rows are copied; None: no row is copied.
     opens_inside: the result of the function ``opens_inside`` for the old head.
@@ -35,22 +39,31 @@ def replace_head(
     Raises ModelError if the model has no linear head.
     """
     name, old = _head(model)
-    new = nn.Linear(old.in_features, len(scheme.tags), bias=old.bias is not None)
+    new = nn.Linear(old.in_features, tag_groups.size, bias=old.bias is not None)
     nn.init.normal_(new.weight, std=getattr(model.config, "initializer_range", 0.02))
     if old.bias is not None:
         nn.init.zeros_(new.bias)
     if match_labels is not None:
         with torch.no_grad():
-            for row, source in _counterparts(scheme, _scheme(model), match_labels, opens_inside=opens_inside):
+            for row, source in _counterparts(
+                tag_groups, _tag_groups(model), match_labels, opens_inside=opens_inside
+            ):
                 new.weight[row] = old.weight[source]
                 if old.bias is not None:
                     new.bias[row] = old.bias[source]
     model.set_submodule(name, new)
-    vars(model)["num_labels"] = len(scheme.tags)  # the loss reads this attribute, not the config
-    model.config.id2label = dict(enumerate(scheme.names))
-    model.config.label2id = {tag: index for index, tag in enumerate(scheme.names)}
-    setattr(model.config, CONFIG_KEY, Reading(tag_scheme="IOB2").saved())
+    vars(model)["num_labels"] = tag_groups.size  # the loss reads this attribute, not the config
+    model.config.id2label = dict(enumerate(tag_groups.names))
+    model.config.label2id = {tag: index for index, tag in enumerate(tag_groups.names)}
+    groups = tag_groups.labels_by_group if len(tag_groups.schemes) > 1 else None
+    setattr(model.config, CONFIG_KEY, Reading(tag_scheme="IOB2", groups=groups).saved())
     return name
+
+
+def save_transitions(model: PreTrainedModel, weights: Sequence[Weights]) -> None:
+    """Save the weights of each tag group's transitions in a model's config, in the ``Reading`` of its new head."""
+    reading = Reading.of_model(model).model_copy(update={"transitions": tuple(weights)})
+    setattr(model.config, CONFIG_KEY, reading.saved())
 
 
 def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:
@@ -59,10 +72,10 @@ def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tex
     The names of its tags do not show this, so the tags that it predicts for up to MAX_PROBED texts are counted.
     """
     reading = Reading.of_model(model)
-    scheme = reading.scheme(tag_names(model))
+    scheme = reading.tag_groups(tag_names(model)).schemes[0]  # if there are several, they are strict
     if scheme.strict or {"B", "I"} - {prefix for prefix, _ in scheme.tags}:
         return False
-    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
+    windower = reading.windower(tokenizer, window_length(model))
     openings: Counter[str] = Counter()
     for text in islice(texts, MAX_PROBED):
         for window in windower.windows(windower.tokenize([text])[0]):
@@ -76,8 +89,8 @@ def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, tex
     return openings["I"] > openings["B"]
 
 
-def _scheme(model: PreTrainedModel) -> TagScheme:
-    return Reading.of_model(model).scheme(tag_names(model))
+def _tag_groups(model: PreTrainedModel) -> TagGroups:
+    return Reading.of_model(model).tag_groups(tag_names(model))
 
 
 def _head(model: PreTrainedModel) -> tuple[str, nn.Linear]:
@@ -94,10 +107,13 @@ def _head(model: PreTrainedModel) -> tuple[str, nn.Linear]:
 
 
 def _counterparts(
-    new: TagScheme, old: TagScheme, match_labels: MatchLabels, *, opens_inside: bool
+    new: TagGroups, old: TagGroups, match_labels: MatchLabels, *, opens_inside: bool
 ) -> list[tuple[int, int]]:
-    """Return (new row, old row) for each new tag that has a counterpart in the old head, in any tag scheme."""
-    old_labels = {"": ""}
+    """Return (new row, old row) for each new tag that has a counterpart in the old head, in any tag scheme.
+
+    The counterpart of a group's outside tag is that of the old group that has the most labels of the new group.
+    """
+    old_labels: dict[str, str] = {}
     for old_label, new_label in match_labels(old.labels).items():
         old_labels.setdefault(new_label, old_label)
     nearest = {
@@ -106,9 +122,20 @@ def _counterparts(
         "B": "IEB" if opens_inside else "BSIE",
         "I": "IEBS",
     }
+    old_rows = [
+        {tag: columns.start + row for tag, row in scheme.ids.items()}
+        for scheme, columns in zip(old.schemes, old.columns, strict=True)
+    ]
     rows = []
-    for row, (prefix, label) in enumerate(new.tags):
-        if label in old_labels:
-            sources = [(candidate, old_labels[label]) for candidate in nearest[prefix]]
-            rows += [(row, old.ids[source]) for source in sources if source in old.ids][:1]
+    for scheme, columns in zip(new.schemes, new.columns, strict=True):
+        wanted = {old_labels[label] for label in scheme.labels if label in old_labels}
+        # the sort is stable: of groups with equally many of the labels, the first one counts
+        groups = sorted(
+            zip(old.schemes, old_rows, strict=True), key=lambda group: -len(wanted.intersection(group[0].labels))
+        )
+        for row, (prefix, label) in enumerate(scheme.tags, start=columns.start):
+            sources = [(candidate, old_labels.get(label, label)) for candidate in nearest[prefix]]
+            found = (ids[source] for _, ids in groups for source in sources if source in ids)
+            if not label or label in old_labels:
+                rows += [(row, source) for source in islice(found, 1)]
     return rows

@@ -9,17 +9,20 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.engines.stand_in import baseline_name
-from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks, learnable_spans
+from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
 from huggingface_ner.learning.evaluation import evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
+from huggingface_ner.learning.overlaps import Groups, learnable_spans
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import Evaluation
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import tagger_of_model
+from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
 
 HELD_OUT_SHARE = 0.2
@@ -65,8 +68,8 @@ class Training:
     """Splits annotated texts, fine-tunes a model on one part and scores it on the other.
 
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
-    start from. report: called when a phase begins and after each optimiser step. left_out: the annotations that
-    were not used when the texts were read.
+    start from. report: called when a phase begins and after each optimiser step. layers: see fine_tune. left_out:
+    the annotations that were not used when the texts were read.
     """
 
     def __init__(
@@ -78,10 +81,12 @@ class Training:
         options: TrainingOptions,
         *,
         report: Report,
+        layers: Groups | None = None,
         left_out: LeftOut | None = None,
     ) -> None:
         self.spool = spool
         self.labels = labels
+        self.layers = [labels] if layers is None else layers
         self.baseline = baseline
         self.options = options
         self.report = report
@@ -105,13 +110,15 @@ class Training:
             self.baseline,
             self.options.hyperparameters,
             match_labels=self._match_labels,
+            layers=self.layers,
             device=self.options.device,
             progress=self._step_reporter(),
             left_out=left_out,
         )
+        groups = Reading.of_model(model).tag_groups(tag_names(model)).labels_by_group
         for text in held_out:
             # called for its counts only: a region that cannot be learned cannot be suggested either
-            learnable_spans(text.spans, self.labels, left_out)
+            learnable_spans(text.spans, groups, left_out)
         self.report(RunProgress("evaluating"))
         scores = self.score(tagger_of_model(model, tokenizer), held_out) if held_out else None
         return TrainedModel(model, tokenizer, learned, held_out, scores, left_out)
@@ -128,6 +135,7 @@ class Training:
             baseline_name(self.baseline),
             asdict(self.options.hyperparameters),
             self.options.held_out_share,
+            *([[*labels] for labels in self.layers] if len(self.layers) > 1 else []),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

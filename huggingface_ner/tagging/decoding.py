@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from huggingface_ner.engines.layouts import LogProbabilities
 from huggingface_ner.tagging.tag_names import OUTSIDE, UNUSED, Tag, read_tags
+from huggingface_ner.tagging.transitions import Weights, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,13 @@ class TagScheme:
     say whether the scheme is IOB2 or IOB1; IOB1 uses B only between two adjacent entities of one label. Sequences
     are then read as conlleval reads them (Tjong Kim Sang and Buchholz, 2000): an I after another label or after O
     begins an entity.
+    weights: what the transitions between tags add to a sequence's log-probability; None if that is nothing. Only
+    schemes of O, B and I tags have weights.
     """
 
     tags: tuple[Tag, ...]
     strict: bool = False
+    weights: Weights | None = None
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "TagScheme":
@@ -42,14 +46,15 @@ class TagScheme:
         return cls(read_tags(names))
 
     @classmethod
-    def bio(cls, labels: Sequence[str]) -> "TagScheme":
+    def bio(cls, labels: Sequence[str], weights: Weights | None = None) -> "TagScheme":
         """Return the scheme that fine-tuning gives a head: O, then B and I of each label in order; strict."""
-        return cls(((OUTSIDE, ""), *((prefix, label) for label in labels for prefix in "BI")), strict=True)
+        tags = ((OUTSIDE, ""), *((prefix, label) for label in labels for prefix in "BI"))
+        return cls(tags, strict=True, weights=weights)
 
     @classmethod
-    def from_bio_names(cls, names: Sequence[str]) -> "TagScheme":
+    def from_bio_names(cls, names: Sequence[str], weights: Weights | None = None) -> "TagScheme":
         """Read the names that ``bio`` gave a head, whatever characters its labels have."""
-        return cls(tuple((name[0], name[2:]) for name in names), strict=True)
+        return cls(tuple((name[0], name[2:]) for name in names), strict=True, weights=weights)
 
     @property
     def names(self) -> list[str]:
@@ -92,6 +97,12 @@ class TagScheme:
         return self.continuations | (self.ends[:, None] & self.starts)
 
     @cached_property
+    def gains(self) -> npt.NDArray[np.float64]:
+        """What each transition adds to a sequence's log-probability, -inf if it is not legal: [next tag, tag]."""
+        weights = 0.0 if self.weights is None else spread(self.weights, [prefix for prefix, _ in self.tags])
+        return np.ascontiguousarray(np.where(self.transitions, weights, -np.inf).T)
+
+    @cached_property
     def outputs(self) -> Mapping[str, npt.NDArray[np.intp]]:
         """The indices of the outputs of each label, ascending."""
         return {
@@ -127,7 +138,8 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
     log_probabilities: [words, tags]; each row is the logarithm of a probability distribution.
     The text's score is the geometric mean of its words' probabilities under that sequence, which makes texts of
     different lengths comparable (maximum normalized log-probability; Shen et al., 2018, Deep Active Learning for
-    Named Entity Recognition). The score of a text without words is 1.0.
+    Named Entity Recognition). The score of a text without words is 1.0. The scheme's weights have a part in which
+    sequence is chosen, but not in the scores.
     """
     if not len(log_probabilities):
         return [], 1.0
@@ -147,17 +159,22 @@ def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> L
 
 
 def _best_path(log_probabilities: LogProbabilities, scheme: TagScheme) -> npt.NDArray[np.intp]:
-    """Return the best legal sequence by Viterbi search (Viterbi, 1967); all legal transitions weigh the same."""
+    """Return the legal sequence with the highest sum of log-probabilities and gains, by Viterbi search (1967)."""
     path: npt.NDArray[np.intp] = log_probabilities.argmax(axis=1)
-    # usually the best tags of the single words form a legal sequence, which is then the best one
-    if scheme.starts[path[0]] and scheme.ends[path[-1]] and scheme.transitions[path[:-1], path[1:]].all():
+    # Without weights, the best tags of the single words usually form a legal sequence, which is then the best one.
+    if (
+        scheme.weights is None
+        and scheme.starts[path[0]]
+        and scheme.ends[path[-1]]
+        and scheme.transitions[path[:-1], path[1:]].all()
+    ):
         return path
-    penalty = np.where(scheme.transitions, 0.0, -np.inf).T  # [next tag, tag]
+    gains = scheme.gains
     score = np.where(scheme.starts, log_probabilities[0], -np.inf)
     back = np.zeros(log_probabilities.shape, dtype=np.intp)
     tags = np.arange(len(scheme.tags))
     for word in range(1, len(log_probabilities)):
-        reached = penalty + score
+        reached = gains + score
         back[word] = reached.argmax(axis=1)
         score = reached[tags, back[word]] + log_probabilities[word]
     path[-1] = np.where(scheme.ends, score, -np.inf).argmax()

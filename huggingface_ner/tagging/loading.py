@@ -15,7 +15,6 @@ from huggingface_ner.engines.prepared import engine_folder, read_record, tokeniz
 from huggingface_ner.engines.torch_engine import TorchEngine
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
-from huggingface_ner.tagging.windows import Windower
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -63,8 +62,8 @@ def load_prepared(
         return None
     reading = Reading.of_record(record, ours=folder == Path(name_or_path))
     tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
-    windower = Windower(tokenizer, record.window_length, word_rules=reading.word_rules)
-    return Tagger(reading.scheme(record.tags), windower, engine, choice)
+    windower = reading.windower(tokenizer, record.window_length)
+    return Tagger(reading.tag_groups(record.tags), windower, engine, choice)
 
 
 def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUESTED) -> Tagger:
@@ -97,5 +96,5 @@ def tagger_of_model(
 
     engine = TorchEngine(model)
     reading = Reading.of_model(model)
-    windower = Windower(tokenizer, window_length(model), word_rules=reading.word_rules)
-    return Tagger(reading.scheme(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))
+    windower = reading.windower(tokenizer, window_length(model))
+    return Tagger(reading.tag_groups(tag_names(model)), windower, engine, EngineChoice(engine.kind, reason))

@@ -7,31 +7,50 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import Record, engine_folder
 from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.inner_borders import InnerBorders
+from huggingface_ner.tagging.tag_groups import TagGroups
+from huggingface_ner.tagging.transitions import Weights
+from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.tagging.words import WORD_RULES
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # The key in config.json.
 CONFIG_KEY = "huggingface_ner"
+# Fields that are saved only if they are set, so that older releases can read the models that need none of them.
+_SAVED_IF_SET = frozenset({"groups", "inner_borders", "transitions"})
 # The store writes this file beside a version's model.
 _METRICS = "metrics.json"
 
 
-class Reading(BaseModel, frozen=True, extra="forbid"):
+class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How a model's output is read.
 
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
+    groups: the labels of each tag group; None if the head has only one group. See tag_groups.
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
+    inner_borders: where the model was trained to cut words; None: nowhere.
+    transitions: the weights of each tag group's transitions; None if they were not counted. See transitions.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
+    groups: tuple[tuple[str, ...], ...] | None = None
     word_rules: Literal[1, 2] = WORD_RULES
+    inner_borders: InnerBorders | None = None
+    transitions: tuple[Weights, ...] | None = None
+
+    @model_validator(mode="after")
+    def _each_group_has_weights(self) -> Self:
+        if self.transitions is not None and len(self.transitions) != len(self.groups or [None]):
+            raise ValueError("transitions: there must be as many as there are tag groups")
+        return self
 
     @classmethod
     def of_model(cls, model: "PreTrainedModel") -> Self:
@@ -62,13 +81,25 @@ class Reading(BaseModel, frozen=True, extra="forbid"):
 
     def saved(self) -> dict[str, Any]:
         """Return the value that ``config.json`` has under CONFIG_KEY."""
-        return self.model_dump()
+        unset = {name for name in _SAVED_IF_SET if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=unset)
 
-    def scheme(self, names: Sequence[str]) -> TagScheme:
-        """Return the scheme of a head whose outputs have these names."""
+    def windower(self, tokenizer: "PreTrainedTokenizerBase | Tokenizer", max_length: int) -> Windower:
+        """Return what cuts texts into the words that the model knows."""
+        return Windower(tokenizer, max_length, word_rules=self.word_rules, inner_borders=self.inner_borders)
+
+    def tag_groups(self, names: Sequence[str]) -> TagGroups:
+        """Return the tag groups of a head whose outputs have these names."""
+        if self.groups:
+            groups = TagGroups.bio(self.groups, self.transitions)
+            if groups.names == list(names):
+                return groups
         # another tool may have given the head other tags and kept the rest of the config
         ours = self.tag_scheme and all(name == "O" or name[:2] in ("B-", "I-") for name in names)
-        return TagScheme.from_bio_names(names) if ours else TagScheme.from_names(names)
+        if not ours:
+            return TagGroups((TagScheme.from_names(names),))
+        weights = self.transitions[0] if self.transitions and not self.groups else None
+        return TagGroups((TagScheme.from_bio_names(names, weights),))
 
 
 def _is_a_version(folder: Path) -> bool:

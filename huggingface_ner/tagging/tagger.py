@@ -10,7 +10,7 @@ from huggingface_ner.engines.choice import REQUESTED, EngineChoice
 from huggingface_ner.engines.engine import Engine
 from huggingface_ner.engines.layouts import LogProbabilities, Size
 from huggingface_ner.spans import Span, TaggedText
-from huggingface_ner.tagging.decoding import TagScheme, decode
+from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.windows import TokenizedText, Window, Windower
 
 # Texts are tokenized and tagged in groups, which bounds memory for any number of texts.
@@ -40,15 +40,15 @@ class Tagger:
     choice: the engine that was chosen for the model, and why.
     """
 
-    def __init__(self, scheme: TagScheme, windower: Windower, engine: Engine, choice: EngineChoice) -> None:
-        self._scheme = scheme
+    def __init__(self, tag_groups: TagGroups, windower: Windower, engine: Engine, choice: EngineChoice) -> None:
+        self._tag_groups = tag_groups
         self._windower = windower
         self._current = engine, choice
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The entity types that the model knows."""
-        return self._scheme.labels
+        return self._tag_groups.labels
 
     @property
     def choice(self) -> EngineChoice:
@@ -57,7 +57,7 @@ class Tagger:
 
     def with_engine(self, engine: Engine) -> "Tagger":
         """Return a tagger that runs the same model with another engine."""
-        return Tagger(self._scheme, self._windower, engine, EngineChoice(engine.kind, REQUESTED))
+        return Tagger(self._tag_groups, self._windower, engine, EngineChoice(engine.kind, REQUESTED))
 
     def take_engine_of(self, other: "Tagger") -> None:
         """Switch to the engine of another tagger of the same model; running batches finish with the old one."""
@@ -73,7 +73,7 @@ class Tagger:
         return self._current[0].layout.tokens(size)
 
     def find_spans(self, texts: Sequence[str]) -> list[list[Span]]:
-        """Return each text's spans, in order and not overlapping; any string is valid, and none is truncated."""
+        """Return each text's spans, in order; any string is valid, and none is truncated."""
         return [tagged.spans for tagged in self.tag(texts)]
 
     def tag(self, texts: Sequence[str], progress: Callable[[int], object] | None = None) -> list[TaggedText]:
@@ -96,7 +96,7 @@ class Tagger:
 
     def prepare(self, texts: Sequence[str]) -> list[PreparedText]:
         """Tokenize texts and cut them into windows."""
-        tags = len(self._scheme.tags)
+        tags = self._tag_groups.size
         return [
             PreparedText(
                 text, tuple(self._windower.windows(text)), np.zeros((len(text.words), tags), dtype=np.float32)
@@ -111,7 +111,7 @@ class Tagger:
     def finish(self, prepared: PreparedText) -> TaggedText:
         """Decode a text whose windows have all been run."""
         words = prepared.text.words
-        spans, score = decode(prepared.log_probabilities, self._scheme)
+        spans, score = self._tag_groups.decode(prepared.log_probabilities)
         return TaggedText(
             [Span(words[span.start][0], words[span.end - 1][1], span.label, span.score) for span in spans], score
         )

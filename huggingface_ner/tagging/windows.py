@@ -16,6 +16,7 @@ import regex
 from tokenizers import Encoding, Tokenizer
 
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.words import WORD_RULES, Runs, group_tokens, stripped
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Windower:
     tokenizer: a tokenizer of transformers or of the tokenizers library.
     overlap: how many tokens neighbouring windows share; a quarter of a window unless given.
     word_rules: the version of the rules for words that the model was trained with; see words.
+    inner_borders: where the model was trained to cut words; None: nowhere.
     Raises ModelError if the tokenizer is a slow one, which gives no offsets.
     """
 
@@ -68,6 +70,7 @@ class Windower:
         overlap: int | None = None,
         *,
         word_rules: int = WORD_RULES,
+        inner_borders: InnerBorders | None = None,
     ) -> None:
         self._backend = tokenizer if isinstance(tokenizer, Tokenizer) else _backend(tokenizer)
         # A tokenizer.json may turn on truncation and padding. They would change texts silently, and be saved
@@ -75,6 +78,7 @@ class Windower:
         self._backend.no_truncation()
         self._backend.no_padding()
         self._word_rules = word_rules
+        self._inner_borders = inner_borders
         self._unknown = _unknown_id(self._backend)
         self._prefix, self._suffix = self._special_tokens()
         self._body = max_length - len(self._prefix) - len(self._suffix)
@@ -110,7 +114,10 @@ class Windower:
             ]
             if cut:
                 ids, offsets = self._tokenized_by_runs(text, ids, offsets, runs, cut)
-        return TokenizedText(ids, *group_tokens(text, offsets, runs))
+        words, first_tokens = group_tokens(text, offsets, runs)
+        if self._inner_borders is not None:
+            return self._cut_words(text, ids, offsets, words, self._inner_borders)
+        return TokenizedText(ids, words, first_tokens)
 
     def _tokenized_by_runs(
         self,
@@ -122,8 +129,8 @@ class Windower:
     ) -> tuple[list[int], list[tuple[int, int]]]:
         """Tokenize some runs again, each separately; return the text's new token ids and offsets.
 
-        cut: the tokens whose runs are tokenized again, because they hide a border between two runs, see
-        Runs.cut_by; as stretches of the text, ascending.
+        cut: the stretches of the text whose runs are tokenized again, ascending. Each is a token that hides a
+        border between two runs, see Runs.cut_by, or a word of several runs.
         """
         new_ids: list[int] = []
         new_offsets: list[tuple[int, int]] = []
@@ -146,6 +153,26 @@ class Windower:
                 new_ids += encoding.ids
                 new_offsets += [(left + first, left + last) for first, last in encoding.offsets]
         return [*new_ids, *ids[token:]], [*new_offsets, *offsets[token:]]
+
+    def _cut_words(
+        self,
+        text: str,
+        ids: list[int],
+        offsets: list[tuple[int, int]],
+        words: Sequence[tuple[int, int]],
+        inner_borders: InnerBorders,
+    ) -> TokenizedText:
+        """Cut words at their inner borders; each part is a word, tokenized as if it stood alone."""
+        cut, parts = [], []
+        for start, end in words:
+            borders = [start, *(start + at for at in inner_borders.cuts(text[start:end])), end]
+            parts += list(itertools.pairwise(borders))
+            if len(borders) > 2:
+                cut.append((start, end))
+        runs = Runs.of_words(parts)
+        if cut:
+            ids, offsets = self._tokenized_by_runs(text, ids, offsets, runs, cut)
+        return TokenizedText(ids, *group_tokens(text, offsets, runs))
 
     def windows(self, text: TokenizedText) -> Iterator[Window]:
         """Yield windows, in order, that together decide every word of the text exactly once."""

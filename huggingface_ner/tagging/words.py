@@ -21,8 +21,11 @@ WORD_RULES: Final = 2
 
 _WITHOUT_BLANKS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _SPLIT = _WITHOUT_BLANKS + r"\p{Hangul}"
-# A word may contain these characters after its first: marks, the soft hyphen, joiners.
-_INNER = r"\p{M}\u00ad\u200c\u200d\u2060"
+# A word may contain marks and zero-width joiners after its first character, and may end with them.
+_EXTENDING = r"\p{M}\u200c\u200d"
+# The soft hyphen and the word joiner are part of a word only between two of its letters; at its end, they are
+# invisible.
+_HIDDEN = r"\u00ad\u2060"
 _RAISED = r"\p{dt=Super}\p{dt=Sub}"
 _SCRIPTS = [
     rf"\p{{{script}}}"
@@ -38,7 +41,7 @@ _CHARACTERS = (*(rf"[{each}]--[{_RAISED}]" for each in (*_LETTERS, r"\p{N}")), _
 
 
 def _run(characters: str) -> str:
-    return rf"[{characters}][[{characters}]{_INNER}]*+"
+    return rf"[{characters}](?:[[{characters}]{_EXTENDING}]|[{_HIDDEN}]++(?=[{characters}]))*+"
 
 
 _RULES = {
@@ -82,6 +85,12 @@ class Runs:
             runs.hard.append(not (split and start == split_end))
             split_end = end if split else -1
         return runs
+
+    @classmethod
+    def of_words(cls, words: Sequence[tuple[int, int]]) -> "Runs":
+        """Return the runs of a text that is cut into these words."""
+        starts, ends = [start for start, _ in words], [end for _, end in words]
+        return cls(starts, ends, [True] * len(words), [True] * len(words))
 
     def at(self, index: int) -> tuple[int, int]:
         """Return the run that contains a character; a blank is a run by itself."""

@@ -16,8 +16,8 @@ from tests.e2e.studio import Studio
 
 pytestmark = pytest.mark.e2e
 
-MILLISECONDS_TO_LOAD = 40_000
-DRAW_TIMEOUT = 20.0
+MILLISECONDS_TO_LOAD = 120_000
+DRAW_TIMEOUT = 60.0
 
 COLOURS = {"PER": "#cc0000", "LOC": "#0000cc"}
 # What each kind's characters are counted from: the whole text, or the utterance.

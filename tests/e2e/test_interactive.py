@@ -14,8 +14,8 @@ from tests.e2e.studio import Project, Studio
 
 pytestmark = pytest.mark.e2e
 
-TIMEOUT = 20.0
-LOAD_TIMEOUT_MS = 40_000
+TIMEOUT = 60.0
+TIMEOUT_MS = 120_000
 
 SENTENCES = ("😀 Acme in Paris, Paris or Parisian Paris, Ada.", "Rome, Lyon, Rome. Acme")
 DIALOGUE = [{"author": "A", "text": SENTENCES[0]}, {"author": "B", "text": SENTENCES[1]}]
@@ -58,6 +58,17 @@ COORDINATES = """([word, number]) => {
     return null;
 }"""
 REGIONS = "() => Htx.annotationStore.selected.serializeAnnotation()"
+# A drawing makes a region only once the labels have their keys and the text has loaded, in an iframe for
+# HyperText. Before, nothing listens to the mouse there, and the loading takes a selection away. The page draws the
+# regions last, which moves the words.
+READY = """() => {
+    const annotation = Htx.annotationStore.selected;
+    const tags = [...annotation.names.values()];
+    return tags.every(tag => tag.isReady !== false && (tag.children ?? []).every(label => label.hotkey))
+        && annotation.regions.every(({_spans}) => _spans?.length && _spans.every(span => span.isConnected));
+}"""
+SELECTED = """label => [...Htx.annotationStore.selected.names.values()].some(
+    tag => (tag.selectedLabels ?? []).some(selected => selected.value === label))"""
 
 
 class Editor:
@@ -72,7 +83,7 @@ class Editor:
         """Open a task in the Data Manager, or the label stream, and switch Auto-Annotation on."""
         self._page.goto(f"{self._address}?{query}")
         switch = self._page.get_by_text("Auto-Annotation", exact=True)
-        expect(switch).to_be_visible(timeout=LOAD_TIMEOUT_MS)
+        expect(switch).to_be_visible(timeout=TIMEOUT_MS)
         if not self._page.locator("label", has=switch).locator("input").is_checked():
             switch.click()
         # keys that are pressed while the switch has the focus are not the editor's
@@ -80,10 +91,12 @@ class Editor:
 
     def draw(self, word: str, number: int, label: str) -> None:
         """Label the n-th occurrence of a word with the mouse."""
-        left, right, y = self._coordinates(word, number)
-        mouse = self._page.mouse
+        self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
         self._page.keyboard.press("Escape")
         self._page.keyboard.press(KEYS[label])
+        self._page.wait_for_function(SELECTED, arg=label, timeout=TIMEOUT_MS)
+        left, right, y = self._coordinates(word, number)
+        mouse = self._page.mouse
         mouse.move(left, y)
         mouse.down()
         mouse.move(right, y, steps=4)
@@ -91,14 +104,17 @@ class Editor:
 
     def press(self, word: str, number: int, key: str) -> None:
         """Select the region on a word, and press a key."""
-        left, right, y = self._coordinates(word, number)
+        self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
         self._page.keyboard.press("Escape")
+        left, right, y = self._coordinates(word, number)
         self._page.mouse.click((left + right) / 2, y)
-        self._page.wait_for_function("() => Htx.annotationStore.selected.selectedRegions.length === 1")
+        self._page.wait_for_function(
+            "() => Htx.annotationStore.selected.selectedRegions.length === 1", timeout=TIMEOUT_MS
+        )
         self._page.keyboard.press(key)
 
     def _coordinates(self, word: str, number: int) -> Any:
-        return self._page.wait_for_function(COORDINATES, arg=[word, number]).json_value()
+        return self._page.wait_for_function(COORDINATES, arg=[word, number], timeout=TIMEOUT_MS).json_value()
 
     def undo(self) -> None:
         self._page.keyboard.press("Escape")

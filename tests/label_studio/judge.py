@@ -1,7 +1,8 @@
 """Chromium with the sanitiser that Label Studio ships: what its page makes of HTML and texts.
 
-The wheel of Label Studio holds the sources of its page in source maps. sanitize-html, htmlparser2 and the editor's
-``sanitizeHtml`` are taken from there, so that nothing has to be installed besides.
+The wheel of Label Studio holds the sources of its page in source maps. sanitize-html, htmlparser2, the editor's
+``sanitizeHtml``, and how the page reads a task's data are taken from there, so that nothing has to be installed
+besides.
 """
 
 import json
@@ -13,7 +14,16 @@ from playwright.sync_api import Page
 
 from tests import ROOT
 
-_MODULES = ("sanitize-html", "htmlparser2", "entities", "domelementtype", "domhandler", "escape-string-regexp")
+_MODULES = (
+    "sanitize-html",
+    "htmlparser2",
+    "entities",
+    "domelementtype",
+    "domhandler",
+    "escape-string-regexp",
+    "es-toolkit",
+)
+_OWN = ("/editor/src/utils/html.js", "/editor/src/utils/data.js", "/datamanager/src/utils/helpers.ts")
 _JS = """
 (() => {
   const sources = SOURCES, loaded = {};
@@ -33,6 +43,8 @@ _JS = """
     return loaded[path].exports;
   };
   window.pageSanitize = new Function("sanitizeHTML", EDITOR + "; return sanitizeHtml;")(load(START));
+  window.pageValue = new Function("get", VALUES + "; return parseValue;")(load(GET).get);
+  window.pageJson = new Function(NUMBERS + "; return jsonReviverWithBigInt;")();
 })()
 """
 _NODES = r"""
@@ -76,6 +88,8 @@ documents => Promise.all(documents.map(async ([kind, value]) => {
 }))
 """
 
+_VALUES = "wanted => wanted.map(([template, data]) => String(pageValue(template, JSON.parse(data, pageJson))))"
+
 # Of a text node: its XPath, text and first global offset; of a <br>: "", a line break and its global offset.
 PageText = tuple[str, str, int]
 
@@ -84,22 +98,43 @@ def prepare(page: Page) -> None:
     """Load the sanitiser into an empty page."""
     page.set_content("<!DOCTYPE html><body></body>")
     sources = _sources()
-    start = next(path for path in sources if path.endswith("/sanitize-html/index.js"))
-    editor = next(code for path, code in sources.items() if path.endswith("/editor/src/utils/html.js"))
-    editor = editor[editor.index("function sanitizeHtml") :]
+    paths = {end: _path(sources, end) for end in ("/sanitize-html/index.js", "/compat/object/get.mjs")}
+    editor, values, numbers = (sources[_path(sources, end)] for end in _OWN)
+    own = {
+        "EDITOR": _between(editor, "function sanitizeHtml", "\nexport"),
+        "VALUES": _between(values, "const parseValue", "\nexport"),
+        "NUMBERS": re.sub(r"\??: any", "", _between(numbers, "const jsonReviver", "\n/**")),
+    }
     modules = {
         path: {"code": code, "requires": {name: _resolve(path, name, sources) for name in _requires(code)}}
         for path, code in sources.items()
         if path.startswith("node_modules/")
     }
-    script = _JS.replace("SOURCES", json.dumps(modules)).replace("START", json.dumps(start))
-    page.evaluate(script.replace("EDITOR", json.dumps(editor[: editor.index("\nexport")])))
+    script = _JS.replace("START", json.dumps(paths["/sanitize-html/index.js"]))
+    script = script.replace("GET", json.dumps(paths["/compat/object/get.mjs"]))
+    for name, code in own.items():
+        script = script.replace(name, json.dumps(code))
+    page.evaluate(script.replace("SOURCES", json.dumps(modules)))
 
 
 def page_texts(page: Page, documents: list[tuple[str, str]]) -> list[list[PageText]]:
     """Return the text nodes that the page makes of documents; the kind of each is frame, inline or text."""
     found: list[list[list[Any]]] = page.evaluate(_NODES, documents)
     return [[(xpath, text, count) for xpath, text, count in nodes] for nodes in found]
+
+
+def page_values(page: Page, wanted: list[tuple[str, str]]) -> list[str]:
+    """Return what the page shows for pairs of a ``value`` attribute and a task's data as JSON."""
+    shown: list[str] = page.evaluate(_VALUES, wanted)
+    return shown
+
+
+def _path(sources: dict[str, str], end: str) -> str:
+    return next(path for path in sources if path.endswith(end))
+
+
+def _between(code: str, start: str, end: str) -> str:
+    return start + code.partition(start)[2].partition(end)[0]
 
 
 def _sources() -> dict[str, str]:
@@ -112,9 +147,15 @@ def _sources() -> dict[str, str]:
         for name, code in zip(source_map["sources"], source_map.get("sourcesContent") or [], strict=False):
             inside = name.split("?")[0].removeprefix("webpack://labelstudio/").lstrip("./")
             is_module = any(f"/node_modules/{module}/" in f"/{inside}" for module in _MODULES)
-            if code and (is_module or inside.endswith("/editor/src/utils/html.js")):
-                found[inside] = code
+            if code and (is_module or inside.endswith(_OWN)):
+                found[inside] = _commonjs(code) if inside.endswith(".mjs") else code
     return found
+
+
+def _commonjs(code: str) -> str:
+    """Return a module of ECMAScript as one of Node.js."""
+    code = re.sub(r"""import (\{[^}]*\}) from ["']([^"']+)["'];""", r'const \1 = require("\2");', code)
+    return re.sub(r"export (\{[^}]*\});", r"Object.assign(exports, \1);", code)
 
 
 def _requires(code: str) -> list[str]:

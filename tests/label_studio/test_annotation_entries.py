@@ -84,8 +84,8 @@ def test_the_items_of_a_repeater_have_the_same_layer() -> None:
     data = {"items": [{"text": "Ada"}, {"text": "Bob"}]}
     (entry,) = read(config, data, annotation(7, region(0, 3, control="l_1", to="t_1")))
     assert [(text.text, text.layers, text.mentions) for text in entry.texts] == [
-        ("Ada", ("l_#",), ()),
-        ("Bob", ("l_#",), (Mention(0, 3, "l_#", "PER"),)),
+        ("Ada", ("l_{{idx}}",), ()),
+        ("Bob", ("l_{{idx}}",), (Mention(0, 3, "l_{{idx}}", "PER"),)),
     ]
 
 

@@ -98,7 +98,7 @@ def test_the_items_of_a_repeater_know_each_other() -> None:
     )
     in_task: LabelingConfig = config.for_task({"items": [{"text": "Ada"}] * 12})
     text_object = in_task.objects[11]
-    found = [KnownString(0, 3, {"l_#": tally(1, PER=1)})]
+    found = [KnownString(0, 3, {"l_{{idx}}": tally(1, PER=1)})]
     assert suggest_known(found, config, text_object, open_document(text_object, "Ada")) == {
         "l_11": [Span(0, 3, "PER")]
     }

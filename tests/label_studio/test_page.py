@@ -1,5 +1,6 @@
 """What the page of Label Studio 1.23.2 makes of tasks: the cases of tests/cases, and rules read in its source."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from huggingface_ner.label_studio.documents import open_document
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
-from huggingface_ner.label_studio.page_values import as_text, fill_in, look_up
+from huggingface_ner.label_studio.page_values import MISSING, as_text, fill_in, look_up
 from huggingface_ner.label_studio.predictions import predict_tasks
 from huggingface_ner.label_studio.regions import read_spans
 from huggingface_ner.label_studio.tasks import TaskReader
@@ -33,7 +34,7 @@ def _predict(config: str, data: object, spans: list[Span]) -> tuple[list[str], l
 
     read = parse_labeling_config(config)
     (prediction,) = predict_tasks(
-        [{"id": 1, "data": data}], read, {"PER": "PER"}, TaskReader(str, "http://ls"), tag, find_known=lambda _: []
+        [{"id": 1, "data": data}], read, {"PER": "PER"}, TaskReader(str, "http://ls"), tag
     )
     return texts, prediction["result"]
 
@@ -134,11 +135,63 @@ def test_keys_lead_into_nested_data(key: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(1.0, "1"), (0.5, "0.5"), (1e21, "1e+21"), (1e-7, "1e-7"), (123e18, "123000000000000000000"), (-0.0, "0")],
+    [
+        (1.0, "1"),
+        (0.5, "0.5"),
+        (1e21, "1e+21"),
+        (1e-7, "1e-7"),
+        (123e18, "1.23e+20"),
+        (9007199254740991.0, "9007199254740991"),
+        (-0.0, "0"),
+    ],
 )
 def test_numbers_are_shown_as_javascript_shows_them(value: float, shown: str) -> None:
     assert as_text(value) == shown
 
 
+@pytest.mark.parametrize("value", [2**53, -(2**53) - 1, 10**30, 12345678901234567168.0, 1e300])
+def test_numbers_that_are_not_exact_in_javascript_are_shown_as_their_json(value: float) -> None:
+    assert as_text([value]) == json.dumps(value)
+
+
 def test_words_stand_around_variables() -> None:
     assert fill_in("by $who, $none", {"who": ["a", 1]}) == "by a,1, undefined"
+
+
+SHOWN = {
+    "$a.": "Anna",
+    "$o.k.": "deep",
+    "$a.b": "dotted",
+    "($a)": "(Anna)",
+    "$a$b": "AnnaLyon",
+    "$$a": "$Anna",
+    "$a, $b.": "Anna, Lyon.",
+    "$n $f $t": "2024 1.5 true",
+    "$n": "2024",
+    "x$null y": "xnull y",
+    "$l": "x,y,1,,[object Object],",
+    "$l[1][0]": "y",
+    "$l[3].k x": "1 x",
+    "$l.length x": "5 x",
+    "$l[[0]] x": "undefined x",
+    "$l]0 x": "undefined x",
+    "$a[0] x": "A x",
+    "$smile.length $smile[2]": "3 a",
+    "$o x": "[object Object] x",
+    "x $.a y": "x undefined y",
+    "${a} x": "undefined x",
+    "$[a]": "Anna",
+    "$aé": "Annaé",
+    "$A": None,
+    "$a}": None,
+    "$l[9]": None,
+    "$null": None,
+}
+
+
+@pytest.mark.parametrize("template", SHOWN)
+def test_values_are_filled_in_as_seen_in_the_real_page(template: str) -> None:
+    data = {"a": "Anna", "b": "Lyon", "a.b": "dotted", "n": 2024, "f": 1.5, "t": True, "null": None}
+    data |= {"l": ["x", ["y", 1], None, {"k": 1}, ""], "o": {"k": "deep"}, "smile": "😀a"}
+    value = fill_in(template, data)
+    assert (None if value in (None, MISSING) else as_text(value)) == SHOWN[template]

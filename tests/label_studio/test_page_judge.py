@@ -1,17 +1,20 @@
-"""The page is the judge: Chromium and Label Studio's sanitiser against our reading of HTML and texts."""
+"""The page is the judge: Chromium and Label Studio's sources against our reading of HTML, texts and data."""
 
+import json
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
 from huggingface_ner.label_studio.documents import TextDocument
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.page_nodes import visit_page
-from tests.label_studio.judge import PageText, page_texts, prepare
+from huggingface_ner.label_studio.page_values import MISSING, as_text, fill_in
+from tests.label_studio.judge import PageText, page_texts, page_values, prepare
 
 DOCUMENTS = int(os.environ.get("JUDGED_DOCUMENTS", "500"))
 AT_A_TIME = 50
@@ -188,3 +191,43 @@ def test_our_text_nodes_are_the_pages(page: Page, documents: list[tuple[str, str
                     "globalOffsets": {"start": count, "end": count + len(text)},
                     "text": text,
                 }
+
+
+KEYS = ["a", "b", "a.b", "A", "0", "1", "", "length", "a[0]", "é", "{a}", "[0", ".a"]
+NUMBERS = st.one_of(
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([2**53 - 1, 2**53, -(2**53), 1e21, 1e20, 1e-6, 1e-7, -0.0, 10**30, 123456789.5]),
+)
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=3), st.sampled_from(["Anna 😀", "$a", "$& $1"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+DATA = st.dictionaries(st.sampled_from(KEYS), JSON, min_size=2)
+PATH = st.lists(
+    st.sampled_from(
+        ["a", "b", "A", "0", "1", "9", "01", ".", "..", "[", "]", "[0]", "[1]", "[a]", "{a}", "length"]
+    ),
+    min_size=1,
+    max_size=5,
+).map("".join)
+WORDS = st.sampled_from(["", " ", ", ", "-", "é", "$", "$ ", "(", ")", "\n", "😀", "by "])
+TEMPLATE = st.one_of(
+    PATH.map("${}".format), st.lists(st.one_of(PATH.map("${}".format), WORDS), min_size=1, max_size=5).map("".join)
+)
+ONE_VARIABLE = re.compile(r"\$[\w\[\].{}]+", re.ASCII)
+# Among words, we keep a full stop after a variable, and the page drops it.
+FULL_STOP = re.compile(r"\$[\w\[\].{}]*[\w\[\]{}]\.+(?![\w\[\].{}])", re.ASCII)
+
+
+@settings(SHOTS, max_examples=DOCUMENTS)
+@given(template=TEMPLATE, data=DATA)
+def test_we_read_the_data_as_the_page_does(page: Page, template: str, data: object) -> None:
+    assume(ONE_VARIABLE.fullmatch(template) or not FULL_STOP.search(template))
+    as_json = json.dumps(data)
+    value = fill_in(template, json.loads(as_json))
+    ours = "" if value is None or value is MISSING else as_text(value)
+    assert [ours] == page_values(page, [(template, as_json)])

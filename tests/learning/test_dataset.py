@@ -11,15 +11,15 @@ from huggingface_ner.learning.dataset import (
     MAX_HELD_OUT,
     held_out_tasks,
     label_windows,
-    learnable_spans,
     word_tags,
 )
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
-from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.windows import Windower
 
-SCHEME = TagScheme.bio(["PER", "LOC"])
+GROUPS = TagGroups.bio([["PER", "LOC"]])
+(SCHEME,) = GROUPS.schemes
 
 
 def _task_ids(count: int) -> list[str]:
@@ -68,7 +68,7 @@ def test_windows_teach_the_whole_of_a_long_text(tiny_model: Path) -> None:
     windower = Windower(load_tokenizer(tiny_model), 16)
     text = "Anna flew . " * 50
     spans = tuple(Span(match, match + 4, "PER") for match in range(0, len(text), 12))
-    dataset = label_windows([AnnotatedText("1", text, spans)], windower, SCHEME)
+    dataset = label_windows([AnnotatedText("1", text, spans)], windower, GROUPS)
     taught = [label for row in dataset["labels"] for label in row if label != IGNORED]
     assert len(dataset) > 5
     assert [SCHEME.names[label] for label in taught] == ["B-PER", "O", "O"] * 50
@@ -84,7 +84,7 @@ def test_what_is_left_out_is_counted(tiny_bert: Path, tmp_path: Path, on_disk: b
     )
     examples = [AnnotatedText("1", "Anna flew away", spans)] * 2
     left_out = LeftOut()
-    label_windows(examples, windower, SCHEME, tmp_path if on_disk else None, left_out)
+    label_windows(examples, windower, GROUPS, tmp_path if on_disk else None, left_out)
     assert left_out.regions == {
         ("inside", "PER"): 4,
         ("overlap", "PER"): 2,
@@ -99,13 +99,18 @@ def test_a_region_that_gets_no_word_is_counted(tiny_bert: Path) -> None:
     (tokenized,) = windower.tokenize(["Annaberg flew"])
     left_out = LeftOut()
     word_tags(tokenized, [Span(0, 4, "PER"), Span(4, 8, "LOC"), Span(8, 9, "PER")], SCHEME, left_out)
-    assert left_out.regions == {("shared_word", "LOC"): 1, ("no_word", "PER"): 1}
+    assert left_out.regions == {("shared_word", "LOC"): 1, ("no_word", "PER"): 1, ("part_of_word", "PER"): 1}
+    assert left_out.regions_left_out == 2
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10), st.sampled_from(["PER", "LOC", "DATE"]))))
-def test_every_span_is_learned_or_counted(places: list[tuple[int, int, str]]) -> None:
-    spans = [Span(start, start + length, label) for start, length, label in places]
+@pytest.mark.parametrize(
+    ("start", "end", "is_part"), [(0, 13, False), (0, 8, False), (0, 4, True), (4, 8, True), (0, 12, True)]
+)
+def test_a_region_that_is_learned_as_whole_words_is_counted(
+    tiny_bert: Path, start: int, end: int, is_part: bool
+) -> None:
+    (tokenized,) = Windower(load_tokenizer(tiny_bert), 40).tokenize(["Annaberg flew"])
     left_out = LeftOut()
-    kept = learnable_spans(spans, SCHEME.labels, left_out)
-    assert len(kept) + left_out.regions_left_out == len(spans)
-    assert kept == drop_overlaps(span for span in spans if span.label in SCHEME.labels)
+    word_tags(tokenized, [Span(start, end, "PER")], SCHEME, left_out)
+    assert left_out.regions == ({("part_of_word", "PER"): 1} if is_part else {})
+    assert left_out.regions_left_out == 0

@@ -7,15 +7,18 @@ import torch
 from transformers import PreTrainedModel
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.pretrained import load_model, load_tokenizer
+from huggingface_ner.engines.pretrained import load_model, load_tokenizer, tag_names
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.learning.head import replace_head
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.store.model_folder import check_can_save, save_model
-from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.loading import load_tagger, tagger_of_model
+from huggingface_ner.tagging.reading import Reading
+from huggingface_ner.tagging.tag_groups import TagGroups
+from huggingface_ner.tagging.transitions import count_weights
 from tests.tiny_models import save_tiny_model
 
 NAMES = ["Anna", "Kovács", "Zürich", "Paulo"]
@@ -57,6 +60,49 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
     assert seen == [(step, steps) for step in range(1, steps + 1)]
 
 
+def test_a_model_learns_parts_of_words(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
+    left_out = LeftOut()
+    examples = [
+        AnnotatedText(example.task_id, example.text.replace(" ", suffix, 1), example.spans)
+        for example, suffix in zip(EXAMPLES, [" ", "da ", "dan "] * 8, strict=True)
+    ]
+    model, tokenizer = fine_tune(
+        examples,
+        ["PER", "LOC"],
+        tiny_model,
+        Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
+        match_labels=lambda labels: {},
+        device="cpu",
+        left_out=left_out,
+    )
+    assert not left_out.regions
+    save_model(model, tokenizer, tmp_path / "model")
+    found = load_tagger(tmp_path / "model", device="cpu").find_spans([text.text for text in examples])
+    assert evaluate([text.spans for text in examples], found).overall.f1 > 0.9
+
+
+@pytest.mark.usefixtures("few_steps")
+@pytest.mark.parametrize("layers", [[["PER", "LOC"]], [["PER"], ["LOC"]]])
+def test_transitions_of_each_group_are_counted_and_saved(
+    layers: list[list[str]], tiny_bert: Path, tmp_path: Path
+) -> None:
+    texts = [
+        AnnotatedText("1", "Anna Kovács flew to Zürich .", (Span(0, 11, "PER"), Span(20, 26, "LOC"))),
+        AnnotatedText("2", "flew .", ()),
+    ]
+    trained = fine_tune(
+        texts, ["PER", "LOC"], tiny_bert, Hyperparameters(), match_labels=_same, layers=layers, device="cpu"
+    )
+    tags = {1: ["BIOOBO"], 2: ["BIOOOO", "OOOOBO"]}[len(layers)]
+    transitions = tuple(count_weights([of_text, "OO"]) for of_text in tags)
+    save_model(*trained, tmp_path / "model")
+    for model in (trained[0], load_model(tmp_path / "model")[0]):
+        reading = Reading.of_model(model)
+        assert reading.transitions == transitions
+        assert reading.tag_groups(tag_names(model)) == TagGroups.bio(layers, transitions)
+
+
 @pytest.mark.usefixtures("few_steps")
 def test_a_seed_repeats_a_training(tiny_bert: Path) -> None:
     def weights(seed: int) -> torch.Tensor:
@@ -73,21 +119,21 @@ def test_a_seed_repeats_a_training(tiny_bert: Path) -> None:
 def test_rows_of_the_head_are_copied_where_labels_agree(tmp_path: Path) -> None:
     model, _ = load_model(save_tiny_model(tmp_path, "bert", ("O", "B-PERSON", "I-PERSON", "B-LOC", "I-LOC")))
     old = _head(model).clone()
-    scheme = TagScheme.bio(["ORG", "PER", "LOC"])
-    assert replace_head(model, scheme, lambda labels: {"PERSON": "PER", "LOC": "LOC"}) == "classifier"
+    groups = TagGroups.bio([["ORG", "PER", "LOC"]])
+    assert replace_head(model, groups, lambda labels: {"PERSON": "PER", "LOC": "LOC"}) == "classifier"
     new = _head(model)
     assert new.shape == (7, 32)
-    rows = {name: row for row, name in enumerate(scheme.names)}
+    rows = {name: row for row, name in enumerate(groups.names)}
     for name, source in (("O", 0), ("B-PER", 1), ("I-PER", 2), ("B-LOC", 3), ("I-LOC", 4)):
         assert torch.equal(new[rows[name]], old[source])
     assert not (new[rows["B-ORG"]] == old[:, None]).all(-1).any()
-    assert model.config.id2label == dict(enumerate(scheme.names))
+    assert model.config.id2label == dict(enumerate(groups.names))
 
 
 def test_a_bioes_head_gives_its_rows_to_a_bio_one(tmp_path: Path) -> None:
     model, _ = load_model(save_tiny_model(tmp_path, "bert", ("O", "B-PER", "I-PER", "E-PER", "S-PER")))
     old = _head(model).clone()
-    replace_head(model, TagScheme.bio(["PER"]), _same)
+    replace_head(model, TagGroups.bio([["PER"]]), _same)
     assert torch.equal(_head(model), old[:3])
 
 

@@ -7,8 +7,8 @@ from transformers import PreTrainedModel
 
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer
 from huggingface_ner.learning.head import opens_inside, replace_head
-from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.loading import load_tagger
+from huggingface_ner.tagging.tag_groups import TagGroups
 from tests.tiny_models import save_tiny_model
 from tests.told_models import save_told_model
 
@@ -37,10 +37,28 @@ def _weights(model: PreTrainedModel) -> torch.Tensor:
 def test_rows_of_heads_with_other_names_are_copied(tmp_path: Path, tags: list[str], sources: list[int]) -> None:
     model, _ = load_model(save_tiny_model(tmp_path, "bert", tags))
     old = _weights(model).detach().clone()
-    replace_head(model, TagScheme.bio(["PER", "LOC"]), _same)
+    replace_head(model, TagGroups.bio([["PER", "LOC"]]), _same)
     assert [(old == row).all(-1).nonzero().flatten().tolist() for row in _weights(model)] == [
         [source] for source in sources
     ]
+
+
+def test_rows_of_grouped_heads_are_copied_label_by_label(tmp_path: Path) -> None:
+    model, _ = load_model(save_tiny_model(tmp_path, "bert", BIO))
+    plain = _weights(model).detach().clone()
+    groups = TagGroups.bio([["CLAIM", "LOC"], ["PER"], ["PER"]])
+    replace_head(model, groups, _same)
+    grouped = _weights(model).detach().clone()
+    rows = dict(zip(groups.names, grouped, strict=True))
+    for name, source in {"O": 0, "2/O": 0, "3/O": 0, "B-LOC": 3, "I-LOC": 4, "2/B-PER": 1, "3/I-PER": 2}.items():
+        assert torch.equal(rows[name], plain[source])
+    assert not (plain == rows["B-CLAIM"]).all(-1).any()
+    # back to one group, with the O of the group that has the most of its labels
+    grouped[:] += torch.arange(groups.size)[:, None]
+    with torch.no_grad():
+        _weights(model)[:] = grouped
+    replace_head(model, TagGroups.bio([["PER"]]), _same)
+    assert torch.equal(_weights(model), grouped[5:8])
 
 
 @pytest.mark.parametrize(("opening", "inside"), [("I-PER", True), ("B-PER", False)])
@@ -54,7 +72,7 @@ def test_a_head_shows_with_which_tag_it_opens_entities(tmp_path: Path, opening: 
 def test_the_new_begin_rows_of_an_iob1_head_come_from_its_inside_rows(tmp_path: Path) -> None:
     model, _ = load_model(save_tiny_model(tmp_path, "bert", BIO))
     old = _weights(model).detach().clone()
-    replace_head(model, TagScheme.bio(["PER", "LOC"]), _same, opens_inside=True)
+    replace_head(model, TagGroups.bio([["PER", "LOC"]]), _same, opens_inside=True)
     assert torch.equal(_weights(model), old[[0, 2, 2, 4, 4]])
 
 
@@ -64,7 +82,7 @@ def test_a_trained_head_says_how_it_is_read(tmp_path: Path) -> None:
     assert not opens_inside(model, tokenizer, [])
     # names that another head could not have
     labels = ["O", "B-side", "[PAD]"]
-    replace_head(model, TagScheme.bio(labels), None)
+    replace_head(model, TagGroups.bio([labels]), None)
     model.save_pretrained(tmp_path / "new")
     tokenizer.save_pretrained(tmp_path / "new")
     assert load_tagger(tmp_path / "new", device="cpu").labels == tuple(labels)

@@ -1,3 +1,5 @@
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,17 @@ def test_the_hash_is_of_texts_and_spans(tmp_path: Path) -> None:
         assert one.digest() != two.digest()
         one.add(AnnotatedText("9", "", (Span(0, 0, "PER"),)))
         assert one.digest() != two.digest()
+
+
+def test_only_spans_that_overlap_change_the_hash_of_release_0_2_0(tmp_path: Path) -> None:
+    # that release learned only one of two spans that overlap, so its versions are trained again
+    for number, (first, is_same) in enumerate([(Span(0, 4, "PER"), True), (Span(0, 8, "PER"), False)]):
+        spans = (first, Span(5, 8, "PER"))
+        with Spool(tmp_path / str(number)) as spool:
+            spool.add(AnnotatedText("1", "Anna Lee", spans))
+            taught = ["1", "Anna Lee", [(span.start, span.end, span.label) for span in spans]]
+            before = hashlib.sha256(json.dumps(taught).encode() + b"\n").hexdigest()
+            assert (spool.digest() == before) is is_same
 
 
 @given(st.text(st.characters(codec=None)))

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as st_numpy
 from numpy.typing import NDArray
 
 from huggingface_ner.tagging.decoding import TagScheme, decode
+from huggingface_ner.tagging.transitions import Weights
 
 SCHEMES = {
     "IO": ["O", "I-PER", "I-LOC"],
@@ -109,6 +110,52 @@ def test_the_path_is_the_best_of_all_legal_ones(names: str, data: st.DataObject)
         and all(scheme.transitions[pair] for pair in itertools.pairwise(path))
     )
     assert score == pytest.approx(np.exp(best / words), rel=1e-3)
+
+
+WEIGHTS = st.lists(st.integers(-32, 32).map(lambda number: number / 16), min_size=9, max_size=9).map(
+    lambda drawn: ((drawn[0], drawn[1], drawn[2]), (drawn[3], drawn[4], drawn[5]), (drawn[6], drawn[7], drawn[8]))
+)
+
+
+@given(WEIGHTS, _distributions(len(OURS.tags)))
+def test_the_path_with_weights_is_the_best_of_all_legal_ones(
+    weights: Weights, log_probabilities: NDArray[np.float32]
+) -> None:
+    scheme = TagScheme.bio(["PER", "LOC"], weights)
+    prefixes = ["OBI".index(prefix) for prefix, _ in scheme.tags]
+
+    def value(path: Sequence[int]) -> float:
+        gains = (weights[prefixes[before]][prefixes[after]] for before, after in itertools.pairwise(path))
+        return float(sum(log_probabilities[word, tag] for word, tag in enumerate(path)) + sum(gains))
+
+    best = max(
+        (
+            path
+            for path in itertools.product(range(len(scheme.tags)), repeat=len(log_probabilities))
+            if scheme.starts[path[0]] and all(scheme.transitions[pair] for pair in itertools.pairwise(path))
+        ),
+        key=value,
+    )
+    spans, score = decode(log_probabilities, scheme)
+    chosen = [scheme.ids["O", ""]] * len(log_probabilities)
+    for span in spans:
+        chosen[span.start] = scheme.ids["B", span.label]
+        chosen[span.start + 1 : span.end] = [scheme.ids["I", span.label]] * (span.end - span.start - 1)
+    assert value(chosen) == pytest.approx(value(best), abs=1e-4)
+    # the scores are those of the tags alone
+    assert score == pytest.approx(
+        np.exp(np.mean([log_probabilities[pair] for pair in enumerate(chosen)])), rel=1e-3
+    )
+
+
+def test_weights_decide_where_the_model_is_unsure_and_no_score_has_them() -> None:
+    unsure = _log([[2, 92, 2, 2, 2], [50, 2, 44, 2, 2]])
+    ((short,), _) = decode(unsure, OURS)
+    assert (short.start, short.end) == (0, 1)
+    ((long,), score) = decode(unsure, TagScheme.bio(["PER", "LOC"], ((0, 0, 0), (0, 0, 0.5), (0, 0, 0))))
+    assert (long.start, long.end) == (0, 2)
+    assert long.score == pytest.approx(0.92 * 0.44)
+    assert score == pytest.approx((0.92 * 0.44) ** 0.5)
 
 
 def test_a_spans_score_is_the_probability_that_it_ends_there() -> None:

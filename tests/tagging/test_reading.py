@@ -1,5 +1,6 @@
 """How heads of the Hub are read, the whole way: models that say what they are told."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from huggingface_ner.engines import hardware
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer
 from huggingface_ner.spans import Span
-from huggingface_ner.tagging.decoding import TagScheme
+from huggingface_ner.store.model_folder import save_model
 from huggingface_ner.tagging.engine_trials import prepare_engine
+from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.loading import load_prepared, load_tagger
 from huggingface_ner.tagging.reading import Reading
-from tests.told_models import SURE, save_told_model
+from huggingface_ner.tagging.tag_groups import TagGroups
+from tests.told_models import SURE, bio_tags, save_told_model
 
 CONLL = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
 CONLL_SORTED = ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O"]
@@ -103,13 +106,78 @@ def test_a_version_from_before_heads_said_how_they_are_read_is_strict(tmp_path: 
     (copy / "metrics.json").write_text("{}")
     assert load_tagger(folder, device="cpu").find_spans(["a b"]) == [[Span(2, 3, "LOC")]]
     assert load_tagger(copy, device="cpu").find_spans(["a b"]) != [[Span(2, 3, "LOC")]]
-    assert Reading.of_model(load_model(copy)[0]).scheme(CONLL) == TagScheme.bio(["LOC", "PER"])
+    assert Reading.of_model(load_model(copy)[0]).tag_groups(CONLL) == TagGroups.bio([["LOC", "PER"]])
+
+
+def test_weights_of_transitions_are_part_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
+    onnx = EnginePreference("onnx", "fp32", min_agreement=0.0)
+    told = [{"B-PER": 0.9, "O": 0.1}, {"O": 1.0}, {"O": 0.55, "I-PER": 0.45}, *[{"O": 1.0}] * 20]
+    folder = save_told_model(tmp_path / "model", CONLL, told)
+    config_file = folder / "config.json"
+    config = json.loads(config_file.read_text())
+    for transitions, end in ((None, 1), ((((0, 0, 0), (0, 0, 0.5), (0, 0, 0)),), 3)):
+        reading = Reading(tag_scheme="IOB2", transitions=transitions)
+        config_file.write_text(json.dumps({**config, "huggingface_ner": reading.saved()}))
+        assert Reading.of_model(load_model(folder)[0]) == reading
+        into = tmp_path / f"to-{end}"
+        prepare_engine(folder, preference=onnx, device="cpu", into=into)
+        for tagger in (load_tagger(folder, device="cpu"), load_prepared(folder, "cpu", onnx, into)):
+            assert tagger is not None
+            assert tagger.find_spans(["a b"]) == [[Span(0, end, "PER")]]
+
+
+def test_a_model_without_weights_can_be_read_by_older_releases() -> None:
+    assert Reading(tag_scheme="IOB2").saved() == {"tag_scheme": "IOB2", "word_rules": 2}
+
+
+NONE = [[0.0] * 3] * 3
+
+
+@pytest.mark.parametrize(
+    "transitions",
+    [[], "none", [NONE, NONE], [[]], [NONE[:2]], [[[0.0] * 2] * 3], [[[0.0, 0.0, float("nan")]] * 3]],
+)
+def test_weights_that_are_none_are_refused(tmp_path: Path, transitions: object) -> None:
+    model, _ = load_model(save_told_model(tmp_path, CONLL, ["O"]))
+    model.config.huggingface_ner = {"tag_scheme": "IOB2", "transitions": transitions}
+    with pytest.raises(ModelError, match=r"transitions.*newer version"):
+        Reading.of_model(model)
 
 
 def test_another_tools_head_is_read_by_its_names() -> None:
     reading = Reading(tag_scheme="IOB2")
-    assert reading.scheme(["O", "B-PER", "I-PER"]).strict
-    assert reading.scheme(["NONE", "PER"]).labels == ("PER",)
+    assert reading.tag_groups(["O", "B-PER", "I-PER"]).schemes[0].strict
+    assert reading.tag_groups(["NONE", "PER"]).labels == ("PER",)
+    counted = Reading(tag_scheme="IOB2", transitions=(((0, 0, 1), (0, 0, 1), (0, 0, 1)),))
+    for names in (["NONE", "PER"], ["O", "B-PER", "E-PER"]):
+        assert counted.tag_groups(names) == reading.tag_groups(names)
+
+
+def test_a_model_without_borders_inside_words_is_saved_as_older_releases_saved_it() -> None:
+    assert Reading(tag_scheme="IOB2").saved() == {"tag_scheme": "IOB2", "word_rules": 2}
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
+def test_borders_inside_words_are_saved_with_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
+    text, borders = "in Oslobb", InnerBorders(suffixes=("bb",))
+    told = bio_tags(text, [Span(3, 7, "LOC")])
+    folder = save_told_model(tmp_path / "model", ["O", "B-LOC", "I-LOC"], [*told, *["O"] * 20])
+    model, tokenizer = load_model(folder)[0], load_tokenizer(folder)
+    assert load_tagger(folder, device="cpu").find_spans([text]) == [[Span(3, 9, "LOC")]]
+    model.config.huggingface_ner = Reading(tag_scheme="IOB2", inner_borders=borders).saved()
+    save_model(model, tokenizer, tmp_path / "saved")
+    if engine == "onnx":
+        fp32 = EnginePreference("onnx", "fp32", min_agreement=0.0)
+        prepare_engine(tmp_path / "saved", preference=fp32, device="cpu", into=tmp_path / "into")
+        tagger = load_prepared(tmp_path / "saved", "cpu", fp32, tmp_path / "into")
+        assert tagger is not None
+    else:
+        tagger = load_tagger(tmp_path / "saved", device="cpu")
+    assert tagger.find_spans([text]) == [[Span(3, 7, "LOC")]]
 
 
 def test_a_model_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from huggingface_ner.engines.pretrained import load_tokenizer
+from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.windows import Windower
 
 
@@ -64,6 +65,40 @@ def test_words_of_any_text_are_ordered_and_apart(tiny_model: Path, text: str) ->
         assert end <= word[0] < word[1] <= len(text)
         end = word[1]
     assert sorted(set(tokenized.first_tokens)) == tokenized.first_tokens
+
+
+def test_the_parts_of_a_word_are_tokenized_as_if_they_stood_alone(tiny_model: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    windower = Windower(tokenizer, 40, inner_borders=InnerBorders(prefixes=("al",), suffixes=("bb", "b")))
+    text = "We flew alAnna to Zürichbb and Annabb."
+    (cut,) = windower.tokenize([text])
+    parts = ["We", "flew", "al", "Anna", "to", "Zürich", "b", "b", "and", "Anna", "b", "b", "."]
+    assert [text[start:end] for start, end in cut.words] == parts
+    (apart,) = Windower(tokenizer, 40).tokenize([" ".join(parts[:-1]) + "."])
+    decode = tokenizer.backend_tokenizer.decode
+    assert decode(cut.token_ids).replace(" ", "") == decode(apart.token_ids).replace(" ", "")
+    (whole,) = Windower(tokenizer, 40).tokenize([text])
+    unaffected = "We flew to Zürich."
+    assert windower.tokenize([unaffected]) == Windower(tokenizer, 40).tokenize([unaffected])
+    assert len(whole.words) < len(cut.words)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.one_of(st.sampled_from("abé東서😀\u0301\u00ad\n '."), st.characters(codec=None))))
+def test_parts_of_words_are_ordered_and_apart(tiny_model: Path, text: str) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    borders = InnerBorders(prefixes=("a", "b", "東", "é"), suffixes=("a", "ab", "서", ".", "'a"))
+    (whole,), (cut,) = (Windower(tokenizer, 40, inner_borders=each).tokenize([text]) for each in (None, borders))
+    end = 0
+    for start, stop in cut.words:
+        assert end <= start < stop
+        end = stop
+    assert len(cut.first_tokens) == len(cut.words)
+    assert sorted(set(cut.first_tokens)) == cut.first_tokens
+    # no word is lost, and none is joined
+    for start, stop in whole.words:
+        parts = [text[first:last] for first, last in cut.words if start <= first < stop]
+        assert "".join(parts) == text[start:stop]
 
 
 def test_windows_without_room_are_refused(tiny_bert: Path) -> None:

@@ -34,6 +34,32 @@ CASES = [
     ("«Amina» „Oslo“ ‚Lyon‘", ["Amina", "Oslo", "Lyon"]),
     ("Московский_Apple Москва.ru 5G", ["Московский", "Apple", "Москва", "G"]),
     ("张伟在北京工作, 在Google工作的Anna", ["张伟", "北京", "Google", "Anna"]),
+    (
+        "**Lyon** ~~Oslo~~ `Bern` [Rome](1) Lyon* Oslo① Bern⁽¹⁾",
+        ["Lyon", "Oslo", "Bern", "Rome", "Lyon", "Oslo", "Bern"],
+    ),
+    ("Dakar👨‍👩‍👧Oslo🇸🇳Lyon❤️Bern1️⃣Rome🏴󠁧󠁢󠁥󠁮󠁧󠁿Bo♥", ["Dakar", "Oslo", "Lyon", "Bern", "Rome", "Bo"]),
+    (
+        "2,5mg $5M 5°C 10km/h ½kg 2kg½ １０ｋｇ",
+        ["2,5", "mg", "$5", "5°C", "km/h", "½", "kg", "2", "kg", "１０", "ｋｇ"],
+    ),
+    ("#Lyon @lyon lyon.fr Lyon/Oslo Lyon–Oslo", ["#Lyon", "lyon", "lyon", "Lyon", "Oslo", "Lyon", "Oslo"]),
+    (
+        "Lyon|Oslo+Bern&Rome\\Bo…Lyon=Oslo~Bern·Rome",
+        ["Lyon", "Oslo", "Bern", "Rome", "Bo", "Lyon", "Oslo", "Bern", "Rome"],
+    ),
+    ("L'Oréal O'Neill Ankara’da AT&T C++ C#", ["L'Oréal", "O'Neill", "Ankara", "AT&T", "C++", "C#"]),
+    ("Dr.Smith U.S.A. U.S. H1N1 COVID-19 B12", ["Smith", "U.S.A.", "U.S", "H1N1", "COVID-19", "B"]),
+    ("\u200fLyon\u200f \u2067Oslo\u2069 \u202bBern\u202c", ["Lyon", "Oslo", "Bern"]),
+    ("Lyon\u2060, Oslo\u00ad Ber\u2060lin\u00ad\u2060🔥", ["Lyon", "Oslo", "Ber\u2060lin"]),
+    ("Lyon\x00Oslo\ufffcBern\ue000Rome\ufffdBo\u2028Lyon", ["Lyon", "Oslo", "Bern", "Rome", "Bo", "Lyon"]),
+    ("<b>Lyon</b>Oslo<br>Bern &lt;Rome&gt;", ["Lyon", "Oslo", "Bern", "Rome"]),
+    ("𝐋𝐲𝐨𝐧🔥 ⓁⓎⓄⓃ İzmir🔥 ﬁnland🔥", ["𝐋𝐲𝐨𝐧", "ⓁⓎⓄⓃ", "İzmir", "ﬁnland"]),
+    ("तमिल🔥 தமிழ்। क्षेत्र, ५००ग्राम ٥٠٠ملغ", ["तमिल", "தமிழ்", "क्षेत्र", "५००", "ग्राम", "٥٠٠", "ملغ"]),
+    (
+        "ⵜⵉⵡⵉⵏOslo ᏣᎳᎩOslo 東京2020Tokyo駅 ジョン・スミス氏",
+        ["ⵜⵉⵡⵉⵏ", "Oslo", "ᏣᎳᎩ", "Oslo", "東京", "2020", "Tokyo", "ジョン・スミス"],
+    ),
     ("Amina\u00a0Diallo\tOslo\r\nBern", ["Amina\u00a0Diallo", "Oslo\r\nBern"]),
 ]
 

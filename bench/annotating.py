@@ -1,0 +1,277 @@
+"""What annotating costs with our suggestions: an annotator who goes through a corpus, simulated.
+
+    python -m bench.annotating --corpus CORPUS --until 320 --seed 0
+
+CORPUS: as for bench.learning; its train.jsonl is annotated in order. Before each task, the annotator gets the
+suggestions of the current version, as Label Studio would get them from ``HuggingFaceNER.predict``, and corrects
+them. An entity that is missing costs one edit, one to delete costs one, and one to mend costs one: it overlaps an
+entity, and its borders or its label are wrong. An exact one costs nothing. So without suggestions, an entity costs
+1.0 edits.
+
+Versions are trained by ``train_version``, as the training job does it: some tasks are held out, engines are tried,
+and a version that is worse is refused. This happens after 10, 20, 40, 80 ... tasks. The service trains more often,
+after every START_TRAINING_EACH_N_UPDATES annotations, while the annotator goes on. So except for the minute that a
+training takes, its annotators have a version that is at least as new. Training at each doubling takes a fifth of
+the time; ``--each 10`` trains as often as the service does.
+
+Prints each stretch between 0, 10, 20, 40, 80 ... tasks, and draws the costs of the stretches. The seconds of a
+training are those from the annotation that starts it to suggestions by the new version, in this process. A service
+adds the debounce before a training, and ACTIVATION_DELAY after it.
+"""
+
+import argparse
+import json
+import logging
+import random
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from transformers.utils import logging as transformers_logging
+
+from bench.corpus import read_corpus
+from bench.cost_curve import draw_cost
+from bench.edits import Edits, count_edits
+from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.label_studio.documents import open_document
+from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.regions import read_spans
+from huggingface_ner.learning.fine_tuning import Hyperparameters
+from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.learning.spool import Spool
+from huggingface_ner.learning.training import Training, TrainingOptions
+from huggingface_ner.learning.version import train_version
+from huggingface_ner.model import HuggingFaceNER
+from huggingface_ner.settings import Settings
+from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.store.versions import ModelStore
+from huggingface_ner.tagging.loading import load_tagger
+from huggingface_ner.tagging.single_model import SingleModel
+
+FIRST_STRETCH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The tasks from the end of the stretch before to task ``to``, and what they cost."""
+
+    to: int
+    edits: Edits
+
+    def as_dict(self) -> dict[str, object]:
+        """Return ``to``, ``entities``, ``edits`` and ``cost``, and the edits by kind."""
+        return {"to": self.to, **_as_dict(self.edits)}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training after ``tasks`` tasks: how it ended, and the seconds from the annotation to the suggestions."""
+
+    tasks: int
+    outcome: Outcome
+    seconds: float
+
+
+class SimulatedProject:
+    """A project of a simulated Label Studio, with one text for each task.
+
+    labels: of its labelling config. baseline: suggests until the first version is published, if it has a head.
+    folder: for the texts and the versions; it must exist as long as the project is used.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], baseline: str | Path, settings: Settings, seed: int, folder: Path
+    ) -> None:
+        self._labels = "".join(f"<Label value={quoteattr(label)}/>" for label in labels)
+        self._config = f'<View><Labels name="label" toName="text">{self._labels}</Labels>'
+        self._config += '<Text name="text" value="$text"/></View>'
+        self._parsed = parse_labeling_config(self._config)
+        self._baseline = baseline
+        self._settings = settings
+        self._seed = seed
+        self._folder = folder
+        self._store = ModelStore(folder / "versions", settings.keep_versions)
+        self._annotated: list[AnnotatedText] = []
+        self._model = self._load(baseline, "baseline")
+
+    def suggest(self, text: str) -> list[Span]:
+        """Return the suggestions for a text; none while there is no model."""
+        if self._model is None:
+            return []
+        (prediction,) = self._model.predict([{"id": len(self._annotated), "data": {"text": text}}])
+        (text_object,) = self._parsed.objects
+        document = open_document(text_object, text)
+        return read_spans(prediction["result"], self._parsed.controls_for(text_object), document)
+
+    def annotate(self, text: AnnotatedText) -> None:
+        """Submit the right annotation of a text."""
+        self._annotated.append(text)
+
+    def train(self) -> Outcome:
+        """Train on all annotations, as the training job does, and suggest with the current version from then on.
+
+        Raises ModelError, TrainingError and OSError.
+        """
+        settings = self._settings
+        hyperparameters = Hyperparameters(
+            settings.learning_rate, settings.num_train_epochs, settings.weight_decay, self._seed
+        )
+        with Spool(self._folder / "texts.jsonl") as spool:
+            for text in self._annotated:
+                spool.add(text)
+            training = Training(
+                spool,
+                self._parsed.label_names,
+                self._parsed.match_labels,
+                self._baseline,
+                TrainingOptions(hyperparameters, device=settings.device),
+                report=lambda progress: None,
+            )
+            preference = settings.engine_preference
+            outcome = train_version(
+                training, self._store, f1_tolerance=settings.f1_tolerance, preference=preference
+            )
+        if outcome.version is not None:
+            self._model = self._load(self._store.folder(outcome.version), outcome.version)
+        return outcome
+
+    def _load(self, model: str | Path, version: str) -> HuggingFaceNER | None:
+        preference: EnginePreference = self._settings.engine_preference
+        try:
+            tagger = load_tagger(model, device=self._settings.device, preference=preference)
+        except ModelError:
+            if version != "baseline":
+                raise
+            return None
+        return HuggingFaceNER(
+            label_config=self._config, settings=self._settings, models=SingleModel(version, tagger)
+        )
+
+
+def annotate(
+    project: SimulatedProject,
+    texts: Sequence[AnnotatedText],
+    trains_at: Callable[[int], bool],
+    report: Callable[[Trained], object],
+) -> Iterator[Stretch]:
+    """Annotate texts in order, and yield the stretches; the last one ends with the last text.
+
+    trains_at: whether a training follows a number of annotated tasks. None follows the last task.
+    report: called after each training.
+    """
+    edits = Edits()
+    for done, text in enumerate(texts, start=1):
+        edits += count_edits(text.spans, project.suggest(text.text))
+        project.annotate(text)
+        if is_doubling(done) or done == len(texts):
+            yield Stretch(done, edits)
+            edits = Edits()
+        if done < len(texts) and trains_at(done):
+            started = time.perf_counter()
+            outcome = project.train()
+            project.suggest(texts[done].text)
+            report(Trained(done, outcome, time.perf_counter() - started))
+
+
+def is_doubling(tasks: int) -> bool:
+    """Whether a number of tasks is 10, 20, 40, 80 ..."""
+    doublings, rest = divmod(tasks, FIRST_STRETCH)
+    return not rest and doublings.bit_count() == 1
+
+
+def _as_dict(edits: Edits) -> dict[str, object]:
+    return {
+        "entities": edits.entities,
+        "edits": edits.total,
+        "cost": None if edits.cost is None else round(edits.cost, 4),
+        "missing": edits.missing,
+        "to_delete": edits.to_delete,
+        "to_mend": edits.to_mend,
+    }
+
+
+def _row(name: str, edits: Edits) -> str:
+    cost = "-" if edits.cost is None else f"{edits.cost:.2f}"
+    kinds = f"{edits.missing:8} {edits.to_delete:8} {edits.to_mend:8}"
+    return f"{name:>12} {edits.entities:9} {kinds} {edits.total:7} {cost:>6}"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def simulate(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
+    """Simulate an annotator, print each stretch, draw the curve, and return the result as ``--json`` prints it."""
+    texts = read_corpus(options.corpus, "train")
+    labels = sorted({span.label for text in texts for span in text.spans})
+    if options.shuffle:
+        random.Random(options.seed).shuffle(texts)
+    # ids as Label Studio gives them: by these, a training chooses what to hold out
+    tasks = [replace(text, task_id=str(number)) for number, text in enumerate(texts[: options.until], start=1)]
+    trained: list[Trained] = []
+    stretches: list[Stretch] = []
+    print(f"{'tasks':>12} {'entities':>9} {'missing':>8} {'deleted':>8} {'mended':>8} {'edits':>7} {'cost':>6}")
+    with TemporaryDirectory(prefix="bench-") as folder:
+        project = SimulatedProject(labels, options.baseline, settings, options.seed, Path(folder))
+        trains_at = is_doubling if options.each is None else lambda tasks: tasks % options.each == 0
+        for stretch in annotate(project, tasks, trains_at, trained.append):
+            print(_row(f"to {stretch.to}", stretch.edits), flush=True)
+            stretches.append(stretch)
+    total = sum((stretch.edits for stretch in stretches), Edits())
+    print(_row("all", total))
+    for training in trained:
+        outcome = training.outcome
+        print(f"trained after {training.tasks}: {outcome.status} after {training.seconds:.0f} s: {outcome.reason}")
+    draw_cost([(stretch.to, stretch.edits.cost) for stretch in stretches], options.picture)
+    print(f"the cost as a picture: {options.picture}")
+    seconds = [training.seconds for training in trained]
+    return {
+        **_as_dict(total),
+        "stretches": [stretch.as_dict() for stretch in stretches],
+        "trainings": [
+            {"tasks": one.tasks, "status": one.outcome.status, "seconds": round(one.seconds, 1)} for one in trained
+        ],
+        "seconds_to_suggestion": round(statistics.mean(seconds), 1) if seconds else None,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Simulate an annotator and print what it costs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, help="default: examples/news")
+    parser.add_argument("--until", type=_count, default=320, metavar="TASKS", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, help="of the trainings and of --shuffle")
+    parser.add_argument("--shuffle", action="store_true", help="annotate the tasks in a random order")
+    parser.add_argument(
+        "--each",
+        type=_count,
+        metavar="TASKS",
+        help="how often to train; default: at 10, 20, 40, 80 ...",
+    )
+    parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
+    parser.add_argument(
+        "--picture", type=Path, default=Path("results/annotating.svg"), help=".svg or .png; default: %(default)s"
+    )
+    parser.add_argument("--json", action="store_true", help="print, last, one object with all of it")
+    options = parser.parse_args(arguments)
+    result = simulate(options, Settings())
+    if options.json:
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    main()

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bench.bootstrap import Interval, count_spans, f1, paired_difference
+from huggingface_ner.scores import evaluate
+from huggingface_ner.spans import Span
+
+GOLD = [[Span(0, 4, "PER"), Span(5, 9, "LOC")], [], [Span(0, 3, "ORG")]]
+FOUND = [[Span(0, 4, "PER"), Span(5, 8, "LOC")], [Span(1, 2, "ORG")], [Span(0, 3, "ORG")]]
+
+
+def _counts(recall: float, texts: int = 300, seeds: int = 3) -> NDArray[np.int64]:
+    """Return counts of texts with two gold spans each, of which a share is found, and nothing else."""
+    correct = np.random.default_rng(7).binomial(2, recall, (seeds, texts))
+    return np.stack([correct, correct, np.full((seeds, texts), 2)], axis=-1)
+
+
+def test_f1_is_that_of_the_scores() -> None:
+    assert f1(count_spans(GOLD, FOUND)) == pytest.approx(evaluate(GOLD, FOUND).overall.f1)
+    assert f1(np.zeros((2, 5, 3), dtype=np.int64)).tolist() == [0.0, 0.0]
+
+
+def test_a_way_does_not_differ_from_itself() -> None:
+    assert paired_difference([(_counts(0.5), _counts(0.5))]) == Interval(0.0, 0.0, 0.0)
+
+
+def test_a_clear_difference_has_an_interval_above_zero() -> None:
+    better = paired_difference([(_counts(0.5), _counts(0.7))])
+    assert 0 < better.low < better.difference < better.high
+    assert better.difference == pytest.approx(f1(_counts(0.7)).mean() - f1(_counts(0.5)).mean())
+    assert str(better).endswith(" *")
+    worse = paired_difference([(_counts(0.7), _counts(0.5))])
+    assert worse.difference == pytest.approx(-better.difference)
+
+
+def test_a_difference_in_few_texts_is_not_sure() -> None:
+    first = _counts(0.5, texts=6, seeds=1)
+    second = first.copy()
+    second[0, 0, :2] = 2 - second[0, 0, :2]  # one text is read otherwise
+    unsure = paired_difference([(first, second)])
+    assert unsure.low <= 0 <= unsure.high
+    assert not str(unsure).endswith("*")
+
+
+def test_the_interval_is_as_wide_as_theory_says() -> None:
+    """With one seed, F1 of these counts is a mean over the texts of two thirds of a binomial share, nearly."""
+    first, second = _counts(0.0, texts=2_000, seeds=1), _counts(0.5, texts=2_000, seeds=1)
+    interval = paired_difference([(first, second)])
+    # F1 = 2c / (c + g) of the sums; by the delta method its deviation is 2g / (c + g)^2 times that of the mean c
+    deviation = 2 * 2 / (1 + 2) ** 2 * np.sqrt(0.5 / 2_000)
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * deviation, rel=0.1)
+
+
+def test_corpora_count_alike() -> None:
+    large, small = (_counts(0.5), _counts(0.7)), (_counts(0.5, texts=50), _counts(0.5, texts=50))
+    both = paired_difference([large, small])
+    assert both.difference == pytest.approx(paired_difference([large]).difference / 2)
+
+
+def test_other_texts_cannot_be_compared() -> None:
+    with pytest.raises(ValueError, match="same texts"):
+        paired_difference([(_counts(0.5), _counts(0.5, texts=299))])
