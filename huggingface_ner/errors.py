@@ -23,3 +23,10 @@ class UnavailableError(HuggingFaceNERError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ClientGoneError(HuggingFaceNERError):
+    """The client has disconnected and does not wait for the answer."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has disconnected")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from redis import RedisError
 
+from huggingface_ner.jobs.damaged_entries import is_damage
 from huggingface_ner.jobs.known_mentions import KnownMentions
 from huggingface_ner.jobs.queue import TrainingQueue, shared_queue
 from huggingface_ner.jobs.webhooks import handle_event
@@ -117,8 +118,9 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         served = self._models.model_for(self._project)
         names = config.match_labels(served.labels)
         tag = partial(served.tag, is_connected=self._is_connected)
+        reader = task_reader(self._settings, self._is_connected)
         known = self._known_mentions.in_project(self._project)
-        predictions = predict_tasks(tasks, config, names, task_reader(self._settings), tag, find_known=known.find)
+        predictions = predict_tasks(tasks, config, names, reader, tag, find_known=known.find)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -138,7 +140,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
             return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
         try:
             job = handle_event(self._queue, self._settings, received, received.project_id)
-        except RedisError as error:
+        except (RedisError, ValueError, KeyError, TypeError) as error:
+            if is_damage(error):
+                logger.error("project %d: %.40r is not counted: its entry is damaged", received.project_id, event)
+                return {**answer, "status": "error", "error": "the project's entry in the queue is damaged"}
             logger.error("project %d: %.40r is not counted: %s", received.project_id, event, error)
             return {**answer, "status": "error", "error": "the training queue does not answer"}
         self._note_mentions(event, data, received.project_id)

@@ -1,5 +1,6 @@
 """The settings: every environment variable with its type, default, description and checks."""
 
+import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,6 +12,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from huggingface_ner.engine_kinds import EnginePreference, EngineSetting, PrecisionSetting
 from huggingface_ner.errors import HuggingFaceNERError
+
+# Settings that may be in a file instead, which NAME_FILE names.
+SECRETS = ("basic_auth_pass", "label_studio_api_key", "redis_url")
+
+# What may contain a password in a URL, also in one that is not valid.
+_CREDENTIALS = re.compile(r"(?<=://).*@|^.*@|(?<=\?).*", re.DOTALL)
 
 
 class SettingsError(HuggingFaceNERError):
@@ -30,15 +37,19 @@ class Settings(BaseSettings):
     workers: int = Field(
         1, ge=1, description="number of server processes; each has its own copy of the models in memory"
     )
-    threads: int = Field(8, ge=1, description="number of requests that one process answers at the same time")
+    threads: int = Field(8, ge=1, description="number of predictions that one process makes at the same time")
     basic_auth_user: str | None = Field(
         None, description="user name of HTTP basic authentication, required on every route"
     )
     basic_auth_pass: SecretStr | None = Field(
         None, description="password of HTTP basic authentication; set both or neither"
     )
+    basic_auth_pass_file: Path | None = Field(None, description="file that contains `BASIC_AUTH_PASS`")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text or json; json: one JSON object for each event"
     )
     max_request_bytes: int = Field(
         100_000_000, ge=1_000, description="maximum size of a request; larger ones are answered with 413"
@@ -105,6 +116,7 @@ class Settings(BaseSettings):
     label_studio_api_key: SecretStr | None = Field(
         None, description="legacy token or personal access token; sent to `LABEL_STUDIO_HOST` only"
     )
+    label_studio_api_key_file: Path | None = Field(None, description="file that contains `LABEL_STUDIO_API_KEY`")
     allowed_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description='further hosts, separated by commas, from which texts with `valueType="url"` may be fetched; '
@@ -113,7 +125,9 @@ class Settings(BaseSettings):
     url_max_bytes: int = Field(
         10_000_000, ge=1, description="maximum size of a text that is fetched from a URL, in bytes"
     )
-    url_timeout: float = Field(10.0, gt=0, description="maximum time to fetch one text, in seconds")
+    url_timeout: float = Field(
+        10.0, gt=0, description="maximum time to fetch the texts of one request, in seconds"
+    )
     start_training_each_n_updates: int = Field(
         10,
         ge=0,
@@ -171,6 +185,19 @@ class Settings(BaseSettings):
         description="URL of the training queue's Redis, for separate `serve` and `worker` processes; none: "
         "`serve` also runs the queue and the worker",
     )
+    redis_url_file: Path | None = Field(None, description="file that contains `REDIS_URL`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secrets(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in SECRETS:
+            path = values.get(f"{name}_file")
+            if path is None:
+                continue
+            if values.get(name) is not None:
+                raise ValueError(f"{name.upper()} and {name.upper()}_FILE: set only one of them")
+            values = {**values, name: _read_secret(f"{name.upper()}_FILE", Path(path))}
+        return values
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -181,6 +208,13 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("label_studio_host", mode="after")
+    @classmethod
+    def _without_credentials(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError("must not contain credentials; LABEL_STUDIO_API_KEY is for these")
+        return value
 
     @field_validator("allowed_url_hosts", mode="before")
     @classmethod
@@ -254,5 +288,19 @@ def _message(detail: ErrorDetails) -> str:
     if detail["type"] == "string_pattern_mismatch" and field.examples:
         reason = f"not a valid value; an example: {field.examples[0]}"
     name = str(detail["loc"][0]).upper()
-    secret = isinstance(detail["input"], Mapping) or "PASS" in name or "KEY" in name
-    return f"{name}: {reason}" if secret else f"{name}={detail['input']}: {reason}"
+    given = str(detail["input"])
+    # REDIS_URL is a secret only if it contains a password; what is not a URL at all may be one
+    if isinstance(detail["input"], Mapping) or (name.lower() in SECRETS and "://" not in given):
+        return f"{name}: {reason}"
+    return f"{name}={_CREDENTIALS.sub('***', given)}: {reason}"
+
+
+def _read_secret(name: str, path: Path) -> str:
+    """Return the content of a file without the line ends at its end; raises ValueError, which names no content."""
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{name}={path}: cannot be read ({type(error).__name__}); check the path") from None
+    if not secret:
+        raise ValueError(f"{name}={path}: the file is empty")
+    return secret

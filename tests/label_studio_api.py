@@ -53,7 +53,8 @@ class LabelStudioApi:
 
     projects: labelling configs by project. tasks: each project's tasks, with annotations.
     model_versions: what each project shows. predictions: those given to it. backends, webhooks: of all projects.
-    status: answered to everything instead, if it is set. answering: cleared, tasks are not answered until set.
+    status: answered to everything instead, if it is set. redirects: likewise, a status and the host to go to.
+    answering: cleared, tasks are not answered until set.
     takes_predictions: if it has been released, how many more requests with predictions are answered.
     """
 
@@ -66,6 +67,7 @@ class LabelStudioApi:
         self.webhooks: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.status: int | None = None
+        self.redirects: tuple[int, str] | None = None
         self.answering = threading.Event()
         self.answering.set()
         self.takes_predictions = _Turnstile()
@@ -197,7 +199,11 @@ def serve_label_studio_api() -> Iterator[LabelStudioApi]:
             sent = json.loads(self.rfile.read(length)) if length else None
             status, body = api.answer(self.command, self.path, self.headers.get("Authorization", ""), sent)
             answer = json.dumps(body).encode()
-            self.send_response(status)
+            if api.redirects is not None:
+                self.send_response(api.redirects[0])
+                self.send_header("Location", f"{api.redirects[1]}{self.path}")
+            else:
+                self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

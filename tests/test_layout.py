@@ -16,6 +16,7 @@ STARTED = {
     "jobs.process": "tests/jobs/test_worker.py",
     "jobs.suggest": "tests/jobs/test_suggest.py",
     "server.gunicorn": "tests/server/test_gunicorn.py",
+    "server.gunicorn_worker": "tests/server/test_gunicorn_worker.py",
     "label_studio.base_class": "tests/server/test_gunicorn.py",
 }
 # Modules whose tests are in another folder, since what they do shows there: the test module that reaches them.

@@ -30,8 +30,7 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
 
     queue = TrainingQueue(connect(running_queue_url(settings)), settings)
     try:
-        projects = [options.project] if options.project is not None else queue.projects()
-        statuses = [queue.status(project_id) for project_id in projects]
+        statuses = queue.statuses(None if options.project is None else [options.project])
     except RedisError as error:
         raise QueueError(f"the training queue does not answer: {error}") from error
     if options.json:
@@ -42,6 +41,8 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
 
 def _status_line(status: dict[str, Any]) -> str:
     line = f"project {status['project']}: {status['state']}"
+    if status["state"] == "damaged":
+        return f"{line}: {status['reason']}"
     run, last = status.get("run"), status.get("last")
     if run:
         line += f", {run['phase']}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from redis import RedisError
+from redis.client import Pipeline
 
 from huggingface_ner.jobs.mention_changes import Position
 from huggingface_ner.jobs.mention_fills import MentionFills
@@ -104,6 +105,11 @@ class KnownMentions:
             logger.debug("project %d: its known mentions could not be read: %s", project_id, error)
         self._evict()
         return known
+
+    def ask_counts(self, pipeline: Pipeline, project_id: int) -> None:
+        """Queue the commands whose answers ``read_counts`` reads; none if annotations are not used."""
+        if self.store is not None:
+            self.store.ask_counts(pipeline, project_id)
 
     def note(self, project_id: int, changes: AnnotationChanges) -> None:
         """Store what an event has changed; raises RedisError."""

@@ -1,6 +1,7 @@
 """What processes read from the known mentions of a project in Redis; mention_store.py describes the keys."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,3 +80,16 @@ class Changes:
             return 0
         self.put.append(entry)
         return entry.size
+
+
+def read_counts(answers: Sequence[Any]) -> dict[str, int] | None:
+    """Return how many annotations of a project are known, and how many found no room; None if it has none.
+
+    answers: the answers of Redis to ``MentionStore.ask_counts``, each a value or an exception. What cannot be read
+    counts as none; the next use of the project's mentions mends it.
+    """
+    try:
+        stored, left_out = (int(answer or 0) for answer in answers)
+    except (ValueError, TypeError):
+        return None
+    return {"annotations": stored - left_out, "left_out": left_out} if stored else None

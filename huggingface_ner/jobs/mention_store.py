@@ -97,15 +97,10 @@ class MentionStore:
         """Return what has changed since a position; if nothing has, this takes one short answer of Redis."""
         return self._mend(project_id, lambda: self._changes(project_id, since))
 
-    def counts(self, project_id: int) -> Mapping[str, int] | None:
-        """Return how many annotations are known, and how many found no room; None if a project has none."""
-
-        def count() -> Mapping[str, int] | None:
-            stored: int = self._redis.hlen(self._key(project_id, "facts"))
-            left_out = self._totals(self._redis, project_id).left_out
-            return {"annotations": stored - left_out, "left_out": left_out} if stored else None
-
-        return self._mend(project_id, count)
+    def ask_counts(self, pipeline: Pipeline, project_id: int) -> None:
+        """Queue the commands whose answers ``read_counts`` reads."""
+        pipeline.hlen(self._key(project_id, "facts"))
+        pipeline.hget(self._key(project_id, "state"), "left_out")
 
     def last_change(self, project_id: int) -> int:
         """Return the number of a project's last change."""

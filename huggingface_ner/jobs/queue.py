@@ -28,7 +28,7 @@ again.
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -38,7 +38,9 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, TRAIN
+from huggingface_ner.jobs.damaged_entries import advice, is_damage
 from huggingface_ner.jobs.known_mentions import KnownMentions
+from huggingface_ner.jobs.mention_changes import read_counts
 from huggingface_ner.jobs.mention_fills import MentionFills
 from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
@@ -54,7 +56,7 @@ from huggingface_ner.jobs.runs import (
     wants_training,
 )
 from huggingface_ner.jobs.status import known_projects, project_status
-from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
+from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, read_suggestions
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -103,15 +105,19 @@ class TrainingQueue(Recounts):
             self._enqueue(FILL, project_id, f"mentions-{project_id}", result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
-            if self._redis.exists(self._lock(project_id)):
-                continue
-            state = self._state(project_id)
-            run = current_run(state)
-            if run is not None:
-                if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
-                    logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
-            elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
-                self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
+            with self._damaged.skipped(project_id, self._key(project_id)):
+                self._enqueue_training(project_id)
+
+    def _enqueue_training(self, project_id: int) -> None:
+        if self._redis.exists(self._lock(project_id)):
+            return
+        state = self._state(project_id)
+        run = current_run(state)
+        if run is not None:
+            if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
+                logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
+        elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
+            self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
         """Begin a run and acquire its lease; returns None if another run has it or no training is wanted."""
@@ -206,14 +212,48 @@ class TrainingQueue(Recounts):
 
     def status(self, project_id: int) -> dict[str, Any]:
         """Return the status of a project; see project_status."""
-        state, suggestions = self._state(project_id), self.suggestions.get(project_id)
-        status = project_status(project_id, state, suggestions, self._each)
-        mentions = self.mentions.store and self.mentions.store.counts(project_id)
-        return {**status, "known_mentions": mentions} if mentions else status
+        return self.statuses([project_id])[0]
+
+    def statuses(self, projects: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Return the status of each project, by default of all that have one, in one round trip to Redis.
+
+        It takes another to find the projects. An entry that cannot be read has the state "damaged", and a reason.
+        """
+        projects = self.projects() if projects is None else projects
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for project_id in projects:
+                pipeline.hgetall(self._key(project_id))
+                pipeline.hgetall(self.suggestions.key(project_id))
+                self.mentions.ask_counts(pipeline, project_id)
+            answers = pipeline.execute(raise_on_error=False)
+        each = len(answers) // max(len(projects), 1)
+        statuses = []
+        for number, project_id in enumerate(projects):
+            state, suggestions, *mentions = answers[number * each : (number + 1) * each]
+            status, counts = self._status(project_id, state, suggestions), read_counts(mentions)
+            statuses.append({**status, "known_mentions": counts} if counts else status)
+        return statuses
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""
         return known_projects(self._redis, self._key(""))
+
+    def _status(self, project_id: int, state: Any, suggestions: Any) -> dict[str, Any]:
+        """Return a status from two answers of Redis, each a hash or an exception."""
+        key = self._key(project_id)
+        try:
+            if isinstance(state, Exception):
+                raise state
+            key = self.suggestions.key(project_id)
+            if isinstance(suggestions, Exception):
+                raise suggestions
+            read = read_suggestions(suggestions)[0]
+            key = self._key(project_id)
+            return project_status(project_id, decoded(state), read, self._each)
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            return {"project": project_id, "state": "damaged", "updates": 0, "reason": advice(key, error)}
 
     def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""

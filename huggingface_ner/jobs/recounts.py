@@ -55,11 +55,12 @@ class Recounts(TrainingRequests):
         """Return the projects whose recount is due, in ascending order."""
         due = []
         for project_id in self._members(self._recounting):
-            state = decoded(self._redis.hgetall(self._key(project_id)))
-            if _requested(state) is None:  # the project has expired
-                self._redis.srem(self._recounting, project_id)
-            elif _is_due(state):
-                due.append(project_id)
+            with self._damaged.skipped(project_id, self._key(project_id)):
+                state = decoded(self._redis.hgetall(self._key(project_id)))
+                if _requested(state) is None:  # the project has expired
+                    self._redis.srem(self._recounting, project_id)
+                elif _is_due(state):
+                    due.append(project_id)
         return due
 
     def begin_recount(self, project_id: int) -> bool:

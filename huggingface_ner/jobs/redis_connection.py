@@ -1,6 +1,5 @@
 """The URL of the training queue's Redis, and connections to it."""
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.settings import Settings
+from huggingface_ner.jobs.damaged_entries import is_damage
+from huggingface_ner.settings import Settings, read_settings
 
 # Maximum seconds that the server waits for an answer of Redis: Label Studio allows a webhook one second in all.
 REDIS_TIMEOUT = 0.3
@@ -39,7 +39,7 @@ class CircuitBreaker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, RedisError):
+        if isinstance(error, RedisError) and not is_damage(error):  # damage concerns one key
             self._cooldown_until = time.monotonic() + COOLDOWN_SECONDS
 
 
@@ -48,7 +48,7 @@ class QueueError(HuggingFaceNERError):
 
 
 class UrlCredentials(CredentialProvider):
-    """The user and the password in REDIS_URL.
+    """The user and the password in REDIS_URL, or in the URL that REDIS_URL_FILE contains.
 
     RQ writes the connection's options into the command line of a job's process, which every user of the machine
     can read. This object replaces the password in the options, so the password does not appear there.
@@ -56,7 +56,7 @@ class UrlCredentials(CredentialProvider):
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """Return the password, or the user and the password."""
-        options = parse_url(os.environ["REDIS_URL"])  # type: ignore[no-untyped-call]
+        options = parse_url(str(read_settings().redis_url))  # type: ignore[no-untyped-call]
         user, password = options.get("username"), str(options["password"])
         return (password,) if user is None else (str(user), password)
 

@@ -11,7 +11,8 @@ from typing import Any
 from redis import Redis
 from redis.client import Pipeline
 
-from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
+from huggingface_ner.jobs.damaged_entries import DamagedEntries
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 from huggingface_ner.settings import Settings
 
 # Label Studio's switch "Start model training on annotation submission" sends START_TRAINING with each annotation,
@@ -21,6 +22,7 @@ from huggingface_ner.settings import Settings
 # of an annotation is dropped too, because nothing in the event says whether the switch or a click sent it. The
 # person has to click again.
 GRACE_SECONDS = 3.0
+MAX_ID_DIGITS = 20
 
 
 class TrainingRequests:
@@ -31,6 +33,7 @@ class TrainingRequests:
         self._each = settings.start_training_each_n_updates
         self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
         self._breaker = CircuitBreaker()
+        self._damaged = DamagedEntries()
 
     def count_updates(self, project_id: int, count: int, *, added: int = 0) -> str | None:
         """Count annotation updates; returns the id of the run that they start, or None.
@@ -120,7 +123,8 @@ class TrainingRequests:
                     pipeline.srem(self._holding, project_id)
                     self._put_request(pipeline, project_id, float(held_at))
 
-            self._change(request, key)
+            with self._damaged.skipped(project_id, key):
+                self._change(request, key)
 
     def _is_enough(self, updates: int, count: int, parked: object) -> bool:
         """Return whether the last ``count`` of a project's updates start a training."""
@@ -155,12 +159,18 @@ class TrainingRequests:
 
     def _members(self, key: str) -> list[int]:
         """Return the projects of a set, in ascending order."""
-        return sorted(int(member) for member in self._redis.smembers(key))
+        members = map(as_text, self._redis.smembers(key))
+        return sorted(int(member) for member in members if is_project_id(member))
 
 
 def run_id(project_id: int, number: int) -> str:
     """Return the id of a project's run, and of its job in RQ."""
     return f"train-{project_id}-{number}"
+
+
+def is_project_id(text: str) -> bool:
+    """Return whether a text in Redis is the id of a project; another program may have written something else."""
+    return text.isascii() and text.isdecimal() and len(text) < MAX_ID_DIGITS
 
 
 def is_held(state: Mapping[str, str]) -> bool:

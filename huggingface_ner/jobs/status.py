@@ -7,10 +7,13 @@ from typing import Any
 from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import as_text
-from huggingface_ner.jobs.requests import is_held
+from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
 from huggingface_ner.jobs.suggestion_marks import Suggestions
 from huggingface_ner.learning.progress import RunProgress
+
+# How many keys Redis looks at before it answers: usually all of them, so that one round trip finds all projects.
+KEYS_AT_A_TIME = 10_000
 
 
 def project_status(
@@ -34,13 +37,13 @@ def project_status(
     if updates_per_training:
         status["updates_until_training"] = updates_per_training - updates % updates_per_training
     if run is not None:
-        progress = json.loads(state.get("progress", json.dumps(RunProgress("starting").as_dict())))
+        progress = _object(state["progress"]) if "progress" in state else RunProgress("starting").as_dict()
         status["run"] = {"id": run.id, "began": run.began, **progress}
         status["waiting"] = held or int(state["asked"]) > run.answers
     if "parked" in state:
         status["reason"] = state["parked"]
     if "last" in state:
-        status["last"] = json.loads(state["last"])
+        status["last"] = _object(state["last"])
     if "webhook" in state:
         status["webhook"] = state["webhook"]
     if "labels_note" in state:
@@ -52,4 +55,13 @@ def project_status(
 
 def known_projects(redis: Redis, prefix: str) -> list[int]:
     """Return the projects whose hash is in Redis, in ascending order; each key is ``prefix`` and the id."""
-    return sorted(int(as_text(key).removeprefix(prefix)) for key in redis.scan_iter(f"{prefix}*"))
+    found = {as_text(key).removeprefix(prefix) for key in redis.scan_iter(f"{prefix}*", count=KEYS_AT_A_TIME)}
+    return sorted(int(name) for name in found if is_project_id(name))
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return the JSON object in a text; raises ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value

@@ -17,6 +17,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import SUGGEST
+from huggingface_ner.jobs.damaged_entries import DamagedEntries
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, RETRY_DELAYS
 
@@ -67,40 +68,44 @@ class SuggestionMarks:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
+        self._damaged = DamagedEntries()
         # a separate queue, so that trainings have priority
         self.rq = Queue(f"{prefix}:suggestions", connection=connection, serializer=JSONSerializer)
 
     def enqueue_due(self, versions: Mapping[int, str]) -> None:
         """Enqueue a job for each project whose suggestions are due."""
         for project_id, version in versions.items():
-            job_id = f"suggest-{project_id}"
-            if self.is_leased(project_id) or self.due(project_id, version) is None:
-                continue
-            if self.rq.get_job_position(job_id) is None:
-                self.rq.enqueue_call(
-                    SUGGEST,
-                    args=(project_id, version),
-                    timeout=SUGGEST_TIMEOUT,
-                    job_id=job_id,
-                    result_ttl=0,
-                    failure_ttl=3600,
-                    description=f"suggestions for project {project_id}",
-                )
+            with self._damaged.skipped(project_id, self.key(project_id)):
+                if not self.is_leased(project_id) and self.due(project_id, version) is not None:
+                    self._enqueue(project_id, version)
+
+    def _enqueue(self, project_id: int, version: str) -> None:
+        job_id = f"suggest-{project_id}"
+        if self.rq.get_job_position(job_id) is None:
+            self.rq.enqueue_call(
+                SUGGEST,
+                args=(project_id, version),
+                timeout=SUGGEST_TIMEOUT,
+                job_id=job_id,
+                result_ttl=0,
+                failure_ttl=3600,
+                description=f"suggestions for project {project_id}",
+            )
 
     def get(self, project_id: int) -> Suggestions | None:
         """Return the progress of a project's suggestions, or None before the first."""
-        return _read(self._redis.hgetall(self._key(project_id)))[0]
+        return read_suggestions(self._redis.hgetall(self.key(project_id)))[0]
 
     def tasks_added(self, project_id: int) -> None:
         """Note that tasks were added to a project."""
         with self._breaker, self._redis.pipeline() as pipeline:
-            pipeline.hincrby(self._key(project_id), "added", 1)
-            pipeline.expire(self._key(project_id), STATE_TTL)
+            pipeline.hincrby(self.key(project_id), "added", 1)
+            pipeline.expire(self.key(project_id), STATE_TTL)
             pipeline.execute()
 
     def due(self, project_id: int, version: str) -> Suggestions | None:
         """Return where to continue a version's suggestions, or None if they are complete or not due yet."""
-        known, added = _read(self._redis.hgetall(self._key(project_id)))
+        known, added = read_suggestions(self._redis.hgetall(self.key(project_id)))
         if known is None or known.version != version:
             return Suggestions(version=version, answers=added)
         if known.state != "running":
@@ -111,7 +116,7 @@ class SuggestionMarks:
 
     def put(self, project_id: int, suggestions: Suggestions) -> None:
         """Store the progress of a project's suggestions."""
-        key = self._key(project_id)
+        key = self.key(project_id)
         with self._redis.pipeline() as pipeline:
             pipeline.hset(key, "state", suggestions.model_dump_json())
             pipeline.expire(key, STATE_TTL)
@@ -137,7 +142,8 @@ class SuggestionMarks:
         with suppress(LockError):
             self._lock(project_id, holder).release()
 
-    def _key(self, project_id: int) -> str:
+    def key(self, project_id: int) -> str:
+        """Return the key of a project's hash."""
         return f"{self._prefix}:suggestions:{project_id}"
 
     def _lock(self, project_id: int, holder: str | None = None) -> Lock:
@@ -147,7 +153,8 @@ class SuggestionMarks:
         return lock
 
 
-def _read(fields: Mapping[bytes | str, bytes | str]) -> tuple[Suggestions | None, int]:
+def read_suggestions(fields: Mapping[bytes | str, bytes | str]) -> tuple[Suggestions | None, int]:
+    """Return the progress in a project's hash, if there is any, and how many times tasks were added."""
     texts = decoded(fields)
     state = texts.get("state")
     return Suggestions.model_validate_json(state) if state else None, int(texts.get("added", 0))

@@ -164,9 +164,21 @@ class LabelStudioClient:
 
     @cached_property
     def _sdk(self) -> LabelStudio:
+        # the SDK's own client would send the key along to wherever an answer redirects it
+        client = httpx.Client(timeout=ANSWER_TIMEOUT, event_hooks={"response": [self._refuse_redirect]})
         return LabelStudio(  # type: ignore[no-untyped-call]
-            base_url=self._host, api_key=self._key, timeout=ANSWER_TIMEOUT
+            base_url=self._host, api_key=self._key, timeout=ANSWER_TIMEOUT, httpx_client=client
         )
+
+    def _refuse_redirect(self, response: httpx.Response) -> None:
+        if response.has_redirect_location:
+            target = urlsplit(response.headers["Location"])
+            where = f"{target.scheme}://{target.hostname}" if target.hostname else "another path"
+            raise ClientError(
+                f"Label Studio at LABEL_STUDIO_HOST={self._host} redirects to {where}: set LABEL_STUDIO_HOST to "
+                "the address at which it answers, because the key is not sent across redirects",
+                retryable=False,
+            )
 
     @contextmanager
     def _errors(self, project_id: int) -> Iterator[None]:

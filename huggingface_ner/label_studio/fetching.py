@@ -16,8 +16,10 @@ from collections.abc import Iterable
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.label_studio.fetch_deadline import Deadline
 
 MAX_REDIRECTS = 5
 ANY_PUBLIC_HOST = "*"
@@ -61,28 +63,28 @@ class UrlFetcher:
 
     def __call__(self, url: str) -> str:
         """Return the text behind a URL, with its line ends unchanged; raises FetchError."""
-        deadline = time.monotonic() + self._timeout
-        is_ours = True  # False from the first redirect to another origin on
-        for _ in range(MAX_REDIRECTS + 1):
-            is_ours = is_ours and _origin(_split(url)) == self._label_studio_origin
-            headers = self._credentials(url, deadline) if is_ours else {}
-            response = self._request("GET", url, headers, deadline)
-            try:
-                if response.status not in (301, 302, 303, 307, 308):
-                    return self._text(response, url, deadline)
-                url = _redirected(url, response.headers.get("Location", ""))
-            finally:
-                response.close()
-        raise FetchError(f"{_host(url)}: it redirects more than {MAX_REDIRECTS} times")
+        with Deadline(self._timeout) as deadline:
+            is_ours = True  # False from the first redirect to another origin on
+            for _ in range(MAX_REDIRECTS + 1):
+                is_ours = is_ours and _origin(_split(url)) == self._label_studio_origin
+                headers = self._credentials(url, deadline) if is_ours else {}
+                response = self._request("GET", url, headers, deadline)
+                try:
+                    if response.status not in (301, 302, 303, 307, 308):
+                        return self._text(response, url, deadline)
+                    url = _redirected(url, response.headers.get("Location", ""))
+                finally:
+                    response.close()
+            raise FetchError(f"{_host(url)}: it redirects more than {MAX_REDIRECTS} times")
 
     def _request(
-        self, method: str, url: str, headers: dict[str, str], deadline: float, body: bytes | None = None
+        self, method: str, url: str, headers: dict[str, str], deadline: Deadline, body: bytes | None = None
     ) -> urllib3.BaseHTTPResponse:
         parts = _split(url)
         host = _host(url)
         address = self._checked_address(parts)
         port = _origin(parts)[2]
-        timeout = urllib3.Timeout(total=max(deadline - time.monotonic(), 0.001))
+        timeout = urllib3.Timeout(total=max(deadline.seconds_left, 0.001))
         pool: urllib3.HTTPConnectionPool
         if parts.scheme == "https":
             # the certificate must be for the host name, although the connection is to an address
@@ -90,8 +92,10 @@ class UrlFetcher:
             pool = urllib3.HTTPSConnectionPool(
                 address, port, timeout=timeout, server_hostname=name, assert_hostname=name
             )
+            pool.ConnectionCls = deadline.connections(HTTPSConnection)
         else:
             pool = urllib3.HTTPConnectionPool(address, port, timeout=timeout)
+            pool.ConnectionCls = deadline.connections(HTTPConnection)
         path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         try:
             return pool.urlopen(
@@ -125,7 +129,7 @@ class UrlFetcher:
             )
         return addresses[0]
 
-    def _text(self, response: urllib3.BaseHTTPResponse, url: str, deadline: float) -> str:
+    def _text(self, response: urllib3.BaseHTTPResponse, url: str, deadline: Deadline) -> str:
         host = _host(url)
         if response.status != 200:
             raise FetchError(f"{host}: it answers HTTP {response.status}")
@@ -135,14 +139,16 @@ class UrlFetcher:
                 content += chunk
                 if len(content) > self._max_bytes:
                     raise FetchError(f"{host}: the text is longer than URL_MAX_BYTES={self._max_bytes}")
-                if time.monotonic() > deadline:
-                    raise FetchError(f"{host}: the text takes longer than URL_TIMEOUT={self._timeout:g} s")
+            if deadline.is_over:
+                raise FetchError(f"{host}: the text takes longer than URL_TIMEOUT={self._timeout:g} s")
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            if deadline.is_over:
+                raise FetchError(f"{host}: the text takes longer than URL_TIMEOUT={self._timeout:g} s") from error
             raise FetchError(f"{host}: the text breaks off: {type(error).__name__}") from error
         # UTF-8 whatever the header says, as in the browser's fetch(url).text()
         return content.decode("utf-8-sig", "replace")
 
-    def _credentials(self, url: str, deadline: float) -> dict[str, str]:
+    def _credentials(self, url: str, deadline: Deadline) -> dict[str, str]:
         """Return the header for Label Studio's files, and none for its other routes."""
         if self._api_key is None or not self._is_file_route(url):
             return {}
@@ -158,7 +164,7 @@ class UrlFetcher:
         route = path.removeprefix(prefix)
         return path.startswith(prefix) and _FILE_ROUTE.match(route) is not None and not _WAY_UP.search(route)
 
-    def _access_token(self, deadline: float) -> str:
+    def _access_token(self, deadline: Deadline) -> str:
         """Exchange a personal access token for the short-lived one that requests carry."""
         url = f"{self._label_studio}/api/token/refresh/"
         body = json.dumps({"refresh": self._api_key}).encode()

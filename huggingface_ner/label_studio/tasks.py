@@ -2,14 +2,16 @@
 
 import base64
 import logging
+import math
+import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urljoin
 
-from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.errors import ClientGoneError, HuggingFaceNERError
 from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
@@ -19,6 +21,8 @@ from huggingface_ner.settings import Settings
 
 STORAGE_SCHEMES = ("s3://", "gs://", "azure-blob://", "azure_spi://")
 URLS_AT_A_TIME = 8
+# Seconds between two checks whether the client is still connected.
+POLL_INTERVAL = 0.25
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +35,21 @@ class TaskReader:
 
     fetch: returns the text behind a URL or raises FetchError; called only for objects with ``valueType="url"``.
     label_studio_host: the base of relative addresses, and the host that resolves storage URIs.
+    timeout: the time limit for all texts that ``documents_many`` fetches, in seconds.
+    is_connected: returns whether the client still waits for the tasks.
     """
 
-    def __init__(self, fetch: Callable[[str], str], label_studio_host: str) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[str], str],
+        label_studio_host: str,
+        timeout: float = math.inf,
+        is_connected: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._fetch = fetch
         self._host = label_studio_host
+        self._timeout = timeout
+        self._is_connected = is_connected
 
     def documents(self, task: object, config: LabelingConfig, left_out: LeftOut | None = None) -> TaskDocuments:
         """Return the documents of one task.
@@ -60,11 +74,33 @@ class TaskReader:
         return documents
 
     def documents_many(self, tasks: Sequence[object], config: LabelingConfig) -> list[TaskDocuments]:
-        """Return the documents of each task, in order; URLs are fetched several at a time."""
+        """Return the documents of each task, in order; URLs are fetched several at a time.
+
+        Tasks whose texts are not there in time are left out. Raises ClientGoneError.
+        """
         if not any(text_object.is_url for text_object in config.objects):
             return [self.documents(task, config) for task in tasks]
-        with ThreadPoolExecutor(URLS_AT_A_TIME, thread_name_prefix="fetch") as threads:
-            return list(threads.map(lambda task: self.documents(task, config), tasks))
+        threads = ThreadPoolExecutor(URLS_AT_A_TIME, thread_name_prefix="fetch")
+        try:
+            fetched = [threads.submit(self.documents, task, config) for task in tasks]
+            late = self._wait_for(fetched)
+            if late:
+                message = "%d of %d tasks: not labelled: their texts were not fetched within URL_TIMEOUT=%g s"
+                logger.warning(message, len(late), len(tasks), self._timeout)
+            return [future.result() if future not in late else [] for future in fetched]
+        finally:
+            # texts that are still being fetched end at their own time limit
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def _wait_for(self, fetched: Sequence[Future[TaskDocuments]]) -> Set[Future[TaskDocuments]]:
+        """Wait for tasks, and return those that are not there in time; raises ClientGoneError."""
+        until = time.monotonic() + self._timeout
+        left: Set[Future[TaskDocuments]] = set(fetched)
+        while left and time.monotonic() < until:
+            if not self._is_connected():
+                raise ClientGoneError
+            left = wait(left, min(POLL_INTERVAL, max(until - time.monotonic(), 0.0))).not_done
+        return left
 
     def _open(self, task: Mapping[str, Any], text_object: TextObject) -> Document:
         value = fill_in(text_object.template, task.get("data"))
@@ -102,9 +138,9 @@ class RememberingReader(TaskReader):
         return self._last[2]
 
 
-def task_reader(settings: Settings) -> TaskReader:
-    """Return a reader that fetches only URLs that the settings allow."""
-    return TaskReader(_fetcher(settings), settings.label_studio_host)
+def task_reader(settings: Settings, is_connected: Callable[[], bool] = lambda: True) -> TaskReader:
+    """Return a reader that fetches only URLs that the settings allow; see TaskReader."""
+    return TaskReader(_fetcher(settings), settings.label_studio_host, settings.url_timeout, is_connected)
 
 
 @lru_cache(maxsize=4)

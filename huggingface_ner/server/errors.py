@@ -5,13 +5,15 @@ import logging
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from huggingface_ner.errors import HuggingFaceNERError, UnavailableError
+from huggingface_ner.errors import ClientGoneError, HuggingFaceNERError, UnavailableError
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError
-from huggingface_ner.serving.batcher import ClientGoneError
 from huggingface_ner.settings import Settings
 
 # The status that nginx uses; only the log and the metrics see it.
 CLIENT_GONE = 499
+
+# The key of a WSGI environ under which our server puts the error that a request is refused with.
+REFUSAL = "huggingface_ner.refusal"
 
 # The field of each route's request that has the labelling config.
 CONFIG_FIELDS = {"/setup": "schema", "/predict": "label_config"}
@@ -25,6 +27,7 @@ class BadRequestError(HuggingFaceNERError):
 
 def install(app: Flask, settings: Settings) -> None:
     """Answer every error of the app's routes with ``{"error": ...}``, never with a traceback."""
+    app.before_request(_refuse)
 
     @app.errorhandler(BadRequestError)
     def bad_request(error: BadRequestError) -> Response:
@@ -65,6 +68,12 @@ def install(app: Flask, settings: Settings) -> None:
     def fault(error: Exception) -> Response:
         logger.error("request %s failed", g.request_id, exc_info=error)
         return _answer(500, f"internal error; the log has the reason under request id {g.request_id}")
+
+
+def _refuse() -> None:
+    refusal = request.environ.get(REFUSAL)
+    if refusal is not None:
+        raise refusal
 
 
 def _answer(status: int, message: str) -> Response:

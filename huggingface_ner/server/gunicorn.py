@@ -8,8 +8,11 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.config import Config
+from gunicorn.glogging import Logger as GunicornLogger
 
 from huggingface_ner.jobs.queue import open_queue
+from huggingface_ner.server.gunicorn_worker import Worker
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
@@ -36,6 +39,15 @@ def serve(settings: Settings) -> None:
         _Server(settings).run()
 
 
+class _Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
+    """Logs as all our processes do, not in gunicorn's own format."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -47,15 +59,22 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         options: dict[str, Any] = {
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
-            "threads": settings.threads,
-            "worker_class": "gthread",
+            "worker_class": Worker,
+            # what gunicorn would choose depends on what else is installed
+            "asgi_loop": "asyncio",
+            "http_parser": "python",
+            "asgi_lifespan": "off",
             "timeout": REQUEST_TIMEOUT,
             "control_socket_disable": True,
             "proc_name": "huggingface-ner",
             "loglevel": settings.log_level.lower(),
+            "logger_class": _Logger,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Callable[..., Any]:
-        return make_app(self._settings)
+        # imported here, for the reasons of make_app
+        from huggingface_ner.server.asgi import AsgiApp  # noqa: PLC0415
+
+        return AsgiApp(make_app(self._settings), self._settings)

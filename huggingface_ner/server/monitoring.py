@@ -45,7 +45,7 @@ def install(
         try:
             if project is not None:
                 return jsonify(queue.status(project))
-            return jsonify(projects=[queue.status(known) for known in queue.projects()])
+            return jsonify(projects=queue.statuses())
         except RedisError as error:
             raise NotReadyError(f"the training queue does not answer: {error}", RETRY_INTERVAL) from error
 

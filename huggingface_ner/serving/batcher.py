@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from huggingface_ner.engines.layouts import Size
-from huggingface_ner.errors import HuggingFaceNERError, UnavailableError
+from huggingface_ner.errors import ClientGoneError, UnavailableError
 from huggingface_ner.serving.batch_policy import BatchPolicy, WaitingRequest, moving_average
 from huggingface_ner.spans import TaggedText
 from huggingface_ner.tagging.tagger import PreparedText, Tagger, groups
@@ -37,10 +37,6 @@ logger = logging.getLogger(__name__)
 
 class OverloadedError(UnavailableError):
     """Too many texts are waiting; there should be room after ``retry_after`` seconds."""
-
-
-class ClientGoneError(HuggingFaceNERError):
-    """The client has disconnected and does not wait for the answer."""
 
 
 @dataclass(eq=False, slots=True)
@@ -156,7 +152,7 @@ class Batcher:
     def _collect(self, tagger: Tagger, group: _Group, is_connected: Callable[[], bool]) -> list[TaggedText]:
         while True:
             if not is_connected():
-                raise ClientGoneError("the client has disconnected")
+                raise ClientGoneError
             if group.done.wait(POLL_INTERVAL):
                 break
         if group.error is not None:

@@ -6,7 +6,7 @@ import pytest
 
 from huggingface_ner.label_studio.client import TASKS_AT_A_TIME, ClientError, LabelStudioClient, Project
 from huggingface_ner.settings import Settings
-from tests.label_studio_api import LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN, LabelStudioApi
+from tests.label_studio_api import LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN, LabelStudioApi, serve_label_studio_api
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
 
@@ -83,3 +83,16 @@ def test_a_label_studio_that_is_away_may_come_back(label_studio_api: LabelStudio
     with pytest.raises(ClientError, match="HTTP 418") as raised:
         _client(label_studio_api).labeling_config(7)
     assert not raised.value.retryable
+
+
+@pytest.mark.filterwarnings("ignore:The `parse_obj` method")
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("key", [LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN])
+def test_no_key_follows_a_redirect(label_studio_api: LabelStudioApi, key: str, status: int) -> None:
+    with serve_label_studio_api() as other:
+        label_studio_api.redirects = status, other.url
+        with pytest.raises(ClientError, match="set LABEL_STUDIO_HOST to the address") as raised:
+            _client(label_studio_api, key).project(7)
+        assert not raised.value.retryable
+        assert label_studio_api.requests
+        assert other.requests == []

@@ -93,6 +93,12 @@ def test_the_key_goes_to_label_studios_files_only(label_studio: _Server, other: 
         "/data/../api/b",
         "/data/%2e%2e/api/b",
         "/data/away",
+        "/api/current-user/token",
+        "/data/..%2fapi/current-user/token",
+        "/data/..\\api/current-user/token",
+        "//data/a",
+        "/x/data/a",
+        "/tasks/9/",
     ):
         label_studio.asked.clear()
         with suppress(FetchError):

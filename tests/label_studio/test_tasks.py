@@ -1,10 +1,13 @@
 import base64
 import logging
+import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from huggingface_ner.errors import ClientGoneError
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
 from huggingface_ner.label_studio.tasks import TaskReader, task_reader
@@ -116,6 +119,48 @@ def test_an_odd_address_costs_its_task_alone(url: str, caplog: pytest.LogCapture
     reader = TaskReader(UrlFetcher("http://ls"), "http://ls")
     assert reader.documents({"id": 1, "data": {"t": url}}, _config('value="$t" valueType="url"')) == []
     assert "task 1: not labelled" in caplog.text
+
+
+class Silent:
+    """A host that answers nothing until the end of the test, except that one text is "Anna"."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
+        self.asked = 0
+
+    def __call__(self, url: str) -> str:
+        self.asked += 1
+        if url.endswith("/Anna"):
+            return "Anna"
+        self.end.wait(60)
+        raise FetchError("example.org: it does not answer")
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    host = Silent()
+    yield host
+    host.end.set()
+
+
+def test_the_time_limit_is_for_all_texts_of_a_request(silent: Silent, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    tasks = [{"id": n, "data": {"t": f"http://example.org/{'Anna' if n == 0 else n}"}} for n in range(24)]
+    reader = TaskReader(silent, "http://ls", timeout=0.3)
+    documents = reader.documents_many(tasks, _config('value="$t" valueType="url"'))
+    assert [len(found) for found in documents] == [1] + [0] * 23
+    assert silent.asked <= 9, "texts that have not begun are not fetched any more"
+    assert caplog.messages == [
+        "23 of 24 tasks: not labelled: their texts were not fetched within URL_TIMEOUT=0.3 s"
+    ]
+
+
+def test_a_client_that_has_gone_ends_it(silent: Silent) -> None:
+    reader = TaskReader(silent, "http://ls", is_connected=lambda: silent.asked == 0)
+    tasks = [{"data": {"t": "http://example.org/1"}}] * 24
+    with pytest.raises(ClientGoneError):
+        reader.documents_many(tasks, _config('value="$t" valueType="url"'))
+    assert silent.asked <= 9
 
 
 def test_nested_json_costs_its_task_alone() -> None:

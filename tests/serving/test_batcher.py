@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from huggingface_ner.engine_kinds import TORCH_FP32
 from huggingface_ner.engines.engine import Engine
 from huggingface_ner.engines.layouts import Layout, Packed, Padded, Size
+from huggingface_ner.errors import ClientGoneError
 from huggingface_ner.serving import batcher as batcher_module
 from huggingface_ner.serving.batch_policy import MIN_SHARED_BUDGET
-from huggingface_ner.serving.batcher import TEXTS_PER_GROUP, Batcher, ClientGoneError, OverloadedError
+from huggingface_ner.serving.batcher import TEXTS_PER_GROUP, Batcher, OverloadedError
 from huggingface_ner.tagging.loading import load_tagger
 from huggingface_ner.tagging.tagger import Tagger
 

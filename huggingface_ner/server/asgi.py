@@ -1,0 +1,110 @@
+"""The ASGI app around the Flask app: it reads each request completely, and then gives it a thread of its lane.
+
+A request that cannot be read or finds its lane full is refused by the Flask app too, so that credentials are
+checked, metrics count it, and the error looks like every other.
+"""
+
+import asyncio
+import io
+import sys
+import threading
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import run_wsgi_app
+
+from huggingface_ner.errors import UnavailableError
+from huggingface_ner.server.client_connection import IS_CONNECTED
+from huggingface_ner.server.errors import REFUSAL
+from huggingface_ner.server.lanes import Lanes
+from huggingface_ner.server.request_bodies import Bodies, DisconnectedError, Receive
+from huggingface_ner.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+class AsgiApp:
+    """Answers HTTP requests of an ASGI server with a WSGI app."""
+
+    def __init__(self, app: "WSGIApplication", settings: Settings) -> None:
+        self._app = app
+        self._bodies = Bodies(settings.max_request_bytes)
+        self._lanes = Lanes(settings.threads)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; nothing is sent to a client that has disconnected."""
+        environ = _environ(scope)
+        with suppress(DisconnectedError):
+            try:
+                async with self._bodies.read(receive, int(environ.get("CONTENT_LENGTH") or 0)) as body:
+                    environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+                    status, headers, content = await self._answer(environ, len(body), receive)
+            except (HTTPException, UnavailableError) as refusal:
+                # in the event loop's thread: a refusal never waits for anything
+                environ |= {REFUSAL: refusal, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
+                status, headers, content = _call(self._app, environ)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, environ: "WSGIEnvironment", size: int, receive: Receive) -> Answer:
+        """Answer a request in a thread of its lane; raises DisconnectedError if it is not needed any more."""
+        gone = threading.Event()
+        environ[IS_CONNECTED] = lambda: not gone.is_set()
+        answer = asyncio.ensure_future(
+            self._lanes.run(environ["PATH_INFO"], size, partial(_call, self._app, environ))
+        )
+        # after the body, an ASGI server has one thing left to say: that the client has disconnected
+        disconnected = asyncio.ensure_future(receive())
+        try:
+            await asyncio.wait((answer, disconnected), return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise DisconnectedError
+            return answer.result()
+        finally:
+            gone.set()
+            for future in (answer, disconnected):
+                future.cancel()
+
+
+def _call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
+    pieces, status, headers = run_wsgi_app(app, environ, buffered=True)
+    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return int(status.split(" ", 1)[0]), encoded, b"".join(pieces)
+
+
+def _environ(scope: Scope) -> "WSGIEnvironment":
+    """Return the environ of a request (PEP 3333) but for its body."""
+    server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": str(server[0]),
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": str(client[0]),
+        "REMOTE_PORT": str(client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+    }
+    for encoded, value in scope["headers"]:
+        name = encoded.decode("latin-1").upper().replace("-", "_")
+        key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+        text = value.decode("latin-1")
+        environ[key] = f"{environ[key]},{text}" if key in environ else text
+    return environ

@@ -1,0 +1,147 @@
+"""gunicorn's worker process: an event loop that reads all requests, with limits for stalled connections.
+
+It is gunicorn's ASGI worker with four changes: a connection has limited time for the head of its first request,
+there is a maximum number of connections, gunicorn's own errors are JSON, and stalled connections do not delay a
+stop.
+"""
+
+import asyncio
+import json
+import os
+import resource
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.workers.gasgi import ASGIWorker
+
+# Seconds for the line and the headers of a connection's first request; later ones have gunicorn's keepalive, 2.
+HEAD_TIMEOUT = 10.0
+# Maximum number of connections of one process. One more closes the one that has been read for longest.
+MAX_CONNECTIONS = 4_096
+# Files that the process needs besides its connections.
+OTHER_FILES = 256
+# Seconds that a stopping worker waits for requests that are not complete.
+STOP_READING = 2.0
+POLL_INTERVAL = 0.1
+
+
+class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
+    """One connection."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the time limit, and make room if there are too many connections."""
+        super().connection_made(transport)
+        reading = self.worker.reading
+        reading[self] = None
+        self._head_timer = self.worker.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
+        if self.worker.nr_conns > self.worker.max_connections:
+            next(iter(reading)).close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_timer()
+        self.worker.reading.pop(self, None)
+        super().connection_lost(exc)
+
+    def close(self) -> None:
+        """Close the connection, if it is open; a request that is not complete gets no answer."""
+        self._close_transport()
+        self._request_ready.set()  # wakes the task that waits for a request; it ends, because _closed is set
+
+    def _on_headers_complete(self) -> bool:
+        self._stop_timer()
+        return bool(super()._on_headers_complete())
+
+    def _on_message_complete(self) -> None:
+        self.worker.reading.pop(self, None)
+        super()._on_message_complete()
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        return False  # RFC 9110: a server may ignore an upgrade
+
+    def _head_is_late(self) -> None:
+        self._send_error_response(408, f"the request's headers were not complete after {HEAD_TIMEOUT:.0f} seconds")
+        self.close()
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+
+    def _send_error_response(
+        self, status: int, message: str, extra_headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """Answer a request that does not reach the app; overrides gunicorn's text."""
+        body = json.dumps({"error": message, "request_id": uuid.uuid4().hex[:12]}).encode()
+        headers = [
+            *extra_headers,
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close"),
+        ]
+        head = f"HTTP/1.1 {status} {self._get_reason_phrase(status)}\r\n"
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        self._safe_write(f"{head}{lines}\r\n".encode("latin-1") + body)
+
+
+class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
+    """The worker; ``reading``: connections whose request is not complete, the oldest first."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reading: dict[Protocol, None] = {}
+        self.alive = True
+        self.max_connections = max(_raise_file_limit() - OTHER_FILES, OTHER_FILES)
+        self._stopping = asyncio.Event()
+
+    def handle_exit_signal(self) -> None:
+        """Stop, after the requests that are complete have been answered."""
+        super().handle_exit_signal()
+        self._stopping.set()
+
+    def handle_quit_signal(self) -> None:
+        """Stop at once."""
+        super().handle_quit_signal()
+        self._stopping.set()
+
+    async def _serve(self) -> None:
+        """Serve until a signal or the end of the parent; overrides gunicorn's, which has a backlog of 100."""
+        servers = [
+            await self.loop.create_server(lambda: Protocol(self), sock=each.sock, backlog=self.cfg.backlog)
+            for each in self.sockets
+        ]
+        while self.alive and os.getppid() == self.ppid:
+            self.notify()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), 1.0)
+        self.alive = False
+        for server in servers:
+            server.close()
+        await self._wait_for_connections()
+
+    async def _wait_for_connections(self) -> None:
+        started = self.loop.time()
+        while self.nr_conns and not self._quick_shutdown:
+            waited = self.loop.time() - started
+            if waited > self.cfg.graceful_timeout:
+                self.log.warning("%d requests were not answered before the end", self.nr_conns)
+                break
+            if waited > STOP_READING:
+                for connection in list(self.reading):
+                    connection.close()
+            self.notify()
+            await asyncio.sleep(POLL_INTERVAL)
+
+
+def _raise_file_limit() -> int:
+    """Allow this process as many open files as it may need, and return how many it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)

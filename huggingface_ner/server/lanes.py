@@ -1,0 +1,106 @@
+"""The threads that answer requests: each kind of request has a lane with threads of its own.
+
+So a kind of request that takes long, for example many predictions, never keeps another kind waiting.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from typing import TypeVar
+
+from huggingface_ner.errors import UnavailableError
+
+# Threads of every lane except that of the predictions. Its requests wait for Redis, a disk or a model's loading.
+SHORT_THREADS = 4
+# Maximum number of requests of a lane that wait for a thread, and the maximum seconds that one waits. Label Studio
+# waits 100 seconds for a prediction.
+MAX_WAITING = 1_000
+MAX_WAIT = 30.0
+# Predictions with longer bodies, in bytes, get at most BULK_SHARE of the threads; the others are for annotators.
+BULK_BYTES = 64_000
+BULK_SHARE = 0.5
+# Seconds after which a refused request may come again.
+RETRY_AFTER = 5.0
+
+Answer = TypeVar("Answer")
+
+
+class LaneFullError(UnavailableError):
+    """Too many requests of one kind wait."""
+
+
+class Lane:
+    """Threads for one kind of request, and the requests that wait for them. Used by one event loop.
+
+    name: what the threads are called, and what a refusal says is too many.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._name = name
+        self._waiting = 0
+        self._free = asyncio.Semaphore(threads)
+        self._free_for_bulk = asyncio.Semaphore(math.ceil(BULK_SHARE * threads))
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def run(self, answer: Callable[[], Answer], *, is_bulk: bool) -> Answer:
+        """Call ``answer`` in a thread and return its result; raises LaneFullError.
+
+        If this is cancelled before a thread is free, ``answer`` is not called.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise LaneFullError(f"{self._waiting} {self._name} wait already; try again later", RETRY_AFTER)
+        with ExitStack() as taken:
+            self._waiting += 1
+            try:
+                async with asyncio.timeout(MAX_WAIT):
+                    for free in (self._free_for_bulk, self._free) if is_bulk else (self._free,):
+                        await free.acquire()
+                        taken.callback(free.release)
+            except TimeoutError:
+                message = f"no thread was free for {MAX_WAIT:.0f} seconds: too many {self._name}; try again later"
+                raise LaneFullError(message, RETRY_AFTER) from None
+            finally:
+                self._waiting -= 1
+            return await self._run_in_thread(answer, taken.pop_all())
+
+    async def _run_in_thread(self, answer: Callable[[], Answer], taken: ExitStack) -> Answer:
+        """Call ``answer`` in a thread; ``taken`` is free again when it has ended, also if nobody waits for it."""
+        loop = asyncio.get_running_loop()
+        future = self._threads.submit(answer)
+
+        def give_back(_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed: the process ends
+                loop.call_soon_threadsafe(taken.close)
+
+        future.add_done_callback(give_back)
+        return await asyncio.wrap_future(future)
+
+
+class Lanes:
+    """A lane for each kind of request.
+
+    threads: of the lane of the predictions.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._predictions = Lane("predictions", threads)
+        self._pages = Lane("requests for pages", SHORT_THREADS)
+        probes = Lane("probes", SHORT_THREADS)
+        self._lanes = {
+            "/predict": self._predictions,
+            "/": probes,
+            "/health": probes,
+            "/ready": probes,
+            "/setup": Lane("setups", SHORT_THREADS),
+            "/webhook": Lane("webhooks", SHORT_THREADS),
+        }
+
+    async def run(self, path: str, size: int, answer: Callable[[], Answer]) -> Answer:
+        """Call ``answer`` in a thread of the path's lane; raises LaneFullError.
+
+        size: of the request's body, in bytes.
+        """
+        lane = self._lanes.get(path, self._pages)
+        return await lane.run(answer, is_bulk=lane is self._predictions and size > BULK_BYTES)

@@ -1,0 +1,132 @@
+"""Garbage in one project's entries in Redis: the other projects are shown and trained."""
+
+import logging
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError
+
+from huggingface_ner.jobs.damaged_entries import is_damage
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.label_studio.events import START_TRAINING
+from huggingface_ner.model import HuggingFaceNER
+from huggingface_ner.settings import Settings
+
+PROJECT = "huggingface-ner:finetuned_model:project:7"
+SUGGESTIONS = "huggingface-ner:finetuned_model:suggestions:7"
+Harm = Callable[[Redis], object]
+
+
+def _field(name: str, value: str) -> Harm:
+    return lambda redis: redis.hset(PROJECT, name, value)
+
+
+def _other_type(key: str) -> Harm:
+    def harm(redis: Redis) -> None:
+        redis.delete(key)
+        redis.set(key, "x")
+
+    return harm
+
+
+HARMS: dict[str, Harm] = {
+    **{name: _field(name, "x") for name in ("updates", "asked", "run", "last", "recounts", "surplus")},
+    "run of another form": _field("run", "[]"),
+    "last of another form": _field("last", "[]"),
+    "progress of another form": lambda redis: redis.hset(
+        PROJECT, mapping={"run": '{"id":"a","project_id":7,"answers":1,"began":1.0}', "progress": "7"}
+    ),
+    "no UTF-8": lambda redis: redis.hset(PROJECT, "updates", b"\xff"),
+    "project of another type": _other_type(PROJECT),
+    "suggestions of another type": _other_type(SUGGESTIONS),
+    "suggestions of another form": lambda redis: redis.hset(SUGGESTIONS, "state", "x"),
+}
+
+
+@pytest.fixture
+def queue(redis_url: str) -> TrainingQueue:
+    return TrainingQueue(connect(redis_url, timeout=10.0), Settings(start_training_each_n_updates=1))
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_damaged_entry_costs_its_project_alone(
+    queue: TrainingQueue, redis_url: str, harm: Harm, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    redis = connect(redis_url, timeout=10.0)
+    for project_id in (7, 8):
+        queue.request_training(project_id)
+        queue.request_recount(project_id)
+        redis.hset(f"huggingface-ner:finetuned_model:project:{project_id}", "asked_last", "0")
+        redis.hset(f"huggingface-ner:finetuned_model:project:{project_id}", "asked_first", "0")
+        redis.hset(f"huggingface-ner:finetuned_model:project:{project_id}", "recount_due", "0")
+    harm(redis)
+    for _ in range(3):
+        queue.enqueue_due()
+        queue.suggestions.enqueue_due({7: "v", 8: "v"})
+    jobs = {*queue.rq.job_ids, *queue.suggestions.rq.job_ids}
+    assert {"train-8-1", "count-8", "suggest-8"} <= jobs
+    damaged, sound = queue.statuses()
+    assert (damaged["project"], sound["project"], sound["state"]) == (7, 8, "waiting")
+    if damaged["state"] == "damaged":
+        assert "delete the key" in damaged["reason"]
+    assert len(caplog.messages) == len(set(caplog.messages)), "each is logged once"
+    assert all("project 7" in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_every_harm_is_seen_or_does_none(queue: TrainingQueue, redis_url: str, harm: Harm) -> None:
+    """A field that the status does not need may be garbage without being seen there."""
+    queue.request_training(7)
+    harm(connect(redis_url, timeout=10.0))
+    (status,) = queue.statuses([7])
+    assert status["state"] in ("damaged", "waiting")
+    assert queue.status(7) == status
+
+
+def test_webhooks_of_other_projects_are_counted(queue: TrainingQueue, redis_url: str) -> None:
+    _other_type(PROJECT)(connect(redis_url, timeout=10.0))
+    model = HuggingFaceNER(settings=Settings(), models=NoModels(), queue=queue)
+    refused = model.fit(START_TRAINING, {"project": {"id": 7}})
+    assert refused["error"] == "the project's entry in the queue is damaged"
+    assert "error" not in model.fit(START_TRAINING, {"project": {"id": 8}}), "the circuit breaker is closed"
+
+
+class NoModels:
+    def model_for(self, project_id: int | None) -> NoReturn:
+        raise AssertionError
+
+    def model_version(self, project_id: int | None, timeout: float) -> str:
+        return "baseline"
+
+
+def test_keys_of_others_are_not_projects(queue: TrainingQueue, redis_url: str) -> None:
+    redis = connect(redis_url, timeout=10.0)
+    for name in ("x", "7x", "-1", "\u0667", "1" * 5_000):
+        redis.hset(f"huggingface-ner:finetuned_model:project:{name}", "updates", 1)
+        redis.sadd("huggingface-ner:finetuned_model:wanting", name)
+    queue.request_training(8)
+    assert queue.projects() == [8]
+    queue.enqueue_due()
+
+
+def test_two_round_trips_show_all_projects(queue: TrainingQueue, redis_url: str) -> None:
+    redis = connect(redis_url, timeout=10.0)
+    for project_id in range(1, 201):
+        queue.request_training(project_id)
+    scans = scanned(redis)
+    assert len(queue.statuses()) == 200
+    assert scanned(redis) == scans + 1
+
+
+def scanned(redis: Redis) -> int:
+    return int(redis.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"])
+
+
+def test_what_says_that_redis_does_not_work_is_no_damage() -> None:
+    assert not is_damage(ReadOnlyError("You can't write against a read only replica."))
+    assert not is_damage(RedisConnectionError("x"))
