@@ -1,6 +1,5 @@
 """Known mentions in the real Label Studio: annotate one task, and open the next."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,10 +11,6 @@ from tests.e2e.studio import Project, Studio
 from tests.server.service import wait
 
 pytestmark = pytest.mark.e2e
-
-# Seconds from the end of a submission to the suggestion in the next task, with everything that Label Studio does
-# itself; the service alone takes milliseconds.
-MAX_SECONDS = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +35,7 @@ def test_the_first_annotation_is_suggested_in_the_next_task(studio: Studio, two_
     )
     assert in_text(text, only_prediction(project.open(first))["result"]) == [("Ada", "PER")]
     annotation = project.submit(first, [region(text, "Quux Industries", "ORG")])
-    begin = time.monotonic()
-    found = only_prediction(project.open(second))
-    assert time.monotonic() - begin < MAX_SECONDS
+    found = only_prediction(project.open(second))  # at once: Label Studio requests each suggestion only once
     assert in_text("😀 Quux Industries and Quux Industriesx", found["result"]) == [("Quux Industries", "ORG")]
     assert found["model_version"] == project.backend()["model_version"], "the model is the same"
     stream = project.next()
