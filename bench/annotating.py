@@ -182,6 +182,7 @@ class SimulatedProject:
                 self._baseline,
                 TrainingOptions(hyperparameters, device=settings.device),
                 report=lambda progress: None,
+                layers=self._parsed.layers,
             )
             preference = settings.engine_preference
             outcome = train_version(

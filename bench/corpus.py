@@ -19,7 +19,9 @@ NEWS = Path(__file__).resolve().parent.parent / "examples" / "news"
 def read_corpus(corpus: Path | None, part: str) -> list[AnnotatedText]:
     """Return the texts of a corpus's "train", "dev" or "test"; without one, all of examples/news each time."""
     if corpus is not None:
-        rows = map(json.loads, (corpus / f"{part}.jsonl").read_text(encoding="utf-8").splitlines())
+        # not splitlines: a text may contain other line separators, such as U+2028
+        lines = (corpus / f"{part}.jsonl").read_text(encoding="utf-8").split("\n")
+        rows = [json.loads(line) for line in lines if line.strip()]
         return [
             AnnotatedText(
                 str(row["id"]), row["text"], tuple(Span(s["start"], s["end"], s["label"]) for s in row["spans"])

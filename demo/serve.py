@@ -32,9 +32,10 @@ READY = """
   Label Studio  {label_studio}
   sign in as    {user}
   password      {password}
+  how it learns {backend}/projects/{project}
 
   1. Open the project "{title}" and click Label All Tasks. Mark the entities (keys 1 to 4 choose a label), submit.
-  2. After every ten annotations the backend trains. How far it is: {backend}/training?project={project}
+  2. After every ten annotations the backend trains. How far it is, and how good: {backend}/projects/{project}
   3. From then on tasks come with suggestions, to be submitted or mended. They refresh by themselves after each
      training, and the label stream offers the tasks first that the model is least certain of.
 

@@ -72,23 +72,32 @@ class LeftOut:
     regions: the number of regions that were not used, by reason and label; the label is "" if there is none. Under
     the reason "part_of_word" are regions that were used, but as whole words.
     tasks: the number of annotated tasks whose text was not used, by reason.
+    labels: the labels of the labelling config of which a training had no example, each once.
     """
 
     regions_seen: int = 0
     regions: Counter[tuple[Reason, str]] = field(default_factory=Counter)
     tasks: Counter[TaskReason] = field(default_factory=Counter)
+    labels: list[str] = field(default_factory=list)
 
     def add(self, reason: Reason, label: object) -> None:
         """Count a region. label: the label as it is saved, which can be any JSON value."""
-        # a lone surrogate cannot be written as UTF-8, and a label can have any length
-        name = label[:MAX_LABEL_LENGTH].encode("utf-8", "replace").decode() if isinstance(label, str) else ""
-        self.regions[reason, name] += 1
+        self.regions[reason, _name(label) if isinstance(label, str) else ""] += 1
+
+    def add_labels(self, labels: Iterable[str], learned: Mapping[str, int]) -> None:
+        """Note the labels without an example. learned: each label's regions, with those left out when learning."""
+        for label in labels:
+            name = _name(label)
+            unused = sum(self.regions[reason, name] for reason in LEARNING_REASONS if reason != _WIDENED)
+            if learned.get(label, 0) <= unused and name not in self.labels:
+                self.labels.append(name)
 
     def merge(self, other: Self) -> None:
         """Add the counts of another LeftOut to these."""
         self.regions_seen += other.regions_seen
         self.regions.update(other.regions)
         self.tasks.update(other.tasks)
+        self.labels += [label for label in other.labels if label not in self.labels]
 
     @property
     def regions_left_out(self) -> int:
@@ -96,9 +105,10 @@ class LeftOut:
         return sum(count for (reason, _), count in self.regions.items() if reason != _WIDENED)
 
     def only(self, reasons: Iterable[Reason]) -> "LeftOut":
-        """Return only the counts of the regions that were left out for one of these reasons."""
+        """Return only the labels, and the counts of the regions that were left out for one of these reasons."""
         wanted = frozenset(reasons)
-        return LeftOut(regions=Counter({key: count for key, count in self.regions.items() if key[0] in wanted}))
+        regions = Counter({key: count for key, count in self.regions.items() if key[0] in wanted})
+        return LeftOut(regions=regions, labels=[*self.labels])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts and the summary, for ``left_out`` in metrics.json and GET /training."""
@@ -107,6 +117,7 @@ class LeftOut:
             "regions_left_out": self.regions_left_out,
             "regions": {reason: _shortened(labels) for reason, labels in self._by_reason()},
             "tasks": dict(self.tasks),
+            "labels": self.labels[:MAX_LABELS],
             "summary": self.summary(),
         }
 
@@ -125,6 +136,8 @@ class LeftOut:
         for task_reason in get_args(TaskReason):
             if isinstance(tasks.get(task_reason), int):
                 found.tasks[task_reason] += tasks[task_reason]
+        labels = _mapping(saved).get("labels")
+        found.labels += [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
         return found
 
     def summary(self) -> str:
@@ -141,7 +154,15 @@ class LeftOut:
             count = self.tasks[reason]
             if count:
                 told.append(f"{count} {'task' if count == 1 else 'tasks'} {what}")
+        if self.labels:
+            rest = len(self.labels) - MAX_LABELS_TOLD
+            others = f" and {rest} other {'label' if rest == 1 else 'labels'}" if rest > 0 else ""
+            told.append(f"no examples of {', '.join(self.labels[:MAX_LABELS_TOLD])}{others}")
         return "; ".join(told)
+
+    def reasons(self) -> list[str]:
+        """Return, for each reason, which regions were left out, for people; the most frequent reason first."""
+        return [_told(reason, labels) for reason, labels in self._by_reason()]
 
     def _by_reason(self) -> list[tuple[Reason, Counter[str]]]:
         """Return the labels' counts for each reason, the most frequent reason first."""
@@ -149,6 +170,11 @@ class LeftOut:
         for (reason, label), count in self.regions.items():
             found.setdefault(reason, Counter())[label] += count
         return sorted(found.items(), key=lambda item: (-item[1].total(), item[0]))
+
+
+def _name(label: str) -> str:
+    # a lone surrogate cannot be written as UTF-8, and a label can have any length
+    return label[:MAX_LABEL_LENGTH].encode("utf-8", "replace").decode()
 
 
 def _shortened(labels: Counter[str]) -> dict[str, int]:

@@ -52,7 +52,7 @@ def _name(path: Path) -> str:
 
 PATHS = {_name(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
 MODULES = sorted(name for name, path in PATHS.items() if path.name != "__init__.py")
-PACKAGES = sorted({path.parent for name, path in PATHS.items() if path.parent.parent == ROOT / PACKAGE})
+PACKAGES = sorted({path.parent for path in PATHS.values() if path.parent != ROOT / PACKAGE})
 TEST_MODULES = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
@@ -109,9 +109,9 @@ def test_every_row_names_a_module() -> None:
 def test_each_test_module_is_in_the_folder_of_what_it_tests(path: Path) -> None:
     """It imports from its package, unless it starts a process; some folders are about other code."""
     folder = path.parent.relative_to(ROOT / "tests").as_posix()
-    assert folder in {*OTHER_FOLDERS, *(package.name for package in PACKAGES)}
+    assert folder in {*OTHER_FOLDERS, *(package.relative_to(ROOT / PACKAGE).as_posix() for package in PACKAGES)}
     is_starter = path.relative_to(ROOT).as_posix() in {*STARTED.values(), "tests/jobs/test_embedded.py"}
     if folder not in OTHER_FOLDERS and not is_starter:
-        assert any(name.startswith(f"{PACKAGE}.{folder}.") for name in _imports(path)), (
+        assert any(name.startswith(f"{PACKAGE}.{folder.replace('/', '.')}.") for name in _imports(path)), (
             f"{path.relative_to(ROOT)} imports nothing of {PACKAGE}/{folder}"
         )

@@ -36,6 +36,16 @@ def test_people_read_one_sentence() -> None:
     )
 
 
+def test_labels_without_an_example_are_named() -> None:
+    left_out = _left_out([("inside", "Ort"), ("unknown_label", "Firma")], used=3)
+    left_out.add_labels(["Person", "Ort", "Firma", "Person\ud83d"], {"Person": 1, "Ort": 1})
+    assert left_out.labels == ["Ort", "Firma", "Person?"]
+    assert left_out.summary().endswith("; no examples of Ort, Firma, Person?")
+    left_out.merge(LeftOut(labels=["Ort", "A", "B"]))
+    assert left_out.summary().endswith("; no examples of Ort, Firma, Person?, A and 1 other label")
+    assert LeftOut.from_dict(left_out.as_dict()).labels == left_out.only([]).labels == left_out.labels
+
+
 def test_one_region_is_one() -> None:
     assert (
         _left_out([("blank", "PER")], used=1).summary() == "1 of 2 regions was not used: 1 PER selects only blanks"
@@ -86,6 +96,8 @@ def test_counts_add_up(one: list[tuple[Reason, str | None]], other: list[tuple[R
     assert apart == both.regions
 
 
-@pytest.mark.parametrize("saved", [None, [], {"regions": 3}, {"regions": {"blank": {"A": "x"}}, "tasks": [1]}])
+@pytest.mark.parametrize(
+    "saved", [None, [], {"regions": 3}, {"regions": {"blank": {"A": "x"}}, "tasks": [1]}, {"labels": 3}]
+)
 def test_a_damaged_file_counts_nothing(saved: object) -> None:
     assert LeftOut.from_dict(saved) == LeftOut()

@@ -23,7 +23,7 @@ def count_annotations(project_id: int) -> None:
     """
     settings, queue = begin_job()
     try:
-        client = LabelStudioClient(settings, queue.notes.token(project_id))
+        client = LabelStudioClient(settings, queue.notes.token(project_id), note=queue.notes.note_contact)
         recount_annotations(queue, client, project_id)
     except ClientError as error:
         logger.warning("project %d: could not count the annotations that sent no event: %s", project_id, error)

@@ -30,7 +30,7 @@ def fill_mentions(project_id: int) -> None:
         queue.fills.done(project_id)
         return
     try:
-        client = LabelStudioClient(settings, queue.notes.token(project_id))
+        client = LabelStudioClient(settings, queue.notes.token(project_id), note=queue.notes.note_contact)
         config = parse_labeling_config(client.labeling_config(project_id))
         fill = MentionFill(queue.mentions.store, project_id, config, task_reader(settings))
         for _ in fill.watch(client.annotated_tasks(project_id)):

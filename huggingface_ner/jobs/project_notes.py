@@ -1,18 +1,28 @@
-"""Notes on each project: Label Studio's token from /setup, the state of its webhook, its unmatched labels.
+"""Notes on each project: Label Studio's token from /setup, its title, its webhook, its unmatched labels.
 
-Trainings use the token if LABEL_STUDIO_API_KEY is not set.
+Trainings use the token if LABEL_STUDIO_API_KEY is not set. The other notes are for people: pages and ``/training``
+show them, so that no request has to ask Label Studio.
 """
 
+import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from redis import Redis
+from redis import Redis, RedisError
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
+from huggingface_ner.label_studio.client import Contact
 
 # Minimum seconds until the same token is stored again; Label Studio sends it with every /setup.
 WRITE_INTERVAL = 600.0
-# Upper bound on the in-process record of recently stored tokens.
+# Upper bound on the in-process records of recently stored tokens and notes.
 MAX_TOKENS = 1000
+# Seconds until the same note is stored again with a new time.
+NOTE_INTERVAL = 60.0
+MAX_NOTE_LENGTH = 500
+
+logger = logging.getLogger(__name__)
 
 
 class ProjectNotes:
@@ -23,6 +33,7 @@ class ProjectNotes:
         self._prefix = prefix
         self._breaker = breaker
         self._tokens: dict[int, tuple[str, float]] = {}  # the token, and when it was stored
+        self._noted: dict[tuple[int, str], tuple[Mapping[str, str], float]] = {}
 
     def put_token(self, project_id: int, token: str) -> None:
         """Store the token of a project, unless it was stored within WRITE_INTERVAL."""
@@ -64,8 +75,51 @@ class ProjectNotes:
         state = decoded(self._redis.hgetall(self._project_key(project_id)))
         return state.get("webhook"), float(state.get("webhook_at", 0))
 
+    def note_setup(self, project_id: int, address: str) -> None:
+        """Note that Label Studio, whose own address for its users is given, has connected a project."""
+        self._note(project_id, "setup_at", {"address": address})
+
+    def note_event(self, project_id: int, title: str) -> None:
+        """Note that an event of a project has arrived; the title is empty if the event does not tell it."""
+        self._note(project_id, "event_at", {"title": title} if title else {})
+
+    def note_contact(self, contact: Contact) -> None:
+        """Note whether Label Studio has answered a request about a project, and the project's title."""
+        fields = {"label_studio": contact.trouble or ""}
+        fields |= {} if contact.title is None else {"title": contact.title}
+        self._note(contact.project_id, "label_studio_at", fields)
+
+    def _note(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> None:
+        """Store fields and their time, unless the same were stored within NOTE_INTERVAL.
+
+        If Redis does not answer, this is logged: nothing depends on these notes.
+        """
+        known, written = self._noted.get((project_id, time_field), ({}, 0.0))
+        is_new = not written or any(known.get(name) != value for name, value in fields.items())
+        if not is_new and time.monotonic() - written < NOTE_INTERVAL:
+            return
+        key = self._project_key(project_id)
+        values: dict[str, str] = {name: _writable(value) for name, value in fields.items()}
+        values[time_field] = str(time.time())
+        try:
+            with self._breaker, self._redis.pipeline() as pipeline:
+                pipeline.hset(key, mapping=dict[Any, Any](values))
+                pipeline.expire(key, STATE_TTL)
+                pipeline.execute()
+        except RedisError as error:
+            logger.warning("project %d: a note for the page could not be stored: %s", project_id, error)
+            return
+        if len(self._noted) >= MAX_TOKENS:
+            self._noted.clear()
+        self._noted[project_id, time_field] = {**known, **fields}, time.monotonic()
+
     def _project_key(self, project_id: int) -> str:
         return f"{self._prefix}:project:{project_id}"
 
     def _token_key(self, project_id: int) -> str:
         return f"{self._prefix}:token:{project_id}"
+
+
+def _writable(text: str) -> str:
+    """Return a text of bounded length that can be written as UTF-8, which lone surrogates cannot."""
+    return text[:MAX_NOTE_LENGTH].encode("utf-8", "replace").decode()

@@ -12,12 +12,17 @@ Redis has a hash for each project:
   whichever process is killed;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the run with the project's lease, and its progress;
 - ``last``: how the last run ended;
+- ``phases``: how long each phase took of the last run that published a version;
 - ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
 - ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why none will begin;
 - ``labels``: the labels of the labelling config for which a training was last requested;
 - ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and when this
   was stored;
-- ``labels_note``: which labels are never suggested.
+- ``labels_note``: which labels are never suggested;
+- ``title``, ``address``, ``setup_at``: the project's title, Label Studio's address for people, and when
+  Label Studio last requested /setup;
+- ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
+  the last request, empty if it did, and when that was.
 
 A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
 The workers poll for projects that want a training, so they also find the projects of a killed worker. An RQ job is
@@ -38,9 +43,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, TRAIN
-from huggingface_ner.jobs.damaged_entries import advice, is_damage
 from huggingface_ner.jobs.known_mentions import KnownMentions
-from huggingface_ner.jobs.mention_changes import read_counts
 from huggingface_ner.jobs.mention_fills import MentionFills
 from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
@@ -55,8 +58,8 @@ from huggingface_ner.jobs.runs import (
     current_run,
     wants_training,
 )
-from huggingface_ner.jobs.status import known_projects, project_status
-from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, read_suggestions
+from huggingface_ner.jobs.status import known_projects, read_status, trainings_ahead
+from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -162,8 +165,12 @@ class TrainingQueue(Recounts):
         """Return the run that has the lease of a project."""
         return current_run(self._state(project_id))
 
-    def report(self, run: Run, progress: RunProgress) -> bool:
-        """Store the progress of a run; returns False if it lost its lease to another run."""
+    def report(self, run: Run, progress: RunProgress, phase_began: float | None = None) -> bool:
+        """Store the progress of a run; returns False if it lost its lease to another run.
+
+        phase_began: when its phase began, in seconds since 1970; None: now.
+        """
+        stored = {**progress.as_dict(), "phase_began": time.time() if phase_began is None else phase_began}
         key = self._key(run.project_id)
 
         def store(pipeline: Pipeline) -> bool:
@@ -171,7 +178,7 @@ class TrainingQueue(Recounts):
             pipeline.multi()
             if current is None or current.id != run.id:
                 return False
-            pipeline.hset(key, "progress", json.dumps(progress.as_dict()))
+            pipeline.hset(key, "progress", json.dumps(stored))
             return True
 
         return bool(self._change(store, key))
@@ -187,7 +194,9 @@ class TrainingQueue(Recounts):
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
 
         def store(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
-            pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable"}))
+            pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable", "phases"}))
+            if outcome.status == "published" and outcome.phases:
+                pipeline.hset(key, "phases", json.dumps(outcome.phases))
             if outcome.status != "failed":
                 pipeline.hset(key, "answered", run.answers)
                 pipeline.hdel(key, "attempts", "not_before")
@@ -218,42 +227,29 @@ class TrainingQueue(Recounts):
         """Return the status of each project, by default of all that have one, in one round trip to Redis.
 
         It takes another to find the projects. An entry that cannot be read has the state "damaged", and a reason.
+        Only if all projects are given, it is known how many trainings come before those that wait.
         """
         projects = self.projects() if projects is None else projects
         with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.lrange(self.rq.key, 0, -1)
             for project_id in projects:
                 pipeline.hgetall(self._key(project_id))
                 pipeline.hgetall(self.suggestions.key(project_id))
                 self.mentions.ask_counts(pipeline, project_id)
-            answers = pipeline.execute(raise_on_error=False)
-        each = len(answers) // max(len(projects), 1)
+            jobs, *answers = pipeline.execute(raise_on_error=False)
+        each = max(len(answers) // max(len(projects), 1), 1)
+        states = dict(zip(projects, answers[::each], strict=True))
+        ahead = trainings_ahead(states, [] if isinstance(jobs, Exception) else jobs)
         statuses = []
-        for number, project_id in enumerate(projects):
-            state, suggestions, *mentions = answers[number * each : (number + 1) * each]
-            status, counts = self._status(project_id, state, suggestions), read_counts(mentions)
-            statuses.append({**status, "known_mentions": counts} if counts else status)
+        for place, number in enumerate(projects):
+            keys = self._key(number), self.suggestions.key(number)
+            own = answers[place * each : (place + 1) * each]
+            statuses.append(read_status(number, keys, own, self._each, ahead.get(number)))
         return statuses
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""
         return known_projects(self._redis, self._key(""))
-
-    def _status(self, project_id: int, state: Any, suggestions: Any) -> dict[str, Any]:
-        """Return a status from two answers of Redis, each a hash or an exception."""
-        key = self._key(project_id)
-        try:
-            if isinstance(state, Exception):
-                raise state
-            key = self.suggestions.key(project_id)
-            if isinstance(suggestions, Exception):
-                raise suggestions
-            read = read_suggestions(suggestions)[0]
-            key = self._key(project_id)
-            return project_status(project_id, decoded(state), read, self._each)
-        except Exception as error:
-            if not is_damage(error):
-                raise
-            return {"project": project_id, "state": "damaged", "updates": 0, "reason": advice(key, error)}
 
     def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""

@@ -1,15 +1,19 @@
 """The status of projects, as users see it: the state of their trainings and suggestions."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis import Redis
 
-from huggingface_ner.jobs.redis_connection import as_text
+from huggingface_ner.jobs.damaged_entries import advice, is_damage
+from huggingface_ner.jobs.mention_changes import read_counts
+from huggingface_ner.jobs.phases import run_seconds_left
+from huggingface_ner.jobs.redis_connection import as_text, decoded
 from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
-from huggingface_ner.jobs.suggestion_marks import Suggestions
+from huggingface_ner.jobs.suggestion_marks import Suggestions, read_suggestions
 from huggingface_ner.learning.progress import RunProgress
 
 # How many keys Redis looks at before it answers: usually all of them, so that one round trip finds all projects.
@@ -17,12 +21,16 @@ KEYS_AT_A_TIME = 10_000
 
 
 def project_status(
-    project_id: int, state: Mapping[str, str], suggestions: Suggestions | None, updates_per_training: int
+    project_id: int,
+    state: Mapping[str, str],
+    suggestions: Suggestions | None,
+    updates_per_training: int,
+    ahead: int | None = None,
 ) -> dict[str, Any]:
     """Return the status of a project, as the README shows it.
 
     state: the project's hash, see queue. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates start
-    no training.
+    no training. ahead: how many trainings of other projects run or begin before the one that waits here.
     """
     run = current_run(state)
     updates = int(state.get("updates", 0))
@@ -38,25 +46,94 @@ def project_status(
         status["updates_until_training"] = updates_per_training - updates % updates_per_training
     if run is not None:
         progress = _object(state["progress"]) if "progress" in state else RunProgress("starting").as_dict()
-        status["run"] = {"id": run.id, "began": run.began, **progress}
+        phases = _object(state["phases"]) if "phases" in state else {}
+        in_all = run_seconds_left(progress, phases, time.time())
+        status["run"] = {"id": run.id, "began": run.began, **progress, "seconds_left_in_all": in_all}
         status["waiting"] = held or int(state["asked"]) > run.answers
-    if "parked" in state:
-        status["reason"] = state["parked"]
+    if training == "waiting" and ahead is not None:
+        status["ahead"] = ahead
     if "last" in state:
         status["last"] = _object(state["last"])
-    if "webhook" in state:
-        status["webhook"] = state["webhook"]
-    if "labels_note" in state:
-        status["labels"] = state["labels_note"]
+    status.update(_notes(state))
     if suggestions is not None:
         status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
     return status
+
+
+# Fields of a project's hash, and their names in its status.
+_TEXTS = {
+    "parked": "reason",
+    "webhook": "webhook",
+    "labels_note": "labels",
+    "title": "title",
+    "address": "address",
+}
+
+
+def _notes(state: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is noted of the project, and since when; see project_notes."""
+    notes: dict[str, Any] = {told: state[name] for name, told in _TEXTS.items() if name in state}
+    notes |= {name: float(state[name]) for name in ("setup_at", "event_at") if name in state}
+    if "label_studio_at" in state:
+        trouble = state.get("label_studio") or None
+        notes["label_studio"] = {"answers": not trouble, "at": float(state["label_studio_at"])}
+        notes["label_studio"] |= {"reason": trouble} if trouble else {}
+    return notes
 
 
 def known_projects(redis: Redis, prefix: str) -> list[int]:
     """Return the projects whose hash is in Redis, in ascending order; each key is ``prefix`` and the id."""
     found = {as_text(key).removeprefix(prefix) for key in redis.scan_iter(f"{prefix}*", count=KEYS_AT_A_TIME)}
     return sorted(int(name) for name in found if is_project_id(name))
+
+
+def read_status(
+    project_id: int,
+    keys: tuple[str, str],
+    answers: Sequence[Any],
+    updates_per_training: int,
+    ahead: int | None,
+) -> dict[str, Any]:
+    """Return the status of a project from the answers of Redis, each a value or an exception.
+
+    answers: the project's hash, that of its suggestions, and those to KnownMentions.ask_counts. keys: those of the
+    two hashes. An entry that cannot be read has the state "damaged", and a reason.
+    """
+    state, suggestions, *mentions = answers
+    key = keys[0]
+    try:
+        if isinstance(state, Exception):
+            raise state
+        key = keys[1]
+        if isinstance(suggestions, Exception):
+            raise suggestions
+        read = read_suggestions(suggestions)[0]
+        key = keys[0]
+        status = project_status(project_id, decoded(state), read, updates_per_training, ahead)
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        return {"project": project_id, "state": "damaged", "updates": 0, "reason": advice(key, error)}
+    counts = read_counts(mentions)
+    return {**status, "known_mentions": counts} if counts else status
+
+
+def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[int, int]:
+    """Return, for each project with a job in the queue, how many other trainings run or begin before its own.
+
+    states: the hashes of all projects; an exception instead of one that could not be read. jobs: the ids of RQ's
+    jobs, the next one first; some are no trainings.
+    """
+    # Redis answers in bytes, which may be damaged, so they are not decoded
+    ahead = sum(b"run" in state for state in states.values() if isinstance(state, Mapping))
+    found: dict[int, int] = {}
+    for job in jobs:
+        kind, _, rest = job.decode("utf-8", "replace").partition("-")
+        project = rest.partition("-")[0]
+        if kind == "train" and is_project_id(project) and int(project) not in found:
+            found[int(project)] = ahead
+            ahead += 1
+    return found
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -49,7 +49,8 @@ def suggest_project(project_id: int, version: str) -> None:
 
     try:
         try:
-            client = LabelStudioClient(settings, queue.notes.token(project_id))
+            notes = queue.notes
+            client = LabelStudioClient(settings, notes.token(project_id), note=notes.note_contact)
             _Pusher(project_id, store, version, settings, client, queue=queue, put=put).push(suggestions)
         except (HuggingFaceNERError, OSError) as error:
             retryable = error.retryable if isinstance(error, HuggingFaceNERError) else True

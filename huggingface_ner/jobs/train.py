@@ -15,10 +15,11 @@ from rq.timeouts import JobTimeoutException
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.mention_fill import MentionFill
 from huggingface_ner.jobs.mention_store import MentionStore
+from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.runs import Run
-from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.label_studio.client import Contact, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
@@ -50,15 +51,18 @@ def train_project(project_id: int) -> None:
     run = queue.running(project_id)
     if run is None or run.id != os.environ.get(RUN_ID):
         return
+    clock = PhaseClock()
     try:
-        token, store = queue.notes.token(project_id), queue.mentions.store
-        outcome = _outcome(project_id, settings, token, _reporter(queue, run), store)
+        notes = queue.notes
+        report = _reporter(queue, run, clock)
+        token, mentions = notes.token(project_id), queue.mentions.store
+        outcome = _outcome(project_id, settings, token, report, note=notes.note_contact, mentions=mentions)
     except LeaseLostError:
         logger.warning("project %d: run %s stops: it lost the lease to another worker", project_id, run.id)
         return
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
-    _report_outcome(queue, run, outcome)
+    _report_outcome(queue, run, outcome.model_copy(update={"phases": clock.seconds()}))
 
 
 def _outcome(
@@ -66,10 +70,13 @@ def _outcome(
     settings: Settings,
     offered_token: str | None,
     report: Report,
+    *,
+    note: Callable[[Contact], object] | None = None,
     mentions: MentionStore | None = None,
 ) -> Outcome:
     try:
-        return run_training(project_id, settings, LabelStudioClient(settings, offered_token), report, mentions)
+        client = LabelStudioClient(settings, offered_token, note=note)
+        return run_training(project_id, settings, client, report, mentions)
     except LeaseLostError:
         raise
     except HuggingFaceNERError as error:
@@ -151,20 +158,23 @@ def _train(
         )
 
 
-def _reporter(queue: TrainingQueue, run: Run) -> Report:
+def _reporter(queue: TrainingQueue, run: Run, clock: PhaseClock) -> Report:
     """Return a function that reports a new phase to Redis at once, but steps at most every REPORT_INTERVAL.
 
-    It raises LeaseLostError if the run lost its lease.
+    clock: times the phases. The function raises LeaseLostError if the run lost its lease.
     """
-    last: dict[str, Any] = {"phase": None, "at": 0.0}
+    last: dict[str, Any] = {"phase": None, "at": 0.0, "began": 0.0}
 
     def report(progress: RunProgress) -> None:
         now = time.monotonic()
         if progress.phase == last["phase"] and now - last["at"] < REPORT_INTERVAL:
             return
+        if progress.phase != last["phase"]:
+            clock.enter(progress.phase)
+            last["began"] = time.time()
         last.update(phase=progress.phase, at=now)
         try:
-            has_lease = queue.report(run, progress)
+            has_lease = queue.report(run, progress, last["began"])
         except RedisError as error:
             logger.warning("could not report progress to Redis: %s", error)
         else:

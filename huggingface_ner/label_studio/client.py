@@ -1,7 +1,7 @@
 """Label Studio's API through its SDK: reads configs and tasks, writes predictions and webhook headers."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,14 +46,30 @@ class Project:
     labeling_config: str
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What a request to Label Studio said of a project.
+
+    trouble: why the request failed; None if Label Studio answered. title: the project's title, if it was read.
+    """
+
+    project_id: int
+    trouble: str | None = None
+    title: str | None = None
+
+
 class LabelStudioClient:
     """Reads and writes projects with LABEL_STUDIO_API_KEY, a legacy token or a personal access token.
 
     offered: the token that Label Studio sent with /setup, used if no key is set. Label Studio accepts it if legacy
     tokens are enabled. The key and the token are sent to LABEL_STUDIO_HOST only.
+    note: called after each request, so that people can be told whether Label Studio answers.
     """
 
-    def __init__(self, settings: Settings, offered: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, offered: str | None = None, *, note: Callable[[Contact], object] | None = None
+    ) -> None:
+        self._note = note or (lambda contact: None)
         self._host = settings.label_studio_host
         key = settings.label_studio_api_key
         self._key_is_set = key is not None
@@ -65,7 +81,9 @@ class LabelStudioClient:
         """Return a project's title and labelling config; raises ClientError."""
         with self._errors(project_id):
             found = self._sdk.projects.get(id=project_id)
-            return Project(str(found.title or ""), str(found.label_config or ""))
+            project = Project(str(found.title or ""), str(found.label_config or ""))
+        self._note(Contact(project_id, title=project.title))
+        return project
 
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config, XML; raises ClientError."""
@@ -76,7 +94,9 @@ class LabelStudioClient:
         with self._errors(project_id):
             project = self._sdk.projects.get(id=project_id)
             # skipped annotations count too: skipping sends an event, and so does undoing it
-            return (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
+            count = (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
+        self._note(Contact(project_id, title=str(project.title or "")))
+        return count
 
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, in the form of its export; requests page by page.
@@ -182,6 +202,16 @@ class LabelStudioClient:
 
     @contextmanager
     def _errors(self, project_id: int) -> Iterator[None]:
+        try:
+            with self._explained(project_id):
+                yield
+        except ClientError as error:
+            self._note(Contact(project_id, trouble=str(error)))
+            raise
+        self._note(Contact(project_id))
+
+    @contextmanager
+    def _explained(self, project_id: int) -> Iterator[None]:
         where = f"Label Studio at LABEL_STUDIO_HOST={self._host}"
         try:
             yield

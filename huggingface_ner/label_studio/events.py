@@ -35,6 +35,7 @@ class WebhookEvent:
     updates: how many annotations were created, changed or deleted.
     added: how many annotations the project has more than before; negative if some were deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
+    title: the project's title; empty if the event does not tell it.
     may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on
     annotation submission", not from its button; False only if the event says that the switch is off.
     """
@@ -45,6 +46,7 @@ class WebhookEvent:
     added: int = 0
     label_config: str | None = None
     may_be_automatic: bool = False
+    title: str = ""
 
 
 def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
@@ -56,6 +58,7 @@ def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
     if action in ANNOTATION_KEYS:
         annotations = data.get(ANNOTATION_KEYS[action])
         updates = len(annotations) if isinstance(annotations, list) else 1
+    title = details.get("title")
     label_config = details.get("label_config") if action == PROJECT_UPDATED else None
     # Label Studio shows the switch as the number of annotations that start a training; 0 means off
     switch = details.get("min_annotations_to_start_training")
@@ -66,4 +69,5 @@ def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
         updates * ADDED.get(action, 0),
         label_config if isinstance(label_config, str) else None,
         may_be_automatic=action == START_TRAINING and switch != 0,
+        title=title if isinstance(title, str) else "",
     )

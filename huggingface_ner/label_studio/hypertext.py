@@ -72,6 +72,7 @@ _UNSEEN = frozenset(
         "textarea",
         "option",
         "optgroup",
+        "select",
     ]
 )
 _STEP = re.compile(r"/([^/\[\]]+)(?:\[([1-9][0-9]{0,8})\])?")

@@ -61,7 +61,12 @@ class LabelMatch:
 def match_labels(model_labels: Sequence[str], config: LabelingConfig) -> LabelMatch:
     """Compare the labels of a model with those of a labelling config, by ``LabelingConfig.match_labels``."""
     matched = config.match_labels(model_labels)
-    reached = set(matched.values())
+    # a label of the model can have another counterpart over each text
+    reached = {
+        label
+        for text_object in config.objects
+        for label in config.match_labels(model_labels, text_object).values()
+    }
     return LabelMatch(
         tuple(model_labels),
         config.label_names,

@@ -4,7 +4,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, tostring
+from xml.sax.saxutils import escape
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -190,9 +191,7 @@ def _text_object(name: str, element: Element) -> TextObject | None:
     """Return an object that a control labels; None if its value does not come from the task."""
     attributes = _attributes(element)
     tag = _OBJECT_TAGS[element.tag.lower()]
-    template = attributes.get("value", "")
-    if len(element) == 0 and (element.text or "").strip():
-        template = (element.text or "").strip()
+    template = (_inner(element) if tag == "HyperText" or len(element) == 0 else "") or attributes.get("value", "")
     if "$" not in template:
         return None
     value_type, encoding = attributes.get("valuetype", ""), attributes.get("encoding", "") or "none"
@@ -216,6 +215,15 @@ def _text_object(name: str, element: Element) -> TextObject | None:
         text_key=attributes.get("textkey") or "text",
         is_sorted=attributes.get("contextscroll") == "true",
     )
+
+
+def _inner(element: Element) -> str:
+    """Return what stands inside an element, as XML; the page takes it for the value if it is not blank."""
+    try:
+        children = [tostring(child, encoding="unicode") for child in element]
+    except RecursionError:
+        raise LabelingConfigError(f"{element.get('name')}: the HTML inside it is nested too deeply") from None
+    return f"{escape(element.text or '')}{''.join(children)}".strip()
 
 
 def _labels(control: str, elements: list[Element]) -> Iterator[Label]:

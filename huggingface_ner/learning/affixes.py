@@ -44,23 +44,39 @@ def learn_inner_borders(
     labels: regions with other labels are not looked at.
     windower: cuts texts into words by the rules alone.
     """
-    rests = list(_rests(examples, labels, windower))
-    needed = max(MIN_REGIONS, MIN_SHARE * len(rests))
-    inner = [pair for pair in rests if any(rest.text for rest in pair)]
-    if len(inner) < needed:
+    regions = 0
+    inner: Counter[tuple[_Rest, _Rest]] = Counter()
+    for rests in _rests(examples, labels, windower):
+        regions += 1
+        inner[rests] += any(rest.text for rest in rests)
+    needed = max(MIN_REGIONS, MIN_SHARE * regions)
+    if inner.total() < needed:
         return None
-    at_case_changes = sum(any(rest.is_case_change for rest in pair) for pair in inner) >= needed
-    borders = InnerBorders(
-        prefixes=_affixes((before for before, _ in inner), except_case_changes=at_case_changes),
-        suffixes=_affixes((after for _, after in inner), except_case_changes=at_case_changes),
-        case_changes=at_case_changes,
-    )
+    borders = _inner_borders(inner, needed)
+    if borders == InnerBorders():
+        return None
     logger.info(
         "%d of %d regions begin or end inside a word, so words are cut: after %d prefixes, before %d suffixes%s",
-        *(len(inner), len(rests), len(borders.prefixes), len(borders.suffixes)),
-        ", and at changes of case" if at_case_changes else "",
+        *(inner.total(), regions, len(borders.prefixes), len(borders.suffixes)),
+        ", and at changes of case" if borders.case_changes else "",
     )
     return borders
+
+
+def _inner_borders(inner: Counter[tuple[_Rest, _Rest]], needed: float) -> InnerBorders:
+    """Return the borders that regions need. inner: how often each pair of rests, before and after, comes."""
+    at_case_changes = sum(count for rests, count in inner.items() if any(rest.is_case_change for rest in rests))
+    cut_at_case_changes = at_case_changes >= needed
+    prefixes: Counter[str] = Counter()
+    suffixes: Counter[str] = Counter()
+    for (before, after), count in inner.items():
+        prefixes[before.text] += count * _is_affix(before, cut_at_case_changes=cut_at_case_changes)
+        suffixes[after.text] += count * _is_affix(after, cut_at_case_changes=cut_at_case_changes)
+    return InnerBorders(
+        prefixes=_most_frequent(prefixes),
+        suffixes=_most_frequent(suffixes),
+        case_changes=cut_at_case_changes,
+    )
 
 
 def _rests(
@@ -94,13 +110,12 @@ def _word_around(text: str, tokenized: TokenizedText, place: int) -> tuple[int, 
     return place, place
 
 
-def _affixes(rests: Iterator[_Rest], *, except_case_changes: bool) -> tuple[str, ...]:
-    affixes = Counter(
-        rest.text
-        for rest in rests
-        # a lone surrogate cannot be saved
-        if 0 < len(rest.text) <= MAX_AFFIX_LENGTH
-        and not _LONE_SURROGATE.search(rest.text)
-        and not (except_case_changes and rest.is_case_change)
-    )
-    return tuple(sorted(affix for affix, _ in affixes.most_common(MAX_AFFIXES)))
+def _is_affix(rest: _Rest, *, cut_at_case_changes: bool) -> bool:
+    """Whether words have to be cut at this rest of a word."""
+    can_be_saved = not _LONE_SURROGATE.search(rest.text)
+    is_cut = cut_at_case_changes and rest.is_case_change
+    return 0 < len(rest.text) <= MAX_AFFIX_LENGTH and can_be_saved and not is_cut
+
+
+def _most_frequent(affixes: Counter[str]) -> tuple[str, ...]:
+    return tuple(sorted(affix for affix, count in affixes.most_common(MAX_AFFIXES) if count))

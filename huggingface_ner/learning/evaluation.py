@@ -18,6 +18,7 @@ def evaluate_tagger(
     gold: Sequence[AnnotatedText],
     match_labels: Callable[[Sequence[str]], Mapping[str, str]],
     progress: Callable[[int], object] | None = None,
+    compare: Callable[[AnnotatedText, Sequence[Span]], object] | None = None,
 ) -> Evaluation:
     """Score a tagger on texts.
 
@@ -26,6 +27,7 @@ def evaluate_tagger(
 
     match_labels: maps the tagger's labels to gold labels; the result omits labels without a counterpart.
     progress: called after each batch with its number of texts.
+    compare: called with each text and the spans predicted in it.
     """
     names = match_labels(tagger.labels)
     wanted, predicted = [], []
@@ -38,6 +40,9 @@ def evaluate_tagger(
             [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
             for spans in tagger.find_spans([text.text for text in some])
         ]
+        if compare is not None:
+            for text, spans in zip(some, predicted[start:], strict=True):
+                compare(text, spans)
         if progress is not None:
             progress(len(some))
     return evaluate(wanted, predicted, left_out)

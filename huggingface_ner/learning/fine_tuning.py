@@ -53,8 +53,9 @@ REPLACED_SHARE = 0.5
 SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
 
-# Called with the steps done, the total number of steps, and the epochs done, which may be fractional.
-Progress = Callable[[int, int, float], object]
+# Called with the steps done, the total number of steps, the epochs done, which may be fractional, and the share of
+# the work that is done, within (0, 1].
+Progress = Callable[[int, int, float, float], object]
 
 logger = logging.getLogger(__name__)
 
@@ -131,8 +132,9 @@ def fine_tune(
         augment = MentionReplacement(
             windows, tag_groups, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
         )
-        pad = _collator(tokenizer, tag_groups)
+        pad = _CountingCollator(_collator(tokenizer, tag_groups), augment)
         steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
+        mean_tokens = sum(windows["length"]) / steps_per_epoch
         max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), MIN_STEPS)
         encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
         logger.info(
@@ -167,8 +169,8 @@ def fine_tune(
                 disable_tqdm=True,
             ),
             train_dataset=windows,
-            data_collator=lambda features: pad([augment(feature) for feature in features]),
-            callbacks=[] if progress is None else [_ProgressCallback(progress)],
+            data_collator=pad,
+            callbacks=[] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.encoder_rate = encoder_rate
@@ -250,11 +252,35 @@ class _Trainer(Trainer):
         return optimizer
 
 
+class _CountingCollator:
+    """Pads augmented windows to a batch, and counts the tokens of all batches, padding included."""
+
+    def __init__(self, pad: Callable[[list[dict[str, Any]]], dict[str, Any]], augment: MentionReplacement) -> None:
+        self._pad = pad
+        self._augment = augment
+        self.tokens = 0
+
+    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        batch = self._pad([self._augment(feature) for feature in features])
+        self.tokens += batch["input_ids"].numel()
+        return batch
+
+
 class _ProgressCallback(TrainerCallback):
-    def __init__(self, progress: Progress) -> None:
+    """Reports steps, and the share of the work that is done.
+
+    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work can
+    be done. mean_tokens: the tokens of a batch, on average.
+    """
+
+    def __init__(self, progress: Progress, batches: _CountingCollator, mean_tokens: float) -> None:
         self._progress = progress
+        self._batches = batches
+        self._mean_tokens = mean_tokens
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        self._progress(state.global_step, state.max_steps, state.epoch or 0.0)
+        left = (state.max_steps - state.global_step) * self._mean_tokens
+        share = self._batches.tokens / (self._batches.tokens + left)
+        self._progress(state.global_step, state.max_steps, state.epoch or 0.0, share)

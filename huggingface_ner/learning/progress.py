@@ -5,16 +5,19 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
+# The phases of a run, in order.
+Phase = Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
+
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
     """The progress of a run.
 
     step, steps: how many optimiser steps are done, and how many there are in all.
-    seconds_left: estimated seconds until the last of these steps is done.
+    seconds_left: estimated seconds until the last of these steps is done; None while too few are done.
     """
 
-    phase: Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
+    phase: Phase
     step: int = 0
     steps: int = 0
     epoch: float = 0.0
@@ -38,6 +41,7 @@ class Outcome(BaseModel, frozen=True):
     f1, f1_before: the F1 of the new and of the serving model on the same held-out tasks; None if not scored.
     f1_basis: a text that says which annotated regions of those tasks are scored in F1; None if all of them are.
     left_out: which of the project's annotations were not used, see LeftOut.as_dict; None if that is not known.
+    phases: how many seconds each phase took; None if that is not known.
     retryable: whether a failed run may succeed if it is tried again.
     """
 
@@ -50,6 +54,7 @@ class Outcome(BaseModel, frozen=True):
     left_out: dict[str, Any] | None = None
     retryable: bool = False
     seconds: float | None = None
+    phases: dict[str, float] | None = None
     at: float | None = None
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +45,7 @@ class Spool:
         self._hash = hashlib.sha256()
         self.task_ids: list[str] = []
         self.spans = 0
+        self.spans_by_label: Counter[str] = Counter()
 
     def add(self, text: AnnotatedText) -> None:
         """Append a text; raises OSError, for example if the disk is full."""
@@ -58,6 +60,7 @@ class Spool:
         self._file.write(json.dumps([*taught, text.left_out]).encode() + b"\n")
         self.task_ids.append(text.task_id)
         self.spans += len(spans)
+        self.spans_by_label.update(span.label for span in text.spans)
 
     def digest(self) -> str:
         """Return a hash of all texts and spans, in order; hexadecimal."""

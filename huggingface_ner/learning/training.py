@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_ta
 from huggingface_ner.learning.evaluation import evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
+from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.overlaps import Groups, learnable_spans
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
@@ -48,6 +50,7 @@ class TrainedModel:
     """A model, its tokenizer, the texts that it was trained on, those held out, and its scores on the latter.
 
     scores: None if no text was held out.
+    mistakes: what the model gets wrong in the texts held out.
     left_out: the regions and tasks that could not be read, or that a model cannot learn or suggest.
     """
 
@@ -57,6 +60,7 @@ class TrainedModel:
     held_out: SpooledTexts
     scores: Evaluation | None
     left_out: LeftOut
+    mistakes: Mistakes
 
     @property
     def f1(self) -> float | None:
@@ -115,17 +119,24 @@ class Training:
             progress=self._step_reporter(),
             left_out=left_out,
         )
+        left_out.add_labels(self.labels, Counter(span.label for text in learned for span in text.spans))
         groups = Reading.of_model(model).tag_groups(tag_names(model)).labels_by_group
         for text in held_out:
             # called for its counts only: a region that cannot be learned cannot be suggested either
             learnable_spans(text.spans, groups, left_out)
         self.report(RunProgress("evaluating"))
-        scores = self.score(tagger_of_model(model, tokenizer), held_out) if held_out else None
-        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out)
+        mistakes = Mistakes()
+        scores = self.score(tagger_of_model(model, tokenizer), held_out, mistakes) if held_out else None
+        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes)
 
-    def score(self, tagger: Tagger, texts: Sequence[AnnotatedText]) -> Evaluation:
-        """Return a tagger's scores on texts of this training; its labels are matched with those to learn."""
-        return evaluate_tagger(tagger, texts, self._match_labels)
+    def score(
+        self, tagger: Tagger, texts: Sequence[AnnotatedText], mistakes: Mistakes | None = None
+    ) -> Evaluation:
+        """Return a tagger's scores on texts of this training; its labels are matched with those to learn.
+
+        mistakes: collects what the tagger gets wrong.
+        """
+        return evaluate_tagger(tagger, texts, self._match_labels, compare=mistakes.add if mistakes else None)
 
     def digest(self) -> str:
         """Return a hash of everything that the trained model depends on; hexadecimal."""
@@ -139,11 +150,16 @@ class Training:
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def _step_reporter(self) -> Callable[[int, int, float], None]:
-        started = time.monotonic()
+    def _step_reporter(self) -> Callable[[int, int, float, float], None]:
+        # The time and the share of the work when the first step was done: what comes before it (loading,
+        # tokenizing, the first step itself, which compiles) says nothing about the other steps.
+        first: list[tuple[float, float]] = []
 
-        def report(step: int, steps: int, epoch: float) -> None:
-            seconds_left = (time.monotonic() - started) / step * (steps - step)
-            self.report(RunProgress("training", step, steps, round(epoch, 2), round(seconds_left, 1)))
+        def report(step: int, steps: int, epoch: float, share: float) -> None:
+            now = time.monotonic()
+            began, done = first[0] if first else (now, share)
+            first[:] = [(began, done)]
+            seconds_left = round((now - began) / (share - done) * (1 - share), 1) if share > done else None
+            self.report(RunProgress("training", step, steps, round(epoch, 2), seconds_left))
 
         return report

@@ -14,6 +14,7 @@ from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
 from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
 from huggingface_ner.scores import score_basis
+from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.model_folder import write_model
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
@@ -160,6 +161,7 @@ def _publish(
         metrics["engine"] = prepare_engine(
             aside, trained.held_out[:MAX_SAMPLES], preference=preference, device=training.options.device
         )
+        write_mistakes(aside, trained.mistakes.as_dict())
         metrics["seconds"] = round(time.monotonic() - started, 1)
         training.report(RunProgress("publishing"))
 
@@ -175,6 +177,7 @@ def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
         "trained": len(trained.learned),
         "held_out": len(trained.held_out),
         "spans": training.spool.spans,
+        "label_spans": {label: training.spool.spans_by_label[label] for label in training.labels},
         "left_out": trained.left_out.as_dict(),
         "label_names": list(training.labels),
         "baseline": baseline_name(training.baseline),

@@ -24,6 +24,8 @@ from huggingface_ner.server.client_connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
 from huggingface_ner.server.label_matches import LabelMatches
 from huggingface_ner.server.metrics import Metrics
+from huggingface_ner.server.pages import routes as pages
+from huggingface_ner.server.sightings import Sightings
 from huggingface_ner.server.webhook_credentials import WebhookCredentials
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -48,12 +50,13 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     metrics = Metrics()
     credentials = WebhookCredentials(settings, queue)
     labels = LabelMatches(queue)
+    sightings = Sightings(queue)
 
     _number_requests(app)
     metrics.install(app)
     auth.install(app, settings)
     errors.install(app, settings)
-    monitoring.install(app, models, queue, metrics, labels)
+    pages.install(app, settings, queue, monitoring.install(app, models, queue, metrics, labels))
 
     @app.post("/setup")
     def setup() -> ResponseReturnValue:
@@ -64,6 +67,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         project = parse_project_id(body.get("project"))
         _remember_token(settings, queue, project, body.get("access_token"))
         credentials.look_after(project, request.host)
+        sightings.connected(project, body.get("hostname"))
         return jsonify(model_version=models.model_version(project, MODEL_WAIT_TIMEOUT))
 
     @app.post("/predict")
@@ -96,8 +100,10 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         if not isinstance(action, str) or not action:
             raise BadRequestError("action: must be the name of a webhook event")
         answer = make_model().fit(action, body)
+        event = read_event(action, body)
         if action != START_TRAINING:  # Label Studio sends this event with credentials, like /predict
-            credentials.arrived(read_event(action, body).project_id)
+            credentials.arrived(event.project_id)
+            sightings.event_arrived(event)
         metrics.webhooks.labels(action if action in KNOWN_ACTIONS else "other").inc()
         return jsonify(answer)
 

@@ -1,5 +1,7 @@
 """Routes for operators: health, readiness, trainings, metrics."""
 
+from collections.abc import Callable
+
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 from redis import RedisError
@@ -15,10 +17,9 @@ from huggingface_ner.serving.served_models import NotReadyError, ServedModels
 
 def install(
     app: Flask, models: ServedModels, queue: TrainingQueue | None, metrics: Metrics, labels: LabelMatches
-) -> None:
-    """Add the routes for operators to the app."""
+) -> Callable[[], ResponseReturnValue]:
+    """Add the routes for operators to the app; return the function that answers ``/health``."""
 
-    @app.get("/")
     @app.get("/health")
     def health() -> ResponseReturnValue:
         more = {
@@ -54,6 +55,8 @@ def install(
         metrics.ready.set(models.state.state == "ready")
         metrics.waiting.set(models.waiting_texts)
         return metrics.render()
+
+    return health
 
 
 def _shown(state: BaselineState) -> dict[str, str]:

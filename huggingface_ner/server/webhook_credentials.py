@@ -130,7 +130,8 @@ class WebhookCredentials:
         credentials = auth.expected(self._settings) or b""
         authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
         try:
-            client = LabelStudioClient(self._settings, queue.notes.token(project_id))
+            notes = queue.notes
+            client = LabelStudioClient(self._settings, notes.token(project_id), note=notes.note_contact)
             user = self._settings.basic_auth_user or ""
             given = client.give_credentials(project_id, host, user, authorization)
             if given:

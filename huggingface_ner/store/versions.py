@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, ValidationError
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_aside, place_folder, replaced_file
+from huggingface_ner.store.history import Entry, merged, read_history, write_history
 
 CURRENT = "current"
 METRICS = "metrics.json"
@@ -76,6 +77,15 @@ class ModelStore:
     def versions(self) -> list[Version]:
         """Return the published versions, oldest first."""
         return [self._version(name) for name in self._names()]
+
+    def version(self, name: str) -> Version | None:
+        """Return a version, or None if it does not exist. Cheap: it reads one small file."""
+        return self._version(name) if _VERSION.fullmatch(name) and self.folder(name).is_dir() else None
+
+    def history(self) -> list[Entry]:
+        """Return how each version scored, oldest first, also of versions that were deleted since."""
+        kept = [(version.name, version.metrics) for version in self.versions()]
+        return list(merged(read_history(self._folder), kept).values())
 
     def folder(self, name: str) -> Path:
         """Return the folder of a version, which need not exist."""
@@ -147,6 +157,7 @@ class ModelStore:
             before = self.serving_version()
             place_folder(aside, self._folder / name)
         self._point_to(name, before)
+        self._write_history()
         self._prune()
         return self._version(name)
 
@@ -161,7 +172,14 @@ class ModelStore:
         pointer = self.pointer()
         if pointer and name in (pointer.version, pointer.serving_version()):
             raise StoreError(f"{name}: this version is in use; switch to another first: `versions use VERSION`")
+        self._write_history()
         delete_folder(self._folder / name)
+
+    def _write_history(self) -> None:
+        """Note how the versions scored, before some of them are deleted."""
+        entries = self.history()
+        if entries:
+            write_history(self._folder, {entry.version: entry for entry in entries})
 
     def _names(self) -> list[str]:
         try:

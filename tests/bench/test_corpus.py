@@ -1,7 +1,23 @@
-from bench.corpus import sentences
+import json
+from pathlib import Path
+
+from bench.corpus import read_corpus, sentences
 from huggingface_ner.spans import AnnotatedText, Span
 
 TEXT = 'Anna met J. Smith Jr. of Acme. "They left!" he said.\n\nParis? 3.5 km away'
+
+
+def test_a_corpus_has_a_text_in_each_line_whatever_its_characters(tmp_path: Path) -> None:
+    texts = ["Oslo\u2028and\x85Rome\x1c", "", "Anna 😀"]
+    rows = [{"id": number, "text": text, "spans": []} for number, text in enumerate(texts)]
+    rows[0]["spans"] = [{"start": 0, "end": 4, "label": "LOC"}]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (tmp_path / "train.jsonl").write_text(lines, encoding="utf-8")
+    assert read_corpus(tmp_path, "train") == [
+        AnnotatedText("0", texts[0], (Span(0, 4, "LOC"),)),
+        AnnotatedText("1", "", ()),
+        AnnotatedText("2", texts[2], ()),
+    ]
 
 
 def test_sentences_end_after_full_stops_and_lines_but_in_no_span() -> None:

@@ -229,6 +229,8 @@ def test_what_is_left_out_is_told(
         "no_text": {"PER": 1},
     }
     assert (metrics["left_out"]["regions_seen"], metrics["left_out"]["tasks"]) == (44, {"unreadable": 1})
+    assert metrics["left_out"]["labels"] == ["Ort"]
+    assert metrics["left_out"]["summary"].endswith("; no examples of Ort")
     assert 0 < metrics["gold_left_out"] < 20
     held_out = metrics["gold"] + metrics["gold_left_out"]
     assert held_out - metrics["held_out"] in (0, 3), "each text has a region, the first has four"
@@ -244,6 +246,7 @@ def test_what_is_left_out_is_told(
     outcome = _run(training.model_copy(update={"f1_tolerance": 1.0}))
     assert outcome.left_out is not None
     assert outcome.left_out["regions"] == {"inside": {"PER": 1}}
+    assert outcome.left_out["labels"] == []
     assert (outcome.status, outcome.f1_basis) == ("published", None)
 
 

@@ -8,8 +8,10 @@ besides.
 import json
 import posixpath
 import re
+import subprocess
 from typing import Any
 
+from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Page
 
 from tests import ROOT
@@ -23,7 +25,13 @@ _MODULES = (
     "escape-string-regexp",
     "es-toolkit",
 )
-_OWN = ("/editor/src/utils/html.js", "/editor/src/utils/data.js", "/datamanager/src/utils/helpers.ts")
+_OWN = (
+    "/editor/src/utils/html.js",
+    "/editor/src/utils/data.js",
+    "/datamanager/src/utils/helpers.ts",
+    "/editor/src/utils/selection-tools.js",
+    "/editor/src/tags/object/RichText/domManager.ts",
+)
 _JS = """
 (() => {
   const sources = SOURCES, loaded = {};
@@ -44,6 +52,11 @@ _JS = """
   };
   window.pageSanitize = new Function("sanitizeHTML", EDITOR + "; return sanitizeHtml;")(load(START));
   window.pageValue = new Function("get", VALUES + "; return parseValue;")(load(GET).get);
+  const isDefined = value => value !== undefined && value !== null;
+  window.pageSelection = new Function(
+    "isDefined", SELECTION + "; return { fixRange, fixCodePointsInRange, rangeToGlobalOffset };")(isDefined);
+  const flatten = list => list.flat();
+  window.PageDom = new Function("isDefined", "flatten", MANAGER + "; return DomManager;")(isDefined, flatten);
   window.pageJson = new Function(NUMBERS + "; return jsonReviverWithBigInt;")();
 })()
 """
@@ -88,6 +101,49 @@ documents => Promise.all(documents.map(async ([kind, value]) => {
 }))
 """
 
+_SELECTED = r"""
+async ([inline, html, places]) => {
+  const frame = document.createElement(inline ? "div" : "iframe");
+  if (inline) {
+    document.body.append(frame);
+    frame.innerHTML = pageSanitize(html);
+  } else {
+    frame.sandbox = "allow-same-origin allow-scripts allow-presentation";
+    const done = new Promise(resolve => { frame.onload = resolve; });
+    frame.srcdoc = pageSanitize(html);
+    document.body.append(frame);
+    await done;
+  }
+  const root = inline ? frame : frame.contentDocument.body;
+  const unseen = "script,style,noscript,title,datalist,noembed,noframes,iframe,rp,textarea,option,optgroup,select";
+  const walker = root.ownerDocument.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const points = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.parentElement.closest(unseen)) continue;
+    let at = 0;
+    for (const character of [...node.data, ""]) { points.push([node, at]); at += character.length; }
+  }
+  const dom = new PageDom(frame);
+  const { fixRange, fixCodePointsInRange, rangeToGlobalOffset } = pageSelection;
+  const values = places.map(([one, other]) => {
+    if (!points.length) return null;
+    const ends = [one % points.length, other % points.length].sort((a, b) => a - b).map(place => points[place]);
+    const range = root.ownerDocument.createRange();
+    range.setStart(...ends[0]);
+    range.setEnd(...ends[1]);
+    if (range.collapsed || !fixRange(range) || range.collapsed) return null;
+    fixCodePointsInRange(range);
+    const [start, end] = rangeToGlobalOffset(range, root);
+    const value = dom.globalOffsetsToRelativeOffsets(start, end);
+    if (start >= end || !value) return null;
+    const back = dom.relativeOffsetsToGlobalOffsets(value.start, value.startOffset, value.end, value.endOffset);
+    return [{ ...value, globalOffsets: { start, end } }, back];
+  });
+  frame.remove();
+  return values;
+}
+"""
 _VALUES = "wanted => wanted.map(([template, data]) => String(pageValue(template, JSON.parse(data, pageJson))))"
 
 # Of a text node: its XPath, text and first global offset; of a <br>: "", a line break and its global offset.
@@ -99,11 +155,13 @@ def prepare(page: Page) -> None:
     page.set_content("<!DOCTYPE html><body></body>")
     sources = _sources()
     paths = {end: _path(sources, end) for end in ("/sanitize-html/index.js", "/compat/object/get.mjs")}
-    editor, values, numbers = (sources[_path(sources, end)] for end in _OWN)
+    editor, values, numbers, selection, manager = (sources[_path(sources, end)] for end in _OWN)
     own = {
         "EDITOR": _between(editor, "function sanitizeHtml", "\nexport"),
         "VALUES": _between(values, "const parseValue", "\nexport"),
         "NUMBERS": re.sub(r"\??: any", "", _between(numbers, "const jsonReviver", "\n/**")),
+        "SELECTION": _plain(selection),
+        "MANAGER": _plain(_without_types(manager)),
     }
     modules = {
         path: {"code": code, "requires": {name: _resolve(path, name, sources) for name in _requires(code)}}
@@ -127,6 +185,32 @@ def page_values(page: Page, wanted: list[tuple[str, str]]) -> list[str]:
     """Return what the page shows for pairs of a ``value`` attribute and a task's data as JSON."""
     shown: list[str] = page.evaluate(_VALUES, wanted)
     return shown
+
+
+def selected(
+    page: Page, html: str, places: list[tuple[int, int]], *, inline: bool
+) -> list[tuple[dict[str, Any], list[int]]]:
+    """Return the values that the page saves for selections, each with the global offsets that it reads from it.
+
+    places: pairs of points between the characters of all text nodes that can be selected, modulo their number.
+    Selections of nothing are left out.
+    """
+    values: list[Any] = page.evaluate(_SELECTED, [inline, html, places])
+    return [(value, back) for value, back in filter(None, values)]
+
+
+def _without_types(code: str) -> str:
+    """Return TypeScript as JavaScript; Playwright comes with a Node.js that can do that."""
+    script = 'process.stdout.write(require("module").stripTypeScriptTypes(require("fs").readFileSync(0, "utf8")))'
+    command = [str(compute_driver_executable()[0]), "--no-warnings", "-e", script]
+    return subprocess.run(command, input=code, capture_output=True, text=True, check=True).stdout
+
+
+def _plain(code: str) -> str:
+    """Return a module without its imports and exports."""
+    return re.sub(
+        r"^export (default )?", "", re.sub(r"^import .*$", "", code, flags=re.MULTILINE), flags=re.MULTILINE
+    )
 
 
 def _path(sources: dict[str, str], end: str) -> str:

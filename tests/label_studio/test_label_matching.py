@@ -38,3 +38,12 @@ def test_a_model_may_know_more_than_the_config(config: LabelingConfig) -> None:
     assert match.unmatched_config == ()
     assert match.is_complete
     assert match.unmatched_model == ("MISC",)
+
+
+def test_a_label_of_the_model_can_have_another_name_over_a_second_text() -> None:
+    config = parse_labeling_config(
+        '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/>'
+        '<Labels name="m" toName="u"><Label value="Person" alias="P"/><Label value="Ort"/></Labels>'
+        '<Text name="u" value="$u"/></View>'
+    )
+    assert match_labels(("PER",), config).unmatched_config == ("Ort",)

@@ -104,3 +104,26 @@ def test_a_config_that_cannot_be_used_says_why(xml: str, message: str) -> None:
 @pytest.mark.parametrize("start", ['<?xml version="1.0" encoding="utf-16"?>\n', "\ufeff", "<!-- a comment -->"])
 def test_what_may_stand_before_the_view(start: str) -> None:
     assert parse_labeling_config(start + ALIASES).label_names[0] == "PER"
+
+
+@pytest.mark.parametrize(
+    ("tag", "inside", "template"),
+    [
+        ("Text", "by $who", "by $who"),
+        ("Text", "$a &amp; $b", "$a &amp; $b"),
+        ("Text", " \n ", "$t"),
+        ("HyperText", "<p>by <b>$who</b></p>\n", "<p>by <b>$who</b></p>"),
+        ("HyperText", "by <i class='a'>$who</i>, $when", 'by <i class="a">$who</i>, $when'),
+    ],
+)
+def test_what_stands_inside_an_object_is_its_value(tag: str, inside: str, template: str) -> None:
+    labels = '<Labels name="l" toName="t"><Label value="A"/></Labels>'
+    (text,) = parse_labeling_config(f'<View>{labels}<{tag} name="t" value="$t">{inside}</{tag}></View>').objects
+    assert text.template == template
+
+
+def test_html_that_is_nested_too_deeply_is_refused() -> None:
+    inside = "<b>" * 3000 + "$t" + "</b>" * 3000
+    labels = '<Labels name="l" toName="t"><Label value="A"/></Labels>'
+    with pytest.raises(LabelingConfigError, match="nested too deeply"):
+        parse_labeling_config(f'<View>{labels}<HyperText name="t">{inside}</HyperText></View>')

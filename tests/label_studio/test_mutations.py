@@ -199,6 +199,13 @@ def configs(draw: st.DrawFn) -> str:
     return f"<View>{inside}</View>"
 
 
+def _copied(node: Any) -> Any:
+    """Return a copy of a JSON structure, so that changes stay in it."""
+    if isinstance(node, list) and node is not DEEP:
+        return [_copied(item) for item in node]
+    return {key: _copied(item) for key, item in node.items()} if isinstance(node, dict) else node
+
+
 def _slots(node: Any) -> list[tuple[Any, Any]]:
     """Return each place of a value in a JSON structure: its container and its key."""
     found: list[tuple[Any, Any]] = []
@@ -215,18 +222,18 @@ def _slots(node: Any) -> list[tuple[Any, Any]]:
 
 def mutated(structure: object, mutations: list[tuple[int, str, Any]]) -> Any:
     """Return a copy of a JSON structure with these changes."""
-    whole = [copy.deepcopy(structure)]
+    whole = [_copied(structure)]
     for where, how, value in mutations:
         slots = _slots(whole)
         container, key = slots[where % len(slots)] if slots else (whole, 0)
         if how == "remove" and container is not whole:
             del container[key]
         elif how == "repeat" and isinstance(container, list) and container is not whole:
-            container.append(container[key])
+            container.append(_copied(container[key]))
         elif how == "key" and isinstance(container, dict):
             container[value if isinstance(value, str) else str(value)[:50]] = container.pop(key)
         elif slots:
-            container[key] = value
+            container[key] = _copied(value)
     return whole[0] if whole else None
 
 

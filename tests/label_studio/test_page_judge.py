@@ -14,7 +14,7 @@ from huggingface_ner.label_studio.documents import TextDocument
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.page_nodes import visit_page
 from huggingface_ner.label_studio.page_values import MISSING, as_text, fill_in
-from tests.label_studio.judge import PageText, page_texts, page_values, prepare
+from tests.label_studio.judge import PageText, page_texts, page_values, prepare, selected
 
 DOCUMENTS = int(os.environ.get("JUDGED_DOCUMENTS", "500"))
 AT_A_TIME = 50
@@ -191,6 +191,23 @@ def test_our_text_nodes_are_the_pages(page: Page, documents: list[tuple[str, str
                     "globalOffsets": {"start": count, "end": count + len(text)},
                     "text": text,
                 }
+
+
+PLACES = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=2, max_size=6)
+
+
+@settings(SHOTS, max_examples=DOCUMENTS)
+@given(html=HTML, places=PLACES, inline=st.booleans())
+def test_what_a_person_selects_is_what_we_read_and_write(
+    page: Page, html: str, places: list[tuple[int, int]], inline: bool
+) -> None:
+    document = HyperTextDocument(html, inline=inline)
+    for value, back in selected(page, html, places, inline=inline):
+        assert back == [value["globalOffsets"]["start"], value["globalOffsets"]["end"]]
+        place = document.offsets(value)
+        assert place is not None, (html, value)
+        written = document.value(*place)
+        assert written == {**value, "text": document.text[slice(*place)]}, html
 
 
 KEYS = ["a", "b", "a.b", "A", "0", "1", "", "length", "a[0]", "é", "{a}", "[0", ".a"]

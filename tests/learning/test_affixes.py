@@ -6,12 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.corpus import read_corpus
 from huggingface_ner.engines.pretrained import load_tokenizer, packaged_encoder
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.windows import Windower
+from tests import ROOT
 
+SAMPLES = ROOT / "bench" / "samples"
 # Texts and the region of each.
 KINDS = {
     "Turkish": [("Dün Ankarada kaldık", "Ankara"), ("Murata sor", "Murat"), ("Yarın Bursadan", "Bursa")],
@@ -70,6 +73,27 @@ def test_what_was_learned_holds_for_other_names() -> None:
         assert _are_words(_examples(unseen), Windower(tokenizer, 40, inner_borders=borders))
 
 
+def _share_of_words(examples: Sequence[AnnotatedText], windower: Windower) -> float:
+    return sum(_are_words([example], windower) for example in examples) / len(examples)
+
+
+def test_most_regions_of_unseen_turkish_texts_are_words() -> None:
+    tokenizer = load_tokenizer(packaged_encoder())
+    learned, unseen = (read_corpus(SAMPLES / "turkish", part) for part in ("train", "test"))
+    borders = learn_inner_borders(learned, ["PER", "LOC", "ORG"], Windower(tokenizer, 40))
+    assert _share_of_words(learned, Windower(tokenizer, 40)) < 0.2
+    assert _share_of_words(learned, Windower(tokenizer, 40, inner_borders=borders)) == 1
+    assert _share_of_words(unseen, Windower(tokenizer, 40, inner_borders=borders)) > 0.9
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_regions_of_korean_texts_are_words_by_rule(part: str) -> None:
+    windower = Windower(load_tokenizer(packaged_encoder()), 40)
+    examples = read_corpus(SAMPLES / "korean", part)
+    assert _are_words(examples, windower)
+    assert learn_inner_borders(examples, ["PER", "LOC", "ORG"], windower) is None
+
+
 def test_case_changes_make_no_affixes(tiny_bert: Path) -> None:
     borders = learn_inner_borders(_examples(KINDS["hashtags"]), ["X"], Windower(load_tokenizer(tiny_bert), 40))
     assert borders == InnerBorders(case_changes=True)
@@ -91,6 +115,7 @@ def test_regions_that_are_not_learned_do_not_count(tiny_bert: Path) -> None:
     # neither blanks at the edges, nor parts of a character, nor what no model can be told
     texts = [("to Oslo now", "Oslo "), ("Cafe\u0301", "Cafe"), ("Oslo\ud83d", "Oslo"), ("Oslo" + "x" * 40, "Oslo")]
     assert learn_inner_borders(_examples(texts), ["X"], windower) is None
+    assert learn_inner_borders(_examples(texts[-2:] * 2), ["X"], windower) is None
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -43,21 +43,25 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)  # nothing is known yet that could be forgotten
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[int, int, float]] = []
     model, tokenizer = fine_tune(
         EXAMPLES,
         ["PER", "LOC"],
         tiny_model,
         Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
         match_labels=lambda labels: {},
-        progress=lambda step, steps, epoch: seen.append((step, steps)),
+        progress=lambda step, steps, epoch, share: seen.append((step, steps, share)),
         device="cpu",
     )
     tagger = tagger_of_model(model, tokenizer)
     scores = evaluate([text.spans for text in EXAMPLES], tagger.find_spans([text.text for text in EXAMPLES]))
     assert scores.overall.f1 > 0.9
     steps = fine_tuning.MIN_STEPS
-    assert seen == [(step, steps) for step in range(1, steps + 1)]
+    assert [place[:2] for place in seen] == [(step, steps) for step in range(1, steps + 1)]
+    shares = [share for _, _, share in seen]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 0.05
+    assert shares[-1] == 1.0
 
 
 def test_a_model_learns_parts_of_words(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

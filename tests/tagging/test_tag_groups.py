@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from huggingface_ner.engines.layouts import LogProbabilities
 from huggingface_ner.tagging.decoding import decode
 from huggingface_ner.tagging.tag_groups import TagGroups
+from huggingface_ner.tagging.transitions import count_weights
 
 GROUPS = TagGroups.bio([["PER", "LOC"], ["CLAIM"], ["PER"]])
 
@@ -22,6 +23,13 @@ def test_each_output_has_a_name_of_its_own() -> None:
     assert GROUPS.labels == ("PER", "LOC", "CLAIM")
     assert GROUPS.columns == (slice(0, 5), slice(5, 8), slice(8, 11))
     assert GROUPS.size == 11
+
+
+def test_each_group_has_the_weights_of_its_transitions() -> None:
+    first, second = count_weights(["OBIIO"]), count_weights(["OBOBO"])
+    groups = TagGroups.bio([["PER", "LOC"], ["PER"]], [first, second])
+    assert [scheme.weights for scheme in groups.schemes] == [first, second]
+    assert [scheme.weights for scheme in GROUPS.schemes] == [None] * 3
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 8), st.floats(-50, 50))

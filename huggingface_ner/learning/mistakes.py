@@ -1,0 +1,118 @@
+"""The mistakes of a model on the texts held out: which labels it confuses, misses and invents, with examples."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from huggingface_ner.spans import AnnotatedText, Span
+
+# Examples that are kept of each kind of mistake, and kinds that are kept, the most frequent first. So the file
+# with the mistakes has at most about 200 kB, whatever the labelling config.
+MAX_EXAMPLES = 5
+MAX_KINDS = 100
+# Code points that are kept of a span, and of the text on each side of it.
+MAX_SPAN = 120
+CONTEXT = 60
+MAX_LABEL = 100
+ELLIPSIS = "…"
+
+# The label of the gold span and that of the predicted one; "" if there is none. A span that has the right label
+# and the wrong borders is a kind of its own: both labels are equal.
+Kind = tuple[str, str]
+
+
+class Mistakes:
+    """Collects the differences between gold and predicted spans, text by text.
+
+    Each gold span that was not predicted exactly is paired with the predicted span that overlaps it most and is
+    not correct itself; one with the same place or label comes first. Without such a span it was missed. A
+    predicted span that is neither correct nor paired was invented.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[Kind] = Counter()
+        self._correct: Counter[str] = Counter()
+        self._examples: dict[Kind, list[dict[str, str]]] = {}
+
+    def add(self, text: AnnotatedText, predicted: Sequence[Span]) -> None:
+        """Add the differences in one text."""
+        wanted, found = set(text.spans), set(predicted)
+        self._correct.update(_clean(span.label, MAX_LABEL) for span in wanted & found)
+        for gold, guess in _pairs(sorted(wanted - found), sorted(found - wanted)):
+            kind = (_label(gold), _label(guess))
+            self._counts[kind] += 1
+            examples = self._examples.setdefault(kind, [])
+            if len(examples) < MAX_EXAMPLES:
+                examples.append(_example(text, gold, guess))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what was collected, as JSON.
+
+        ``correct``: the number of correct spans, by label. ``kinds``: the most frequent kinds of mistakes, each
+        with the label that was annotated (``gold``), the one that the model gave (``predicted``), a ``count``, and
+        ``examples``. ``more``: the number of mistakes of other kinds.
+        """
+        kinds = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        kept = kinds[:MAX_KINDS]
+        return {
+            "correct": dict(self._correct.most_common(MAX_KINDS)),
+            "kinds": [
+                {"gold": gold, "predicted": guess, "count": count, "examples": self._examples[gold, guess]}
+                for (gold, guess), count in kept
+            ],
+            "more": sum(count for _, count in kinds[MAX_KINDS:]),
+        }
+
+
+def _pairs(gold: Sequence[Span], guesses: Sequence[Span]) -> list[tuple[Span | None, Span | None]]:
+    """Return each gold span with its predicted span, and the spans that have none; both are in order."""
+    candidates = [
+        (_closeness(wanted, guess), -index, -place)
+        for index, wanted in enumerate(gold)
+        for place, guess in enumerate(guesses)
+        if wanted.start < guess.end and guess.start < wanted.end
+    ]
+    pair_of: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, index, place in sorted(candidates, reverse=True):
+        if -index not in pair_of and -place not in taken:
+            pair_of[-index] = -place
+            taken.add(-place)
+    paired: list[tuple[Span | None, Span | None]] = [
+        (wanted, guesses[pair_of[index]] if index in pair_of else None) for index, wanted in enumerate(gold)
+    ]
+    return paired + [(None, guess) for place, guess in enumerate(guesses) if place not in taken]
+
+
+def _closeness(gold: Span, guess: Span) -> tuple[bool, bool, int]:
+    same_place = (gold.start, gold.end) == (guess.start, guess.end)
+    return same_place, gold.label == guess.label, min(gold.end, guess.end) - max(gold.start, guess.start)
+
+
+def _example(text: AnnotatedText, gold: Span | None, guess: Span | None) -> dict[str, str]:
+    """Return a mistake's place: the task, the gold or else the predicted span, and the text around it.
+
+    ``predicted``: what the model selected, if it selected something else.
+    """
+    span = gold or guess
+    assert span is not None  # noqa: S101 - _pairs returns no pair without a span
+    start, end = max(span.start - CONTEXT, 0), span.end + CONTEXT
+    is_elsewhere = guess is not None and (guess.start, guess.end) != (span.start, span.end)
+    selected = text.text[guess.start : guess.end] if guess and is_elsewhere else ""
+    return {
+        "task": _clean(text.task_id, MAX_LABEL),
+        "before": (ELLIPSIS if start else "") + _clean(text.text[start : span.start], CONTEXT),
+        "text": _clean(text.text[span.start : span.end], MAX_SPAN),
+        "after": _clean(text.text[span.end : end], CONTEXT) + (ELLIPSIS if end < len(text.text) else ""),
+        "predicted": _clean(selected, MAX_SPAN),
+    }
+
+
+def _label(span: Span | None) -> str:
+    return _clean(span.label, MAX_LABEL) if span else ""
+
+
+def _clean(text: str, most: int) -> str:
+    """Return a text of bounded length that can be written as UTF-8, which lone surrogates cannot."""
+    cut = text if len(text) <= most else text[: most - 1] + ELLIPSIS
+    return cut.encode("utf-8", "replace").decode()

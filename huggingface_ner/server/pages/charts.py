@@ -1,0 +1,115 @@
+"""The places of everything in the learning curve, in the pixels of an SVG.
+
+The server draws the curve itself: it has some forty points. So the page needs no script to show it, loads no
+library, and the strict Content-Security-Policy holds; every number is also in a table beside it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from huggingface_ner.learning.learning_curve import Forecast
+from huggingface_ner.server.pages.facts import Score
+
+LEFT, RIGHT, TOP, BOTTOM = 40, 14, 12, 40
+TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A version: its tasks and its scores."""
+
+    tasks: int
+    score: Score
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A version in the chart: the middle and both ends of its interval. text: what it says."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A learning curve of a certain size. x_ticks, y_ticks: the place and the text of each.
+
+    line, future, band: points of SVG polylines; the band and the future are "" without a forecast. now: where the
+    future begins.
+    """
+
+    width: int
+    height: int
+    marks: tuple[Mark, ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    line: str
+    future: str
+    band: str
+    now: float
+
+    @property
+    def bottom(self) -> int:
+        """The y of the x axis."""
+        return self.height - BOTTOM
+
+    @property
+    def left(self) -> int:
+        """The x of the y axis."""
+        return LEFT
+
+    @property
+    def right(self) -> int:
+        """The x of the right end."""
+        return self.width - RIGHT
+
+
+def draw_chart(points: Sequence[Point], forecast: Forecast | None, width: int, height: int) -> Chart:
+    """Return the chart of versions, which are in the order of their numbers of tasks. There is at least one."""
+    most = max(point.tasks for point in points)
+    end = forecast.doubled.tasks if forecast else most
+    step = nice_step(end)
+    x_end = max(-(-end // step) * step, 1)
+
+    def x(tasks: float) -> float:
+        return round(LEFT + (width - LEFT - RIGHT) * tasks / x_end, 1)
+
+    def y(share: float) -> float:
+        return round(TOP + (height - TOP - BOTTOM) * (1 - share), 1)
+
+    def line(places: Sequence[tuple[float, float]]) -> str:
+        return " ".join(f"{x(tasks)},{y(share)}" for tasks, share in places)
+
+    curve = forecast.curve if forecast else ()
+    upper, lower = [(at.tasks, at.high) for at in curve], [(at.tasks, at.low) for at in curve]
+    return Chart(
+        width,
+        height,
+        tuple(_mark(point, x(point.tasks), y) for point in points),
+        tuple((x(tasks), str(tasks)) for tasks in range(0, x_end + 1, step)),
+        tuple((y(share / TICKS), f"{share / TICKS:.1f}") for share in range(TICKS + 1)),
+        line([(point.tasks, point.score.f1 or 0.0) for point in points]),
+        line([(at.tasks, at.f1) for at in curve]),
+        line([*upper, *lower[::-1]]),
+        x(most),
+    )
+
+
+def _mark(point: Point, x: float, y: Callable[[float], float]) -> Mark:
+    low, high = point.score.f1_interval
+    f1 = point.score.f1 or 0.0
+    return Mark(x, y(f1), y(low), y(high), f"{point.tasks} tasks: F1 {f1:.2f} ({low:.2f} to {high:.2f})")
+
+
+def nice_step(end: int) -> int:
+    """Return the distance of ticks up to ``end``: 1, 2 or 5 times a power of ten, with at most six ticks."""
+    size = 1
+    while True:
+        for factor in (1, 2, 5):
+            if end <= 5 * factor * size:
+                return factor * size
+        size *= 10

@@ -1,0 +1,74 @@
+"""Whether everything that a project needs works, as far as it is known."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from huggingface_ner.server.pages.words import ago, counted
+from huggingface_ner.server.webhook_credentials import ARRIVED, GIVEN
+from huggingface_ner.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that has to work. at: when this was learned, in seconds since 1970."""
+
+    name: str
+    state: Literal["good", "bad", "unknown"]
+    text: str
+    at: float | None = None
+
+    def when(self, now: float) -> str:
+        """Return how long ago it was learned; "" if that is not known."""
+        return "" if self.at is None else ago(self.at, now)
+
+
+def conditions(status: dict[str, Any], settings: Settings) -> tuple[Condition, ...]:
+    """Return the conditions of a project, given its status."""
+    found = [_label_studio(status), _key(status, settings), _webhook(status)]
+    if "labels" in status:
+        found.append(Condition("Labels", "bad", status["labels"]))
+    return (*found, _suggestions(status, settings))
+
+
+def _label_studio(status: dict[str, Any]) -> Condition:
+    known = status.get("label_studio")
+    if known is None:
+        return Condition("Label Studio", "unknown", "not asked yet; the first training asks it")
+    text = "answers" if known["answers"] else known["reason"]
+    return Condition("Label Studio", "good" if known["answers"] else "bad", text, known["at"])
+
+
+def _key(status: dict[str, Any], settings: Settings) -> Condition:
+    known = status.get("label_studio")
+    is_set = settings.label_studio_api_key is not None
+    key = "LABEL_STUDIO_API_KEY" if is_set else "the token that Label Studio sent"
+    if known and known["answers"]:
+        return Condition("API key", "good", f"{key} is accepted", known["at"])
+    if known and "does not take" in known["reason"]:
+        return Condition("API key", "bad", f"{key} is refused", known["at"])
+    text = "LABEL_STUDIO_API_KEY is set; not tried yet" if is_set else "LABEL_STUDIO_API_KEY is not set"
+    return Condition("API key", "unknown", text)
+
+
+def _webhook(status: dict[str, Any]) -> Condition:
+    note, event_at = status.get("webhook"), status.get("event_at")
+    if note is not None and note not in (ARRIVED, GIVEN):
+        return Condition("Webhook", "bad", note)
+    if event_at is not None:
+        return Condition("Webhook", "good", "annotations arrive; the last event came", event_at)
+    if note is not None:
+        return Condition("Webhook", "good", note)
+    return Condition("Webhook", "unknown", "no event has arrived yet; the first annotation sends one")
+
+
+def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
+    given = status.get("suggestions")
+    if given is None:
+        if settings.predict_after_training:
+            return Condition("Suggestions", "unknown", "stored after the next training")
+        return Condition("Suggestions", "good", "made when a task is opened")
+    stored = f"{counted(given['tasks'], 'task')} have suggestions of {given['version']}"
+    if given["state"] == "failed":
+        return Condition("Suggestions", "bad", f"{stored}; then: {given.get('reason') or 'it failed'}")
+    more = "; more are being stored" if given["state"] == "running" else ""
+    return Condition("Suggestions", "good", f"{stored}{more}")

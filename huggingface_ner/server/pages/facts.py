@@ -1,0 +1,157 @@
+"""What is known of the projects, put together for the pages and for programs.
+
+Everything was stored by others: the status in Redis, the scores and mistakes with the versions on disk. Nothing
+here asks Label Studio, loads a model or reads a task.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis import RedisError
+
+from huggingface_ner.intervals import Interval, f1_interval, share_interval
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.label_studio.addresses import parse_address, project_address
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import ModelStore, Version, project_store, project_stores
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Precision, recall and F1 with their 95 % intervals, and the counts behind them; see scores.Scores."""
+
+    correct: int
+    predicted: int
+    gold: int
+
+    @property
+    def precision(self) -> float | None:
+        """None if nothing was predicted."""
+        return self.correct / self.predicted if self.predicted else None
+
+    @property
+    def recall(self) -> float | None:
+        """None if there are no gold spans."""
+        return self.correct / self.gold if self.gold else None
+
+    @property
+    def f1(self) -> float | None:
+        """None if there are no spans."""
+        spans = self.predicted + self.gold
+        return 2 * self.correct / spans if spans else None
+
+    @property
+    def precision_interval(self) -> Interval:
+        """The interval of the precision."""
+        return share_interval(self.correct, self.predicted)
+
+    @property
+    def recall_interval(self) -> Interval:
+        """The interval of the recall."""
+        return share_interval(self.correct, self.gold)
+
+    @property
+    def f1_interval(self) -> Interval:
+        """The interval of F1."""
+        return f1_interval(self.correct, self.predicted, self.gold)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the scores, intervals and counts as JSON."""
+        names = ("precision", "recall", "f1", "precision_interval", "recall_interval", "f1_interval")
+        return {**{name: getattr(self, name) for name in names}, "predicted": self.predicted, "gold": self.gold}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one project.
+
+    status: see jobs.status. address: of the project in Label Studio, for people. version: the one chosen last;
+    None before the first.
+    """
+
+    project_id: int
+    status: dict[str, Any]
+    address: str
+    version: Version | None
+
+    @property
+    def title(self) -> str:
+        """The project's title in Label Studio, or its number until the title is known."""
+        return self.status.get("title") or f"Project {self.project_id}"
+
+    @property
+    def score(self) -> Score | None:
+        """The scores of the version; None if it was not scored."""
+        return read_score(self.version.metrics) if self.version else None
+
+    @property
+    def tasks(self) -> int | None:
+        """The number of annotated tasks that the version knew."""
+        tasks = self.version.metrics.get("tasks") if self.version else None
+        return tasks if isinstance(tasks, int) else None
+
+
+class Facts:
+    """Reads what is known.
+
+    queue: None if there is no training queue; then, and if Redis does not answer, only the models are known.
+    """
+
+    def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
+        self._settings = settings
+        self._queue = queue
+
+    def projects(self) -> tuple[list[Known], str | None]:
+        """Return all projects that are known, by id, and why nothing is known of their trainings, or None."""
+        stores = project_stores(self._settings.models_folder)
+        statuses, trouble = self._statuses()
+        numbers = sorted({*stores, *statuses})
+        return [self._known(number, statuses.get(number), stores.get(number)) for number in numbers], trouble
+
+    def project(self, project_id: int) -> tuple[Known | None, str | None]:
+        """Return what is known of one project, None if nothing is; and the same reason as ``projects``."""
+        store = self.store(project_id)
+        statuses, trouble = self._statuses()
+        known = self._known(project_id, statuses.get(project_id), store)
+        return (known if project_id in statuses or known.version else None), trouble
+
+    def store(self, project_id: int) -> ModelStore:
+        """Return a project's store."""
+        return project_store(self._settings.models_folder, project_id, self._settings.keep_versions)
+
+    def _statuses(self) -> tuple[dict[int, dict[str, Any]], str | None]:
+        if self._queue is None:
+            return {}, "There is no training queue: set REDIS_URL."
+        try:
+            statuses = self._queue.statuses()
+        except RedisError:
+            return {}, "The training queue does not answer, so only what is on disk is shown."
+        return {status["project"]: status for status in statuses}, None
+
+    def _known(self, project_id: int, status: dict[str, Any] | None, store: ModelStore | None) -> Known:
+        status = status or {"project": project_id, "state": "unknown", "updates": 0}
+        base = parse_address(status.get("address")) or self._settings.label_studio_host
+        current = None
+        if store is not None:
+            try:
+                name = store.current()
+                current = store.version(name) if name else None
+            except OSError:  # the store has logged it
+                current = None
+        return Known(project_id, status, project_address(base, project_id), current)
+
+
+def read_score(metrics: Mapping[str, Any]) -> Score | None:
+    """Return the scores in a metrics.json, or in one of its labels; None if it has none that can be read."""
+    counts = [metrics.get(name) for name in ("correct", "predicted", "gold")]
+    if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
+        return None
+    correct, predicted, gold = (int(count) for count in counts if count is not None)
+    return Score(correct, predicted, gold) if correct <= min(predicted, gold) else None
+
+
+def now() -> float:
+    """Return the time, in seconds since 1970."""
+    return time.time()

@@ -1,0 +1,266 @@
+"""Everything that the page of one project shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from huggingface_ner.label_studio.addresses import task_address
+from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
+from huggingface_ner.left_out import LeftOut
+from huggingface_ner.server.pages.charts import Point
+from huggingface_ner.server.pages.conditions import Condition, conditions
+from huggingface_ner.server.pages.facts import Known, Score, read_score
+from huggingface_ner.server.pages.words import counted, version_time
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.history import Entry
+from huggingface_ner.store.mistakes_file import read_mistakes
+from huggingface_ner.store.versions import ModelStore, Version
+
+# A label with fewer annotated spans is called rare: its scores say little, and the model has seen it a few times.
+RARE_SPANS = 10
+# Labels with the most mistakes, which get a row and a column in the table of mistakes.
+MAX_TABLE_LABELS = 10
+EXAMPLE_FIELDS = ("task", "before", "text", "after", "predicted")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """A label's scores. annotated: its spans in all annotated tasks; None if that is not known."""
+
+    label: str
+    score: Score
+    annotated: int | None
+
+    @property
+    def is_rare(self) -> bool:
+        """Whether there are too few spans to learn the label."""
+        return self.annotated is not None and self.annotated < RARE_SPANS
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A kind of mistake, with examples; see learning.mistakes. The ``link`` of an example opens its task."""
+
+    gold: str
+    predicted: str
+    count: int
+    examples: tuple[Mapping[str, str | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Mistakes by label.
+
+    rows: each has an annotated label and a count for each label that the model gave, with the correct spans on the
+    diagonal; then the counts of other borders and of missed spans. The last row, "", has what was invented.
+    """
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version that is kept."""
+
+    name: str
+    at: float | None
+    metrics: Mapping[str, Any]
+    score: Score | None
+    labels: tuple[LabelScore, ...]
+    is_in_use: bool
+
+    def number(self, name: str) -> int | None:
+        """Return a number of metrics.json, or None."""
+        value = self.metrics.get(name)
+        return value if isinstance(value, int) else None
+
+    @property
+    def learned_from(self) -> str:
+        """What it was trained on and from, and what runs it."""
+        baseline = self.metrics.get("baseline")
+        engine = _mapping(self.metrics.get("engine")).get("engine")
+        trained, spans = self.number("trained"), self.number("spans")
+        told = [
+            counted(trained, "text") if trained is not None else "",
+            f"{counted(spans, 'span')} in all" if spans is not None else "",
+            f"from {baseline}" if isinstance(baseline, str) else "",
+            f"runs on {engine}" if isinstance(engine, str) else "",
+        ]
+        return ", ".join(part for part in told if part) or "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPage:
+    """What is shown of one project. no_forecast: why there is no forecast."""
+
+    known: Known
+    conditions: tuple[Condition, ...]
+    labels: tuple[LabelScore, ...]
+    mistakes: tuple[Mistake, ...]
+    more_mistakes: int
+    table: Table | None
+    left_out: tuple[str, ...]
+    points: tuple[Point, ...]
+    forecast: Forecast | None
+    no_forecast: str
+    versions: tuple[VersionRow, ...]
+
+    @property
+    def held_out(self) -> int | None:
+        """The number of texts that the version was scored on."""
+        held_out = self.known.version.metrics.get("held_out") if self.known.version else None
+        return held_out if isinstance(held_out, int) else None
+
+    @property
+    def rare(self) -> tuple[LabelScore, ...]:
+        """The labels that are too rare to be learned."""
+        return tuple(label for label in self.labels if label.is_rare)
+
+    def as_dict(self, sentences: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the same facts for programs."""
+        score = self.known.score
+        return {
+            "project": self.known.project_id,
+            "title": self.known.title,
+            "address": self.known.address,
+            **sentences,
+            "training": self.known.status,
+            "conditions": [{"name": one.name, "state": one.state, "text": one.text} for one in self.conditions],
+            "version": self.known.version.name if self.known.version else None,
+            "scores": score.as_dict() if score else None,
+            "labels": {one.label: {**one.score.as_dict(), "annotated": one.annotated} for one in self.labels},
+            "rare": [one.label for one in self.rare],
+            "mistakes": [
+                {"gold": one.gold, "predicted": one.predicted, "count": one.count, "examples": list(one.examples)}
+                for one in self.mistakes
+            ],
+            "left_out": list(self.left_out),
+            "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],
+            "versions": [
+                {"version": row.name, "in_use": row.is_in_use, "metrics": row.metrics} for row in self.versions
+            ],
+        }
+
+
+def read_project(known: Known, store: ModelStore, settings: Settings) -> ProjectPage:
+    """Put together what is known of a project."""
+    version = known.version
+    try:
+        kept, history, in_use = store.versions(), store.history(), store.serving_version()
+    except OSError:  # the store has logged it
+        kept, history, in_use = [], [], None
+    mistakes = read_mistakes(version.folder) if version else {}
+    kinds = _mistakes(mistakes, known)
+    points = _points(history)
+    expected = forecast([_scored(point) for point in points]) if points else ""
+    return ProjectPage(
+        known,
+        conditions(known.status, settings),
+        _labels(version.metrics) if version else (),
+        kinds,
+        _count(mistakes.get("more")),
+        _table(mistakes.get("correct"), kinds),
+        _left_out(known),
+        points,
+        None if isinstance(expected, str) else expected,
+        expected if isinstance(expected, str) else "",
+        tuple(_row(one, in_use) for one in reversed(kept)),
+    )
+
+
+def _scored(point: Point) -> ScoredVersion:
+    return ScoredVersion(point.tasks, point.score.correct, point.score.predicted, point.score.gold)
+
+
+def _points(history: list[Entry]) -> tuple[Point, ...]:
+    found = []
+    for entry in history:
+        score = read_score(entry.overall.model_dump()) if entry.overall else None
+        if score is not None and score.f1 is not None:
+            found.append(Point(entry.tasks, score, entry.version))
+    return tuple(sorted(found, key=lambda point: (point.tasks, point.version)))
+
+
+def _row(version: Version, in_use: str | None) -> VersionRow:
+    return VersionRow(
+        version.name,
+        version_time(version.name),
+        version.metrics,
+        read_score(version.metrics),
+        _labels(version.metrics),
+        version.name == in_use,
+    )
+
+
+def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
+    """Return a version's labels, the most frequent first: those of the config, and others that were scored."""
+    scored = _mapping(metrics.get("labels"))
+    annotated = _mapping(metrics.get("label_spans"))
+    names = metrics.get("label_names")
+    named = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
+    labels = dict.fromkeys([*named, *scored])
+    found = [
+        LabelScore(
+            label,
+            read_score(_mapping(scored.get(label))) or Score(0, 0, 0),
+            annotated[label] if isinstance(annotated.get(label), int) else None,
+        )
+        for label in labels
+    ]
+    return tuple(sorted(found, key=lambda one: (-(one.annotated or 0), -one.score.gold)))
+
+
+def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[Mistake, ...]:
+    base = known.address.removesuffix(f"/projects/{known.project_id}/data")
+    found = []
+    for kind in _mappings(mistakes.get("kinds")):
+        examples = tuple(
+            {
+                **{name: str(example.get(name, "")) for name in EXAMPLE_FIELDS},
+                "link": task_address(base, known.project_id, str(example.get("task", ""))),
+            }
+            for example in _mappings(kind.get("examples"))
+        )
+        gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
+        found.append(Mistake(gold, predicted, _count(kind.get("count")), examples))
+    return tuple(found)
+
+
+def _table(correct: object, mistakes: tuple[Mistake, ...]) -> Table | None:
+    """Return the table of mistakes, with the labels that are in most of them; None if there are no mistakes."""
+    totals: dict[str, int] = {}
+    for one in mistakes:
+        for label in {one.gold, one.predicted} - {""}:
+            totals[label] = totals.get(label, 0) + one.count
+    labels = tuple(sorted(totals, key=lambda label: -totals[label])[:MAX_TABLE_LABELS])
+    if not labels:
+        return None
+    counts = {(one.gold, one.predicted): one.count for one in mistakes}
+    right = _mapping(correct)
+    rows = []
+    for gold in (*labels, ""):
+        cells = [_count(right.get(gold)) if gold == label else counts.get((gold, label), 0) for label in labels]
+        if gold:
+            cells += [counts.get((gold, gold), 0), counts.get((gold, ""), 0)]
+        rows.append((gold, tuple(cells)))
+    return Table(labels, tuple(rows))
+
+
+def _left_out(known: Known) -> tuple[str, ...]:
+    """Return what the last training left out, or else the version; a sentence for each reason."""
+    last = _mapping(known.status.get("last")).get("left_out")
+    counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
+    return tuple(counts.reasons())
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

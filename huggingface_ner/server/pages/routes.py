@@ -1,0 +1,144 @@
+"""The routes of the pages, and what every page is sent with."""
+
+from collections.abc import Callable
+from functools import partial
+from importlib.resources import files
+from typing import Any
+
+from flask import Flask, Response, abort, jsonify, request
+from flask.typing import ResponseReturnValue
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.server.pages import words
+from huggingface_ner.server.pages.charts import draw_chart
+from huggingface_ner.server.pages.facts import Facts, Known, now
+from huggingface_ner.server.pages.project import ProjectPage, read_project
+from huggingface_ner.settings import Settings
+
+# Nothing comes from elsewhere, nothing inside the page runs or styles it, and no other page may frame it.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
+# width and height of the learning curve on a wide and on a narrow screen, in pixels
+CHARTS = {"wide": (760, 300), "narrow": (340, 250)}
+# Seconds until the page looks for news: while a training runs or waits, and otherwise.
+BUSY_INTERVAL = 2
+IDLE_INTERVAL = 10
+# Kinds of mistakes that the page lists, the most frequent first.
+SHOWN_KINDS = 12
+
+
+def install(
+    app: Flask, settings: Settings, queue: TrainingQueue | None, health: Callable[[], ResponseReturnValue]
+) -> None:
+    """Add the pages to the app. health: answers ``GET /`` for programs, among them Label Studio."""
+    facts = Facts(settings, queue)
+    pages = _Pages(settings, facts)
+
+    @app.get("/")
+    def home() -> ResponseReturnValue:
+        return pages.home() if wants_page() else _varying(app.make_response(health()))
+
+    @app.get("/projects/<project>")
+    def project_page(project: str) -> ResponseReturnValue:
+        project_id = parse_project_id(project)
+        return abort(404) if project_id is None else pages.project(project_id)
+
+    @app.get("/assets/<name>")
+    def asset(name: str) -> ResponseReturnValue:
+        if name not in ASSETS:
+            abort(404)
+        content = files(__package__).joinpath("assets", name).read_bytes()
+        answer = Response(content, content_type=f"{ASSETS[name]}; charset=utf-8")
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.add_etag()
+        return answer.make_conditional(request)
+
+
+def wants_page() -> bool:
+    """Return whether the client prefers a page to JSON; a client that takes anything gets JSON."""
+    return request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
+
+
+class _Pages:
+    def __init__(self, settings: Settings, facts: Facts) -> None:
+        self._settings = settings
+        self._facts = facts
+        self._templates = Environment(
+            loader=PackageLoader(__package__), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        self._templates.filters["score"] = _score
+        self._templates.filters["date"] = words.date
+        self._templates.filters["iso"] = words.iso
+        self._templates.filters["version_time"] = words.version_time
+        self._templates.globals["counted"] = words.counted
+
+    def home(self) -> Response:
+        projects, trouble = self._facts.projects()
+        busy = any(known.status["state"] in ("running", "waiting") for known in projects)
+        said = {"sentence": words.state_sentence, "progress": words.progress_sentence}
+        return self._page("home.html", "", busy=busy, projects=projects, trouble=trouble, **said)
+
+    def project(self, project_id: int) -> Response:
+        known, trouble = self._facts.project(project_id)
+        if known is None:
+            if wants_page():
+                answer = self._page("unknown.html", "../", busy=True, project_id=project_id, trouble=trouble)
+                answer.status_code = 404
+                return answer
+            abort(404, f"project {project_id}: nothing is known of it yet")
+        page = read_project(known, self._facts.store(project_id), self._settings)
+        sentences = self._sentences(known, page)
+        if not wants_page():
+            return _varying(jsonify(page.as_dict(sentences)))
+        busy = known.status["state"] in ("running", "waiting")
+        values = {**sentences, "page": page, "known": known, "charts": _charts(page), "trouble": trouble}
+        values["shown_kinds"] = SHOWN_KINDS
+        return self._page("project.html", "../", busy=busy, **values)
+
+    def _sentences(self, known: Known, page: ProjectPage) -> dict[str, Any]:
+        """Return what the page says in sentences; programs get them too."""
+        status, expected = known.status, page.forecast
+        last, run = status.get("last"), status.get("run")
+        each = self._settings.start_training_each_n_updates
+        return {
+            "now": words.state_sentence(status),
+            "next": words.next_sentence(status, each) if status["state"] not in ("unknown", "damaged") else "",
+            "outcome": words.outcome_sentence(last, now()) if last else "",
+            "progress": words.progress_sentence(run) if run else "",
+            "percent": words.percent(run, now()) if run else None,
+            "forecast": words.forecast_sentence(expected, page.points[-1].tasks) if expected else "",
+        }
+
+    def _page(self, template: str, root: str, *, busy: bool, **values: Any) -> Response:
+        """Return a page. root: the relative address of the home page; proxies may serve it under any path."""
+        interval = BUSY_INTERVAL if busy else IDLE_INTERVAL
+        text = self._templates.get_template(template).render(
+            root=root, interval=interval, time=now(), ago=partial(words.ago, now=now()), **values
+        )
+        # files that somebody has edited may contain lone surrogates
+        answer = Response(text.encode("utf-8", "replace"), content_type="text/html; charset=utf-8")
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["Content-Security-Policy"] = POLICY
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["Referrer-Policy"] = "same-origin"
+        return _varying(answer)
+
+
+def _varying(answer: Response) -> Response:
+    answer.vary.add("Accept")
+    return answer
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _charts(page: ProjectPage) -> dict[str, Any]:
+    if not page.points:
+        return {}
+    return {name: draw_chart(page.points, page.forecast, *size) for name, size in CHARTS.items()}

@@ -1,0 +1,150 @@
+"""What the pages say of numbers, times and states, in words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
+
+# What each phase of a run does; see learning.progress.
+PHASES = {
+    "starting": "starting",
+    "downloading": "reading the annotated tasks",
+    "training": "learning",
+    "evaluating": "scoring it on the tasks held out",
+    "saving": "saving it and choosing the fastest engine",
+    "publishing": "publishing it",
+}
+OUTCOMES = {
+    "published": "The last training published a new version",
+    "refused": "The last training published nothing",
+    "unchanged": "The last training had nothing new to learn",
+    "skipped": "The last training was skipped",
+    "failed": "The last training failed",
+}
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number and a noun: "1 task", "1 200 tasks"."""
+    shown = f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{shown} {noun if count == 1 else f'{noun}s'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration, no more exactly than it can be known."""
+    if seconds < 10:
+        return "a few seconds"
+    if seconds < 55:
+        return f"about {round(seconds / 10) * 10} seconds"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"about {counted(max(minutes, 1), 'minute')}"
+    hours = round(seconds / 3600)
+    return f"about {counted(hours, 'hour')}" if hours < 48 else f"about {counted(round(hours / 24), 'day')}"
+
+
+def ago(at: float, now: float) -> str:
+    """Return how long ago a time was; both in seconds since 1970."""
+    seconds = max(now - at, 0.0)
+    return "just now" if seconds < 10 else f"{duration(seconds).removeprefix('about ')} ago"
+
+
+def date(at: float) -> str:
+    """Return a time in seconds since 1970 as text; "" if it is no time."""
+    try:
+        moment = datetime.fromtimestamp(at, UTC)
+    except (ValueError, OverflowError, OSError):
+        return ""
+    return f"{moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+def iso(at: float) -> str:
+    """Return a time in seconds since 1970 in ISO 8601, as HTML's ``time`` takes it."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def version_time(version: str) -> float | None:
+    """Return when a version was published, in seconds since 1970, as its name tells."""
+    try:
+        return datetime.strptime(version[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def state_sentence(status: dict[str, Any]) -> str:
+    """Return what goes on in a project now, given its status; see jobs.status."""
+    state = status["state"]
+    if state == "running":
+        phase = status["run"]["phase"]
+        return f"Training: {PHASES.get(phase, phase)}"
+    if state == "waiting":
+        ahead = status.get("ahead")
+        if ahead is None:
+            return "A training starts in a few seconds"
+        return f"A training waits; {counted(ahead, 'other')} first" if ahead else "A training waits; it is next"
+    if state == "parked":
+        return "Trainings are stopped until the next annotation"
+    if state == "damaged":
+        return "Its entry in Redis cannot be read"
+    return "No training is running" if state == "idle" else "Its trainings are not known"
+
+
+def progress_sentence(run: dict[str, Any]) -> str:
+    """Return how far a run is, and how long it will still take."""
+    told = []
+    if run["phase"] == "training" and run.get("steps"):
+        told.append(f"Step {run['step']} of {run['steps']}")
+    in_all = run.get("seconds_left_in_all")
+    if in_all is not None:
+        told.append(f"{duration(in_all)} left")
+    elif run["phase"] == "training" and run.get("seconds_left") is not None:
+        told.append(f"{duration(run['seconds_left'])} left of the learning, then it is scored and saved")
+    text = "; ".join(told)
+    return f"{text[0].upper()}{text[1:]}." if text else "How long it takes is not known yet."
+
+
+def percent(run: dict[str, Any], now: float) -> float | None:
+    """Return how much of a run is done, within [0, 100]; None if that is not known. now: seconds since 1970."""
+    left = run.get("seconds_left_in_all")
+    if left is not None:
+        elapsed = max(now - run["began"], 0.0)
+        return round(100 * elapsed / (elapsed + left), 1) if elapsed + left else None
+    # before the first published training, the time of the other phases is not known
+    return run["percent"] if run["phase"] == "training" and run.get("steps") else None
+
+
+def next_sentence(status: dict[str, Any], each: int) -> str:
+    """Return when the next training will start. each: START_TRAINING_EACH_N_UPDATES."""
+    if status["state"] == "running" and status.get("waiting"):
+        return "Another training starts right afterwards: there are new annotations."
+    if not each:
+        return "Trainings start when the labels change or somebody clicks Start Training in Label Studio."
+    if status["state"] == "parked":
+        return "The next annotation starts a new attempt."
+    left = status.get("updates_until_training", each)
+    return f"The next training starts after {counted(left, 'more annotation')}."
+
+
+def outcome_sentence(last: dict[str, Any], now: float) -> str:
+    """Return how the last training ended."""
+    at = last.get("at")
+    when = f", {ago(at, now)}" if isinstance(at, int | float) else ""
+    reason = str(last.get("reason") or "").rstrip(".")
+    return f"{OUTCOMES.get(last.get('status', ''), 'The last training has ended')}{when}: {reason}."
+
+
+def forecast_sentence(found: Forecast, tasks: int) -> str:
+    """Return how much more annotating is worth. tasks: how many are annotated."""
+    doubled = found.doubled
+    band = f"{doubled.low:.2f} to {doubled.high:.2f} with 80 % confidence"
+    if found.target is not None and found.more is not None:
+        most = f"at most {counted(found.more_high, 'task')}" if found.more_high else "or many more"
+        return (
+            f"About {counted(found.more, 'more task')} should bring F1 to {found.target:.2f} ({most}, with 80 % "
+            f"confidence). With {doubled.tasks} tasks, about {doubled.f1:.2f} is expected ({band})."
+        )
+    if doubled.f1 - found.now >= MIN_RISE:
+        return f"Twice as many tasks ({doubled.tasks}) should bring F1 to about {doubled.f1:.2f} ({band})."
+    return (
+        f"More tasks of the same kind will change little: with {doubled.tasks} instead of {tasks}, F1 is expected "
+        f"to be about {doubled.f1:.2f} ({band})."
+    )

@@ -1,0 +1,32 @@
+"""The file in a version's folder with the mistakes of its model; see learning.mistakes.
+
+It quotes a few texts of the project, which metrics.json does not, and is read only when somebody looks at them.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_ner.store.damages import damages
+
+MISTAKES = "mistakes.json"
+
+
+def write_mistakes(folder: Path, mistakes: Mapping[str, Any]) -> None:
+    """Write a version's mistakes into its folder; raises OSError."""
+    (folder / MISTAKES).write_text(json.dumps(mistakes) + "\n", encoding="ascii")
+
+
+def read_mistakes(folder: Path) -> Mapping[str, Any]:
+    """Return a version's mistakes, or {} if it has none; if the file is damaged, log this and return {}."""
+    path = folder / MISTAKES
+    try:
+        mistakes = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        damages.found(path, f"{path} cannot be read ({error}): the mistakes of this version are not shown")
+        return {}
+    damages.repaired(path)
+    return mistakes if isinstance(mistakes, dict) else {}

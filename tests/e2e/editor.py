@@ -1,0 +1,151 @@
+"""Label Studio's page with one task open and Auto-Annotation on, as a person uses it."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.spans import Found
+from tests.e2e.studio import Project
+
+TIMEOUT = 60.0
+TIMEOUT_MS = 120_000
+
+# The page's coordinates of a word's n-th occurrence: left, right, and its line; null until the word is shown.
+COORDINATES = """([word, number]) => {
+    const frame = document.querySelector("iframe.lsf-htx-richtext");
+    const roots = frame ? frame.contentDocument.querySelectorAll("body")
+        : document.querySelectorAll(".lsf-htx-richtext, [class*=dialoguetext]");
+    const {left, top} = frame ? frame.getBoundingClientRect() : {left: 0, top: 0};
+    for (const root of roots) {
+        const nodes = [], walker = root.ownerDocument.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) nodes.push(walker.currentNode);
+        const text = nodes.map(node => node.data).join("");
+        for (let at = text.indexOf(word); at >= 0; at = text.indexOf(word, at + 1)) {
+            if (number-- > 0) continue;
+            let before = 0;
+            const range = root.ownerDocument.createRange();
+            for (const node of nodes) {
+                const length = node.data.length;
+                if (before <= at && at < before + length) range.setStart(node, at - before);
+                const end = at + word.length;
+                if (before < end && end <= before + length) range.setEnd(node, end - before);
+                before += length;
+            }
+            const rectangle = range.getBoundingClientRect();
+            const y = top + (rectangle.top + rectangle.bottom) / 2;
+            return [left + rectangle.left + 0.5, left + rectangle.right - 0.5, y];
+        }
+    }
+    return null;
+}"""
+REGIONS = "() => Htx.annotationStore.selected.serializeAnnotation()"
+# A drawing makes a region only once the labels have their keys and the text has loaded, in an iframe for
+# HyperText. Before, nothing listens to the mouse there, and the loading takes a selection away. The page draws the
+# regions last, which moves the words.
+READY = """() => {
+    const annotation = Htx.annotationStore.selected;
+    const tags = [...annotation.names.values()];
+    return tags.every(tag => tag.isReady !== false && (tag.children ?? []).every(label => label.hotkey))
+        && annotation.regions.every(({_spans}) => _spans?.length && _spans.every(span => span.isConnected));
+}"""
+SELECTED = """label => [...Htx.annotationStore.selected.names.values()].some(
+    tag => (tag.selectedLabels ?? []).some(selected => selected.value === label))"""
+
+
+class Editor:
+    """One project's tasks in the page.
+
+    keys: the key of each label. read: returns what regions select, and their labels.
+    """
+
+    def __init__(
+        self, page: Page, project: Project, keys: Mapping[str, str], read: Callable[[list[dict[str, Any]]], Found]
+    ) -> None:
+        self._page = page
+        self._address = f"{project.studio.server.url}/projects/{project.id}/data"
+        self._keys = keys
+        self._read = read
+
+    def open(self, query: str) -> None:
+        """Open a task in the Data Manager, or the label stream, and switch Auto-Annotation on."""
+        self._page.goto(f"{self._address}?{query}")
+        switch = self._page.get_by_text("Auto-Annotation", exact=True)
+        expect(switch).to_be_visible(timeout=TIMEOUT_MS)
+        if not self._page.locator("label", has=switch).locator("input").is_checked():
+            switch.click()
+        # keys that are pressed while the switch has the focus are not the editor's
+        self._page.evaluate("document.activeElement.blur()")
+
+    def draw(self, word: str, number: int, *labels: str) -> None:
+        """Label the n-th occurrence of a word with the mouse."""
+        self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
+        self._page.keyboard.press("Escape")
+        for label in labels:
+            self._page.keyboard.press(self._keys[label])
+            self._page.wait_for_function(SELECTED, arg=label, timeout=TIMEOUT_MS)
+        left, right, y = self._coordinates(word, number)
+        mouse = self._page.mouse
+        mouse.move(left, y)
+        mouse.down()
+        mouse.move(right, y, steps=4)
+        mouse.up()
+
+    def press(self, word: str, number: int, key: str) -> None:
+        """Select the region on a word, and press a key."""
+        self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
+        self._page.keyboard.press("Escape")
+        left, right, y = self._coordinates(word, number)
+        self._page.mouse.click((left + right) / 2, y)
+        self._page.wait_for_function(
+            "() => Htx.annotationStore.selected.selectedRegions.length === 1", timeout=TIMEOUT_MS
+        )
+        self._page.keyboard.press(key)
+
+    def _coordinates(self, word: str, number: int) -> Any:
+        return self._page.wait_for_function(COORDINATES, arg=[word, number], timeout=TIMEOUT_MS).json_value()
+
+    def undo(self) -> None:
+        self._page.keyboard.press("Escape")
+        self._page.keyboard.press("Control+z")
+
+    def answered(self) -> Any:
+        """Wait, at the end of the with block, for Label Studio's answer to a drawn or relabelled region."""
+        return self._page.expect_response(lambda answer: "interactive-annotating" in answer.url)
+
+    def saved(self, where: str, button: str | None = None) -> None:
+        """Press a button if one is given, and wait until Label Studio has saved a draft or an annotation."""
+        with self._page.expect_response(
+            lambda answer: answer.request.method in ("POST", "PATCH") and where in answer.url
+        ) as saving:
+            if button is not None:
+                self._page.get_by_role("button", name=button, exact=True).click()
+        assert saving.value.ok
+
+    def shows(self, *found: tuple[str, str]) -> None:
+        """Wait until the page has regions with these words and labels, and no others."""
+        end = time.monotonic() + TIMEOUT
+        while sorted(now := self._read(each_once(self._page.evaluate(REGIONS)))) != sorted(found):
+            assert time.monotonic() < end, now
+            self._page.wait_for_timeout(50)
+
+
+def each_once(regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return regions; no two of one control may have the same place and a label in common."""
+    places = [
+        json.dumps(
+            [
+                region["from_name"],
+                region["to_name"],
+                {key: at for key, at in region["value"].items() if key not in ("text", region["type"])},
+                label,
+            ],
+            sort_keys=True,
+        )
+        for region in regions
+        for label in region["value"][region["type"]]
+    ]
+    assert len(set(places)) == len(places), sorted(places)
+    return regions

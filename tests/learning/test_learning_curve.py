@@ -1,0 +1,81 @@
+"""Forecasts for simulated projects whose true curve is known."""
+
+import numpy as np
+import pytest
+
+from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
+
+TASKS = (20, 30, 40, 50, 60, 80, 100, 120)
+SPANS = 80
+
+
+def _versions(seed: int, *, a: float = 0.9, b: float = 1.8, c: float = 0.5) -> list[ScoredVersion]:
+    """Return versions whose true F1 is a - b * tasks ** -c, each scored on SPANS spans."""
+    random = np.random.default_rng(seed)
+    versions = []
+    for tasks in TASKS:
+        f1 = a - b * tasks**-c
+        correct = int(random.binomial(SPANS, f1 / (2 - f1)))
+        predicted = (SPANS + correct) // 2
+        versions.append(ScoredVersion(tasks, correct, predicted, SPANS + correct - predicted))
+    return versions
+
+
+def _forecasts(count: int, **curve: float) -> list[Forecast]:
+    found = [forecast(_versions(seed, **curve)) for seed in range(count)]
+    return [one for one in found if isinstance(one, Forecast)]
+
+
+def test_the_band_holds_what_it_says() -> None:
+    found = _forecasts(60)
+    assert len(found) > 50
+    truth = 0.9 - 1.8 * 240**-0.5
+    covered = sum(one.doubled.low <= truth <= one.doubled.high for one in found) / len(found)
+    assert 0.65 < covered < 0.95, "it is an 80 % band"
+
+
+def test_a_target_is_reached_where_the_curve_says() -> None:
+    found = [one for one in _forecasts(60) if one.target == 0.8]
+    needed = (1.8 / (0.9 - 0.8)) ** 2 - 120
+    held = [
+        one for one in found if one.more_low is not None and one.more_low <= needed <= (one.more_high or 10**6)
+    ]
+    assert len(found) > 5
+    assert len(held) > len(found) / 2
+    for one in found:
+        assert one.more is not None
+        assert one.more_low is not None
+        assert one.more_low <= one.more <= (one.more_high or one.more)
+
+
+def test_projects_that_stay_the_same_get_no_forecast() -> None:
+    assert len(_forecasts(60, a=0.7, b=0.0)) <= 6
+    told = forecast([ScoredVersion(tasks, 50, 65, 65) for tasks in TASKS])
+    assert isinstance(told, str)
+    assert "no clear trend" in told
+
+
+@pytest.mark.parametrize(
+    ("versions", "reason"),
+    [
+        ([], "at least 50 annotated tasks"),
+        (_versions(0)[:3], "at least 50 annotated tasks"),
+        (_versions(0)[-2:], "at least 4 scored versions"),
+        ([ScoredVersion(tasks, 50, 60, 60) for tasks in (100, 101, 102, 103)], "1.5 times"),
+        ([ScoredVersion(tasks, 0, 0, 0) for tasks in TASKS], "at least 50 annotated tasks"),
+    ],
+)
+def test_without_enough_to_go_by_the_reason_is_told(versions: list[ScoredVersion], reason: str) -> None:
+    told = forecast(versions)
+    assert isinstance(told, str)
+    assert reason in told
+
+
+def test_perfect_and_useless_versions_do_no_harm() -> None:
+    for correct in (0, 40):
+        forecast([ScoredVersion(tasks, correct, 40, 40) for tasks in TASKS])
+    rising = [ScoredVersion(tasks, min(tasks // 3, 40), 40, 40) for tasks in TASKS]
+    found = forecast(rising)
+    assert isinstance(found, Forecast)
+    assert all(0 <= at.low <= at.f1 <= at.high <= 1 for at in found.curve)
+    assert found == forecast(rising), "the same page for the same facts"

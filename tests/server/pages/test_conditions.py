@@ -1,0 +1,67 @@
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from huggingface_ner.server.pages.conditions import conditions
+from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED
+from huggingface_ner.settings import Settings
+
+ANSWERS = {"label_studio": {"answers": True, "at": 1.0}}
+REFUSED = "Label Studio at LABEL_STUDIO_HOST=http://x does not take LABEL_STUDIO_API_KEY (HTTP 401): make a token"
+REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "at": 1.0}}
+WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
+
+
+@pytest.mark.parametrize(
+    ("status", "settings", "name", "state", "told"),
+    [
+        ({}, Settings(), "Label Studio", "unknown", "not asked yet"),
+        (ANSWERS, Settings(), "Label Studio", "good", "answers"),
+        (
+            REFUSES,
+            WITH_KEY,
+            "Label Studio",
+            "bad",
+            "401",
+        ),
+        ({}, Settings(), "API key", "unknown", "is not set"),
+        ({}, WITH_KEY, "API key", "unknown", "not tried yet"),
+        (ANSWERS, WITH_KEY, "API key", "good", "is accepted"),
+        (
+            REFUSES,
+            WITH_KEY,
+            "API key",
+            "bad",
+            "is refused",
+        ),
+        ({}, Settings(), "Webhook", "unknown", "no event has arrived yet"),
+        ({"webhook": ADVICE}, Settings(), "Webhook", "bad", "carries no credentials"),
+        ({"webhook": ADVICE, "event_at": 1.0}, Settings(), "Webhook", "bad", "carries no credentials"),
+        ({"webhook": ARRIVED}, Settings(), "Webhook", "good", "arrive with the credentials"),
+        ({"webhook": ARRIVED, "event_at": 1.0}, Settings(), "Webhook", "good", "the last event came"),
+        ({"labels": "never suggested: X"}, Settings(), "Labels", "bad", "never suggested: X"),
+        ({}, Settings(), "Suggestions", "good", "when a task is opened"),
+        ({}, Settings(predict_after_training=True), "Suggestions", "unknown", "after the next training"),
+        (
+            {"suggestions": {"version": "v", "state": "running", "tasks": 300, "reason": None}},
+            *(Settings(), "Suggestions", "good", "300 tasks have suggestions of v; more are being stored"),
+        ),
+        (
+            {"suggestions": {"version": "v", "state": "failed", "tasks": 3, "reason": "no answer"}},
+            *(Settings(), "Suggestions", "bad", "no answer"),
+        ),
+    ],
+)
+def test_each_condition_is_told(
+    status: dict[str, Any], settings: Settings, name: str, state: str, told: str
+) -> None:
+    (found,) = [one for one in conditions(status, settings) if one.name == name]
+    assert found.state == state
+    assert told in found.text
+
+
+def test_it_is_told_when_it_was_learned() -> None:
+    found = {one.name: one for one in conditions({"label_studio": {"answers": True, "at": 1000.0}}, Settings())}
+    assert found["Label Studio"].when(1300.0) == "5 minutes ago"
+    assert found["Webhook"].when(1300.0) == ""

@@ -1,0 +1,92 @@
+import time
+from typing import Any
+
+import pytest
+
+from huggingface_ner.learning.learning_curve import Expected, Forecast
+from huggingface_ner.server.pages import words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "a few seconds"),
+        (31, "about 30 seconds"),
+        (58, "about 1 minute"),
+        (214, "about 4 minutes"),
+        (5000, "about 83 minutes"),
+        (8000, "about 2 hours"),
+        (400_000, "about 5 days"),
+    ],
+)
+def test_durations_are_no_more_exact_than_they_can_be(seconds: float, told: str) -> None:
+    assert words.duration(seconds) == told
+
+
+def test_times() -> None:
+    assert words.ago(100.0, 105.0) == "just now"
+    assert words.ago(100.0, 400.0) == "5 minutes ago"
+    assert words.ago(400.0, 100.0) == "just now", "clocks differ"
+    assert words.date(1795370000.0) == "22 Nov 2026, 17:53 UTC"
+    assert words.date(1e300) == ""
+    moment = words.version_time("20261122-101200-77b7")
+    assert moment is not None
+    assert words.iso(moment) == "2026-11-22T10:12:00+00:00"
+    assert words.version_time("x") is None
+
+
+def test_numbers() -> None:
+    assert [words.counted(count, "task") for count in (0, 1, 1200)] == ["0 tasks", "1 task", "1\u202f200 tasks"]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"state": "idle"}, "No training is running"),
+        ({"state": "waiting", "ahead": 2}, "A training waits; 2 others first"),
+        ({"state": "waiting", "ahead": 0}, "A training waits; it is next"),
+        ({"state": "waiting"}, "A training starts in a few seconds"),
+        ({"state": "parked"}, "Trainings are stopped until the next annotation"),
+        ({"state": "running", "run": {"phase": "saving"}}, "Training: saving it and choosing the fastest engine"),
+    ],
+)
+def test_states(status: dict[str, Any], told: str) -> None:
+    assert words.state_sentence(status) == told
+
+
+def test_progress_promises_only_what_is_known() -> None:
+    run = {"phase": "training", "step": 5, "steps": 100, "percent": 5.0, "seconds_left": None, "began": 0.0}
+    assert words.progress_sentence(run) == "Step 5 of 100."
+    assert words.percent(run, 10.0) == 5.0
+    known = {**run, "seconds_left": 100.0, "seconds_left_in_all": 150.0}
+    assert words.progress_sentence(known) == "Step 5 of 100; about 2 minutes left."
+    assert words.percent(known, 50.0) == 25.0
+    saving = {"phase": "saving", "percent": 0.0, "steps": 0, "began": 0.0}
+    assert words.progress_sentence(saving) == "How long it takes is not known yet."
+    assert words.percent(saving, 10.0) is None
+
+
+def test_what_comes_next() -> None:
+    assert words.next_sentence({"state": "idle", "updates_until_training": 1}, 10).endswith(
+        "after 1 more annotation."
+    )
+    assert "clicks Start Training" in words.next_sentence({"state": "idle"}, 0)
+    assert "new attempt" in words.next_sentence({"state": "parked"}, 10)
+    assert "right afterwards" in words.next_sentence({"state": "running", "waiting": True}, 10)
+
+
+def test_outcomes() -> None:
+    last = {"status": "refused", "reason": "it is worse.", "at": time.time()}
+    told = words.outcome_sentence(last, time.time())
+    assert told == "The last training published nothing, just now: it is worse."
+
+
+def test_forecasts() -> None:
+    doubled = Expected(240, 0.85, 0.81, 0.88)
+    told = words.forecast_sentence(Forecast((), 0.8, doubled, 0.85, 120, 70, 300), 120)
+    assert told.startswith(
+        "About 120 more tasks should bring F1 to 0.85 (at most 300 tasks, with 80 % confidence)."
+    )
+    assert "or many more" in words.forecast_sentence(Forecast((), 0.8, doubled, 0.85, 120, 70, None), 120)
+    assert words.forecast_sentence(Forecast((), 0.8, doubled), 120).startswith("Twice as many tasks (240) should")
+    assert "will change little" in words.forecast_sentence(Forecast((), 0.84, doubled), 120)

@@ -1,0 +1,47 @@
+"""What Label Studio's requests tell of a project, over HTTP."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.label_studio.events import read_event
+from huggingface_ner.server.app import create_app
+from huggingface_ner.server.sightings import Sightings
+from huggingface_ner.serving.served_models import ServedModels
+from huggingface_ner.settings import Settings
+from tests import recorded
+
+
+@pytest.fixture
+def queue(redis_url: str) -> TrainingQueue:
+    return TrainingQueue(connect(redis_url, timeout=5), Settings())
+
+
+def test_a_project_is_known_from_the_moment_it_is_connected(queue: TrainingQueue, tmp_path: Path) -> None:
+    settings = Settings(model_dir=tmp_path)
+    client = create_app(settings, ServedModels(settings), queue).test_client()
+    setup: dict[str, Any] = recorded("setup")["request"]["body"]
+    assert client.post("/setup", json=setup).status_code == 200
+    status = queue.status(32)
+    assert (status["address"], "title" in status) == ("http://localhost:8080", False)
+    event = recorded("webhook_TASKS_CREATED")["request"]["body"]
+    assert client.post("/webhook", json=event).status_code == 200
+    status = queue.status(event["project"]["id"])
+    assert status["title"] == event["project"]["title"]
+    assert status["event_at"] > 0
+
+
+@pytest.mark.parametrize("hostname", ["javascript:alert(1)", 3, None, "http://u:p@labels.example", "http://a b"])
+def test_an_address_that_is_none_is_not_stored(queue: TrainingQueue, hostname: object) -> None:
+    Sightings(queue).connected(7, hostname)
+    assert queue.status(7)["address"] == ""
+
+
+def test_without_a_queue_or_a_project_nothing_happens(queue: TrainingQueue) -> None:
+    Sightings(None).connected(7, "http://localhost:8080")
+    Sightings(queue).event_arrived(read_event("ANNOTATION_CREATED", {}))
+    Sightings(queue).connected(None, "http://localhost:8080")
+    assert queue.projects() == []

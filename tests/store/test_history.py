@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huggingface_ner.store.history import HISTORY, MAX_ENTRIES, Entry, merged, read_history, write_history
+from huggingface_ner.store.versions import project_store
+
+SCORES: dict[str, Any] = {"correct": 3, "predicted": 4, "gold": 5}
+
+
+def _metrics(tasks: int) -> dict[str, Any]:
+    return {**SCORES, "tasks": tasks, "labels": {"PER": {**SCORES, "f1": 0.6}}}
+
+
+def test_versions_that_were_deleted_stay_in_the_history(tmp_path: Path) -> None:
+    store = project_store(tmp_path, 7, keep=2)
+    published = [store.publish(lambda folder: None, _metrics(tasks)).name for tasks in range(10, 60, 10)]
+    assert len(store.versions()) < len(published)
+    history = store.history()
+    assert sorted(entry.tasks for entry in history) == [10, 20, 30, 40, 50]
+    assert {entry.version for entry in history} == set(published)
+    assert history[0].labels["PER"].gold == 5
+    spare = next(name for name in published if name != store.current() and (store.folder(name)).is_dir())
+    pointer = store.pointer()
+    if pointer is not None and spare not in (pointer.version, pointer.serving_version()):
+        store.remove(spare)
+    assert len(store.history()) == 5
+
+
+def test_versions_of_an_older_release_are_in_it(tmp_path: Path) -> None:
+    """They were published without a history."""
+    store = project_store(tmp_path, 7)
+    store.publish(lambda folder: None, _metrics(10))
+    (tmp_path / "7" / HISTORY).unlink()
+    assert [entry.tasks for entry in store.history()] == [10]
+
+
+def test_a_version_without_scores_is_in_it_and_a_damaged_one_is_not() -> None:
+    found = merged(
+        {},
+        [
+            ("20260101-000000-0000", {"tasks": 5}),
+            ("20260102-000000-0000", {}),
+            ("20260103-000000-0000", {"tasks": "x"}),
+        ],
+    )
+    assert [(entry.tasks, entry.overall) for entry in found.values()] == [(5, None)]
+    assert Entry.of("v", {"tasks": 5, "labels": {"PER": 3}}) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[3]", b'"x"', b"\xff", b"[" * 100_000])
+def test_a_damaged_history_is_reported_and_replaced(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = project_store(tmp_path, 7)
+    store.publish(lambda folder: None, _metrics(10))
+    (tmp_path / "7" / HISTORY).write_bytes(content)
+    assert [entry.tasks for entry in store.history()] == [10]
+    assert content == b"{}" or "the learning curve begins with the versions kept" in caplog.text
+    store.publish(lambda folder: None, _metrics(20))
+    assert json.loads((tmp_path / "7" / HISTORY).read_bytes())[-1]["tasks"] in (10, 20)
+    assert len(read_history(tmp_path / "7")) == 2
+
+
+def test_it_stays_small(tmp_path: Path) -> None:
+    versions = {
+        f"2026{number:04}-000000-0000": Entry(version=f"2026{number:04}-000000-0000", tasks=number)
+        for number in range(MAX_ENTRIES + 1)
+    }
+    write_history(tmp_path, versions)
+    kept = [entry.tasks for entry in read_history(tmp_path).values()]
+    assert len(kept) < MAX_ENTRIES
+    assert (kept[0], kept[-1]) == (0, MAX_ENTRIES)
