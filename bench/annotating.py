@@ -181,6 +181,7 @@ class SimulatedProject:
                 self._parsed.match_labels,
                 self._baseline,
                 TrainingOptions(hyperparameters, device=settings.device),
+                match_labels_over=self._parsed.match_labels_over,
                 report=lambda progress: None,
                 layers=self._parsed.layers,
             )

@@ -41,12 +41,14 @@ class AnnotatedText:
 
     No spans means that the text contains no entities.
     left_out: the number of its annotated regions that could not be read as spans.
+    part: which of its task's texts it is; labels can have other names in other texts of the task.
     """
 
     task_id: str
     text: str
     spans: tuple[Span, ...]
     left_out: int = 0
+    part: str = ""
 
 
 def drop_overlaps(spans: Iterable[Span]) -> list[Span]:

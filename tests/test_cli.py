@@ -21,7 +21,9 @@ from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
+from huggingface_ner.spans import Span
 from huggingface_ner.store.versions import project_store
+from tests.told_models import bio_tags, save_told_model
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
 
@@ -331,3 +333,29 @@ def test_evaluate_says_what_its_scores_rest_on(
     left_out = json.loads(capsys.readouterr().out)["left_out"]
     assert left_out["regions"] == {"unknown_label": {"Firma": 2}}
     assert left_out["tasks"] == {"unreadable": 1}
+
+
+def test_a_label_may_have_another_name_over_a_second_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same model label is scored under the name that it is suggested by over each text."""
+    monkeypatch.setenv("DEVICE", "cpu")
+    config = tmp_path / "config.xml"
+    config.write_text(
+        '<View><Labels name="a" toName="title"><Label value="PER"/></Labels><Text name="title" value="$title"/>'
+        '<Labels name="b" toName="body"><Label value="Mensch" predicted_values="PER"/></Labels>'
+        '<Text name="body" value="$body"/></View>'
+    )
+
+    def region(control: str, text: str, label: str) -> dict[str, Any]:
+        value = {"start": 0, "end": 4, "text": "Anna", "labels": [label]}
+        return {"from_name": control, "to_name": text, "type": "labels", "value": value}
+
+    annotation = {"result": [region("a", "title", "PER"), region("b", "body", "Mensch")]}
+    task = {"id": 1, "data": {"title": "Anna", "body": "Anna"}, "annotations": [annotation]}
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    model = save_told_model(tmp_path / "model", ["O", "B-PER", "I-PER"], bio_tags("Anna", [Span(0, 4, "PER")]))
+    arguments = ["--config", str(config), "--tasks", str(tmp_path / "tasks.json"), "--model", str(model)]
+    assert main(["evaluate", *arguments, "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert (scores["f1"], scores["gold"], sorted(scores["labels"])) == (1.0, 2, ["Mensch", "PER"])

@@ -45,7 +45,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
     tagger = load_tagger(options.model, device=settings.device, preference=settings.engine_preference)
     warn_of_labels(tagger.labels, config)
     with tqdm(desc="evaluating", unit="text", total=len(gold), disable=None) as bar:
-        scores = evaluate_tagger(tagger, gold, config.match_labels, bar.update)
+        scores = evaluate_tagger(tagger, gold, config.match_labels_over, bar.update)
     if options.json:
         print(json.dumps({**scores.as_dict(), "left_out": left_out.as_dict()}, ensure_ascii=False))
     else:

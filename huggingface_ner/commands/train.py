@@ -94,6 +94,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             config.match_labels,
             options.baseline or starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, options.held_out, settings.device),
+            match_labels_over=config.match_labels_over,
             report=lambda progress: _show(bar, progress),
             layers=config.layers,
             left_out=left_out,

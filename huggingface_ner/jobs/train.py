@@ -146,6 +146,7 @@ def _train(
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
             TrainingOptions(hyperparameters, device=settings.device),
+            match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,
             left_out=left_out,

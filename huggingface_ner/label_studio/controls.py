@@ -210,6 +210,35 @@ class LabelingConfig:
                 matched[model_label] = found
         return matched
 
+    def suggesting_control(
+        self, model_label: str, names: Mapping[str, str], text_object: TextObject
+    ) -> tuple[SpanControl, str] | None:
+        """Return the control that a label of a model is suggested by over an object, and the label's name there.
+
+        names: the learned name for each of the model's labels that has one, from ``match_labels``. None if no
+        control over the object has the label.
+        """
+        learned = names.get(model_label)
+        found = None if learned is None else self.control_for(text_object, learned)
+        if found is None:
+            # the label's first counterpart may belong to another object
+            learned = self.match_labels([model_label], text_object).get(model_label)
+            found = None if learned is None else self.control_for(text_object, learned)
+        return found
+
+    def match_labels_over(self, model_labels: Sequence[str], part: str) -> Mapping[str, str]:
+        """Return the learned name that each label of a model is suggested under over one text.
+
+        part: the name of the text's object, see AnnotatedText. Objects that a ``<Repeater>`` makes are not told
+        apart: for them, this is ``match_labels``.
+        """
+        names = self.match_labels(model_labels)
+        text_object = next((each for each in self.objects if each.name == part), None)
+        if text_object is None:
+            return names
+        found = {label: self.suggesting_control(label, names, text_object) for label in model_labels}
+        return {label: each[0].learned_name(each[1]) for label, each in found.items() if each is not None}
+
     @cached_property
     def _by_object(self) -> Mapping[TextObject, tuple[SpanControl, ...]]:
         controls: dict[TextObject, list[SpanControl]] = {}

@@ -39,7 +39,7 @@ def read_gold(
             spans = read_spans(results, config.controls_for(text_object), document, of_text)
             left_out.merge(of_text)
             task_id = str(task.get("id", f"#{number}"))
-            yield AnnotatedText(task_id, document.text, tuple(spans), of_text.regions_left_out)
+            yield AnnotatedText(task_id, document.text, tuple(spans), of_text.regions_left_out, text_object.name)
             of_text = LeftOut()
         left_out.merge(of_text)
 

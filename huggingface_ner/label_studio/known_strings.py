@@ -65,8 +65,7 @@ def suggest_known(
             continue
         for label in known.listed:
             if label not in counterparts:
-                learned = config.match_labels([label], text_object).get(label)
-                counterparts[label] = None if learned is None else config.control_for(text_object, learned)
+                counterparts[label] = config.suggesting_control(label, {}, text_object)
         listed_in = [pair for label in known.listed if (pair := counterparts[label]) is not None]
         for control, layer in controls:
             listed = [name for owner, name in listed_in if owner == control]

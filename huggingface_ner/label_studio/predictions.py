@@ -5,7 +5,7 @@ from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
 from huggingface_ner.label_studio.known_strings import FindKnown, prefer_surer, suggest_known
-from huggingface_ner.label_studio.labeling_config import LabelingConfig, SpanControl, TextObject
+from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
 from huggingface_ner.label_studio.regions import within_borders, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.spans import Span, TaggedText
@@ -63,23 +63,10 @@ def _by_control(
     """
     by_control: dict[str, dict[Span, None]] = {}
     for span in spans:
-        found = _control(span.label, config, names, text_object)
+        found = config.suggesting_control(span.label, names, text_object)
         if found is not None:
             control, label = found
             parts = within_borders(Span(span.start, span.end, label, span.score), document)
             # each once, because spans that overlap can have parts in common
             by_control.setdefault(control.name, {}).update(dict.fromkeys(parts))
     return {name: list(parts) for name, parts in by_control.items()}
-
-
-def _control(
-    model_label: str, config: LabelingConfig, names: Mapping[str, str], text_object: TextObject
-) -> tuple[SpanControl, str] | None:
-    """Return the control over an object for a label of the model, and the label's name there; None without one."""
-    learned = names.get(model_label)
-    found = None if learned is None else config.control_for(text_object, learned)
-    if found is None:
-        # the label's first counterpart may belong to another object
-        learned = config.match_labels([model_label], text_object).get(model_label)
-        found = None if learned is None else config.control_for(text_object, learned)
-    return found

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.inner_borders import MAX_AFFIX_LENGTH, InnerBorders, case_changes, cluster_starts
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
@@ -15,6 +15,8 @@ from huggingface_ner.tagging.windows import TokenizedText, Windower
 # holds for cutting at changes of case. See bench/README.md.
 MIN_REGIONS = 2
 MIN_SHARE = 0.02
+# Words are cut at an affix, or at changes of case, only if at least this share of the words that have it need it.
+MIN_AFFIX_SHARE = 0.03
 # The most frequent prefixes, and the most frequent suffixes, are kept up to this number.
 MAX_AFFIXES = 1000
 # Number of texts that are tokenized at once.
@@ -36,6 +38,10 @@ class _Rest:
     is_case_change: bool = False
 
 
+# How often each pair of rests comes, before and after a region.
+_Inner = Counter[tuple[_Rest, _Rest]]
+
+
 def learn_inner_borders(
     examples: Sequence[AnnotatedText], labels: Collection[str], windower: Windower
 ) -> InnerBorders | None:
@@ -45,14 +51,16 @@ def learn_inner_borders(
     windower: cuts texts into words by the rules alone.
     """
     regions = 0
-    inner: Counter[tuple[_Rest, _Rest]] = Counter()
-    for rests in _rests(examples, labels, windower):
-        regions += 1
-        inner[rests] += any(rest.text for rest in rests)
+    inner: _Inner = Counter()
+    for example, tokenized in _tokenized(examples, windower):
+        for span in dict.fromkeys(span for span in example.spans if span.label in labels):
+            rests = _rests(example.text, tokenized, span)
+            regions += 1
+            inner[rests] += any(rest.text for rest in rests)
     needed = max(MIN_REGIONS, MIN_SHARE * regions)
     if inner.total() < needed:
         return None
-    borders = _inner_borders(inner, needed)
+    borders = _inner_borders(inner, needed, _tokenized(examples, windower))
     if borders == InnerBorders():
         return None
     logger.info(
@@ -63,36 +71,66 @@ def learn_inner_borders(
     return borders
 
 
-def _inner_borders(inner: Counter[tuple[_Rest, _Rest]], needed: float) -> InnerBorders:
-    """Return the borders that regions need. inner: how often each pair of rests, before and after, comes."""
+def _inner_borders(
+    inner: _Inner, needed: float, texts: Iterator[tuple[AnnotatedText, TokenizedText]]
+) -> InnerBorders:
+    """Return the borders that the regions need and that are not somewhere else in too many words of the texts."""
+    prefixes, suffixes = _count(inner, except_case_changes=False)
+    candidates = InnerBorders(prefixes=tuple(prefixes), suffixes=tuple(suffixes))
+    with_prefix: Counter[str] = Counter()
+    with_suffix: Counter[str] = Counter()
+    with_case_change = 0
+    for example, tokenized in texts:
+        for start, end in tokenized.words:
+            word = example.text[start:end]
+            with_prefix.update(prefix.lower() for prefix in candidates.prefixes_of(word))
+            with_suffix.update(suffix.lower() for suffix in candidates.suffixes_of(word))
+            with_case_change += bool(case_changes(word))
     at_case_changes = sum(count for rests, count in inner.items() if any(rest.is_case_change for rest in rests))
-    cut_at_case_changes = at_case_changes >= needed
-    prefixes: Counter[str] = Counter()
-    suffixes: Counter[str] = Counter()
-    for (before, after), count in inner.items():
-        prefixes[before.text] += count * _is_affix(before, cut_at_case_changes=cut_at_case_changes)
-        suffixes[after.text] += count * _is_affix(after, cut_at_case_changes=cut_at_case_changes)
+    cut_at_case_changes = at_case_changes >= max(needed, MIN_AFFIX_SHARE * with_case_change)
+    prefixes, suffixes = _count(inner, except_case_changes=cut_at_case_changes)
     return InnerBorders(
-        prefixes=_most_frequent(prefixes),
-        suffixes=_most_frequent(suffixes),
+        prefixes=_frequent(prefixes, with_prefix),
+        suffixes=_frequent(suffixes, with_suffix),
         case_changes=cut_at_case_changes,
     )
 
 
-def _rests(
-    examples: Sequence[AnnotatedText], labels: Collection[str], windower: Windower
-) -> Iterator[tuple[_Rest, _Rest]]:
-    """Yield the rests before and after each region."""
+def _count(inner: _Inner, *, except_case_changes: bool) -> tuple[Counter[str], Counter[str]]:
+    """Return how many regions need each prefix and each suffix."""
+    prefixes: Counter[str] = Counter()
+    suffixes: Counter[str] = Counter()
+    for rests, count in inner.items():
+        for affixes, rest in zip((prefixes, suffixes), rests, strict=True):
+            can_be_saved = not _LONE_SURROGATE.search(rest.text)
+            is_cut = except_case_changes and rest.is_case_change
+            if 0 < len(rest.text) <= MAX_AFFIX_LENGTH and can_be_saved and not is_cut and count:
+                affixes[rest.text] += count
+    return prefixes, suffixes
+
+
+def _frequent(affixes: Counter[str], words: Counter[str]) -> tuple[str, ...]:
+    """Return the affixes that enough of the words with this affix need."""
+    enough = Counter({affix: count for affix, count in affixes.items() if count >= MIN_AFFIX_SHARE * words[affix]})
+    return tuple(sorted(affix for affix, _ in enough.most_common(MAX_AFFIXES)))
+
+
+def _tokenized(
+    examples: Sequence[AnnotatedText], windower: Windower
+) -> Iterator[tuple[AnnotatedText, TokenizedText]]:
     for start in range(0, len(examples), TEXTS_AT_A_TIME):
         some = examples[start : start + TEXTS_AT_A_TIME]
-        for example, tokenized in zip(some, windower.tokenize([example.text for example in some]), strict=True):
-            for span in dict.fromkeys(span for span in example.spans if span.label in labels):
-                before = _word_around(example.text, tokenized, span.start)
-                after = _word_around(example.text, tokenized, span.end)
-                yield (
-                    _rest(example.text, before, (before[0], span.start), span.start),
-                    _rest(example.text, after, (span.end, after[1]), span.end),
-                )
+        yield from zip(some, windower.tokenize([example.text for example in some]), strict=True)
+
+
+def _rests(text: str, tokenized: TokenizedText, span: Span) -> tuple[_Rest, _Rest]:
+    """Return the rests before and after a region."""
+    before = _word_around(text, tokenized, span.start)
+    after = _word_around(text, tokenized, span.end)
+    return (
+        _rest(text, before, (before[0], span.start), span.start),
+        _rest(text, after, (span.end, after[1]), span.end),
+    )
 
 
 def _rest(text: str, word: tuple[int, int], place: tuple[int, int], border: int) -> _Rest:
@@ -108,14 +146,3 @@ def _word_around(text: str, tokenized: TokenizedText, place: int) -> tuple[int, 
         if place < end and place - start in cluster_starts(text[start:end]):
             return start, end
     return place, place
-
-
-def _is_affix(rest: _Rest, *, cut_at_case_changes: bool) -> bool:
-    """Whether words have to be cut at this rest of a word."""
-    can_be_saved = not _LONE_SURROGATE.search(rest.text)
-    is_cut = cut_at_case_changes and rest.is_case_change
-    return 0 < len(rest.text) <= MAX_AFFIX_LENGTH and can_be_saved and not is_cut
-
-
-def _most_frequent(affixes: Counter[str]) -> tuple[str, ...]:
-    return tuple(sorted(affix for affix, count in affixes.most_common(MAX_AFFIXES) if count))

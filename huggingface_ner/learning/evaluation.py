@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 # Texts that are tagged at once; progress is reported after each such batch.
 TEXTS_AT_A_TIME = 100
 
+# Maps a model's labels to the gold labels of the texts of one part, see AnnotatedText; the result omits labels
+# without a counterpart.
+MatchLabelsOver = Callable[[Sequence[str], str], Mapping[str, str]]
+
 
 def evaluate_tagger(
     tagger: "Tagger",
     gold: Sequence[AnnotatedText],
-    match_labels: Callable[[Sequence[str]], Mapping[str, str]],
+    match_labels_over: MatchLabelsOver,
     progress: Callable[[int], object] | None = None,
     compare: Callable[[AnnotatedText, Sequence[Span]], object] | None = None,
 ) -> Evaluation:
@@ -25,21 +29,22 @@ def evaluate_tagger(
     Every gold span counts, even if it overlaps others. Otherwise a model that never learned the shorter of two
     overlapping spans could have a perfect score. A span that occurs twice counts once.
 
-    match_labels: maps the tagger's labels to gold labels; the result omits labels without a counterpart.
+    match_labels_over: see MatchLabelsOver.
     progress: called after each batch with its number of texts.
     compare: called with each text and the spans predicted in it.
     """
-    names = match_labels(tagger.labels)
+    names: dict[str, Mapping[str, str]] = {}
     wanted, predicted = [], []
     left_out = 0
     for start in range(0, len(gold), TEXTS_AT_A_TIME):
         some = gold[start : start + TEXTS_AT_A_TIME]
         wanted += [text.spans for text in some]
         left_out += sum(text.left_out for text in some)
-        predicted += [
-            [Span(span.start, span.end, names[span.label]) for span in spans if span.label in names]
-            for spans in tagger.find_spans([text.text for text in some])
-        ]
+        for text, spans in zip(some, tagger.find_spans([text.text for text in some]), strict=True):
+            if text.part not in names:
+                names[text.part] = match_labels_over(tagger.labels, text.part)
+            own = names[text.part]
+            predicted.append([Span(span.start, span.end, own[span.label]) for span in spans if span.label in own])
         if compare is not None:
             for text, spans in zip(some, predicted[start:], strict=True):
                 compare(text, spans)

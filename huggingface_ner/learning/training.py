@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
-from huggingface_ner.learning.evaluation import evaluate_tagger
+from huggingface_ner.learning.evaluation import MatchLabelsOver, evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
 from huggingface_ner.learning.mistakes import Mistakes
@@ -72,8 +72,8 @@ class Training:
     """Splits annotated texts, fine-tunes a model on one part and scores it on the other.
 
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
-    start from. report: called when a phase begins and after each optimiser step. layers: see fine_tune. left_out:
-    the annotations that were not used when the texts were read.
+    start from. match_labels_over: see MatchLabelsOver. report: called when a phase begins and after each optimiser
+    step. layers: see fine_tune. left_out: the annotations that were not used when the texts were read.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class Training:
         baseline: str | Path,
         options: TrainingOptions,
         *,
+        match_labels_over: MatchLabelsOver,
         report: Report,
         layers: Groups | None = None,
         left_out: LeftOut | None = None,
@@ -96,6 +97,7 @@ class Training:
         self.report = report
         self.left_out = LeftOut() if left_out is None else left_out
         self._match_labels = match_labels
+        self._match_labels_over = match_labels_over
 
     def run(self, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> TrainedModel:
         """Return the trained and scored model.
@@ -136,7 +138,7 @@ class Training:
 
         mistakes: collects what the tagger gets wrong.
         """
-        return evaluate_tagger(tagger, texts, self._match_labels, compare=mistakes.add if mistakes else None)
+        return evaluate_tagger(tagger, texts, self._match_labels_over, compare=mistakes.add if mistakes else None)
 
     def digest(self) -> str:
         """Return a hash of everything that the trained model depends on; hexadecimal."""

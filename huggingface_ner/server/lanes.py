@@ -90,7 +90,8 @@ class Lanes:
         probes = Lane("probes", SHORT_THREADS)
         self._lanes = {
             "/predict": self._predictions,
-            "/": probes,
+            # for browsers, "/" is a page, which waits for Redis
+            "/": self._pages,
             "/health": probes,
             "/ready": probes,
             "/setup": Lane("setups", SHORT_THREADS),

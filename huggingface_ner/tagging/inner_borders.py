@@ -34,11 +34,19 @@ class InnerBorders(BaseModel, frozen=True, extra="forbid"):
 
     def cuts(self, word: str) -> list[int]:
         """Return the places in a word where it is cut, ascending; never inside a grapheme cluster."""
-        found = [at for at in _lengths(self._prefixes, word) if word[:at].lower() in self._prefixes]
-        found += [len(word) - n for n in _lengths(self._suffixes, word) if word[-n:].lower() in self._suffixes]
+        found = [len(prefix) for prefix in self.prefixes_of(word)]
+        found += [len(word) - len(suffix) for suffix in self.suffixes_of(word)]
         if self.case_changes:
             found += case_changes(word)
         return sorted(cluster_starts(word).intersection(found)) if found else []
+
+    def prefixes_of(self, word: str) -> list[str]:
+        """Return the beginnings of a word that are prefixes, as the word has them."""
+        return [word[:n] for n in _lengths(self._prefixes, word) if word[:n].lower() in self._prefixes]
+
+    def suffixes_of(self, word: str) -> list[str]:
+        """Return the ends of a word that are suffixes, as the word has them."""
+        return [word[-n:] for n in _lengths(self._suffixes, word) if word[-n:].lower() in self._suffixes]
 
     @cached_property
     def _prefixes(self) -> frozenset[str]:

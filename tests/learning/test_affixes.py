@@ -108,6 +108,23 @@ def test_a_slip_of_the_mouse_cuts_no_words(tiny_bert: Path, inside: int, whole: 
     assert (borders is not None) == are_cut
 
 
+@pytest.mark.parametrize(
+    ("slip", "others", "are_cut"),
+    [
+        (("Oslos", "Oslo"), "cats ", 60),
+        (("inoslo", "oslo"), "inner ", 60),
+        (("OsloBergen", "Oslo"), "McDonald Osbergen unbergen ", 60),
+    ],
+)
+def test_words_are_not_cut_where_too_few_need_it(
+    tiny_bert: Path, slip: tuple[str, str], others: str, are_cut: int
+) -> None:
+    windower = Windower(load_tokenizer(tiny_bert), 40)
+    slips = _examples([slip] * 2)
+    assert learn_inner_borders([*slips, AnnotatedText("1", others * are_cut, ())], ["X"], windower) is not None
+    assert learn_inner_borders([*slips, AnnotatedText("1", others * (are_cut + 10), ())], ["X"], windower) is None
+
+
 def test_regions_that_are_not_learned_do_not_count(tiny_bert: Path) -> None:
     windower = Windower(load_tokenizer(tiny_bert), 40)
     examples = _examples(KINDS["Turkish"])

@@ -54,7 +54,7 @@ def test_predictions_hold_up_no_other_request() -> None:
     run(body)
 
 
-@pytest.mark.parametrize("path", ["/setup", "/webhook", "/training"])
+@pytest.mark.parametrize("path", ["/", "/setup", "/webhook", "/training"])
 def test_a_lane_that_is_stuck_holds_up_no_probe(path: str) -> None:
     async def body(some: Lanes, busy: Busy) -> None:
         stuck = [asyncio.create_task(some.run(path, 10, busy)) for _ in range(20)]

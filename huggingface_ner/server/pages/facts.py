@@ -108,13 +108,14 @@ class Facts:
         stores = project_stores(self._settings.models_folder)
         statuses, trouble = self._statuses()
         numbers = sorted({*stores, *statuses})
-        return [self._known(number, statuses.get(number), stores.get(number)) for number in numbers], trouble
+        known = [self._known(number, statuses, stores.get(number), trouble) for number in numbers]
+        return known, trouble
 
     def project(self, project_id: int) -> tuple[Known | None, str | None]:
         """Return what is known of one project, None if nothing is; and the same reason as ``projects``."""
         store = self.store(project_id)
         statuses, trouble = self._statuses()
-        known = self._known(project_id, statuses.get(project_id), store)
+        known = self._known(project_id, statuses, store, trouble)
         return (known if project_id in statuses or known.version else None), trouble
 
     def store(self, project_id: int) -> ModelStore:
@@ -130,8 +131,16 @@ class Facts:
             return {}, "The training queue does not answer, so only what is on disk is shown."
         return {status["project"]: status for status in statuses}, None
 
-    def _known(self, project_id: int, status: dict[str, Any] | None, store: ModelStore | None) -> Known:
-        status = status or {"project": project_id, "state": "unknown", "updates": 0}
+    def _known(
+        self,
+        project_id: int,
+        statuses: Mapping[int, dict[str, Any]],
+        store: ModelStore | None,
+        trouble: str | None,
+    ) -> Known:
+        # a project with models and without an entry in Redis has not been annotated for long
+        state = "unknown" if trouble else "idle"
+        status = statuses.get(project_id, {"project": project_id, "state": state, "updates": 0})
         base = parse_address(status.get("address")) or self._settings.label_studio_host
         current = None
         if store is not None:

@@ -1,7 +1,6 @@
 """The routes of the pages, and what every page is sent with."""
 
 from collections.abc import Callable
-from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -11,9 +10,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
-from huggingface_ner.server.pages import words
+from huggingface_ner.server.pages import actions, words
 from huggingface_ner.server.pages.charts import draw_chart
 from huggingface_ner.server.pages.facts import Facts, Known, now
+from huggingface_ner.server.pages.guard import form_token, give_token, may_act
 from huggingface_ner.server.pages.project import ProjectPage, read_project
 from huggingface_ner.settings import Settings
 
@@ -47,6 +47,8 @@ def install(
     def project_page(project: str) -> ResponseReturnValue:
         project_id = parse_project_id(project)
         return abort(404) if project_id is None else pages.project(project_id)
+
+    actions.install(app, settings, queue, pages.refuse)
 
     @app.get("/assets/<name>")
     def asset(name: str) -> ResponseReturnValue:
@@ -98,7 +100,20 @@ class _Pages:
         busy = known.status["state"] in ("running", "waiting")
         values = {**sentences, "page": page, "known": known, "charts": _charts(page), "trouble": trouble}
         values["shown_kinds"] = SHOWN_KINDS
-        return self._page("project.html", "../", busy=busy, **values)
+        token = form_token(request) if may_act(request, self._settings) else None
+        answer = self._page("project.html", "../", busy=busy, token=token, **values)
+        if token is not None:
+            give_token(answer, request, token)
+        return answer
+
+    def refuse(self, message: str, status: int, back: str) -> ResponseReturnValue:
+        """Say why an action was not done. back: the relative address of the projects' pages."""
+        if not wants_page():
+            abort(status, message)
+        values = {"message": message, "trouble": None, "refreshes": False}
+        answer = self._page("refused.html", f"{back}../", busy=False, **values)
+        answer.status_code = status
+        return answer
 
     def _sentences(self, known: Known, page: ProjectPage) -> dict[str, Any]:
         """Return what the page says in sentences; programs get them too."""
@@ -117,9 +132,8 @@ class _Pages:
     def _page(self, template: str, root: str, *, busy: bool, **values: Any) -> Response:
         """Return a page. root: the relative address of the home page; proxies may serve it under any path."""
         interval = BUSY_INTERVAL if busy else IDLE_INTERVAL
-        text = self._templates.get_template(template).render(
-            root=root, interval=interval, time=now(), ago=partial(words.ago, now=now()), **values
-        )
+        values = {"refreshes": True, **values, "root": root, "interval": interval, "time": now()}
+        text = self._templates.get_template(template).render(**values)
         # files that somebody has edited may contain lone surrogates
         answer = Response(text.encode("utf-8", "replace"), content_type="text/html; charset=utf-8")
         answer.headers["Cache-Control"] = "no-store"

@@ -1,0 +1,60 @@
+"""What people can do on the page of a project: start a training, and use or remove a version."""
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Flask, redirect, request
+from flask.typing import ResponseReturnValue
+from redis import RedisError
+
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.server.pages.guard import ForbiddenError, check_form
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import StoreError, project_store
+
+# Shows a person why an action failed: the message, the status, and the relative address of the project's page.
+Refuse = Callable[[str, int, str], ResponseReturnValue]
+
+
+def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse: Refuse) -> None:
+    """Add the actions to the app."""
+
+    def act(action: Callable[[int], object], project: str, back: str) -> ResponseReturnValue:
+        """Do something with a project, and send the browser back to its page."""
+        project_id = parse_project_id(project)
+        if project_id is None:
+            return refuse(f"project {project[:20]}: not a project", 404, back)
+        try:
+            check_form(request, settings)
+            action(project_id)
+        except ForbiddenError as error:
+            return refuse(str(error), 403, back)
+        except StoreError as error:
+            return refuse(str(error), 409, back)
+        except RedisError:
+            return refuse("the training queue does not answer: try again", 503, back)
+        # relative, because a proxy may serve the page under any path
+        return redirect(f"{back}{project_id}", 303)
+
+    @app.post("/projects/<project>/train")
+    def train(project: str) -> ResponseReturnValue:
+        if queue is None:
+            return refuse("there is no training queue: set REDIS_URL", 503, "../")
+        return act(queue.request_training, project, "../")
+
+    @app.post("/projects/<project>/versions/<version>/use")
+    def use_version(project: str, version: str) -> ResponseReturnValue:
+        return act(partial(_use, settings, version), project, "../../../")
+
+    @app.post("/projects/<project>/versions/<version>/remove")
+    def remove_version(project: str, version: str) -> ResponseReturnValue:
+        return act(partial(_remove, settings, version), project, "../../../")
+
+
+def _use(settings: Settings, version: str, project_id: int) -> None:
+    project_store(settings.models_folder, project_id).use(version)
+
+
+def _remove(settings: Settings, version: str, project_id: int) -> None:
+    project_store(settings.models_folder, project_id).remove(version)
