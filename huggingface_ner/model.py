@@ -11,8 +11,10 @@ from typing import Any, Protocol
 from redis import RedisError
 
 from huggingface_ner.jobs.damaged_entries import is_damage
+from huggingface_ner.jobs.known_mentions import KnownMentions
 from huggingface_ner.jobs.queue import TrainingQueue, shared_queue
 from huggingface_ner.jobs.webhooks import handle_event
+from huggingface_ner.label_studio.annotation_events import read_changes
 from huggingface_ner.label_studio.base_class import LabelStudioMLBase
 from huggingface_ner.label_studio.events import read_event
 from huggingface_ner.label_studio.interactive import answer_drawn_region
@@ -89,6 +91,9 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         self._is_connected = is_connected
         self._models = models or shared_models()
         self._queue = shared_queue() if models is None else queue
+        self._known_mentions = (
+            self._queue.mentions if self._queue else KnownMentions(None, None, self._settings.gazetteer)
+        )
         super().__init__(project_id=project_id, label_config=None, **kwargs)
         self.label_config = label_config
 
@@ -114,7 +119,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         names = config.match_labels(served.labels)
         tag = partial(served.tag, is_connected=self._is_connected)
         reader = task_reader(self._settings, self._is_connected)
-        predictions = predict_tasks(tasks, config, names, reader, tag)
+        known = self._known_mentions.in_project(self._project)
+        predictions = predict_tasks(tasks, config, names, reader, tag, find_known=known.find)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -140,4 +146,12 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
                 return {**answer, "status": "error", "error": "the project's entry in the queue is damaged"}
             logger.error("project %d: %.40r is not counted: %s", received.project_id, event, error)
             return {**answer, "status": "error", "error": "the training queue does not answer"}
+        self._note_mentions(event, data, received.project_id)
         return answer if job is None else {**answer, "job": job}
+
+    def _note_mentions(self, event: str, data: Mapping[str, Any], project_id: int) -> None:
+        """Store the annotations of an event; the next training reads from Label Studio whatever fails here."""
+        try:
+            self._known_mentions.note(project_id, read_changes(event, data, task_reader(self._settings)))
+        except RedisError as error:
+            logger.error("project %d: the mentions of %.40r are not known: %s", project_id, event, error)

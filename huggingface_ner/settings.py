@@ -134,6 +134,16 @@ class Settings(BaseSettings):
         description="number of annotation updates after which a project is trained; 0: it is trained only when "
         "its labels change or when somebody clicks Start Training",
     )
+    known_mentions: bool = Field(
+        True,
+        description="suggest strings that were annotated in other tasks of the project; the texts of annotated "
+        "tasks are then stored in Redis",
+    )
+    gazetteer: Path | None = Field(
+        None,
+        description="file of strings that are suggested in all projects, with a line `text<TAB>label` for each; "
+        "it is read at the start",
+    )
     learning_rate: float = Field(
         1e-3,
         gt=0,

@@ -9,8 +9,11 @@ import torch
 
 from huggingface_ner.cli import main
 from huggingface_ner.engines import cores
+from huggingface_ner.jobs import mention_store
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.label_studio.annotation_entries import AnnotationEntry, EntryText
+from huggingface_ner.label_studio.annotation_events import AnnotationChanges
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.dataset import held_out_tasks
@@ -291,6 +294,23 @@ def test_status_says_what_a_training_left_out(
         "last: published, trained on 80 tasks, scored on 20 (F1 0.851 over 88 of 113 regions); 25 of 113 regions "
         "were not used: 25 Firma have labels that are not in the labelling config\n"
     )
+
+
+def test_status_says_which_mentions_had_no_room(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setattr(mention_store, "MAX_PROJECT_SIZE", 300)
+    queue = TrainingQueue(connect(redis_url), Settings(redis_url=redis_url))
+    queue.request_training(7)
+    texts = (EntryText("Ada", ("l",), ()),)
+    queue.mentions.note(7, AnnotationChanges(put=(AnnotationEntry(1, 1, 1, texts=texts),)))
+    assert main(["status"]) == 0
+    assert capsys.readouterr().out == "project 7: waiting\n"
+    queue.mentions.note(7, AnnotationChanges(put=(AnnotationEntry(2, 2, 1, texts=texts),)))
+    assert main(["status"]) == 0
+    told = "project 7: waiting; known mentions: there was no room for 1 more annotations\n"
+    assert capsys.readouterr().out == told
 
 
 def test_evaluate_says_what_its_scores_rest_on(

@@ -111,6 +111,25 @@ def _predicted(news_models: ServedModels, config: str, settings: Settings) -> li
     return _scores(client.post("/predict", json=body).get_json()["results"])
 
 
+def test_the_names_of_the_gazetteer_are_suggested(
+    tmp_path: Path, news_models: ServedModels, news_config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (block,) = [block for block in BLOCKS if "GAZETTEER=" in block]
+    lines = dict(zip(("write", "serve"), block.splitlines(), strict=True))
+    subprocess.run(["sh", "-c", lines["write"]], cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    (path,) = re.findall(r"^GAZETTEER=(\S+)", lines["serve"])
+    client = create_app(Settings(gazetteer=Path(path)), news_models).test_client()
+    body = {"tasks": [{"id": 1, "data": {"text": "dakar, Dakar, AMINA DIALLO"}}], "label_config": news_config}
+    regions = client.post("/predict", json=body).get_json()["results"][0]["result"]
+    assert ("Dakar", ["LOC"], 1.0) in [
+        (region["value"]["text"], region["value"]["labels"], region["score"]) for region in regions
+    ]
+    (tmp_path / path).write_text("Dakar LOC")
+    monkeypatch.setenv("GAZETTEER", f"./{path}")
+    assert main(["serve"]) == 1, "before anything is started"
+
+
 @pytest.mark.usefixtures("sure_ner")
 def test_the_customised_class_predicts_everywhere(
     news_models: ServedModels,

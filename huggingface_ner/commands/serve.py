@@ -17,6 +17,7 @@ def add_serve(commands: Commands) -> None:
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Run the server until it is stopped; unless REDIS_URL is set, run the training queue and worker too."""
     check_model_class(settings)
+    check_gazetteer(settings)
     if settings.redis_url is None:
         from huggingface_ner.jobs.embedded import serve_with_training
 
@@ -41,6 +42,7 @@ def worker(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.jobs.worker import run_worker
 
     check_model_class(settings)
+    check_gazetteer(settings)
     run_worker(settings)
 
 
@@ -51,3 +53,11 @@ def check_model_class(settings: Settings) -> None:
         from huggingface_ner.model import HuggingFaceNER
 
         load_model_class(settings.model_class, HuggingFaceNER)
+
+
+def check_gazetteer(settings: Settings) -> None:
+    """Raise GazetteerError before anything is started, if GAZETTEER cannot be used."""
+    if settings.gazetteer is not None:
+        from huggingface_ner.mentions.gazetteer import read_gazetteer
+
+        read_gazetteer(settings.gazetteer)

@@ -58,6 +58,9 @@ def _status_line(status: dict[str, Any]) -> str:
         line += f"; last: {last['status']}, {last['reason']}{scores}"
         summary = (last.get("left_out") or {}).get("summary")
         line += f"; {summary}" if summary else ""
+    mentions = status.get("known_mentions")
+    if mentions and mentions["left_out"]:
+        line += f"; known mentions: there was no room for {mentions['left_out']} more annotations"
     return line
 
 

@@ -20,12 +20,14 @@ from rq.job import Job
 
 TRAIN = "huggingface_ner.jobs.train.train_project"
 COUNT = "huggingface_ner.jobs.count.count_annotations"
+FILL = "huggingface_ner.jobs.mention_fill.fill_mentions"
 SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
 # The functions that a job may call, by the name in the job. The last two names are those of the previous release,
 # whose jobs may still be in the queue after an upgrade.
 FUNCTIONS = {
     TRAIN: TRAIN,
     COUNT: COUNT,
+    FILL: FILL,
     SUGGEST: SUGGEST,
     "huggingface_ner.training.job.train_project": TRAIN,
     "huggingface_ner.training.suggestions.suggest_project": SUGGEST,
@@ -142,7 +144,7 @@ def _decompressed(data: bytes) -> bytes:
 
 
 def _are_arguments(function: str, args: Any) -> bool:
-    """Return whether args fit a function: [project id, version] for SUGGEST, [project id] for TRAIN and COUNT."""
+    """Return whether args fit a function: [project id, version] for SUGGEST, [project id] for the others."""
     if not isinstance(args, list) or len(args) != (2 if function == SUGGEST else 1):
         return False
     project_id, *versions = args

@@ -42,8 +42,10 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import COUNT, TRAIN
-from huggingface_ner.jobs.damaged_entries import advice, is_damage
+from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, TRAIN
+from huggingface_ner.jobs.known_mentions import KnownMentions
+from huggingface_ner.jobs.mention_fills import MentionFills
+from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
@@ -56,8 +58,8 @@ from huggingface_ner.jobs.runs import (
     current_run,
     wants_training,
 )
-from huggingface_ner.jobs.status import known_projects, project_status, trainings_ahead
-from huggingface_ner.jobs.suggestion_marks import SuggestionMarks, read_suggestions
+from huggingface_ner.jobs.status import known_projects, read_status, trainings_ahead
+from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -88,17 +90,22 @@ class TrainingQueue(Recounts):
         super().__init__(connection, settings)
         self._timeout = settings.training_timeout
         self.notes = ProjectNotes(connection, self._prefix, self._breaker)
+        self.fills = MentionFills(connection, self._prefix, self._breaker)
+        store = MentionStore(connection, self._prefix) if settings.known_mentions else None
+        self.mentions = KnownMentions(store, self.fills, settings.gazetteer)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def enqueue_due(self) -> None:
-        """Enqueue a job for each project whose recount or training is due. Several workers may call this at once.
+        """Enqueue a job for each project whose recount, fill or training is due.
 
-        Before trainings are enqueued, held requests whose GRACE_SECONDS are over become requests, and runs whose
-        worker was killed are ended.
+        Several workers may call this at once. Before trainings are enqueued, held requests whose GRACE_SECONDS are
+        over become requests, and runs whose worker was killed are ended.
         """
         for project_id in self.recounts_due():
             self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
+        for project_id in self.fills.due():
+            self._enqueue(FILL, project_id, f"mentions-{project_id}", result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
             with self._damaged.skipped(project_id, self._key(project_id)):
@@ -228,32 +235,21 @@ class TrainingQueue(Recounts):
             for project_id in projects:
                 pipeline.hgetall(self._key(project_id))
                 pipeline.hgetall(self.suggestions.key(project_id))
+                self.mentions.ask_counts(pipeline, project_id)
             jobs, *answers = pipeline.execute(raise_on_error=False)
-        states = dict(zip(projects, answers[::2], strict=True))
+        each = max(len(answers) // max(len(projects), 1), 1)
+        states = dict(zip(projects, answers[::each], strict=True))
         ahead = trainings_ahead(states, [] if isinstance(jobs, Exception) else jobs)
-        pairs = zip(states.items(), answers[1::2], strict=True)
-        return [self._status(number, state, marks, ahead.get(number)) for (number, state), marks in pairs]
+        statuses = []
+        for place, number in enumerate(projects):
+            keys = self._key(number), self.suggestions.key(number)
+            own = answers[place * each : (place + 1) * each]
+            statuses.append(read_status(number, keys, own, self._each, ahead.get(number)))
+        return statuses
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""
         return known_projects(self._redis, self._key(""))
-
-    def _status(self, project_id: int, state: Any, suggestions: Any, ahead: int | None) -> dict[str, Any]:
-        """Return a status from two answers of Redis, each a hash or an exception."""
-        key = self._key(project_id)
-        try:
-            if isinstance(state, Exception):
-                raise state
-            key = self.suggestions.key(project_id)
-            if isinstance(suggestions, Exception):
-                raise suggestions
-            read = read_suggestions(suggestions)[0]
-            key = self._key(project_id)
-            return project_status(project_id, decoded(state), read, self._each, ahead)
-        except Exception as error:
-            if not is_damage(error):
-                raise
-            return {"project": project_id, "state": "damaged", "updates": 0, "reason": advice(key, error)}
 
     def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from redis import Redis
 
+from huggingface_ner.jobs.damaged_entries import advice, is_damage
+from huggingface_ner.jobs.mention_changes import read_counts
 from huggingface_ner.jobs.phases import run_seconds_left
-from huggingface_ner.jobs.redis_connection import as_text
+from huggingface_ner.jobs.redis_connection import as_text, decoded
 from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
-from huggingface_ner.jobs.suggestion_marks import Suggestions
+from huggingface_ner.jobs.suggestion_marks import Suggestions, read_suggestions
 from huggingface_ner.learning.progress import RunProgress
 
 # How many keys Redis looks at before it answers: usually all of them, so that one round trip finds all projects.
@@ -83,6 +85,37 @@ def known_projects(redis: Redis, prefix: str) -> list[int]:
     """Return the projects whose hash is in Redis, in ascending order; each key is ``prefix`` and the id."""
     found = {as_text(key).removeprefix(prefix) for key in redis.scan_iter(f"{prefix}*", count=KEYS_AT_A_TIME)}
     return sorted(int(name) for name in found if is_project_id(name))
+
+
+def read_status(
+    project_id: int,
+    keys: tuple[str, str],
+    answers: Sequence[Any],
+    updates_per_training: int,
+    ahead: int | None,
+) -> dict[str, Any]:
+    """Return the status of a project from the answers of Redis, each a value or an exception.
+
+    answers: the project's hash, that of its suggestions, and those to KnownMentions.ask_counts. keys: those of the
+    two hashes. An entry that cannot be read has the state "damaged", and a reason.
+    """
+    state, suggestions, *mentions = answers
+    key = keys[0]
+    try:
+        if isinstance(state, Exception):
+            raise state
+        key = keys[1]
+        if isinstance(suggestions, Exception):
+            raise suggestions
+        read = read_suggestions(suggestions)[0]
+        key = keys[0]
+        status = project_status(project_id, decoded(state), read, updates_per_training, ahead)
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        return {"project": project_id, "state": "damaged", "updates": 0, "reason": advice(key, error)}
+    counts = read_counts(mentions)
+    return {**status, "known_mentions": counts} if counts else status
 
 
 def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[int, int]:

@@ -13,6 +13,7 @@ from redis import RedisError
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.process import HOLDER, begin_job
+from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.suggestion_marks import Suggestions
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError
@@ -50,7 +51,7 @@ def suggest_project(project_id: int, version: str) -> None:
         try:
             notes = queue.notes
             client = LabelStudioClient(settings, notes.token(project_id), note=notes.note_contact)
-            _Pusher(project_id, store, version, settings, client, put=put).push(suggestions)
+            _Pusher(project_id, store, version, settings, client, queue=queue, put=put).push(suggestions)
         except (HuggingFaceNERError, OSError) as error:
             retryable = error.retryable if isinstance(error, HuggingFaceNERError) else True
             logger.error("project %d: the suggestions of %s failed: %s", project_id, version, error)
@@ -78,6 +79,7 @@ class _Pusher:
         settings: Settings,
         client: LabelStudioClient,
         *,
+        queue: TrainingQueue,
         put: Callable[[Suggestions], None],
     ) -> None:
         """Create a pusher; ``put`` stores the progress, and raises LeaseLostError if the lease is lost."""
@@ -86,6 +88,7 @@ class _Pusher:
         self._version = version
         self._settings = settings
         self._client = client
+        self._queue = queue
         self._put = put
 
     def push(self, suggestions: Suggestions) -> None:
@@ -103,6 +106,7 @@ class _Pusher:
                 label_config=label_config,
                 settings=self._settings,
                 models=SingleModel(self._version, tagger),
+                queue=self._queue,
             )
         except LabelingConfigError as error:
             raise LabelingConfigError(f"labelling config: {error}") from error

@@ -3,7 +3,8 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,8 @@ from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.jobs.mention_fill import MentionFill
+from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
@@ -28,6 +31,7 @@ from huggingface_ner.learning.training import Report, Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
+from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.store.versions import project_store
 
 REPORT_INTERVAL = 1.0
@@ -51,7 +55,8 @@ def train_project(project_id: int) -> None:
     try:
         notes = queue.notes
         report = _reporter(queue, run, clock)
-        outcome = _outcome(project_id, settings, notes.token(project_id), report, note=notes.note_contact)
+        token, mentions = notes.token(project_id), queue.mentions.store
+        outcome = _outcome(project_id, settings, token, report, note=notes.note_contact, mentions=mentions)
     except LeaseLostError:
         logger.warning("project %d: run %s stops: it lost the lease to another worker", project_id, run.id)
         return
@@ -67,9 +72,11 @@ def _outcome(
     report: Report,
     *,
     note: Callable[[Contact], object] | None = None,
+    mentions: MentionStore | None = None,
 ) -> Outcome:
     try:
-        return run_training(project_id, settings, LabelStudioClient(settings, offered_token, note=note), report)
+        client = LabelStudioClient(settings, offered_token, note=note)
+        return run_training(project_id, settings, client, report, mentions)
     except LeaseLostError:
         raise
     except HuggingFaceNERError as error:
@@ -85,15 +92,28 @@ def _outcome(
         return Outcome.failed(f"{type(error).__name__}: {error}: the current model stays in use", retryable=True)
 
 
-def run_training(project_id: int, settings: Settings, client: LabelStudioClient, report: Report) -> Outcome:
-    """Train a project's model on its annotations in Label Studio; see train_version. Also raises ClientError."""
+def run_training(
+    project_id: int,
+    settings: Settings,
+    client: LabelStudioClient,
+    report: Report,
+    mentions: MentionStore | None = None,
+) -> Outcome:
+    """Train a project's model on its annotations in Label Studio; see train_version. Also raises ClientError.
+
+    mentions: stores the annotations that are read, as known mentions.
+    """
     report(RunProgress("downloading"))
     try:
         project = client.project(project_id)
         config = parse_labeling_config(project.labeling_config)
     except LabelingConfigError as error:
         return Outcome(status="skipped", reason=f"the labelling config cannot be used: {error}")
-    outcome = _train(project_id, config, settings, client, report)
+    tasks, reader = client.annotated_tasks(project_id), task_reader(settings)
+    if mentions is not None:
+        fill = MentionFill(mentions, project_id, config, reader)
+        tasks, reader = fill.watch(tasks), fill.reader
+    outcome = _train(project_id, config, settings, partial(read_gold, tasks, config, reader), report)
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
         # %.80r, because a title can contain line breaks and have any length
@@ -102,11 +122,15 @@ def run_training(project_id: int, settings: Settings, client: LabelStudioClient,
 
 
 def _train(
-    project_id: int, config: LabelingConfig, settings: Settings, client: LabelStudioClient, report: Report
+    project_id: int,
+    config: LabelingConfig,
+    settings: Settings,
+    read_texts: Callable[[LeftOut], Iterable[AnnotatedText]],
+    report: Report,
 ) -> Outcome:
     left_out = LeftOut()
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
-        for text in read_gold(client.annotated_tasks(project_id), config, task_reader(settings), left_out):
+        for text in read_texts(left_out):
             spool.add(text)
         if not spool.task_ids:
             return Outcome(

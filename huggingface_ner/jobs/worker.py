@@ -18,7 +18,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import COUNT, SUGGEST, AllowedJob
+from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, SUGGEST, AllowedJob
 from huggingface_ner.jobs.process import (
     HOLDER,
     RUN_ID,
@@ -68,7 +68,11 @@ class TrainingWorker(SpawnWorker):
         if job.func_name == SUGGEST:
             self._suggest(project_id, job, queue)
         elif job.func_name == COUNT:
-            self._count(project_id, job, queue)
+            # no lease is needed: two recounts at the same time count nothing twice
+            self._run_due(self.training.begin_recount(project_id), job, queue)
+        elif job.func_name == FILL:
+            # no lease is needed either: two fills at the same time store the same
+            self._run_due(self.training.fills.begin(project_id), job, queue)
         else:
             self._train(project_id, job, queue)
 
@@ -86,9 +90,8 @@ class TrainingWorker(SpawnWorker):
             marks.put(project_id, due.failed("the process was killed; is memory short?", retryable=True))
         marks.release(project_id, holder)
 
-    def _count(self, project_id: int, job: Job, queue: Queue) -> None:
-        if self.training.begin_recount(project_id):
-            # no lease is needed: two recounts at the same time count nothing twice
+    def _run_due(self, is_due: bool, job: Job, queue: Queue) -> None:
+        if is_due:
             self._run_process(job, queue, lambda: True)
         else:
             self._remove(job, queue)

@@ -8,6 +8,8 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 
 START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
+# sent only by a webhook of the whole organization
+PROJECT_DELETED = "PROJECT_DELETED"
 TASKS_CREATED = "TASKS_CREATED"
 TASKS_DELETED = "TASKS_DELETED"
 # Action -> the key of its annotations, which are an object or a list. ANNOTATIONS_CREATED has a list, although its
@@ -20,7 +22,9 @@ ANNOTATION_KEYS = {
 }
 # Action -> the change in the project's number of annotations for each annotation in the event.
 ADDED = {"ANNOTATION_CREATED": 1, "ANNOTATIONS_CREATED": 1, "ANNOTATIONS_DELETED": -1}
-KNOWN_ACTIONS = frozenset({*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, TASKS_CREATED, TASKS_DELETED})
+KNOWN_ACTIONS = frozenset(
+    {*ANNOTATION_KEYS, START_TRAINING, PROJECT_UPDATED, PROJECT_DELETED, TASKS_CREATED, TASKS_DELETED}
+)
 
 
 @dataclass(frozen=True, slots=True)

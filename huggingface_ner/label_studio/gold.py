@@ -56,14 +56,14 @@ def best_annotation(task: object) -> Mapping[str, Any] | None:
         usable,
         key=lambda annotation: (
             bool(annotation.get("ground_truth")),
-            _since_epoch(annotation.get("updated_at") or annotation.get("created_at")),
+            since_epoch(annotation.get("updated_at") or annotation.get("created_at")),
             annotation["id"] if isinstance(annotation.get("id"), int) else 0,
         ),
         default=None,
     )
 
 
-def _since_epoch(time: object) -> timedelta:
+def since_epoch(time: object) -> timedelta:
     """Return the time from 1970 to an ISO 8601 time, which is in UTC if it has no offset.
 
     Anything that is not such a time counts as the oldest.

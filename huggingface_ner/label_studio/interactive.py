@@ -16,13 +16,11 @@ from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, SpanControl
-from huggingface_ner.label_studio.occurrences import find_occurrences
+from huggingface_ner.label_studio.occurrences import MAX_MENTION_CHARACTERS, find_occurrences
 from huggingface_ner.label_studio.tasks import TaskReader
 
 # More would make the page slow: when the task is opened again, it sends a request for each region.
 MAX_REGIONS = 500
-# A longer mention is a passage. Searching for a passage takes long in a text that repeats itself.
-MAX_MENTION_CHARACTERS = 1_000
 MAX_SEEN_REGIONS = 10_000
 
 logger = logging.getLogger(__name__)

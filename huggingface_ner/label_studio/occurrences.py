@@ -7,6 +7,8 @@ from itertools import accumulate
 
 import regex
 
+# A longer mention is a passage. Searching for a passage takes long in a text that repeats itself.
+MAX_MENTION_CHARACTERS = 1_000
 # Scripts written without spaces: nothing tells where a word ends. Line_Break=SA is Thai, Lao, Khmer, Burmese and
 # similar scripts; Script_Extensions adds the marks that these scripts share, such as the Japanese long vowel mark.
 _UNSPACED = r"\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{Bopomofo}\p{Yi}\p{lb=SA}"
@@ -50,14 +52,15 @@ def find_occurrences(text: str, mention: str, taken: Iterable[tuple[int, int]]) 
         end = start + len(mention)
         before = bisect_left(starts, end)
         is_free = before == 0 or ends[before - 1] <= start
-        if is_free and _is_whole(text, start, end):
+        if is_free and is_whole(text, start, end):
             yield start, end
             start = text.find(mention, end)
         else:
             start = text.find(mention, start + 1)
 
 
-def _is_whole(text: str, start: int, end: int) -> bool:
+def is_whole(text: str, start: int, end: int) -> bool:
+    """Return whether a stretch of a text is not part of a longer word; see find_occurrences."""
     if _INSIDE_WORD.match(text, start):
         return False
     return not _INSIDE_WORD.match(text, end) or _AFTER_WORD.match(text, end) is not None

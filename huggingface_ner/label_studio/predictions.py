@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from huggingface_ner.label_studio.documents import Document
+from huggingface_ner.label_studio.known_strings import FindKnown, prefer_surer, suggest_known
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
 from huggingface_ner.label_studio.regions import within_borders, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
@@ -16,11 +17,14 @@ def predict_tasks(
     names: Mapping[str, str],
     reader: TaskReader,
     tag: Callable[[list[str]], list[TaggedText]],
+    *,
+    find_known: FindKnown = lambda text: (),
 ) -> list[dict[str, Any]]:
     """Return a ``result`` and a ``score`` for each task, in order; a task that cannot be read gets [] and 1.0.
 
     names: the config's label for each of the model's labels that has one; see LabelingConfig.match_labels.
     tag: returns each text's spans and score.
+    find_known: returns the strings in a text that are known from elsewhere; by default, none are.
     """
     opened = [
         (index, text_object, document)
@@ -31,35 +35,38 @@ def predict_tasks(
     scores: dict[int, float] = {}
     tagged = tag([document.text for _, _, document in opened])
     for (index, text_object, document), found in zip(opened, tagged, strict=True):
-        results[index] += _regions(found.spans, config, names, text_object, document)
+        known = suggest_known(find_known(document.text), config, text_object, document)
+        by_control = _by_control(found.spans, config, names, text_object, document)
+        spans = [
+            (span, control)
+            for control in config.controls_for(text_object)
+            for span in prefer_surer(by_control.get(control.name, []), known.get(control.name, []))
+        ]
+        regions = (write_region(*one, document) for one in sorted(spans, key=lambda one: one[0]))
+        results[index] += [region for region in regions if region is not None]
         scores[index] = min(scores.get(index, 1.0), found.score)  # the lowest score of its texts
     # Label Studio offers the task with the lowest score first, as the one that the model is least certain of. A
     # model says nothing about a task that cannot be read, so such a task goes last, as does a text without words.
     return [{"result": result, "score": scores.get(index, 1.0)} for index, result in enumerate(results)]
 
 
-def _regions(
+def _by_control(
     spans: Sequence[Span],
     config: LabelingConfig,
     names: Mapping[str, str],
     text_object: TextObject,
     document: Document,
-) -> list[dict[str, Any]]:
-    """Return the regions of the spans whose label has a control over the object.
+) -> dict[str, list[Span]]:
+    """Return the spans whose label has a control over the object, with the config's label, by the control's name.
 
     A span that crosses a border is cut there.
     """
-    regions: list[dict[str, Any]] = []
-    written: set[tuple[str, Span]] = set()
+    by_control: dict[str, dict[Span, None]] = {}
     for span in spans:
         found = config.suggesting_control(span.label, names, text_object)
-        if found is None:
-            continue
-        control, label = found
-        for part in within_borders(Span(span.start, span.end, label, span.score), document):
-            # spans that overlap can have parts in common
-            if (control.name, part) not in written:
-                written.add((control.name, part))
-                region = write_region(part, control, document)
-                regions += [] if region is None else [region]
-    return regions
+        if found is not None:
+            control, label = found
+            parts = within_borders(Span(span.start, span.end, label, span.score), document)
+            # each once, because spans that overlap can have parts in common
+            by_control.setdefault(control.name, {}).update(dict.fromkeys(parts))
+    return {name: list(parts) for name, parts in by_control.items()}

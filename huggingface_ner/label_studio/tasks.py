@@ -121,6 +121,23 @@ class TaskReader:
             raise FetchError("this is not a valid URL") from error
 
 
+class RememberingReader(TaskReader):
+    """A reader that reads a task once, if it is read several times in a row."""
+
+    def __init__(self, reader: TaskReader) -> None:
+        self._reader = reader
+        self._last: tuple[object, LabelingConfig, TaskDocuments, LeftOut] | None = None
+
+    def documents(self, task: object, config: LabelingConfig, left_out: LeftOut | None = None) -> TaskDocuments:
+        """See TaskReader."""
+        if self._last is None or self._last[0] is not task or self._last[1] is not config:
+            counted = LeftOut()
+            self._last = task, config, self._reader.documents(task, config, counted), counted
+        if left_out is not None:
+            left_out.merge(self._last[3])
+        return self._last[2]
+
+
 def task_reader(settings: Settings, is_connected: Callable[[], bool] = lambda: True) -> TaskReader:
     """Return a reader that fetches only URLs that the settings allow; see TaskReader."""
     return TaskReader(_fetcher(settings), settings.label_studio_host, settings.url_timeout, is_connected)

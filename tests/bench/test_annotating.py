@@ -43,16 +43,25 @@ def test_the_annotator_pays_less_for_what_was_learned(
     monkeypatch.setattr(fine_tuning, "MIN_STEPS", 60)
     result = _simulate(corpus, capsys, "--until", "14")
     first, second = result["stretches"]
-    # there is no model before the first training
-    assert (first["to"], first["entities"], first["edits"], first["cost"]) == (10, 20, 20, 1.0)
+    # before the first training there is no model, but a name that was annotated is known
+    edits = len(NAMES) + len(PLACES)
+    assert (first["to"], first["entities"], first["edits"], first["cost"]) == (10, 20, edits, edits / 20)
     assert (second["to"], second["entities"]) == (14, 8)
     assert second["cost"] < 0.5
     assert second["cost"] == second["edits"] / 8
-    assert (result["entities"], result["edits"]) == (28, 20 + second["edits"])
+    assert (result["entities"], result["edits"]) == (28, edits + second["edits"])
     assert result["cost"] == pytest.approx(result["edits"] / 28, abs=1e-4)
     ((training),) = result["trainings"]
     assert (training["tasks"], training["status"]) == (10, "published")
     assert result["seconds_to_suggestion"] == training["seconds"] > 0
+
+
+def test_without_known_mentions_nothing_is_suggested_before_the_first_training(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KNOWN_MENTIONS", "false")
+    result = _simulate(corpus, capsys, "--until", "12", "--each", "100")
+    assert [stretch["cost"] for stretch in result["stretches"]] == [1.0, 1.0]
 
 
 def test_a_baseline_with_a_head_suggests_from_the_start(

@@ -16,13 +16,12 @@ from hypothesis import strategies as st
 
 from huggingface_ner.label_studio.documents import open_document
 from huggingface_ner.label_studio.interactive import (
-    MAX_MENTION_CHARACTERS,
     MAX_REGIONS,
     SeenRegions,
     answer_drawn_region,
 )
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
-from huggingface_ner.label_studio.occurrences import find_occurrences
+from huggingface_ner.label_studio.occurrences import MAX_MENTION_CHARACTERS, find_occurrences
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.serving.served_models import NotReadyError

@@ -1,0 +1,150 @@
+"""Counts how often each annotated string occurs in a project's annotated texts, and how often it is annotated."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from huggingface_ner.label_studio.annotation_entries import AnnotationEntry, EntryText, Mention
+from huggingface_ner.mentions.string_finder import StringFinder, places_of
+from huggingface_ner.mentions.tallies import Place, Tally, Weight, tally_text
+
+Tallies = Mapping[str, Tally]
+"""Layer -> the tally of a string in it."""
+
+
+class MentionIndex:
+    """The annotations of a project, and the tallies of the strings in them.
+
+    further: strings that are counted too, although nobody has annotated them (those of a gazetteer).
+    """
+
+    def __init__(self, further: StringFinder | None = None) -> None:
+        self._further = further or StringFinder()
+        self._finder = StringFinder()
+        self._mentioned: Counter[str] = Counter()  # string -> how many mentions of the counted texts have it
+        self._tallies: dict[str, dict[str, Tally]] = {}
+        self._entries: dict[int, dict[int, AnnotationEntry]] = {}  # task -> annotation -> entry
+        self._tasks: dict[int, int] = {}  # annotation -> task
+        self._size = 0
+        self._counted: dict[int, list[tuple[EntryText, Weight]]] = {}  # task -> its texts, with weights
+
+    def __len__(self) -> int:
+        """How many annotations the index has."""
+        return len(self._tasks)
+
+    @property
+    def size(self) -> int:
+        """The number of characters of all texts."""
+        return self._size
+
+    def change(self, put: Iterable[AnnotationEntry], removed: Iterable[int] = ()) -> None:
+        """Add or replace annotations, and remove others by their ids. Many at a time take less time each."""
+        put, removed = list(put), list(removed)
+        changed = [*removed, *(entry.annotation_id for entry in put)]
+        before = [self._tasks[one] for one in changed if one in self._tasks]
+        tasks = dict.fromkeys([*before, *(entry.task_id for entry in put)])
+        for task_id in tasks:
+            self._uncount(task_id)
+        for annotation_id in removed:
+            self._forget(annotation_id)
+        for entry in put:
+            self._forget(entry.annotation_id)
+            self._size += sum(len(text.text) for text in entry.texts)
+            self._tasks[entry.annotation_id] = entry.task_id
+            self._entries.setdefault(entry.task_id, {})[entry.annotation_id] = entry
+        self._count(tasks)
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield the stretches of a text that are a known string and whole words; they may overlap."""
+        yield from self._finder.find(text)
+        for start, end in self._further.find(text):
+            if text[start:end] not in self._finder:
+                yield start, end
+
+    def tallies(self, string: str) -> Tallies:
+        """Return the tallies of a known string; empty if it does not occur in annotated texts."""
+        return self._tallies.get(string, {})
+
+    def _forget(self, annotation_id: int) -> None:
+        task_id = self._tasks.pop(annotation_id, None)
+        if task_id is not None:
+            entry = self._entries[task_id].pop(annotation_id)
+            self._size -= sum(len(text.text) for text in entry.texts)
+            if not self._entries[task_id]:
+                del self._entries[task_id]
+
+    def _uncount(self, task_id: int) -> None:
+        counted = self._counted.pop(task_id, [])
+        for text, weight in counted:
+            self._add_text(text, -weight)
+        for string in _strings(counted):
+            self._mentioned[string] -= 1
+            if not self._mentioned[string]:
+                del self._mentioned[string]
+                self._finder.discard(string)
+                if string not in self._further:
+                    self._tallies.pop(string, None)
+
+    def _count(self, task_ids: Iterable[int]) -> None:
+        counted = {task_id: weighted_texts(self._entries.get(task_id, {}).values()) for task_id in task_ids}
+        new = self._add_strings(string for texts in counted.values() for string in _strings(texts))
+        for texts in self._counted.values():  # the other tasks, in which the new strings have not been counted
+            for text, weight in texts:
+                places = {string: places_of(string, text.text) for string in new if string in text.text}
+                self._add(text, places, weight)
+        for task_id, texts in counted.items():
+            if texts:
+                self._counted[task_id] = texts
+            for text, weight in texts:
+                self._add_text(text, weight)
+
+    def _add_strings(self, strings: Iterable[str]) -> list[str]:
+        """Add the strings of mentions, and return those that have not been counted before."""
+        new: list[str] = []
+        for string in strings:
+            if string not in self._mentioned:
+                self._finder.add(string)
+                if string not in self._further:
+                    new.append(string)
+            self._mentioned[string] += 1
+        return new
+
+    def _add_text(self, text: EntryText, weight: Weight) -> None:
+        """Add the counts of a text; with a negative weight, take them off."""
+        places: dict[str, list[Place]] = {}
+        for start, end in self.find(text.text):
+            places.setdefault(text.text[start:end], []).append((start, end))
+        self._add(text, places, weight)
+
+    def _add(self, text: EntryText, places: Mapping[str, Sequence[Place]], weight: Weight) -> None:
+        for string, layer, tally in tally_text(text, places):
+            layers = self._tallies.setdefault(string, {})
+            total = layers.setdefault(layer, Tally())
+            total.add(tally, weight)
+            if not total.occurrences:
+                del layers[layer]
+                if not layers:
+                    del self._tallies[string]
+
+
+def weighted_texts(entries: Iterable[AnnotationEntry]) -> list[tuple[EntryText, Weight]]:
+    """Return the texts of a task's annotations that count, each with its weight.
+
+    If an annotation is the ground truth, only it counts (of several, the newest). Cancelled ones never count.
+    """
+    usable = [entry for entry in entries if not entry.is_cancelled and entry.texts]
+    truths = [entry for entry in usable if entry.is_ground_truth]
+    if truths:
+        usable = [max(truths, key=lambda entry: (entry.updated_at, entry.annotation_id))]
+    weight: Weight = Fraction(1, len(usable)) if len(usable) > 1 else 1
+    return [(text, weight) for entry in usable for text in entry.texts]
+
+
+def _strings(texts: Sequence[tuple[EntryText, Weight]]) -> Iterator[str]:
+    for text, _ in texts:
+        for mention in text.mentions:
+            yield _string(text, mention)
+
+
+def _string(text: EntryText, mention: Mention) -> str:
+    return text.text[mention.start : mention.end]

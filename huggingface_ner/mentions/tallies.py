@@ -1,0 +1,82 @@
+"""Counts in one text how often strings occur as whole words, and how often they are annotated there."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from huggingface_ner.label_studio.annotation_entries import EntryText, Mention
+
+Place = tuple[int, int]
+Weight = Fraction | int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What annotators did with the whole-word occurrences of a string in the texts of a layer.
+
+    occurrences: how many there are. Those that overlap a longer mention of the layer do not count, because there
+    the longer string is suggested. marked: how many of them are annotated. labels: how many have each label.
+    The annotations of a task share its occurrences: each of k annotations counts 1/k.
+    """
+
+    occurrences: Weight = 0
+    marked: Weight = 0
+    labels: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Tally", weight: Weight) -> None:
+        """Add the counts of another tally, each multiplied by ``weight``."""
+        self.occurrences += weight * other.occurrences
+        self.marked += weight * other.marked
+        for label, count in other.labels.items():
+            self.labels[label] += weight * count  # type: ignore[assignment]  # a Counter adds fractions too
+            if not self.labels[label]:
+                del self.labels[label]
+
+    def copy(self) -> "Tally":
+        """Return a tally with the same counts."""
+        return Tally(self.occurrences, self.marked, self.labels.copy())
+
+
+def tally_text(text: EntryText, places: Mapping[str, Sequence[Place]]) -> Iterator[tuple[str, str, Tally]]:
+    """Yield each string with a layer in which it occurs, and its tally there.
+
+    places: all stretches of the text in which each string is a whole word, in order; they may overlap.
+    """
+    for layer in text.layers if places else ():
+        mentions = _Mentions(mention for mention in text.mentions if mention.layer == layer)
+        for string, found in places.items():
+            tally = mentions.tally(found)
+            if tally.occurrences:
+                yield string, layer, tally
+
+
+class _Mentions:
+    """The mentions of one layer of a text."""
+
+    def __init__(self, mentions: Iterable[Mention]) -> None:
+        self._labels: dict[Place, list[str]] = {}
+        for mention in mentions:
+            self._labels.setdefault((mention.start, mention.end), []).append(mention.label)
+        self._places = sorted(self._labels)
+        self._longest = max((end - start for start, end in self._places), default=0)
+
+    def tally(self, places: Sequence[Place]) -> Tally:
+        """Count a string. Of its places that overlap each other, the annotated ones count, and then the first."""
+        marked = [place for place in places if place in self._labels]
+        labels = Counter(label for place in marked for label in self._labels[place])
+        count, free_from, next_marked = len(marked), 0, 0
+        for start, end in places:
+            while next_marked < len(marked) and marked[next_marked][1] <= start:
+                next_marked += 1
+            is_free = next_marked == len(marked) or marked[next_marked][0] >= end
+            if start >= free_from and is_free and not self._overlap_longer(start, end):
+                count += 1
+                free_from = end
+        return Tally(count, len(marked), labels)
+
+    def _overlap_longer(self, start: int, end: int) -> bool:
+        last = bisect_left(self._places, (end,))
+        first = bisect_left(self._places, (start - self._longest,), 0, last)
+        return any(place[1] > start and place[1] - place[0] > end - start for place in self._places[first:last])
