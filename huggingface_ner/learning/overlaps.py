@@ -8,7 +8,7 @@ from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span, insert_without_overlap, longest_first
 
 # Two labels go into different groups if they overlap each other at least this often, and if at least this share of
-# the spans of the rarer one overlaps the other. Both were chosen by measuring: see bench/README.md.
+# the spans of the rarer one overlaps the other. Measured: see bench/README.md.
 MIN_OVERLAPS = 3
 MIN_SHARE = 0.2
 # Maximum number of groups that the labels of one layer are divided into.
