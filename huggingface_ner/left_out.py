@@ -15,6 +15,7 @@ ReadingReason = Literal[
     "outside_text",
     "nothing_selected",
     "blank",
+    "crosses_border",
 ]
 # Reasons found when texts are split into the words that a model is trained on.
 LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word", "part_of_word"]
@@ -23,8 +24,8 @@ TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
-# A region with this reason is used, but as the whole word that it begins or ends in.
-_WIDENED: Reason = "part_of_word"
+# Regions with these reasons are used, but nothing that is suggested is exactly like them.
+_USED: tuple[Reason, ...] = ("crosses_border", "part_of_word")
 # What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
@@ -46,6 +47,10 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "overlap": ("overlaps too many other regions", "overlap too many other regions"),
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
+    "crosses_border": (
+        "runs over several utterances or blocks, where suggestions are cut",
+        "run over several utterances or blocks, where suggestions are cut",
+    ),
     "part_of_word": (
         "begins or ends inside a word and was learned as the whole word",
         "begin or end inside a word and were learned as whole words",
@@ -70,7 +75,8 @@ class LeftOut:
 
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
     regions: the number of regions that were not used, by reason and label; the label is "" if there is none. Under
-    the reason "part_of_word" are regions that were used, but as whole words.
+    the reasons "part_of_word" and "crosses_border" are regions that were used, but cannot be suggested as they
+    are.
     tasks: the number of annotated tasks whose text was not used, by reason.
     labels: the labels of the labelling config of which a training had no example, each once.
     """
@@ -88,7 +94,7 @@ class LeftOut:
         """Note the labels without an example. learned: each label's regions, with those left out when learning."""
         for label in labels:
             name = _name(label)
-            unused = sum(self.regions[reason, name] for reason in LEARNING_REASONS if reason != _WIDENED)
+            unused = sum(self.regions[reason, name] for reason in LEARNING_REASONS if reason not in _USED)
             if learned.get(label, 0) <= unused and name not in self.labels:
                 self.labels.append(name)
 
@@ -102,7 +108,7 @@ class LeftOut:
     @property
     def regions_left_out(self) -> int:
         """The number of regions that were not used."""
-        return sum(count for (reason, _), count in self.regions.items() if reason != _WIDENED)
+        return sum(count for (reason, _), count in self.regions.items() if reason not in _USED)
 
     def only(self, reasons: Iterable[Reason]) -> "LeftOut":
         """Return only the labels, and the counts of the regions that were left out for one of these reasons."""
@@ -147,9 +153,9 @@ class LeftOut:
         if self.regions_left_out:
             regions = "region" if self.regions_seen == 1 else "regions"
             were = "was" if self.regions_left_out == 1 else "were"
-            parts = "; ".join(by_reason[reason] for reason in by_reason if reason != _WIDENED)
+            parts = "; ".join(by_reason[reason] for reason in by_reason if reason not in _USED)
             told.append(f"{self.regions_left_out} of {self.regions_seen} {regions} {were} not used: {parts}")
-        told += [by_reason[_WIDENED]] if _WIDENED in by_reason else []
+        told += [by_reason[reason] for reason in _USED if reason in by_reason]
         for reason, what in _TASKS.items():
             count = self.tasks[reason]
             if count:

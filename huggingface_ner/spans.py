@@ -1,8 +1,9 @@
 """Labelled spans of texts; all packages exchange texts in these classes."""
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,6 +43,7 @@ class AnnotatedText:
     No spans means that the text contains no entities.
     left_out: the number of its annotated regions that could not be read as spans.
     part: which of its task's texts it is; labels can have other names in other texts of the task.
+    borders: the offsets that no suggestion crosses, ascending.
     """
 
     task_id: str
@@ -49,6 +51,27 @@ class AnnotatedText:
     spans: tuple[Span, ...]
     left_out: int = 0
     part: str = ""
+    borders: tuple[int, ...] = ()
+
+
+def trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """Return a stretch of a text without the blanks at its edges; None if nothing is left."""
+    stretch = text[start:end]
+    start += len(stretch) - len(stretch.lstrip())
+    end = start + len(stretch.strip())
+    return (start, end) if start < end else None
+
+
+def cut_at(span: Span, borders: Sequence[int], text: str) -> Iterator[Span]:
+    """Yield the parts of a span between borders, without blanks at their edges.
+
+    borders: offsets in the text, ascending.
+    """
+    inside = borders[bisect_right(borders, span.start) : bisect_left(borders, span.end)]
+    for start, end in pairwise((span.start, *inside, span.end)):
+        part = trimmed(text, start, end)
+        if part is not None:
+            yield Span(*part, span.label, span.score)
 
 
 def drop_overlaps(spans: Iterable[Span]) -> list[Span]:

@@ -39,7 +39,14 @@ def read_gold(
             spans = read_spans(results, config.controls_for(text_object), document, of_text)
             left_out.merge(of_text)
             task_id = str(task.get("id", f"#{number}"))
-            yield AnnotatedText(task_id, document.text, tuple(spans), of_text.regions_left_out, text_object.name)
+            yield AnnotatedText(
+                task_id,
+                document.text,
+                tuple(spans),
+                left_out=of_text.regions_left_out,
+                part=text_object.name,
+                borders=document.borders,
+            )
             of_text = LeftOut()
         left_out.merge(of_text)
 

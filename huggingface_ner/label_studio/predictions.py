@@ -6,9 +6,9 @@ from typing import Any
 from huggingface_ner.label_studio.documents import Document
 from huggingface_ner.label_studio.known_strings import FindKnown, prefer_surer, suggest_known
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
-from huggingface_ner.label_studio.regions import within_borders, write_region
+from huggingface_ner.label_studio.regions import write_region
 from huggingface_ner.label_studio.tasks import TaskReader
-from huggingface_ner.spans import Span, TaggedText
+from huggingface_ner.spans import Span, TaggedText, cut_at
 
 
 def predict_tasks(
@@ -66,7 +66,7 @@ def _by_control(
         found = config.suggesting_control(span.label, names, text_object)
         if found is not None:
             control, label = found
-            parts = within_borders(Span(span.start, span.end, label, span.score), document)
+            parts = cut_at(Span(span.start, span.end, label, span.score), document.borders, document.text)
             # each once, because spans that overlap can have parts in common
             by_control.setdefault(control.name, {}).update(dict.fromkeys(parts))
     return {name: list(parts) for name, parts in by_control.items()}

@@ -2,16 +2,14 @@
 
 import math
 import secrets
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from huggingface_ner.label_studio.controls import REGION_TYPES, SpanControl
 from huggingface_ner.label_studio.documents import Document
 from huggingface_ner.label_studio.places import whole_number
 from huggingface_ner.left_out import LeftOut, ReadingReason
-from huggingface_ner.spans import Span
+from huggingface_ner.spans import Span, cut_at, trimmed
 
 # A number with this many digits or more is not an utterance's index.
 MAX_DIGITS = 10
@@ -75,7 +73,10 @@ def _spans(value: object, control: SpanControl, document: Document, left_out: Le
         elif isinstance(place, str):
             left_out.add(place, label)
         else:
-            yield Span(*place, label)
+            span = Span(*place, label)
+            if next(cut_at(span, document.borders, document.text)) != span:
+                left_out.add("crosses_border", label)
+            yield span
 
 
 def _region_type(value: object) -> str | None:
@@ -119,25 +120,6 @@ def _edge(value: Mapping[str, Any], name: str) -> tuple[int, int] | None:
     is_index = offset is not None and isinstance(where, str) and where.isdecimal() and len(where) < MAX_DIGITS
     number = int(where) if is_index and isinstance(where, str) else whole_number(where)
     return None if number is None else (number, offset or 0)
-
-
-def trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:
-    """Return a stretch of a text without the blanks at its edges; None if nothing is left."""
-    stretch = text[start:end]
-    start += len(stretch) - len(stretch.lstrip())
-    end = start + len(stretch.strip())
-    return (start, end) if start < end else None
-
-
-def within_borders(span: Span, document: Document) -> Iterator[Span]:
-    """Yield the parts of a span between the borders of its document, without blanks at their edges."""
-    borders = document.borders[
-        bisect_right(document.borders, span.start) : bisect_left(document.borders, span.end)
-    ]
-    for start, end in pairwise((span.start, *borders, span.end)):
-        part = trimmed(document.text, start, end)
-        if part is not None:
-            yield Span(*part, span.label, span.score)
 
 
 def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from huggingface_ner.scores import Evaluation, evaluate
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Span, cut_at
 
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
@@ -27,7 +27,8 @@ def evaluate_tagger(
     """Score a tagger on texts.
 
     Every gold span counts, even if it overlaps others. Otherwise a model that never learned the shorter of two
-    overlapping spans could have a perfect score. A span that occurs twice counts once.
+    overlapping spans could have a perfect score. A span that occurs twice counts once. Predicted spans are cut at
+    the texts' borders, as suggestions are.
 
     match_labels_over: see MatchLabelsOver.
     progress: called after each batch with its number of texts.
@@ -44,7 +45,8 @@ def evaluate_tagger(
             if text.part not in names:
                 names[text.part] = match_labels_over(tagger.labels, text.part)
             own = names[text.part]
-            predicted.append([Span(span.start, span.end, own[span.label]) for span in spans if span.label in own])
+            named = [Span(span.start, span.end, own[span.label]) for span in spans if span.label in own]
+            predicted.append([part for span in named for part in cut_at(span, text.borders, text.text)])
         if compare is not None:
             for text, spans in zip(some, predicted[start:], strict=True):
                 compare(text, spans)

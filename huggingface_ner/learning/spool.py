@@ -57,7 +57,7 @@ class Spool:
             # up to release 0.2.0, only one of the spans that overlap was learned: train such a version again
             self._hash.update(b"overlaps\n")
         self._places.append(self._file.tell())
-        self._file.write(json.dumps([*taught, text.left_out, text.part]).encode() + b"\n")
+        self._file.write(json.dumps([*taught, text.left_out, text.part, text.borders]).encode() + b"\n")
         self.task_ids.append(text.task_id)
         self.spans += len(spans)
         self.spans_by_label.update(span.label for span in text.spans)
@@ -77,8 +77,8 @@ class Spool:
 
     def _read(self, place: int) -> AnnotatedText:
         self._file.seek(place)
-        task_id, text, spans, left_out, part = json.loads(self._file.readline())
-        return AnnotatedText(task_id, text, tuple(Span(*span) for span in spans), left_out, part)
+        task_id, text, spans, left_out, part, borders = json.loads(self._file.readline())
+        return AnnotatedText(task_id, text, tuple(Span(*span) for span in spans), left_out, part, tuple(borders))
 
     def __enter__(self) -> Self:
         return self

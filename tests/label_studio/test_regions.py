@@ -264,3 +264,28 @@ def test_hypertext_places_are_read_in_every_form(value: dict[str, Any]) -> None:
     document = _open(config, "<p>😀Anna flew</p>")
     region = {"from_name": "label", "to_name": "t", "value": {**value, "hypertextlabels": ["PER"]}}
     assert read_spans([region], config.controls, document) == [Span(1, 5, "PER")]
+
+
+@pytest.mark.parametrize(
+    ("text_object", "value", "place", "crosses"),
+    [
+        ("HyperText", "<p>Ada can</p><p>run far</p>", (4, 10), True),
+        ("HyperText", "<p>Ada can</p><p>run far</p>", (4, 7), False),
+        ("HyperText", "<table><tr><td>Ada</td><td>Lyon</td></tr></table>", (0, 5), True),
+        ("HyperText", "<p>Ada <b>can</b> run</p>", (0, 11), False),
+        ("Paragraphs", [{"author": "A", "text": "Ada can"}, {"author": "B", "text": "run"}], (4, 10), True),
+        ("Text", "Ada can\nrun", (4, 11), False),
+    ],
+)
+def test_a_region_over_several_blocks_is_read_and_told(
+    text_object: str, value: object, place: tuple[int, int], crosses: bool
+) -> None:
+    control = {"Text": "Labels", "HyperText": "HyperTextLabels", "Paragraphs": "ParagraphLabels"}[text_object]
+    config = _config(control, text_object)
+    document = _open(config, value)
+    region = write_region(Span(*place, "PER"), config.controls[0], document)
+    left_out = LeftOut()
+    (span,) = read_spans([region], config.controls, document, left_out)
+    assert (span.start, span.end) == place
+    assert left_out.regions == ({("crosses_border", "PER"): 1} if crosses else {})
+    assert left_out.regions_left_out == 0

@@ -48,6 +48,15 @@ def test_a_region_that_is_there_twice_counts_once() -> None:
     assert _score(LONG, LONG, LONG).overall == _score(LONG, LONG).overall
 
 
+def test_predicted_spans_are_cut_as_suggestions_are() -> None:
+    span = LONG[0][0]
+    middle = span.start + 1
+    gold = [AnnotatedText("1", TEXTS[0], (span,), borders=(middle,))]
+    told = cast("Tagger", _Told([[span], []]))
+    overall = evaluate_tagger(told, gold, lambda labels, part: _same(labels)).overall
+    assert (overall.correct, overall.predicted, overall.gold) == (0, 2, 1)
+
+
 def test_labels_without_a_counterpart_predict_nothing() -> None:
     gold = [AnnotatedText("1", TEXTS[0], tuple(LONG[0]))]
     told = cast("Tagger", _Told([[*LONG[0], *SHORT[0]], []]))
