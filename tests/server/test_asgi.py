@@ -13,6 +13,7 @@ from huggingface_ner.server.asgi import AsgiApp
 from huggingface_ner.server.client_connection import connection_check
 from huggingface_ner.server.errors import REFUSAL
 from huggingface_ner.settings import Settings
+from tests.server import event_loop
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -49,7 +50,7 @@ def ask(app: "WSGIApplication", asked: Message, pieces: Iterable[bytes] = (b"",)
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(AsgiApp(app, Settings(max_request_bytes=1_000))(asked, receive, send))
+    event_loop.run(AsgiApp(app, Settings(max_request_bytes=1_000))(asked, receive, send))
     return sent
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from huggingface_ner.server import lanes
 from huggingface_ner.server.lanes import BULK_BYTES, LaneFullError, Lanes
+from tests.server import event_loop
 
 Body = Callable[[Lanes, "Busy"], Awaitable[None]]
 
@@ -33,7 +34,7 @@ def run(body: Body, threads: int = 4) -> None:
         finally:
             busy.end.set()
 
-    asyncio.run(all_of_it())
+    event_loop.run(all_of_it())
 
 
 async def started(busy: Busy, number: int) -> None:

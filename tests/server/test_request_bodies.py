@@ -9,6 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 
 from huggingface_ner.server import request_bodies
 from huggingface_ner.server.request_bodies import SMALL_BODY, Bodies, DisconnectedError, TooManyBodiesError
+from tests.server import event_loop
 
 
 class Client:
@@ -40,14 +41,14 @@ async def read(bodies: Bodies, client: Client, announced: int = 0) -> bytes:
 
 @pytest.mark.parametrize("pieces", [[b""], [b"{}"], [b"{", b"", b"}"]])
 def test_a_body_is_read_whole(pieces: list[bytes]) -> None:
-    assert asyncio.run(read(Bodies(1_000), Client(pieces))) == b"".join(pieces)
+    assert event_loop.run(read(Bodies(1_000), Client(pieces))) == b"".join(pieces)
 
 
 @pytest.mark.parametrize("pieces", [[], [b"{"]])
 def test_a_body_that_stalls_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch, pieces: list[bytes]) -> None:
     monkeypatch.setattr(request_bodies, "BODY_TIMEOUT", 0.05)
     with pytest.raises(RequestTimeout, match="not complete after"):
-        asyncio.run(read(Bodies(1_000), Client(pieces, stalls=True)))
+        event_loop.run(read(Bodies(1_000), Client(pieces, stalls=True)))
 
 
 def test_a_client_that_drips_gets_no_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,19 +63,19 @@ def test_a_client_that_drips_gets_no_more_time(monkeypatch: pytest.MonkeyPatch) 
             raise AssertionError
 
     with pytest.raises(RequestTimeout):
-        asyncio.run(body())
+        event_loop.run(body())
 
 
 def test_a_client_that_leaves_is_noticed() -> None:
     with pytest.raises(DisconnectedError):
-        asyncio.run(read(Bodies(1_000), Client([b"{"], leaves=True)))
+        event_loop.run(read(Bodies(1_000), Client([b"{"], leaves=True)))
 
 
 @pytest.mark.parametrize(("pieces", "announced"), [([b"x" * 600, b"x" * 600], 0), ([b"x" * 1_200], 1_200)])
 def test_the_rest_of_a_body_that_is_too_long_is_thrown_away(pieces: list[bytes], announced: int) -> None:
     client = Client([*pieces, b"x", b"x"])
     with pytest.raises(RequestEntityTooLarge):
-        asyncio.run(read(Bodies(1_000), client, announced))
+        event_loop.run(read(Bodies(1_000), client, announced))
     assert not client.left
 
 
@@ -94,4 +95,4 @@ def test_long_bodies_share_a_memory_and_short_ones_are_always_read(monkeypatch: 
             assert await read(bodies, Client([b"{}"])) == b"{}"
         assert await read(bodies, Client([long])) == long, "those that are answered take no memory"
 
-    asyncio.run(body())
+    event_loop.run(body())
