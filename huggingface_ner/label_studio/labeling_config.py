@@ -122,10 +122,7 @@ def _controls(root: Element) -> tuple[SpanControl, ...]:
         name, labels = attributes["name"], _listed_labels(attributes, control_labels)
         for target in targets:
             if target not in text_objects:
-                text_object = _text_object(target, objects[target])
-                if text_object is None:
-                    continue
-                text_objects[target] = text_object
+                text_objects[target] = _text_object(target, objects[target])
             tag, written_as = _CONTROL_TAGS[element.tag.lower()], element.get(_WRITTEN_AS, "")
             found.append(SpanControl(name, tag, labels, text_objects[target], written_as))
             if len(found) > MAX_CONTROLS:
@@ -187,13 +184,16 @@ def _attributes(element: Element) -> Mapping[str, str]:
     return {key.lower(): value for key, value in element.attrib.items()}
 
 
-def _text_object(name: str, element: Element) -> TextObject | None:
-    """Return an object that a control labels; None if its value does not come from the task."""
+def _text_object(name: str, element: Element) -> TextObject:
+    """Return an object that a control labels; raises LabelingConfigError if it cannot be read as the page does."""
     attributes = _attributes(element)
     tag = _OBJECT_TAGS[element.tag.lower()]
     template = (_inner(element) if tag == "HyperText" or len(element) == 0 else "") or attributes.get("value", "")
     if "$" not in template:
-        return None
+        raise LabelingConfigError(
+            f'{name}: its value "{template[:40]}" is the same for every task, so it cannot be labelled; '
+            'give it a value like "$text", or remove the controls over it'
+        )
     value_type, encoding = attributes.get("valuetype", ""), attributes.get("encoding", "") or "none"
     if value_type.lower() not in VALUE_TYPES:
         raise LabelingConfigError(f'{name}: valueType="{value_type}" is not supported; use "text" or "url"')

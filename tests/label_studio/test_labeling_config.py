@@ -91,6 +91,11 @@ def test_the_surest_rule_wins() -> None:
             '<View><Labels name="l" toName="t" value="$all"/><Text name="t" value="$t"/></View>',
             "l: this control has no <Label>",
         ),
+        (
+            '<View><Labels name="l" toName="t,fix"><Label value="A"/></Labels><Text name="t" value="$t"/>'
+            '<Text name="fix" value="Fixed words"/></View>',
+            'fix: its value "Fixed words" is the same for every task',
+        ),
         ('<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><View>&b;</View>', "entities"),
         ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><View/>', "document type"),
         ("<View>" + "x" * MAX_CHARACTERS + "</View>", "longer than"),
