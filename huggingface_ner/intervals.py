@@ -18,7 +18,8 @@ def share_interval(count: int, total: int) -> Interval:
     """Return the interval of the share ``count / total``; (0, 1) if the total is 0.
 
     It is the score interval of Wilson (1927, JASA 22, 209-212). Unlike the usual normal interval, it is not empty
-    if the share is 0 or 1, and it holds its level with few observations (Brown, Cai and DasGupta 2001).
+    if the share is 0 or 1, and it contains the true share about 95 % of the time even with few observations
+    (Brown, Cai and DasGupta 2001).
     """
     if total <= 0:
         return Interval(0.0, 1.0)
@@ -35,7 +36,8 @@ def f1_interval(correct: int, predicted: int, gold: int) -> Interval:
 
     F1 is a function of one share: of the spans that are in either the gold or the predicted spans, the share J
     that is in both. It is F1 = 2 J / (1 + J), which grows with J, so the ends of J's Wilson interval give those of
-    F1's. Spans count as independent. Those of one text are not quite, so the interval is a little too narrow.
+    F1's. Spans count as independent. Spans of one text are not quite independent, so the interval is a little too
+    narrow.
     """
     share = share_interval(correct, predicted + gold - correct)
     return Interval(*(2 * end / (1 + end) for end in share))

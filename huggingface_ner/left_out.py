@@ -91,7 +91,10 @@ class LeftOut:
         self.regions[reason, _name(label) if isinstance(label, str) else ""] += 1
 
     def add_labels(self, labels: Iterable[str], learned: Mapping[str, int]) -> None:
-        """Note the labels without an example. learned: each label's regions, with those left out when learning."""
+        """Note the labels without an example.
+
+        learned: how many regions of each label went into learning, including those that it then left out.
+        """
         for label in labels:
             name = _name(label)
             unused = sum(self.regions[reason, name] for reason in LEARNING_REASONS if reason not in _USED)

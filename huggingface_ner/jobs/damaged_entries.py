@@ -1,4 +1,4 @@
-"""Entries of projects in Redis that cannot be read: each costs its project alone, and is logged once."""
+"""Entries of projects in Redis that cannot be read: each affects only its project; it is logged once an hour."""
 
 import logging
 import math

@@ -47,7 +47,7 @@ class ProjectMentions:
         return self._index.size
 
     def refresh(self, store: MentionStore, project_id: int) -> bool:
-        """Read what has changed in Redis; returns whether it has all annotations. Raises RedisError."""
+        """Read what has changed in Redis; return whether it was filled from Label Studio. Raises RedisError."""
         with self._lock:
             changes = store.changes(project_id, self._position)
             if changes.is_all:
@@ -107,7 +107,7 @@ class KnownMentions:
         return known
 
     def ask_counts(self, pipeline: Pipeline, project_id: int) -> None:
-        """Queue the commands whose answers ``read_counts`` reads; none if annotations are not used."""
+        """Queue the commands whose answers ``mention_changes.read_counts`` reads; none if mentions are off."""
         if self.store is not None:
             self.store.ask_counts(pipeline, project_id)
 

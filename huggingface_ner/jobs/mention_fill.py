@@ -1,7 +1,7 @@
 """Fills a project's known mentions from Label Studio: annotations that sent no event, or were lost with Redis.
 
-A training reads all annotated tasks, and fills by the way. Before the first training, and after an import, a job
-of the worker does it.
+A training reads all annotated tasks anyway, so it also fills. Before the first training, and after an import, a
+job of the worker does it.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The annotations whose mentions are suggested elsewhere, in Redis, so that all server processes know them.
+"""Stores in Redis the annotations whose mentions are suggested in other texts, for all server processes.
 
 A project has five keys:
 
@@ -11,7 +11,7 @@ A project has five keys:
 - ``state``: a hash with the fields of Totals; ``epoch``, which differs after ``order`` was cut, so that all
   processes read everything again; and ``filled_at``, when a job last compared the entries with Label Studio.
 
-All of this can be read from Label Studio again. So whatever is damaged is deleted, at the cost of one project.
+All of this can be read from Label Studio again. So if a key is damaged, all five keys of its project are deleted.
 """
 
 import logging
@@ -55,7 +55,7 @@ class MentionStore:
     def __init__(self, connection: Redis, prefix: str) -> None:
         self._redis = connection
         self._prefix = f"{prefix}:mentions"
-        # not the queue's: reading many entries may take too long while updates can still be counted
+        # not the queue's breaker: if reading many entries times out, the queue can still count updates
         self._breaker = CircuitBreaker()
 
     def put(self, project_id: int, entries: Iterable[AnnotationEntry]) -> None:
@@ -98,7 +98,7 @@ class MentionStore:
         return self._mend(project_id, lambda: self._changes(project_id, since))
 
     def ask_counts(self, pipeline: Pipeline, project_id: int) -> None:
-        """Queue the commands whose answers ``read_counts`` reads."""
+        """Queue the commands whose answers ``mention_changes.read_counts`` reads."""
         pipeline.hlen(self._key(project_id, "facts"))
         pipeline.hget(self._key(project_id, "state"), "left_out")
 

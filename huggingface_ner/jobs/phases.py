@@ -1,4 +1,4 @@
-"""How long each phase of a project's trainings takes, and so how long a running one still takes."""
+"""How long each phase of a project's trainings takes, and so how long a running training will still take."""
 
 import time
 from collections.abc import Mapping

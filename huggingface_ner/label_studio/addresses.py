@@ -6,7 +6,7 @@ MAX_LENGTH = 300
 
 
 def parse_address(address: object) -> str:
-    """Return the address that Label Studio says its users have for it, without a slash at its end.
+    """Return the address at which, as Label Studio says, its users open it, without a slash at its end.
 
     Returns "" for anything that is not the address of a web page: the value comes from outside.
     """

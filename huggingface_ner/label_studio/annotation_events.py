@@ -17,7 +17,7 @@ MAX_ENTRIES = 500
 class AnnotationChanges:
     """The annotations that an event is about.
 
-    is_complete: whether no other annotation changed with this event.
+    is_complete: False if the event may have changed further annotations that are not listed here.
     is_project_deleted: whether the project itself is gone.
     """
 

@@ -17,7 +17,7 @@ Kind = TypeVar("Kind", bound=HTTPConnection)
 
 
 class Deadline:
-    """A context manager that shuts down the connections made in it after ``seconds``."""
+    """A context manager that, after ``seconds``, shuts down all connections made in it."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -64,7 +64,7 @@ class Deadline:
     def add(self, connection: socket.socket) -> None:
         """Shut a connection down at the end; if that has come already, now."""
         with self._lock:
-            # a duplicate: TLS takes the original's descriptor away
+            # a duplicate, because wrapping a socket in TLS detaches the original
             self._sockets.append(connection.dup())
         if self.is_over:
             self._shut_down()

@@ -78,8 +78,8 @@ def suggest_known(
 def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
     """Return a model's spans and the known strings of one control together, in order.
 
-    Where a string overlaps spans of the model, the string is kept if its score is higher than all of theirs, and
-    the spans if not. The model's own spans may overlap each other. known: in order, without overlaps.
+    Where a string overlaps spans of the model, the string is kept if its score is higher than all of theirs;
+    otherwise, the spans are kept. The model's own spans may overlap each other. known: in order, without overlaps.
     """
     starts, ends = [span.start for span in known], [span.end for span in known]
     rivals: list[list[int]] = [[] for _ in known]

@@ -40,7 +40,7 @@ def with_layers(controls: Sequence[SpanControl]) -> tuple[SpanControl, ...]:
 
 
 def _numbers(controls: Sequence[SpanControl]) -> dict[str, int]:
-    """Return the layer of each control by the control's name, which it has for all of its objects."""
+    """Return the layer of each control by the control's name; it is the same for all of a control's objects."""
     objects: dict[str, dict[str, None]] = {}
     for control in controls:
         objects.setdefault(control.name, {})[control.object.name] = None

@@ -38,7 +38,7 @@ class _Rest:
     is_case_change: bool = False
 
 
-# How often each pair of rests comes, before and after a region.
+# How many regions have each pair of rests: (before the region, after it).
 _Inner = Counter[tuple[_Rest, _Rest]]
 
 
@@ -110,7 +110,7 @@ def _count(inner: _Inner, *, except_case_changes: bool) -> tuple[Counter[str], C
 
 
 def _frequent(affixes: Counter[str], words: Counter[str]) -> tuple[str, ...]:
-    """Return the affixes that enough of the words with this affix need."""
+    """Return the affixes at which enough of the words that have them need a cut."""
     enough = Counter({affix: count for affix, count in affixes.items() if count >= MIN_AFFIX_SHARE * words[affix]})
     return tuple(sorted(affix for affix, _ in enough.most_common(MAX_AFFIXES)))
 
@@ -139,7 +139,7 @@ def _rest(text: str, word: tuple[int, int], place: tuple[int, int], border: int)
 
 
 def _word_around(text: str, tokenized: TokenizedText, place: int) -> tuple[int, int]:
-    """Return the word that has a place inside it, between two grapheme clusters; without one, an empty stretch."""
+    """Return the word that has this place inside it, where a grapheme cluster starts; if none, (place, place)."""
     index = bisect_left(tokenized.words, (place, 0)) - 1
     if index >= 0:
         start, end = tokenized.words[index]

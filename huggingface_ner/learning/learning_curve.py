@@ -22,7 +22,7 @@ MIN_SPREAD = 1.5
 # Of simulated projects whose F1 stays the same, 5 % then get a forecast; of those that still learn, 74 to 97 %.
 MIN_RISE = 0.02
 TREND_SHARE = 0.99
-# Nothing is said about more tasks than this many times those annotated.
+# A target is named only if reaching it takes at most REACH times the tasks annotated now.
 REACH = 3.0
 TARGET_STEP = 0.05
 REFITS = 200
@@ -124,7 +124,7 @@ def _fit(tasks: Array, f1: Array, weights: Array) -> Array:
         slope = -((f1 * (weights * centred)).sum(axis=1)) / (weights @ centred**2)
         b = np.maximum(slope, 0.0)
         a = mean + b * (z @ weights)
-        # F1 is never above 1: then the line through (0, 1)
+        # F1 cannot be above 1: if a is, fit the line through (0, 1) instead
         b = np.where(a > 1.0, ((1.0 - f1) * (weights * z)).sum(axis=1) / (weights @ z**2), b)
         a = np.minimum(a, 1.0)
         error = ((f1 - (a[:, None] - b[:, None] * z)) ** 2) @ weights

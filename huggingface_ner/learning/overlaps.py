@@ -25,7 +25,7 @@ def plan_groups(texts: Collection[AnnotatedText], layers: Groups) -> list[list[s
 
     layers: the labels of each layer, see LabelingConfig.layers. Each layer is one group, unless its spans overlap
     in the texts. Labels that often overlap each other go into different groups, so that all examples of a label
-    are in one group. For spans that overlap nevertheless, a group is followed by further groups with their labels.
+    are in one group. If spans in a group still overlap, further groups with the labels of these spans follow it.
     """
     overlaps = [_Overlaps(labels) for labels in layers]
     for text in texts:

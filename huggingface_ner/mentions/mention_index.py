@@ -38,7 +38,7 @@ class MentionIndex:
         return self._size
 
     def change(self, put: Iterable[AnnotationEntry], removed: Iterable[int] = ()) -> None:
-        """Add or replace annotations, and remove others by their ids. Many at a time take less time each."""
+        """Add or replace annotations, and remove others by their ids; many at once are faster than one by one."""
         put, removed = list(put), list(removed)
         changed = [*removed, *(entry.annotation_id for entry in put)]
         before = [self._tasks[one] for one in changed if one in self._tasks]

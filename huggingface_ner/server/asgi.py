@@ -1,6 +1,6 @@
 """The ASGI app around the Flask app: it reads each request completely, and then gives it a thread of its lane.
 
-A request that cannot be read or finds its lane full is refused by the Flask app too, so that credentials are
+Even a request that cannot be read, or whose lane is full, is refused by the Flask app, so that credentials are
 checked, metrics count it, and the error looks like every other.
 """
 
@@ -56,7 +56,7 @@ class AsgiApp:
             await send({"type": "http.response.body", "body": content})
 
     async def _answer(self, environ: "WSGIEnvironment", size: int, receive: Receive) -> Answer:
-        """Answer a request in a thread of its lane; raises DisconnectedError if it is not needed any more."""
+        """Answer a request in a thread of its lane; raises DisconnectedError if the client disconnects first."""
         gone = threading.Event()
         environ[IS_CONNECTED] = lambda: not gone.is_set()
         answer = asyncio.ensure_future(
@@ -82,7 +82,7 @@ def _call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
 
 
 def _environ(scope: Scope) -> "WSGIEnvironment":
-    """Return the environ of a request (PEP 3333) but for its body."""
+    """Return the WSGI environ (PEP 3333) of a request, without its body."""
     server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": scope["method"],

@@ -17,9 +17,11 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
-# Seconds for the line and the headers of a connection's first request; later ones have gunicorn's keepalive, 2.
+# Seconds for the line and the headers of a connection's first request; for later requests, gunicorn's
+# keepalive of 2 seconds applies.
 HEAD_TIMEOUT = 10.0
-# Maximum number of connections of one process. One more closes the one that has been read for longest.
+# Maximum number of connections of one process. If one more opens, the oldest one whose
+# request is not complete is closed.
 MAX_CONNECTIONS = 4_096
 # Files that the process needs besides its connections.
 OTHER_FILES = 256

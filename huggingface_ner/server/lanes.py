@@ -18,7 +18,8 @@ SHORT_THREADS = 4
 # waits 100 seconds for a prediction.
 MAX_WAITING = 1_000
 MAX_WAIT = 30.0
-# Predictions with longer bodies, in bytes, get at most BULK_SHARE of the threads; the others are for annotators.
+# Predictions whose bodies have more than BULK_BYTES bytes get at most BULK_SHARE of the threads; the others are
+# for annotators.
 BULK_BYTES = 64_000
 BULK_SHARE = 0.5
 # Seconds after which a refused request may come again.
@@ -34,7 +35,7 @@ class LaneFullError(UnavailableError):
 class Lane:
     """Threads for one kind of request, and the requests that wait for them. Used by one event loop.
 
-    name: what the threads are called, and what a refusal says is too many.
+    name: the kind of requests, in the plural; used for thread names and in refusals.
     """
 
     def __init__(self, name: str, threads: int) -> None:
@@ -66,7 +67,7 @@ class Lane:
             return await self._run_in_thread(answer, taken.pop_all())
 
     async def _run_in_thread(self, answer: Callable[[], Answer], taken: ExitStack) -> Answer:
-        """Call ``answer`` in a thread; ``taken`` is free again when it has ended, also if nobody waits for it."""
+        """Call ``answer`` in a thread; ``taken`` is released when it ends, even if nobody waits for the result."""
         loop = asyncio.get_running_loop()
         future = self._threads.submit(answer)
 
@@ -81,7 +82,7 @@ class Lane:
 class Lanes:
     """A lane for each kind of request.
 
-    threads: of the lane of the predictions.
+    threads: the number of threads of the predictions' lane.
     """
 
     def __init__(self, threads: int) -> None:

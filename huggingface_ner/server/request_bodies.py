@@ -12,7 +12,7 @@ from huggingface_ner.server.lanes import RETRY_AFTER
 
 # Seconds for the whole body, however often a little of it comes; Label Studio gives up after 100.
 BODY_TIMEOUT = 60.0
-# Bodies up to this many bytes are always read: the number of connections bounds them.
+# Bodies up to this many bytes are always read: the maximum number of connections limits how many there are.
 SMALL_BODY = 64_000
 # Longer ones may together take this many times MAX_REQUEST_BYTES, while they are read, wait and are answered.
 BODIES_IN_MEMORY = 4
@@ -27,7 +27,7 @@ class TooManyBodiesError(UnavailableError):
 
 
 class DisconnectedError(Exception):
-    """The client has disconnected before its request was complete."""
+    """The client has disconnected before it was answered."""
 
 
 class Bodies:

@@ -12,7 +12,7 @@ class Sightings:
         self._notes = queue.notes if queue is not None else None
 
     def connected(self, project_id: int | None, address: object) -> None:
-        """Note that Label Studio has a project connected. address: its own address, as it gives it."""
+        """Note that a project of Label Studio is connected. address: of Label Studio, as the request gives it."""
         if self._notes is not None and project_id is not None:
             self._notes.note_setup(project_id, parse_address(address))
 

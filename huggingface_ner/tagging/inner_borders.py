@@ -2,9 +2,9 @@
 
 In some texts, annotators mark parts of words: "Ankara" in the Turkish "Ankarada", "القاهرة" in "والقاهرة",
 "London" in "LoveLondon". Where such parts begin and end depends on the language, which nobody states.
-But the rests of these words repeat: "da" and "و" follow and precede other names too. So these affixes are learned
-from the annotated texts. Every word that begins or ends with one of them is cut there; the model decides which of
-the parts are entities.
+But the other parts of these words repeat: "da" and "و" follow and precede other names too. So these affixes are
+learned from the annotated texts. Every word that begins or ends with one of them is cut there; the model decides
+which of the parts are entities.
 """
 
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Final
 import regex
 from pydantic import BaseModel
 
-# A longer rest of a word is hardly an affix.
+# Maximum length of an affix, in code points; what is longer is hardly one.
 MAX_AFFIX_LENGTH: Final = 30
 
 _CLUSTER = regex.compile(r"\X")

@@ -1,8 +1,8 @@
 """How likely a tag is after another one, counted in annotations.
 
-An encoder tags each word by itself, and from few texts it learns the borders of long entities last. How long
+An encoder tags each word by itself, and with few texts, it does not yet learn where long entities end. How long
 entities are, and how often one follows another, can be counted much sooner. So when a sequence of tags is chosen,
-each transition adds WEIGHT x (log p(next tag | tag before) - log p(next tag)), which is nothing if the tag before
+each transition adds WEIGHT x (log p(next tag | tag before) - log p(next tag)), which is 0 if the tag before
 says nothing about the next one. The labels are pooled, because few texts have too few entities of each. WEIGHT is
 below one, because the encoder sees the neighbouring words too.
 """

@@ -13,7 +13,8 @@ from huggingface_ner.server.pages.guard import ForbiddenError, check_form
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import StoreError, project_store
 
-# Shows a person why an action failed: the message, the status, and the relative address of the project's page.
+# Shows a person why an action failed: the message, the status, and the relative address of the folder of the
+# projects' pages.
 Refuse = Callable[[str, int, str], ResponseReturnValue]
 
 

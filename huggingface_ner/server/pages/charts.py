@@ -1,4 +1,4 @@
-"""The places of everything in the learning curve, in the pixels of an SVG.
+"""Computes where each part of the learning curve is drawn, in pixels of an SVG.
 
 The server draws the curve itself: it has some forty points. So the page needs no script to show it, loads no
 library, and the strict Content-Security-Policy holds; every number is also in a table beside it.

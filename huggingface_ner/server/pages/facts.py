@@ -67,8 +67,8 @@ class Score:
 class Known:
     """What is known of one project.
 
-    status: see jobs.status. address: of the project in Label Studio, for people. version: the one chosen last;
-    None before the first.
+    status: see jobs.status. address: of the project in Label Studio, for people. version: the one published or
+    chosen last, in use now or soon; None before the first.
     """
 
     project_id: int
@@ -104,7 +104,7 @@ class Facts:
         self._queue = queue
 
     def projects(self) -> tuple[list[Known], str | None]:
-        """Return all projects that are known, by id, and why nothing is known of their trainings, or None."""
+        """Return all known projects, by id, and a sentence on why their trainings are not known, or None."""
         stores = project_stores(self._settings.models_folder)
         statuses, trouble = self._statuses()
         numbers = sorted({*stores, *statuses})
@@ -112,7 +112,7 @@ class Facts:
         return known, trouble
 
     def project(self, project_id: int) -> tuple[Known | None, str | None]:
-        """Return what is known of one project, None if nothing is; and the same reason as ``projects``."""
+        """Return what is known of one project, None if nothing is, and the same sentence as ``projects``."""
         store = self.store(project_id)
         statuses, trouble = self._statuses()
         known = self._known(project_id, statuses, store, trouble)
@@ -138,7 +138,7 @@ class Facts:
         store: ModelStore | None,
         trouble: str | None,
     ) -> Known:
-        # a project with models and without an entry in Redis has not been annotated for long
+        # a project with models and without an entry in Redis has not been annotated for a long time
         state = "unknown" if trouble else "idle"
         status = statuses.get(project_id, {"project": project_id, "state": state, "updates": 0})
         base = parse_address(status.get("address")) or self._settings.label_studio_host

@@ -25,7 +25,7 @@ class ForbiddenError(HuggingFaceNERError):
 def may_act(request: Request, settings: Settings) -> bool:
     """Return whether the client may act.
 
-    Everybody may who has the credentials, if some are set: all requests are checked for them before. Without
+    If credentials are set, the client may: every request has been checked for them before. Without
     credentials, only requests from this machine may, to one of its own names: a page of another site that has its
     name point here (DNS rebinding) sends that name.
     """

@@ -16,9 +16,10 @@ from huggingface_ner.store.history import Entry
 from huggingface_ner.store.mistakes_file import read_mistakes
 from huggingface_ner.store.versions import ModelStore, Version
 
-# A label with fewer annotated spans is called rare: its scores say little, and the model has seen it a few times.
+# A label with fewer annotated spans is called rare: its scores say little, and the model has seen it only a few
+# times.
 RARE_SPANS = 10
-# Labels with the most mistakes, which get a row and a column in the table of mistakes.
+# Maximum number of labels in the table of mistakes: those with the most mistakes.
 MAX_TABLE_LABELS = 10
 EXAMPLE_FIELDS = ("task", "before", "text", "after", "predicted")
 
@@ -77,7 +78,7 @@ class VersionRow:
 
     @property
     def learned_from(self) -> str:
-        """What it was trained on and from, and what runs it."""
+        """The texts and the baseline that it was trained from, and the engine that runs it."""
         baseline = self.metrics.get("baseline")
         engine = _mapping(self.metrics.get("engine")).get("engine")
         trained, spans = self.number("trained"), self.number("spans")
@@ -248,7 +249,7 @@ def _table(correct: object, mistakes: tuple[Mistake, ...]) -> Table | None:
 
 
 def _left_out(known: Known) -> tuple[str, ...]:
-    """Return what the last training left out, or else the version; a sentence for each reason."""
+    """Return what the last training left out, or what the version's did: a sentence for each reason."""
     last = _mapping(known.status.get("last")).get("left_out")
     counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
     return tuple(counts.reasons())

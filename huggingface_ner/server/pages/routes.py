@@ -1,4 +1,4 @@
-"""The routes of the pages, and what every page is sent with."""
+"""The routes of the pages, and the headers of every page."""
 
 from collections.abc import Callable
 from importlib.resources import files
@@ -17,7 +17,7 @@ from huggingface_ner.server.pages.guard import form_token, give_token, may_act
 from huggingface_ner.server.pages.project import ProjectPage, read_project
 from huggingface_ner.settings import Settings
 
-# Nothing comes from elsewhere, nothing inside the page runs or styles it, and no other page may frame it.
+# Nothing comes from elsewhere, inline scripts and styles are not allowed, and no other page may frame it.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

@@ -30,7 +30,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration, no more exactly than it can be known."""
+    """Return a duration in words, rounded as an estimate should be."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 55:
