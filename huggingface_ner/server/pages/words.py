@@ -49,7 +49,7 @@ def ago(at: float, now: float) -> str:
 
 
 def date(at: float) -> str:
-    """Return a time in seconds since 1970 as text; "" if it is no time."""
+    """Return a time in seconds since 1970 as text; "" if it is not a valid time."""
     try:
         moment = datetime.fromtimestamp(at, UTC)
     except (ValueError, OverflowError, OSError):
