@@ -3,15 +3,20 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.e2e.spans import Found
 from tests.e2e.studio import Project
 
 TIMEOUT = 60.0
 TIMEOUT_MS = 120_000
+# How often a word is drawn at most, and how long a drawing may take to make a region.
+DRAWINGS = 6
+DRAWN_MS = 10_000
 
 # The page's coordinates of a word's n-th occurrence: left, right, and its line; null until the word is shown.
 COORDINATES = """([word, number]) => {
@@ -42,6 +47,7 @@ COORDINATES = """([word, number]) => {
     return null;
 }"""
 REGIONS = "() => Htx.annotationStore.selected.serializeAnnotation()"
+MORE_REGIONS = "before => Htx.annotationStore.selected.serializeAnnotation().length > before"
 # A drawing makes a region only once the labels have their keys and the text has loaded, in an iframe for
 # HyperText. Before, nothing listens to the mouse there, and the loading takes a selection away. The page draws the
 # regions last, which moves the words.
@@ -80,7 +86,15 @@ class Editor:
         self._page.evaluate("document.activeElement.blur()")
 
     def draw(self, word: str, number: int, *labels: str) -> None:
-        """Label the n-th occurrence of a word with the mouse."""
+        """Label the n-th occurrence of a word with the mouse, again while the page does not listen to it yet."""
+        before = len(self._page.evaluate(REGIONS))
+        for _ in range(DRAWINGS):
+            self._draw(word, number, *labels)
+            with suppress(PlaywrightTimeoutError):
+                self._page.wait_for_function(MORE_REGIONS, arg=before, timeout=DRAWN_MS)
+                return
+
+    def _draw(self, word: str, number: int, *labels: str) -> None:
         self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
         self._page.keyboard.press("Escape")
         for label in labels:

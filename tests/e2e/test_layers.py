@@ -45,7 +45,8 @@ def found(text: str, regions: list[Region]) -> list[Found]:
 
 
 def test_each_label_is_learned_suggested_and_saved(studio: Studio, serve: Serve, page: Page) -> None:
-    *taught, asked = product(PEOPLE, PLACES)
+    *taught, _ = product(PEOPLE, PLACES)
+    asked = taught[0]
     texts = [text_of(*names) for names in taught]
     assert len(texts) == EACH_N_UPDATES
     encoder = {"BASELINE_MODEL_NAME": str(packaged_encoder()), "LEARNING_RATE": "1e-3"}

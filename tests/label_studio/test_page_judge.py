@@ -193,6 +193,12 @@ def test_our_text_nodes_are_the_pages(page: Page, documents: list[tuple[str, str
                 }
 
 
+def _is_inside_a_character(text: str, units: int) -> bool:
+    """Whether an offset in UTF-16 code units lies between the halves of a character, where nobody can select."""
+    before = text.encode("utf-16-le", "surrogatepass")[: 2 * units]
+    return len(before.decode("utf-16-le", "ignore").encode("utf-16-le")) < len(before)
+
+
 PLACES = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=2, max_size=6)
 
 
@@ -204,6 +210,8 @@ def test_what_a_person_selects_is_what_we_read_and_write(
     document = HyperTextDocument(html, inline=inline)
     for value, back in selected(page, html, places, inline=inline):
         assert back == [value["globalOffsets"]["start"], value["globalOffsets"]["end"]]
+        if any(_is_inside_a_character(document.text, edge) for edge in back):
+            continue
         place = document.offsets(value)
         assert place is not None, (html, value)
         written = document.value(*place)
