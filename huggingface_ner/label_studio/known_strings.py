@@ -79,7 +79,8 @@ def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
     """Return a model's spans and the known strings of one control together, in order.
 
     Where a string overlaps spans of the model, the string is kept if its score is higher than all of theirs;
-    otherwise, the spans are kept. The model's own spans may overlap each other. known: in order, without overlaps.
+    otherwise, the spans are kept. If the model found the same span, only its score may rise. The model's own
+    spans may overlap each other. known: in order, without overlaps.
     """
     starts, ends = [span.start for span in known], [span.end for span in known]
     rivals: list[list[int]] = [[] for _ in known]
@@ -89,7 +90,10 @@ def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
     kept = dict(enumerate(found))
     added = []
     for place in sorted(range(len(known)), key=lambda place: -known[place].score):
-        if all(kept[number].score < known[place].score for number in rivals[place] if number in kept):
+        same = [number for number in rivals[place] if kept.get(number) == known[place]]
+        if same:
+            kept[same[0]] = max(kept[same[0]], known[place], key=lambda span: span.score)
+        elif all(kept[number].score < known[place].score for number in rivals[place] if number in kept):
             added.append(known[place])
             for number in rivals[place]:
                 kept.pop(number, None)

@@ -144,3 +144,9 @@ def test_a_span_is_left_out_only_for_a_surer_one(model: list[Span], known: list[
     for span in {*model, *known} - {*chosen}:
         rivals = [other for other in chosen if other.start < span.end and span.start < other.end]
         assert any(other.score >= span.score for other in rivals)
+
+
+def test_a_string_that_the_model_found_too_removes_nothing_inside_it() -> None:
+    found = [Span(0, 14, "ORG", 0.9), Span(10, 14, "LOC", 0.9)]
+    kept = prefer_surer(found, [Span(0, 14, "ORG", 1.0)])
+    assert [(span, span.score) for span in kept] == [(found[0], 1.0), (found[1], 0.9)]
