@@ -8,7 +8,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text
-from huggingface_ner.jobs.runs import MAX_ATTEMPTS, RETRY_DELAYS
+from huggingface_ner.jobs.runs import MAX_ATTEMPTS, retry_delay
 
 # Seconds from a request until the job may begin: an import sends several events.
 FILL_DELAY = 1.0
@@ -52,8 +52,7 @@ class MentionFills:
                 pipeline.zrem(self._due, project_id)
                 pipeline.hdel(self._attempts, str(project_id))
                 return False
-            delay = RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
-            pipeline.zadd(self._due, {str(project_id): time.time() + delay})
+            pipeline.zadd(self._due, {str(project_id): time.time() + retry_delay(attempts)})
             pipeline.hset(self._attempts, str(project_id), attempts)
             pipeline.expire(self._attempts, STATE_TTL)
             return True

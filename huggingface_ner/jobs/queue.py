@@ -53,9 +53,9 @@ from huggingface_ner.jobs.requests import run_id
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
-    RETRY_DELAYS,
     Run,
     current_run,
+    retry_delay,
     wants_training,
 )
 from huggingface_ner.jobs.status import known_projects, read_status, trainings_ahead
@@ -210,7 +210,7 @@ class TrainingQueue(Recounts):
                 pipeline.hdel(key, "attempts", "not_before")
                 pipeline.srem(self._wanting, run.project_id)
             else:
-                later = now + RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
+                later = now + retry_delay(attempts)
                 pipeline.hset(key, mapping={"attempts": attempts, "not_before": later})
 
         return self._end_lease(run, store)

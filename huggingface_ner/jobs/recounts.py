@@ -15,7 +15,7 @@ from redis.client import Pipeline
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, decoded
 from huggingface_ner.jobs.requests import TrainingRequests
-from huggingface_ner.jobs.runs import MAX_ATTEMPTS, RETRY_DELAYS
+from huggingface_ner.jobs.runs import MAX_ATTEMPTS, retry_delay
 
 # Seconds from a request until the recount may begin: an import sends several events.
 RECOUNT_DELAY = 2.0
@@ -82,8 +82,8 @@ class Recounts(TrainingRequests):
                 )
                 self._put_answered(pipeline, project_id, state, int(state["recounts"]))
                 return False
-            delay = RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
-            pipeline.hset(key, mapping={"recount_attempts": attempts, "recount_due": str(time.time() + delay)})
+            due = str(time.time() + retry_delay(attempts))
+            pipeline.hset(key, mapping={"recount_attempts": attempts, "recount_due": due})
             return True
 
         return bool(self._change(begin, key))

@@ -11,6 +11,11 @@ MAX_ATTEMPTS = 3
 RETRY_DELAYS = (10.0, 300.0)
 
 
+def retry_delay(attempts: int) -> float:
+    """Return the seconds until the next attempt, after this many that failed."""
+    return RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
+
+
 class Run(BaseModel, frozen=True):
     """A run that a worker has begun.
 

@@ -19,7 +19,7 @@ from rq.serializers import JSONSerializer
 from huggingface_ner.jobs.allowed_jobs import SUGGEST
 from huggingface_ner.jobs.damaged_entries import DamagedEntries
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
-from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, RETRY_DELAYS
+from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, retry_delay
 
 # Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit hangs.
 SUGGEST_TIMEOUT = 1800
@@ -57,7 +57,7 @@ class Suggestions(BaseModel, frozen=True):
         attempts = self.attempts + 1
         if not retryable or attempts >= MAX_ATTEMPTS:
             return self.model_copy(update={"state": "failed", "reason": reason, "attempts": attempts})
-        not_before = time.time() + RETRY_DELAYS[attempts - 1]
+        not_before = time.time() + retry_delay(attempts)
         return self.model_copy(update={"reason": reason, "attempts": attempts, "not_before": not_before})
 
 

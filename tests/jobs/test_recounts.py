@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from huggingface_ner.jobs import count as count_module
-from huggingface_ner.jobs import recounts
+from huggingface_ner.jobs import recounts, runs
 from huggingface_ner.jobs.count import recount_annotations
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
@@ -159,7 +159,7 @@ def test_a_recount_that_is_not_answered_is_tried_again_a_few_times(
     assert queue.begin_recount(7)
     assert not queue.begin_recount(7), "the next attempt is put off"
     assert queue.recounts_due() == []
-    monkeypatch.setattr(recounts, "RETRY_DELAYS", (0.0,))
+    monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0,))
     Redis.from_url(redis_url).hdel(queue._key(7), "recount_due")  # as if the time was over
     for _ in range(MAX_ATTEMPTS - 1):
         queue.enqueue_due()

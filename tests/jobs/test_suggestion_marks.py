@@ -5,7 +5,7 @@ import time
 import pytest
 from redis import Redis
 
-from huggingface_ner.jobs import suggestion_marks
+from huggingface_ner.jobs import runs
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS
@@ -58,7 +58,7 @@ def test_one_that_fails_is_tried_again_and_then_left(
     marks.put(7, first)
     assert first.not_before > time.time()
     assert marks.due(7, "v1") is None, "not yet"
-    monkeypatch.setattr(suggestion_marks, "RETRY_DELAYS", (0.0, 0.0))
+    monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0, 0.0))
     current = Suggestions(version="v1")
     for attempt in range(1, MAX_ATTEMPTS + 1):
         current = current.failed("away", retryable=True)

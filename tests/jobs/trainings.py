@@ -33,8 +33,8 @@ def wait_before(owner, name):
 if os.environ.get("STANDS_STILL_AT") == "starting" and "HUGGINGFACE_NER_RUN_ID" in os.environ:
     time.sleep(5)
 if os.environ.get("STANDS_STILL_AT") == "attempts":
-    from huggingface_ner.jobs import queue, suggestion_marks
-    queue.RETRY_DELAYS = suggestion_marks.RETRY_DELAYS = (0.0, 0.0)
+    from huggingface_ner.jobs import runs
+    runs.RETRY_DELAYS = (0.0, 0.0)
 if os.environ.get("STANDS_STILL_AT") == "saving":
     wait_before(os, "fsync")
 if os.environ.get("STANDS_STILL_AT") == "publishing":
