@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from huggingface_ner.learning.dataset import tokenized
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.inner_borders import MAX_AFFIX_LENGTH, InnerBorders, case_changes, cluster_starts
 from huggingface_ner.tagging.windows import TokenizedText, Windower
@@ -19,8 +20,6 @@ MIN_SHARE = 0.02
 MIN_AFFIX_SHARE = 0.03
 # The most frequent prefixes, and the most frequent suffixes, are kept up to this number.
 MAX_AFFIXES = 1000
-# Number of texts that are tokenized at once.
-TEXTS_AT_A_TIME = 1000
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -52,15 +51,15 @@ def learn_inner_borders(
     """
     regions = 0
     inner: _Inner = Counter()
-    for example, tokenized in _tokenized(examples, windower):
+    for example, text in tokenized(examples, windower):
         for span in dict.fromkeys(span for span in example.spans if span.label in labels):
-            rests = _rests(example.text, tokenized, span)
+            rests = _rests(example.text, text, span)
             regions += 1
             inner[rests] += any(rest.text for rest in rests)
     needed = max(MIN_REGIONS, MIN_SHARE * regions)
     if inner.total() < needed:
         return None
-    borders = _inner_borders(inner, needed, _tokenized(examples, windower))
+    borders = _inner_borders(inner, needed, tokenized(examples, windower))
     if borders == InnerBorders():
         return None
     logger.info(
@@ -80,8 +79,8 @@ def _inner_borders(
     with_prefix: Counter[str] = Counter()
     with_suffix: Counter[str] = Counter()
     with_case_change = 0
-    for example, tokenized in texts:
-        for start, end in tokenized.words:
+    for example, text in texts:
+        for start, end in text.words:
             word = example.text[start:end]
             with_prefix.update(prefix.lower() for prefix in candidates.prefixes_of(word))
             with_suffix.update(suffix.lower() for suffix in candidates.suffixes_of(word))
@@ -115,18 +114,10 @@ def _frequent(affixes: Counter[str], words: Counter[str]) -> tuple[str, ...]:
     return tuple(sorted(affix for affix, _ in enough.most_common(MAX_AFFIXES)))
 
 
-def _tokenized(
-    examples: Sequence[AnnotatedText], windower: Windower
-) -> Iterator[tuple[AnnotatedText, TokenizedText]]:
-    for start in range(0, len(examples), TEXTS_AT_A_TIME):
-        some = examples[start : start + TEXTS_AT_A_TIME]
-        yield from zip(some, windower.tokenize([example.text for example in some]), strict=True)
-
-
-def _rests(text: str, tokenized: TokenizedText, span: Span) -> tuple[_Rest, _Rest]:
+def _rests(text: str, tokens: TokenizedText, span: Span) -> tuple[_Rest, _Rest]:
     """Return the rests before and after a region."""
-    before = _word_around(text, tokenized, span.start)
-    after = _word_around(text, tokenized, span.end)
+    before = _word_around(text, tokens, span.start)
+    after = _word_around(text, tokens, span.end)
     return (
         _rest(text, before, (before[0], span.start), span.start),
         _rest(text, after, (span.end, after[1]), span.end),
@@ -138,11 +129,11 @@ def _rest(text: str, word: tuple[int, int], place: tuple[int, int], border: int)
     return _Rest(text[start:end].lower(), border - word[0] in case_changes(text[slice(*word)]))
 
 
-def _word_around(text: str, tokenized: TokenizedText, place: int) -> tuple[int, int]:
+def _word_around(text: str, tokens: TokenizedText, place: int) -> tuple[int, int]:
     """Return the word that has this place inside it, where a grapheme cluster starts; if none, (place, place)."""
-    index = bisect_left(tokenized.words, (place, 0)) - 1
+    index = bisect_left(tokens.words, (place, 0)) - 1
     if index >= 0:
-        start, end = tokenized.words[index]
+        start, end = tokens.words[index]
         if place < end and place - start in cluster_starts(text[start:end]):
             return start, end
     return place, place

@@ -84,22 +84,29 @@ def label_windows(
 def _window_rows(
     examples: Sequence[AnnotatedText], windower: Windower, tag_groups: TagGroups, left_out: LeftOut
 ) -> Iterator[dict[str, object]]:
+    for example, text in tokenized(examples, windower):
+        learned = learnable_spans(example.spans, tag_groups.labels_by_group, left_out)
+        by_group = [
+            word_tags(text, spans, scheme, left_out)
+            for spans, scheme in zip(learned, tag_groups.schemes, strict=True)
+        ]
+        is_plain = len(by_group) == 1
+        tags: Sequence[Any] = by_group[0] if is_plain else list(zip(*by_group, strict=True))
+        ignored: Any = IGNORED if is_plain else [IGNORED] * len(by_group)
+        for window in windower.windows(text):
+            labels = [ignored] * len(window.input_ids)
+            for word, position in enumerate(window.positions, start=window.first_word):
+                labels[position] = tags[word]
+            yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
+
+
+def tokenized(
+    examples: Sequence[AnnotatedText], windower: Windower
+) -> Iterator[tuple[AnnotatedText, TokenizedText]]:
+    """Yield each text with its tokens, in order; TEXTS_AT_A_TIME are tokenized at once."""
     for start in range(0, len(examples), TEXTS_AT_A_TIME):
         some = examples[start : start + TEXTS_AT_A_TIME]
-        for example, text in zip(some, windower.tokenize([example.text for example in some]), strict=True):
-            learned = learnable_spans(example.spans, tag_groups.labels_by_group, left_out)
-            by_group = [
-                word_tags(text, spans, scheme, left_out)
-                for spans, scheme in zip(learned, tag_groups.schemes, strict=True)
-            ]
-            is_plain = len(by_group) == 1
-            tags: Sequence[Any] = by_group[0] if is_plain else list(zip(*by_group, strict=True))
-            ignored: Any = IGNORED if is_plain else [IGNORED] * len(by_group)
-            for window in windower.windows(text):
-                labels = [ignored] * len(window.input_ids)
-                for word, position in enumerate(window.positions, start=window.first_word):
-                    labels[position] = tags[word]
-                yield {"input_ids": window.input_ids, "labels": labels, "length": len(labels)}
+        yield from zip(some, windower.tokenize([example.text for example in some]), strict=True)
 
 
 def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterator[list[str]]:

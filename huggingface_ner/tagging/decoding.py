@@ -153,9 +153,13 @@ def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> L
     """Set the probability of the unused outputs to zero, and scale the others up to sum to one."""
     if not scheme.unused.any():
         return log_probabilities
-    used = np.where(scheme.unused, -np.inf, log_probabilities)
-    normalized: LogProbabilities = used - np.logaddexp.reduce(used, axis=1, keepdims=True)
-    return normalized
+    return normalized(np.where(scheme.unused, -np.inf, log_probabilities))
+
+
+def normalized(log_probabilities: LogProbabilities) -> LogProbabilities:
+    """Scale each row, [words, tags], to the logarithm of a probability distribution."""
+    scaled: LogProbabilities = log_probabilities - np.logaddexp.reduce(log_probabilities, axis=1, keepdims=True)
+    return scaled
 
 
 def _best_path(log_probabilities: LogProbabilities, scheme: TagScheme) -> npt.NDArray[np.intp]:

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from huggingface_ner.engines.layouts import LogProbabilities
-from huggingface_ner.tagging.decoding import TagScheme, WordSpan, decode
+from huggingface_ner.tagging.decoding import TagScheme, WordSpan, decode, normalized
 from huggingface_ner.tagging.transitions import Weights
 
 
@@ -78,7 +76,7 @@ class TagGroups:
         found: dict[tuple[int, int, str], WordSpan] = {}
         scores = []
         for scheme, columns in zip(self.schemes, self.columns, strict=True):
-            spans, score = decode(_normalized(log_probabilities[:, columns]), scheme)
+            spans, score = decode(normalized(log_probabilities[:, columns]), scheme)
             scores.append(score)
             for span in spans:
                 key = span.start, span.end, span.label
@@ -86,10 +84,3 @@ class TagGroups:
                 if known is None or span.score > known.score:
                     found[key] = span
         return [found[key] for key in sorted(found)], math.prod(score ** (1 / len(scores)) for score in scores)
-
-
-def _normalized(log_probabilities: LogProbabilities) -> LogProbabilities:
-    """Scale each row up to the logarithm of a probability distribution."""
-    total = np.logaddexp.reduce(log_probabilities, axis=1, keepdims=True)
-    normalized: LogProbabilities = log_probabilities - total
-    return normalized
