@@ -1,7 +1,5 @@
 """The settings: every environment variable with its type, default, description and checks."""
 
-import re
-from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,12 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from huggingface_ner.engine_kinds import EnginePreference, EngineSetting, PrecisionSetting
 from huggingface_ner.errors import HuggingFaceNERError
-
-# Settings that may be in a file instead, which NAME_FILE names.
-SECRETS = ("basic_auth_pass", "label_studio_api_key", "redis_url")
-
-# What may contain a password in a URL, also in one that is not valid.
-_CREDENTIALS = re.compile(r"(?<=://).*@|^.*@|(?<=\?).*", re.DOTALL)
+from huggingface_ner.secret_values import shown_value, with_secret_files
 
 
 class SettingsError(HuggingFaceNERError):
@@ -190,14 +183,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_secrets(cls, values: dict[str, Any]) -> dict[str, Any]:
-        for name in SECRETS:
-            path = values.get(f"{name}_file")
-            if path is None:
-                continue
-            if values.get(name) is not None:
-                raise ValueError(f"{name.upper()} and {name.upper()}_FILE: set only one of them")
-            values = {**values, name: _read_secret(f"{name.upper()}_FILE", Path(path))}
-        return values
+        return with_secret_files(values)
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -288,19 +274,5 @@ def _message(detail: ErrorDetails) -> str:
     if detail["type"] == "string_pattern_mismatch" and field.examples:
         reason = f"not a valid value; an example: {field.examples[0]}"
     name = str(detail["loc"][0]).upper()
-    given = str(detail["input"])
-    # REDIS_URL is a secret only if it contains a password; what is not a URL at all may be one
-    if isinstance(detail["input"], Mapping) or (name.lower() in SECRETS and "://" not in given):
-        return f"{name}: {reason}"
-    return f"{name}={_CREDENTIALS.sub('***', given)}: {reason}"
-
-
-def _read_secret(name: str, path: Path) -> str:
-    """Return the content of a file without the line ends at its end; raises ValueError, which names no content."""
-    try:
-        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeError) as error:
-        raise ValueError(f"{name}={path}: cannot be read ({type(error).__name__}); check the path") from None
-    if not secret:
-        raise ValueError(f"{name}={path}: the file is empty")
-    return secret
+    shown = shown_value(name.lower(), detail["input"])
+    return f"{name}: {reason}" if shown is None else f"{name}={shown}: {reason}"

@@ -1,0 +1,45 @@
+"""Secrets among the settings: a file may contain them, and no message shows them."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# Settings that may be in a file instead, which NAME_FILE names.
+SECRETS = ("basic_auth_pass", "label_studio_api_key", "redis_url")
+
+# What may contain a password in a URL, also in one that is not valid.
+_CREDENTIALS = re.compile(r"(?<=://).*@|^.*@|(?<=\?).*", re.DOTALL)
+
+
+def with_secret_files(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of settings with the secrets whose files are named; raises ValueError."""
+    found = dict(values)
+    for name in SECRETS:
+        path = values.get(f"{name}_file")
+        if path is None:
+            continue
+        if values.get(name) is not None:
+            raise ValueError(f"{name.upper()} and {name.upper()}_FILE: set only one of them")
+        found[name] = _read_secret(f"{name.upper()}_FILE", Path(path))
+    return found
+
+
+def shown_value(name: str, value: object) -> str | None:
+    """Return the value of a setting as a message may show it; None if it may be a secret as a whole."""
+    given = str(value)
+    # REDIS_URL is a secret only if it contains a password; what is not a URL at all may be one
+    if isinstance(value, Mapping) or (name in SECRETS and "://" not in given):
+        return None
+    return _CREDENTIALS.sub("***", given)
+
+
+def _read_secret(name: str, path: Path) -> str:
+    """Return the content of a file without the line ends at its end; raises ValueError, which names no content."""
+    try:
+        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{name}={path}: cannot be read ({type(error).__name__}); check the path") from None
+    if not secret:
+        raise ValueError(f"{name}={path}: the file is empty")
+    return secret
