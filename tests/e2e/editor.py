@@ -71,6 +71,7 @@ class Editor:
         self, page: Page, project: Project, keys: Mapping[str, str], read: Callable[[list[dict[str, Any]]], Found]
     ) -> None:
         self._page = page
+        self._project = project
         self._address = f"{project.studio.server.url}/projects/{project.id}/data"
         self._keys = keys
         self._read = read
@@ -137,6 +138,18 @@ class Editor:
             if button is not None:
                 self._page.get_by_role("button", name=button, exact=True).click()
         assert saving.value.ok
+
+    def drafts(self, task_id: int, *found: tuple[str, str]) -> None:
+        """Wait until the task's only draft is saved; it must have these words and labels, and no others."""
+        self.saved("/drafts")
+        (draft,) = self._project.studio.ask("GET", f"/api/tasks/{task_id}/")["drafts"]
+        assert sorted(self._read(each_once(draft["result"]))) == sorted(found)
+
+    def submits(self, task_id: int, button: str, *found: tuple[str, str]) -> None:
+        """Submit, or update, the task's only annotation; it must have these words and labels, and no others."""
+        self.saved("/annotations", button)
+        (annotation,) = self._project.annotations(task_id)
+        assert sorted(self._read(each_once(annotation["result"]))) == sorted(found)
 
     def shows(self, *found: tuple[str, str]) -> None:
         """Wait until the page has regions with these words and labels, and no others."""

@@ -58,9 +58,7 @@ def test_in_the_data_manager_with_predictions(kind: str, studio: Studio, backend
         editor.shows(*SUGGESTED, *relabelled[1:])
         editor.undo()
         editor.shows(*SUGGESTED, *relabelled)
-        editor.saved("/drafts")
-        (draft,) = studio.ask("GET", f"/api/tasks/{task_id}/")["drafts"]
-        assert sorted(read(each_once(draft["result"]))) == sorted([*SUGGESTED, *relabelled])
+        editor.drafts(task_id, *SUGGESTED, *relabelled)
 
         editor.open(f"task={task_id}")
         editor.shows(*SUGGESTED, *relabelled)
@@ -68,17 +66,13 @@ def test_in_the_data_manager_with_predictions(kind: str, studio: Studio, backend
         with_rome = [*SUGGESTED, *relabelled, *[("Rome", "LOC")] * 2]
         editor.shows(*with_rome)
         page.screenshot(path=SCREENSHOTS / f"interactive-{kind}.png")
-        editor.saved("/annotations", "Submit current annotation")
-        (annotation,) = project.annotations(task_id)
-        assert sorted(read(each_once(annotation["result"]))) == sorted(with_rome)
+        editor.submits(task_id, "Submit current annotation", *with_rome)
 
         editor.open(f"task={task_id}")
         editor.shows(*with_rome)
         editor.draw("Acme", 1, "PER")
         editor.shows(*with_rome, *[("Acme", "PER")] * 2)
-        editor.saved("/annotations", "submit")
-        (annotation,) = project.annotations(task_id)
-        assert sorted(read(each_once(annotation["result"]))) == sorted([*with_rome, *[("Acme", "PER")] * 2])
+        editor.submits(task_id, "submit", *with_rome, *[("Acme", "PER")] * 2)
     finally:
         page.screenshot(path=SCREENSHOTS / f"interactive-{kind}-end.png")
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.e2e.conftest import SCREENSHOTS
-from tests.e2e.editor import Editor, each_once
+from tests.e2e.editor import Editor
 from tests.e2e.spans import Found, in_hypertext, in_text
 from tests.e2e.studio import Project, Studio
 
@@ -82,18 +82,14 @@ def test_two_controls_over_one_text(kind: str, studio: Studio, backend: str, pag
         # the page asks once for both labels, with the second control's last
         both = [*entities, *relabelled, ("Bonn", "LOC"), *[("Bonn", "New")] * 2]
         editor.shows(*both)
-        editor.saved("/drafts")
-        (draft,) = studio.ask("GET", f"/api/tasks/{task_id}/")["drafts"]
-        assert sorted(read(each_once(draft["result"]))) == sorted(both)
+        editor.drafts(task_id, *both)
 
         editor.open(f"task={task_id}")
         editor.shows(*both)
         editor.draw("Acme", 1, "PER")
         with_acme = [*both, *[("Acme", "PER")] * 2]
         editor.shows(*with_acme)
-        editor.saved("/annotations", "Submit current annotation")
-        (annotation,) = project.annotations(task_id)
-        assert sorted(read(each_once(annotation["result"]))) == sorted(with_acme)
+        editor.submits(task_id, "Submit current annotation", *with_acme)
 
         editor.open(f"task={task_id}")
         editor.shows(*with_acme)
@@ -101,9 +97,7 @@ def test_two_controls_over_one_text(kind: str, studio: Studio, backend: str, pag
             editor.draw("Acme", 0, "Old")
         updated = [*with_acme, ("Acme", "Old")]
         editor.shows(*updated)
-        editor.saved("/annotations", "submit")
-        (annotation,) = project.annotations(task_id)
-        assert sorted(read(each_once(annotation["result"]))) == sorted(updated)
+        editor.submits(task_id, "submit", *updated)
     finally:
         page.screenshot(path=SCREENSHOTS / f"interactive-controls-{kind}.png")
 
@@ -131,17 +125,13 @@ def test_several_labels_on_one_region(kind: str, studio: Studio, backend: str, p
         editor.shows(*fewer)
         editor.undo()
         editor.shows(*more)
-        editor.saved("/annotations", "Submit current annotation")
-        (annotation,) = project.annotations(task_id)
-        assert sorted(read(each_once(annotation["result"]))) == sorted(more)
+        editor.submits(task_id, "Submit current annotation", *more)
 
         editor.open(f"task={task_id}")
         editor.shows(*more)
         editor.draw("Rome", 0, "PER", "New")
         updated = [*more, *[("Rome", "PER"), ("Rome", "New")] * 2]
         editor.shows(*updated)
-        editor.saved("/annotations", "submit")
-        (annotation,) = project.annotations(task_id)
-        assert sorted(read(each_once(annotation["result"]))) == sorted(updated)
+        editor.submits(task_id, "submit", *updated)
     finally:
         page.screenshot(path=SCREENSHOTS / f"interactive-labels-{kind}.png")
