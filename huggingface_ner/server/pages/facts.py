@@ -67,19 +67,24 @@ class Score:
 class Known:
     """What is known of one project.
 
-    status: see jobs.status. address: of the project in Label Studio, for people. version: the one published or
+    status: see jobs.status. label_studio: the address of Label Studio, for people. version: the one published or
     chosen last, in use now or soon; None before the first.
     """
 
     project_id: int
     status: dict[str, Any]
-    address: str
+    label_studio: str
     version: Version | None
 
     @property
     def title(self) -> str:
         """The project's title in Label Studio, or its number until the title is known."""
         return self.status.get("title") or f"Project {self.project_id}"
+
+    @property
+    def address(self) -> str:
+        """The address of the project in Label Studio, for people."""
+        return project_address(self.label_studio, self.project_id)
 
     @property
     def score(self) -> Score | None:
@@ -149,7 +154,7 @@ class Facts:
                 current = store.version(name) if name else None
             except OSError:  # the store has logged it
                 current = None
-        return Known(project_id, status, project_address(base, project_id), current)
+        return Known(project_id, status, base, current)
 
 
 def read_score(metrics: Mapping[str, Any]) -> Score | None:

@@ -213,13 +213,12 @@ def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
 
 
 def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[Mistake, ...]:
-    base = known.address.removesuffix(f"/projects/{known.project_id}/data")
     found = []
     for kind in _mappings(mistakes.get("kinds")):
         examples = tuple(
             {
                 **{name: str(example.get(name, "")) for name in EXAMPLE_FIELDS},
-                "link": task_address(base, known.project_id, str(example.get("task", ""))),
+                "link": task_address(known.label_studio, known.project_id, str(example.get("task", ""))),
             }
             for example in _mappings(kind.get("examples"))
         )
