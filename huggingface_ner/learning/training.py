@@ -104,9 +104,7 @@ class Training:
 
         min_tasks: if there are fewer tasks, none is held out. Raises ModelError, TrainingError and OSError.
         """
-        learned, held_out = self.spool.split(
-            held_out_tasks(self.spool.task_ids, self.options.held_out_share, min_tasks)
-        )
+        learned, held_out = self.split(min_tasks)
         left_out = LeftOut()
         left_out.merge(self.left_out)
         self.report(RunProgress("training"))
@@ -130,6 +128,10 @@ class Training:
         mistakes = Mistakes()
         scores = self.score(tagger_of_model(model, tokenizer), held_out, mistakes) if held_out else None
         return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes)
+
+    def split(self, min_tasks: int) -> tuple[SpooledTexts, SpooledTexts]:
+        """Return the texts to learn from and those held out: none if there are fewer than ``min_tasks`` tasks."""
+        return self.spool.split(held_out_tasks(self.spool.task_ids, self.options.held_out_share, min_tasks))
 
     def score(
         self, tagger: Tagger, texts: Sequence[AnnotatedText], mistakes: Mistakes | None = None

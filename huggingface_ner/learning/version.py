@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.prepared import ENGINE, is_tried
 from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT
 from huggingface_ner.learning.progress import Outcome, RunProgress
@@ -30,23 +31,27 @@ logger = logging.getLogger(__name__)
 def train_version(
     training: Training, store: ModelStore, *, f1_tolerance: float, preference: EnginePreference
 ) -> Outcome:
-    """Train a model, compare it with the current version on the texts held out, and publish it.
+    """Train a model, compare it with the current version on the texts held out, publish it, and try engines.
 
-    Returns at once if the current version was trained on the same texts with the same settings.
+    Returns without training if the current version was trained on the same texts with the same settings.
     f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this.
     preference: which engine to prepare for the model.
-    Raises ModelError, TrainingError and OSError; the current version then stays in use.
+    Raises ModelError, TrainingError and OSError; the current version then stays in use. Once the new version is
+    published, it is used whatever becomes of the engines that are tried on it.
     """
     started = time.monotonic()
     current = store.current_version()
     if current is not None and _is_result(current, training):
+        # engines are untried if the training that published the version was killed while it tried them
+        _try_engines(training, training.split(_min_tasks(current))[1], store, current, preference)
         return _unchanged(current, training)
     trained = training.run(_min_tasks(current))
     comparable = current is None or _has_held_out(current)
     f1_before = _f1_before(training, trained.held_out, store, current) if trained.held_out and comparable else None
     if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
         return _refused(trained, trained.f1, f1_before, f1_tolerance)
-    version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
+    version = _publish(training, trained, store, f1_before=f1_before, started=started)
+    _try_engines(training, trained.held_out, store, version, preference)
     not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current)}"
     return Outcome(
         status="published",
@@ -151,22 +156,47 @@ def _publish(
     store: ModelStore,
     *,
     f1_before: float | None,
-    preference: EnginePreference,
     started: float,
 ) -> Version:
+    """Publish a trained model; until an engine is chosen, it runs in float32, with which engines are compared."""
     metrics = {**_metrics(training, trained), "f1_before": f1_before}
 
     def write(aside: Path) -> None:
         write_model(trained.model, trained.tokenizer, aside)
-        metrics["engine"] = prepare_engine(
-            aside, trained.held_out[:MAX_SAMPLES], preference=preference, device=training.options.device
-        )
         write_mistakes(aside, trained.mistakes.as_dict())
         metrics["seconds"] = round(time.monotonic() - started, 1)
         training.report(RunProgress("publishing"))
 
     training.report(RunProgress("saving"))
     return store.publish(write, metrics)
+
+
+def _try_engines(
+    training: Training, held_out: SpooledTexts, store: ModelStore, version: Version, preference: EnginePreference
+) -> None:
+    """Try engines on a published version, unless they were tried; servers then change to the chosen one.
+
+    A failure is logged. Nothing is lost by it: the servers go on in float32, and later try engines themselves.
+    """
+    if is_tried(version.folder):
+        return
+    training.report(RunProgress("trying engines"))
+
+    def write(aside: Path) -> dict[str, object]:
+        return {
+            "engine": prepare_engine(
+                version.folder,
+                held_out[:MAX_SAMPLES],
+                preference=preference,
+                device=training.options.device,
+                into=aside,
+            )
+        }
+
+    try:
+        store.add(version, ENGINE, write)
+    except Exception as error:  # for example a full disk, or somebody has removed the version
+        logger.warning("%s: no engine could be tried: %s", version.name, error)
 
 
 def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
