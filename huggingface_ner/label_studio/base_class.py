@@ -1,6 +1,6 @@
 """label-studio-ml's base class, imported without PyTorch, which its module needs only for jobs that we do not run.
 
-A model that ONNX Runtime serves needs no PyTorch, which takes seconds to import and 200 MB of each process.
+A model that OpenVINO or ONNX Runtime serves needs no PyTorch, which takes seconds to import and 200 MB a process.
 """
 
 import sys

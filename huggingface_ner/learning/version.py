@@ -24,6 +24,8 @@ from huggingface_ner.tagging.tagger import Tagger
 
 # Maximum number of held-out texts that engines are tried on.
 MAX_SAMPLES = 100
+# Maximum number of the texts trained on that show engines in int8 which numbers occur.
+MAX_LEARNED = 300
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def train_version(
     current = store.current_version()
     if current is not None and _is_result(current, training):
         # engines are untried if the training that published the version was killed while it tried them
-        _try_engines(training, training.split(_min_tasks(current))[1], store, current, preference)
+        _try_engines(training, training.split(_min_tasks(current)), store, current, preference)
         return _unchanged(current, training)
     trained = training.run(_min_tasks(current))
     comparable = current is None or _has_held_out(current)
@@ -51,7 +53,7 @@ def train_version(
     if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
         return _refused(trained, trained.f1, f1_before, f1_tolerance)
     version = _publish(training, trained, store, f1_before=f1_before, started=started)
-    _try_engines(training, trained.held_out, store, version, preference)
+    _try_engines(training, (trained.learned, trained.held_out), store, version, preference)
     not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current)}"
     return Outcome(
         status="published",
@@ -172,21 +174,28 @@ def _publish(
 
 
 def _try_engines(
-    training: Training, held_out: SpooledTexts, store: ModelStore, version: Version, preference: EnginePreference
+    training: Training,
+    texts: tuple[SpooledTexts, SpooledTexts],
+    store: ModelStore,
+    version: Version,
+    preference: EnginePreference,
 ) -> None:
     """Try engines on a published version, unless they were tried; servers then change to the chosen one.
 
+    texts: those that the version was trained on, and those held out.
     A failure is logged. Nothing is lost by it: the servers go on in float32, and later try engines themselves.
     """
     if is_tried(version.folder):
         return
     training.report(RunProgress("trying engines"))
+    learned, held_out = texts
 
     def write(aside: Path) -> dict[str, object]:
         return {
             "engine": prepare_engine(
                 version.folder,
                 held_out[:MAX_SAMPLES],
+                learned=learned[:MAX_LEARNED],
                 preference=preference,
                 device=training.options.device,
                 into=aside,
