@@ -135,7 +135,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         logger.info("project %s: %.40r", received.project_id, event)
         answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:
-            return {**answer, "status": "ignored", "reason": "project: the event does not say which"}
+            return {**answer, "status": "ignored", "reason": "project: the event names no project"}
         if self._queue is None:
             return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
         try:
@@ -154,4 +154,4 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         try:
             self._known_mentions.note(project_id, read_changes(event, data, task_reader(self._settings)))
         except RedisError as error:
-            logger.error("project %d: the mentions of %.40r are not known: %s", project_id, event, error)
+            logger.error("project %d: the mentions in %.40r were not stored: %s", project_id, event, error)
