@@ -6,8 +6,8 @@ A project has five keys:
 - ``facts``: a hash of annotation id -> Facts;
 - ``order``: a sorted set of annotation ids by the number of their last change. An id without an entry was removed.
   A process that has read all changes up to a number reads only the later ones;
-- ``gone``: a sorted set of deleted annotations and, with a ``t`` before the id, tasks, by time. Events can arrive
-  out of order, and a late one must not bring a deleted annotation back;
+- ``gone``: a sorted set, by time, of the ids of deleted annotations and of deleted tasks, with a ``t`` before a
+  task's id. Events can arrive out of order, and a late one must not bring a deleted annotation back;
 - ``state``: a hash with the fields of Totals; ``epoch``, which changes when ``order`` is cut, so that all
   processes read everything again; and ``filled_at``, when a job last compared the entries with Label Studio.
 

@@ -6,7 +6,7 @@ Redis has a hash for each project:
 - ``surplus``: how many more updates than annotations there are, because annotations were changed or deleted;
 - ``recounts``, ``recounted``: the number of the last requested recount, and of the last one that was answered;
 - ``recount_due``, ``recount_attempts``: when the next attempt at a recount may begin, and how many have begun;
-- ``held_at``: when a request was held; it is dropped if an annotation's event arrives soon, see requests.py;
+- ``held_at``: when a request was held; an annotation's event that arrives soon drops the request, see requests.py;
 - ``asked``, ``answered``: how many trainings were requested, and the number of the last request that was answered
   by a run. A project wants a training while ``asked`` is greater than ``answered``. So no request is lost,
   whichever process is killed;

@@ -58,7 +58,7 @@ class AnnotationEntry:
 
     @property
     def size(self) -> int:
-        """The approximate size in characters: that of the texts, plus a fixed amount for each other part."""
+        """The approximate size: the characters of the texts, plus a fixed number for each other part."""
         return 100 + sum(len(text.text) + 50 + 20 * len(text.mentions) for text in self.texts)
 
 

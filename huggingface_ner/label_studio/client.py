@@ -40,7 +40,7 @@ class ClientError(HuggingFaceNERError):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's title and its labelling config, XML; either can be empty."""
+    """A project's title and its labelling config (XML); either can be empty."""
 
     title: str
     labeling_config: str
@@ -86,7 +86,7 @@ class LabelStudioClient:
         return project
 
     def labeling_config(self, project_id: int) -> str:
-        """Return a project's labelling config, XML; raises ClientError."""
+        """Return a project's labelling config (XML); raises ClientError."""
         return self.project(project_id).labeling_config
 
     def annotation_count(self, project_id: int) -> int:

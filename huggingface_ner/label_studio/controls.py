@@ -48,9 +48,9 @@ class TextObject:
     template: the ``value`` attribute: "$key", or a text with several such variables; see page_values.fill_in.
     is_url: whether the task has the URL of the text instead of the text.
     encoding: the encoding of the text, one of page_values.ENCODINGS.
-    inline: HyperText only: whether the page shows it without a frame.
-    text_key: Paragraphs only: the key under which an utterance has its text.
-    is_sorted: Paragraphs only: whether the page sorts the utterances by time (``contextScroll``).
+    inline (HyperText only): whether the page shows it without a frame.
+    text_key (Paragraphs only): the key under which an utterance has its text.
+    is_sorted (Paragraphs only): whether the page sorts the utterances by time (``contextScroll``).
     task_config: the config that this object is from, if a ``<Repeater>`` made that config for one task.
     """
 

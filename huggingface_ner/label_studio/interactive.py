@@ -77,7 +77,7 @@ def answer_drawn_region(
 
     tasks: the first is the one that is open in the page; the others get no regions.
     context: as the page sends it. If something is wrong with it or with the task, the answer has no regions.
-    seen: remembers the regions of earlier contexts; by default the one that this process shares.
+    seen: remembers the regions of earlier contexts; by default, the record that this process shares.
     """
     answers: list[list[dict[str, Any]]] = [[] for _ in tasks]
     if tasks:

@@ -142,7 +142,7 @@ def _listed_labels(control: Mapping[str, str], elements: list[Element]) -> tuple
 
 
 def _with_labels(root: Element) -> Iterator[tuple[Element, list[Element]]]:
-    """Yield all elements in order, each control with its <Label>s, without those of controls inside it."""
+    """Yield all elements in order, each control with its <Label>s, without the <Label>s of controls inside it."""
     elements: list[tuple[Element, list[Element]]] = []
     waiting: list[tuple[Element, list[Element]]] = [(root, [])]
     while waiting:

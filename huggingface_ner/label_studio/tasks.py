@@ -89,7 +89,7 @@ class TaskReader:
                 logger.warning(message, len(late), len(tasks), self._timeout)
             return [future.result() if future not in late else [] for future in fetched]
         finally:
-            # texts that are still being fetched end at their own time limit
+            # fetches that are still running end at their own time limits
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _wait_for(self, fetched: Sequence[Future[TaskDocuments]]) -> Set[Future[TaskDocuments]]:

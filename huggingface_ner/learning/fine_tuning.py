@@ -122,7 +122,7 @@ def fine_tune(
         reading = Reading.of_model(model).model_copy(update={"inner_borders": inner_borders})
         setattr(model.config, CONFIG_KEY, reading.saved())
         windower = reading.windower(tokenizer, max_length)
-    # the folder stores the windows; Trainer needs one too, although it saves nothing
+    # the folder stores the windows; Trainer needs a folder too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
         windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
         if not len(windows):
