@@ -58,7 +58,7 @@ class Position:
 class Changes:
     """The changes of a project's entries since a position.
 
-    is_filled: whether a job has compared the entries with Label Studio since the first was stored.
+    is_filled: whether a job has compared the entries with Label Studio since the first entry was stored.
     is_all: whether these are all entries that there are, not only the changed ones.
     """
 

@@ -89,7 +89,7 @@ class MentionStore:
             self._change(project_id, remove)
 
     def clear(self, project_id: int) -> None:
-        """Delete everything that is stored of a project."""
+        """Delete everything that is stored for a project."""
         with self._breaker:
             self._clear(project_id)
 

@@ -76,7 +76,7 @@ class ProjectNotes:
         return state.get("webhook"), float(state.get("webhook_at", 0))
 
     def note_setup(self, project_id: int, address: str) -> None:
-        """Note that Label Studio has connected a project; address: where its users open it."""
+        """Note that Label Studio has connected a project; address: where people open Label Studio."""
         self._note(project_id, "setup_at", {"address": address})
 
     def note_event(self, project_id: int, title: str) -> None:

@@ -146,7 +146,7 @@ class LabelStudioClient:
             self._sdk.projects.import_predictions(project_id, request=requests)
 
     def set_model_version(self, project_id: int, version: str) -> None:
-        """Select a version in a project; raises ClientError.
+        """Select a version as the model version of a project; raises ClientError.
 
         Label Studio then begins with the tasks of which this version is least certain.
         """
@@ -159,8 +159,8 @@ class LabelStudioClient:
 
         Returns None if the backend has no webhook.
         host: host and port of the backend's URL, to find it among several backends with the same user.
-        authorization: the header to add. Nothing is added if the webhook's URL has the credentials, which it takes
-        over from the backend's URL.
+        authorization: the header to add. Nothing is added if the webhook's URL contains the credentials, as it
+        does if the backend's URL contains them.
         Raises ClientError.
         """
         with self._errors(project_id):

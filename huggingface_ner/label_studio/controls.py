@@ -28,7 +28,7 @@ class Label:
     """A ``<Label>`` of a control.
 
     value: the name that annotators see. alias: the name that is saved instead, if there is one.
-    predicted_values: the names that a model may have for it.
+    predicted_values: the names that a model may have for this label.
     """
 
     value: str

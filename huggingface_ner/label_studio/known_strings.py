@@ -50,7 +50,7 @@ FindKnown = Callable[[str], Iterable[KnownString]]
 def suggest_known(
     found: Iterable[KnownString], config: LabelingConfig, text_object: TextObject, document: Document
 ) -> dict[str, list[Span]]:
-    """Return the spans to suggest, without overlaps, by the name of their control.
+    """Return the spans to suggest, without overlaps, grouped by the name of their control.
 
     Of overlapping strings, the longest is suggested. A string that annotators left unmarked more often than not is
     never suggested. The score is the share of its occurrences that have the label; an entry of a gazetteer counts

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from huggingface_ner.errors import UnavailableError
 
-# Threads of each lane but that of the predictions. Requests in these lanes wait for Redis, a disk or a model.
+# Threads of each lane except the predictions' lane. Requests in these lanes wait for Redis, a disk or a model.
 SHORT_THREADS = 4
 # Maximum number of requests of a lane that wait for a thread, and the maximum seconds that one waits. Label Studio
 # waits 100 seconds for a prediction.

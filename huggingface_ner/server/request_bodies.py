@@ -14,7 +14,7 @@ from huggingface_ner.server.lanes import RETRY_AFTER
 BODY_TIMEOUT = 60.0
 # Bodies up to this many bytes are always read: the maximum number of connections limits how many there are.
 SMALL_BODY = 64_000
-# Longer bodies, from reading to answer, may together take this many times MAX_REQUEST_BYTES of memory.
+# Longer bodies may together take this many times MAX_REQUEST_BYTES of memory, until they are answered.
 BODIES_IN_MEMORY = 4
 # Seconds for which the rest of a refused body is read: a client that is still sending would miss the answer.
 DRAIN_TIMEOUT = 5.0
@@ -44,7 +44,7 @@ class Bodies:
     async def read(self, receive: Receive, announced: int) -> AsyncIterator[bytes]:
         """Read a request's body; it counts as in memory until the end of the with block.
 
-        receive: as an ASGI server gives it. announced: the request's Content-Length, 0 if it has none.
+        receive: the function of the ASGI server. announced: the request's Content-Length, 0 if it has none.
         Raises DisconnectedError, TooManyBodiesError, and werkzeug's RequestTimeout and RequestEntityTooLarge.
         """
         pieces: list[bytes] = []

@@ -12,7 +12,7 @@ class Sightings:
         self._notes = queue.notes if queue is not None else None
 
     def connected(self, project_id: int | None, address: object) -> None:
-        """Note that a project of Label Studio is connected. address: Label Studio's, from the request."""
+        """Note that a project is connected. address: the address of Label Studio in the request."""
         if self._notes is not None and project_id is not None:
             self._notes.note_setup(project_id, parse_address(address))
 

@@ -68,7 +68,7 @@ def read_history(folder: Path) -> dict[str, Entry]:
 
 
 def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Entry]:
-    """Add the entries of versions (the name and metrics.json of each) to a history; oldest first."""
+    """Return a history with the entries of versions (name, metrics.json) added; oldest first."""
     found = [entry for name, metrics in versions if (entry := Entry.of(name, metrics)) is not None]
     return dict(sorted({**history, **{entry.version: entry for entry in found}}.items()))
 
