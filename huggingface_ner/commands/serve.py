@@ -38,7 +38,7 @@ def add_worker(commands: Commands) -> None:
 
 
 def worker(options: argparse.Namespace, settings: Settings) -> None:
-    """Run the trainings that wait in Redis until the worker is stopped."""
+    """Run the trainings that wait in Redis, one after the other; returns when the worker is stopped."""
     from huggingface_ner.jobs.worker import run_worker
 
     check_model_class(settings)

@@ -19,7 +19,7 @@ LogProbabilities = npt.NDArray[np.float32]
 
 
 class Size(NamedTuple):
-    """The size of a batch: how many windows and, without padding, tokens it has, and how many the longest has."""
+    """The size of a batch: its windows, its tokens without padding, and the tokens of its longest window."""
 
     windows: int = 0
     tokens: int = 0

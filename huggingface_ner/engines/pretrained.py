@@ -139,7 +139,7 @@ def _hub_is_away(name_or_path: str | Path) -> bool:
         return True
     try:
         get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
-    except Exception:  # which errors there are depends on the HTTP library of the Hub's client
+    except Exception:  # the classes of errors depend on the HTTP library of the Hub's client
         logger.info("%s does not answer; looking for %s in the local cache", constants.ENDPOINT, name_or_path)
         return True
     return False

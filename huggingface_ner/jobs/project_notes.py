@@ -76,11 +76,11 @@ class ProjectNotes:
         return state.get("webhook"), float(state.get("webhook_at", 0))
 
     def note_setup(self, project_id: int, address: str) -> None:
-        """Note that Label Studio, whose own address for its users is given, has connected a project."""
+        """Note that Label Studio has connected a project; address: where people open Label Studio."""
         self._note(project_id, "setup_at", {"address": address})
 
     def note_event(self, project_id: int, title: str) -> None:
-        """Note that an event of a project has arrived; the title is empty if the event does not tell it."""
+        """Note that an event of a project has arrived; the title is empty if it is not in the event."""
         self._note(project_id, "event_at", {"title": title} if title else {})
 
     def note_contact(self, contact: Contact) -> None:

@@ -4,15 +4,15 @@ Redis has a hash for each project:
 
 - ``updates``, ``annotated_at``: the number of annotation updates so far, and when the last event arrived;
 - ``surplus``: how many more updates than annotations there are, because annotations were changed or deleted;
-- ``recounts``, ``recounted``: how many recounts of the annotations were requested, and how many answered;
+- ``recounts``, ``recounted``: the number of the last requested recount, and of the last one that was answered;
 - ``recount_due``, ``recount_attempts``: when the next attempt at a recount may begin, and how many have begun;
-- ``held_at``: when a request was held; it is dropped if an annotation's event arrives soon, see requests.py;
+- ``held_at``: when a request was held; an annotation's event that arrives soon drops the request, see requests.py;
 - ``asked``, ``answered``: how many trainings were requested, and the number of the last request that was answered
   by a run. A project wants a training while ``asked`` is greater than ``answered``. So no request is lost,
   whichever process is killed;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the run with the project's lease, and its progress;
 - ``last``: how the last run ended;
-- ``phases``: how long each phase took of the last run that published a version;
+- ``phases``: how long each phase took in the last run that published a version;
 - ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
 - ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why none will begin;
 - ``labels``: the labels of the labelling config for which a training was last requested;
@@ -168,7 +168,7 @@ class TrainingQueue(Recounts):
     def report(self, run: Run, progress: RunProgress, phase_began: float | None = None) -> bool:
         """Store the progress of a run; returns False if it lost its lease to another run.
 
-        phase_began: when its phase began, in seconds since 1970; None: now.
+        phase_began: when its phase began, in seconds since 1970; None means now.
         """
         stored = {**progress.as_dict(), "phase_began": time.time() if phase_began is None else phase_began}
         key = self._key(run.project_id)
@@ -226,8 +226,9 @@ class TrainingQueue(Recounts):
     def statuses(self, projects: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Return the status of each project, by default of all that have one, in one round trip to Redis.
 
-        It takes another to find the projects. An entry that cannot be read has the state "damaged", and a reason.
-        Only if all projects are given, it is known how many trainings come before those that wait.
+        Finding the projects takes a second round trip. An entry that cannot be read has the state "damaged", and a
+        reason.
+        How many trainings come before a waiting one is known only if all projects are given.
         """
         projects = self.projects() if projects is None else projects
         with self._redis.pipeline(transaction=False) as pipeline:

@@ -82,7 +82,7 @@ class TrainingRequests:
         return job
 
     def forget_labels(self, project_id: int) -> None:
-        """Note that a project has the labels of its model again, so that others are new once more."""
+        """Note that a project has the labels of its model again; any other labels count as new from now on."""
         with self._breaker:
             self._redis.hdel(self._key(project_id), "labels")
 

@@ -71,7 +71,7 @@ _TEXTS = {
 
 
 def _notes(state: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is noted of the project, and since when; see project_notes."""
+    """Return the notes on the project with their times; see project_notes."""
     notes: dict[str, Any] = {told: state[name] for name, told in _TEXTS.items() if name in state}
     notes |= {name: float(state[name]) for name in ("setup_at", "event_at") if name in state}
     if "label_studio_at" in state:
@@ -96,8 +96,8 @@ def read_status(
 ) -> dict[str, Any]:
     """Return the status of a project from the answers of Redis, each a value or an exception.
 
-    answers: the project's hash, that of its suggestions, and those to KnownMentions.ask_counts. keys: those of the
-    two hashes. An entry that cannot be read has the state "damaged", and a reason.
+    answers: the project's hash, the hash of its suggestions, and the answers to KnownMentions.ask_counts. keys:
+    the keys of the two hashes. An entry that cannot be read has the state "damaged", and a reason.
     """
     state, suggestions, *mentions = answers
     key = keys[0]
@@ -122,7 +122,7 @@ def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[in
     """Return, for each project with a job in the queue, how many other trainings run or begin before its own.
 
     states: the hashes of all projects; an exception instead of one that could not be read. jobs: the ids of RQ's
-    jobs, the next one first; some are no trainings.
+    jobs, the next one first; some are not trainings.
     """
     # Redis answers in bytes, which may be damaged, so they are not decoded
     ahead = sum(b"run" in state for state in states.values() if isinstance(state, Mapping))

@@ -60,7 +60,7 @@ def suggest_project(project_id: int, version: str) -> None:
             )
         except (LeaseLostError, RedisError):
             raise
-        except Exception as error:  # of the class that MODEL_CLASS names, say
+        except Exception as error:  # for example an error in the class that MODEL_CLASS names
             logger.exception("project %d: the suggestions of %s failed", project_id, version)
             current = queue.suggestions.due(project_id, version) or suggestions
             put(current.failed(f"{type(error).__name__}: {error}", retryable=True))

@@ -21,7 +21,7 @@ from huggingface_ner.jobs.damaged_entries import DamagedEntries
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, retry_delay
 
-# Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit hangs.
+# Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit is stuck.
 SUGGEST_TIMEOUT = 1800
 
 

@@ -40,7 +40,7 @@ class ClientError(HuggingFaceNERError):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's title and its labelling config, XML; either can be empty."""
+    """A project's title and its labelling config (XML); either can be empty."""
 
     title: str
     labeling_config: str
@@ -48,7 +48,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What a request to Label Studio said of a project.
+    """The outcome of a request to Label Studio about a project.
 
     trouble: why the request failed; None if Label Studio answered. title: the project's title, if it was read.
     """
@@ -86,7 +86,7 @@ class LabelStudioClient:
         return project
 
     def labeling_config(self, project_id: int) -> str:
-        """Return a project's labelling config, XML; raises ClientError."""
+        """Return a project's labelling config (XML); raises ClientError."""
         return self.project(project_id).labeling_config
 
     def annotation_count(self, project_id: int) -> int:
@@ -101,7 +101,7 @@ class LabelStudioClient:
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, in the form of its export; requests page by page.
 
-        Raises ClientError, also between tasks.
+        Raises ClientError, also after some tasks have been yielded.
         """
         with self._errors(project_id):
             tasks: Iterable[Any] = self._sdk.tasks.list(
@@ -113,7 +113,7 @@ class LabelStudioClient:
     def tasks_to_predict(self, project_id: int, version: str, after: int) -> list[dict[str, Any]]:
         """Return the next tasks that nobody has annotated and that have no prediction of a version.
 
-        after: the id of the last task before these. Returns at most PREDICTIONS_AT_A_TIME tasks, sorted by id;
+        after: only tasks with a higher id are returned. Returns at most PREDICTIONS_AT_A_TIME tasks, sorted by id;
         raises ClientError.
         """
         conditions = [
@@ -146,9 +146,9 @@ class LabelStudioClient:
             self._sdk.projects.import_predictions(project_id, request=requests)
 
     def set_model_version(self, project_id: int, version: str) -> None:
-        """Select a version in a project; raises ClientError.
+        """Select a version as the model version of a project; raises ClientError.
 
-        Label Studio then offers the task that this version is least certain of first.
+        Label Studio then begins with the tasks of which this version is least certain.
         """
         with self._errors(project_id):
             if self._sdk.projects.get(id=project_id).model_version != version:
@@ -159,8 +159,8 @@ class LabelStudioClient:
 
         Returns None if the backend has no webhook.
         host: host and port of the backend's URL, to find it among several backends with the same user.
-        authorization: the header to add. If the backend's URL has the credentials, its webhook's URL has them
-        too.
+        authorization: the header to add. Nothing is added if the webhook's URL contains the credentials, as it
+        does if the backend's URL contains them.
         Raises ClientError.
         """
         with self._errors(project_id):
@@ -176,7 +176,7 @@ class LabelStudioClient:
             kept = self._webhooks(project_id) if without else []
         refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
         if refused:
-            raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", retryable=True)
+            raise ClientError(f"webhook {min(refused)} did not keep the added credentials", retryable=True)
         return len(without) if ours else None
 
     def _webhooks(self, project_id: int) -> list[Any]:
@@ -184,7 +184,7 @@ class LabelStudioClient:
 
     @cached_property
     def _sdk(self) -> LabelStudio:
-        # the SDK's own client would send the key along to wherever an answer redirects it
+        # the SDK's own client follows redirects, and would send the key to their targets
         client = httpx.Client(timeout=ANSWER_TIMEOUT, event_hooks={"response": [self._refuse_redirect]})
         return LabelStudio(  # type: ignore[no-untyped-call]
             base_url=self._host, api_key=self._key, timeout=ANSWER_TIMEOUT, httpx_client=client

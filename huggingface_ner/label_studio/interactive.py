@@ -2,7 +2,7 @@
 
 With Auto-Annotation on, Label Studio's page requests a prediction for each region that a person draws or relabels.
 ``context["result"]`` holds the page's regions with the same label, control and object; the drawn one is the last.
-The page adds every region of the answer to the annotation at once, without asking. So the answer must not have
+The page adds every region of the answer to the annotation at once, without asking. So the answer must not contain
 anything that the page already has: neither the model's predictions nor an id that was used before.
 """
 
@@ -19,7 +19,7 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfig, SpanCon
 from huggingface_ner.label_studio.occurrences import MAX_MENTION_CHARACTERS, find_occurrences
 from huggingface_ner.label_studio.tasks import TaskReader
 
-# More would make the page slow: when the task is opened again, it sends a request for each region.
+# More would make the page slow: when a task is opened again, the page sends a request for each region.
 MAX_REGIONS = 500
 MAX_SEEN_REGIONS = 10_000
 
@@ -77,7 +77,7 @@ def answer_drawn_region(
 
     tasks: the first is the one that is open in the page; the others get no regions.
     context: as the page sends it. If something is wrong with it or with the task, the answer has no regions.
-    seen: remembers the regions of earlier contexts; by default the one that this process shares.
+    seen: remembers the regions of earlier contexts; by default, the record that this process shares.
     """
     answers: list[list[dict[str, Any]]] = [[] for _ in tasks]
     if tasks:

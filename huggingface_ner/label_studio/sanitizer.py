@@ -3,8 +3,8 @@
 The page of Label Studio 1.23.2 runs ``sanitizeHtml`` of its editor (``utils/html.js``): sanitize-html over
 htmlparser2 with every tag allowed, and scripts and iframes cut out with all their content. htmlparser2 is not an
 HTML5 parser: it has its own rules for comments, for unfinished tags and for which tag closes which. This module
-follows the same rules. In the page, a browser then parses the cleaned HTML. From this module's output, it would
-make the same text nodes.
+follows the same rules. In the page, a browser then parses the cleaned HTML. A browser would make the same
+text nodes from this module's output as from the page's.
 """
 
 import re

@@ -58,7 +58,7 @@ def label_windows(
 
     labels: for each token an index into the tags of the only tag group, or IGNORED. If there are several tag
     groups, each token has a list with one index for each group, or with IGNORED only.
-    folder: stores the dataset, and must exist as long as the dataset is used; None: the dataset is in memory.
+    folder: stores the dataset, and must exist as long as the dataset is used; if None, the dataset is in memory.
     left_out: counts the spans that cannot be learned; see learnable_spans and word_tags.
     """
     counts = LeftOut()
@@ -110,7 +110,7 @@ def tokenized(
 
 
 def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterator[list[str]]:
-    """Yield, for each window, the prefixes that the words that it decides have in a tag group, in order."""
+    """Yield, for each window, the tag prefixes of the words that it decides, in order, for one tag group."""
     prefixes = [prefix for prefix, _ in tag_groups.schemes[group].tags]
     is_plain = len(tag_groups.schemes) == 1
     for labels in windows["labels"]:
@@ -121,7 +121,7 @@ def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterat
 def word_tags(
     text: TokenizedText, spans: Sequence[Span], scheme: TagScheme, left_out: LeftOut | None = None
 ) -> list[int]:
-    """Return the index of each word's tag: B for the word that a span begins in, I for its other words.
+    """Return the index of each word's tag: B for the word in which a span begins, I for the span's other words.
 
     spans: in order, not overlapping. If two spans meet within one word, the word gets the tag of the first.
     left_out: counts the spans that get no word, and those that begin or end inside a word.

@@ -92,7 +92,7 @@ def fine_tune(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
-    layers: the labels of each layer; spans of different layers may overlap. None: all labels are one layer. The
+    layers: the labels of each layer; spans of different layers may overlap. If None, all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
     left_out: counts the spans that cannot be learned; see label_windows.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
@@ -122,7 +122,7 @@ def fine_tune(
         reading = Reading.of_model(model).model_copy(update={"inner_borders": inner_borders})
         setattr(model.config, CONFIG_KEY, reading.saved())
         windower = reading.windower(tokenizer, max_length)
-    # the folder stores the windows; Trainer needs one too, although it saves nothing
+    # the folder stores the windows; Trainer needs a folder too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
         windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
         if not len(windows):

@@ -153,7 +153,7 @@ class Training:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _step_reporter(self) -> Callable[[int, int, float, float], None]:
-        # The time and the share of the work when the first step was done: what comes before it (loading,
+        # The time and the share of the work when the first step was done: everything before (loading,
         # tokenizing, the first step itself, which compiles) says nothing about the other steps.
         first: list[tuple[float, float]] = []
 

@@ -119,7 +119,7 @@ def _load(model: str | Path, device: str) -> Tagger | None:
 
 def _unchanged(current: Version, training: Training) -> Outcome:
     metrics = current.metrics
-    # the texts are the same, and so are the regions that cannot be learned; what cannot be read may have changed
+    # the texts are the same, so the regions that cannot be learned are too; the unreadable regions may be others
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
     return Outcome(

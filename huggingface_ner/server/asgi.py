@@ -1,7 +1,7 @@
 """The ASGI app around the Flask app: it reads each request completely, and then gives it a thread of its lane.
 
-Even a request that cannot be read, or whose lane is full, is refused by the Flask app, so that credentials are
-checked, metrics count it, and the error looks like every other.
+The Flask app also refuses the requests that cannot be read or whose lane is full. So their credentials are
+checked, the metrics count them, and their errors look like all others.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class AsgiApp:
         answer = asyncio.ensure_future(
             self._lanes.run(environ["PATH_INFO"], size, partial(_call, self._app, environ))
         )
-        # after the body, an ASGI server has one thing left to say: that the client has disconnected
+        # after the body, the only message that can still arrive is that the client has disconnected
         disconnected = asyncio.ensure_future(receive())
         try:
             await asyncio.wait((answer, disconnected), return_when=asyncio.FIRST_COMPLETED)

@@ -17,7 +17,7 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
-# Seconds for the line and the headers of a connection's first request; for later requests, gunicorn's
+# Seconds for the request line and the headers of a connection's first request; for later requests, gunicorn's
 # keepalive of 2 seconds applies.
 HEAD_TIMEOUT = 10.0
 # Maximum number of connections of one process. If one more opens, the oldest one whose
@@ -111,7 +111,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._stopping.set()
 
     async def _serve(self) -> None:
-        """Serve until a signal or the end of the parent; overrides gunicorn's, which has a backlog of 100."""
+        """Serve until a signal or the end of the parent; gunicorn's method has a backlog of 100."""
         servers = [
             await self.loop.create_server(lambda: Protocol(self), sock=each.sock, backlog=self.cfg.backlog)
             for each in self.sockets

@@ -14,7 +14,8 @@ from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import replaced_file
 
 HISTORY = "history.json"
-# Maximum number of entries. Beyond it, every other one of the older half is dropped, so the curve keeps its form.
+# Maximum number of entries. If there are more, every second entry of the older half is dropped: the curve keeps
+# its form.
 MAX_ENTRIES = 200
 MAX_LABELS = 50
 
@@ -67,7 +68,7 @@ def read_history(folder: Path) -> dict[str, Entry]:
 
 
 def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Entry]:
-    """Return a history with the entries of versions, given the name and metrics.json of each; oldest first."""
+    """Return a history with the entries of versions (name, metrics.json) added; oldest first."""
     found = [entry for name, metrics in versions if (entry := Entry.of(name, metrics)) is not None]
     return dict(sorted({**history, **{entry.version: entry for entry in found}}.items()))
 

@@ -67,7 +67,7 @@ class ModelStore:
     """The versions of one project.
 
     folder: created when the first version is published.
-    keep: how many versions remain after one is published, always including those in use; None: all of them.
+    keep: how many versions remain after one is published, always including those in use; None keeps all.
     """
 
     def __init__(self, folder: Path, keep: int | None = None) -> None:
@@ -83,7 +83,7 @@ class ModelStore:
         return self._version(name) if _VERSION.fullmatch(name) and self.folder(name).is_dir() else None
 
     def history(self) -> list[Entry]:
-        """Return how each version scored, oldest first, also of versions that were deleted since."""
+        """Return the scores of all versions, oldest first, including those of deleted versions."""
         kept = [(version.name, version.metrics) for version in self.versions()]
         return list(merged(read_history(self._folder), kept).values())
 
@@ -145,8 +145,8 @@ class ModelStore:
         """Publish a new version, which takes effect after ACTIVATION_DELAY.
 
         write: is called with a folder, and writes the model's files into it.
-        Raises any exception of ``write``, and OSError, for example if the disk is full. The version in use then
-        stays in use.
+        Raises any exception of ``write``, and OSError, for example if the disk is full. In that case,
+        the version in use does not change.
         """
         with folder_aside(self._folder) as aside:
             write(aside)

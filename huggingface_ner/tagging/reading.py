@@ -36,7 +36,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
     groups: the labels of each tag group; None if the head has only one group. See tag_groups.
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
-    inner_borders: where the model was trained to cut words; None: nowhere.
+    inner_borders: where the model was trained to cut words; None if it was not.
     transitions: the weights of each tag group's transitions; None if they were not counted. See transitions.
     """
 
@@ -85,7 +85,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         return self.model_dump(mode="json", exclude=unset)
 
     def windower(self, tokenizer: "PreTrainedTokenizerBase | Tokenizer", max_length: int) -> Windower:
-        """Return what cuts texts into the words that the model knows."""
+        """Return a windower that cuts texts into words by the same rules as in training."""
         return Windower(tokenizer, max_length, word_rules=self.word_rules, inner_borders=self.inner_borders)
 
     def tag_groups(self, names: Sequence[str]) -> TagGroups:
