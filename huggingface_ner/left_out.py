@@ -48,8 +48,8 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
     "crosses_border": (
-        "runs over several utterances or blocks, where suggestions are cut",
-        "run over several utterances or blocks, where suggestions are cut",
+        "runs over the border of an utterance or a block, where suggestions are cut",
+        "run over borders of utterances or blocks, where suggestions are cut",
     ),
     "part_of_word": (
         "begins or ends inside a word and was learned as the whole word",

@@ -238,7 +238,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def engine_preference(self) -> EnginePreference:
-        """The engine to prepare and load for each model."""
+        """Which engines may be prepared and loaded for a model."""
         return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property

@@ -51,7 +51,7 @@ def _status_line(status: dict[str, Any]) -> str:
             line += (
                 f" {run['percent']:.0f} % (step {run['step']} of {run['steps']}, epoch {run['epoch']:.1f}{left})"
             )
-        line += "; another waits" if status["waiting"] else ""
+        line += "; another training waits" if status["waiting"] else ""
     if last:
         # an outcome of an older release has neither f1_basis nor left_out
         scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"))

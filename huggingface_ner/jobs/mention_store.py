@@ -59,7 +59,7 @@ class MentionStore:
         self._breaker = CircuitBreaker()
 
     def put(self, project_id: int, entries: Iterable[AnnotationEntry]) -> None:
-        """Store annotations, except those that are deleted, and those that are stored in a later state."""
+        """Store annotations, unless they are deleted or are already stored in a later state."""
         for some in _batches(list(entries)):
 
             def put(pipeline: Pipeline, some: Sequence[AnnotationEntry] = some) -> None:
@@ -180,7 +180,7 @@ class MentionStore:
         self._expire(pipeline, project_id)
 
     def _put_order(self, pipeline: Pipeline, project_id: int, names: Sequence[str], totals: Totals) -> None:
-        """Store the next numbers for the changes of these annotations, and the totals."""
+        """Give each of these annotations the next change number, and store the totals."""
         numbers = dict(zip(names, range(totals.changes + 1, totals.changes + len(names) + 1), strict=True))
         pipeline.zadd(self._key(project_id, "order"), {**numbers})
         changed = totals._replace(changes=totals.changes + len(names))

@@ -29,8 +29,8 @@ def project_status(
 ) -> dict[str, Any]:
     """Return the status of a project, as the README shows it.
 
-    state: the project's hash, see queue. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates start
-    no training. ahead: how many trainings of other projects run or begin before the one that waits here.
+    state: the project's hash, see queue.py. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates
+    start no training. ahead: how many trainings of other projects run or begin before the one that waits here.
     """
     run = current_run(state)
     updates = int(state.get("updates", 0))

@@ -1,7 +1,8 @@
 """The progress of each project's suggestions: the version that made them, and which tasks have them.
 
-Suggestions need no request. They are due if the project's serving version differs from the version whose
-predictions were sent last, or if tasks were added since then. So a killed job is always repeated.
+Unlike trainings, suggestions are not requested. They are due if the project's serving version differs
+from the version whose predictions were sent last, or if tasks were added since then. So a killed job is always
+repeated.
 """
 
 import time
@@ -43,7 +44,7 @@ class Suggestions(BaseModel, frozen=True):
     not_before: float = 0.0
 
     def given(self, tasks: int, last_task: int) -> Self:
-        """Return the progress after ``tasks`` more tasks, up to the id ``last_task``, have got suggestions."""
+        """Return the progress after ``tasks`` more tasks got suggestions; ``last_task`` is their highest id."""
         return self.model_copy(
             update={"tasks": self.tasks + tasks, "last_task": max(last_task, self.last_task), "attempts": 0}
         )

@@ -102,7 +102,9 @@ def layer_name(control: SpanControl, config: LabelingConfig) -> str:
     """Return a control's name as it is written in the config; a ``<Repeater>`` gives each copy another name."""
     if config.expand is None:
         return control.name
-    return next((one.name for one in config.controls if one.written_as == control.written_as), control.name)
+    return next(
+        (one.name for one in config.controls if one.number_in_config == control.number_in_config), control.name
+    )
 
 
 def _entry_text(

@@ -74,8 +74,9 @@ class TextObject:
 class SpanControl:
     """A control tag that labels stretches of an object's text.
 
-    written_as: its number in the config; the copies that a ``<Repeater>`` makes of a control have the same number.
-    layer: the number of its layer, see layers. learned: label name -> the name under which a model learns it. A
+    number_in_config: its number in the config; the copies that a ``<Repeater>`` makes of a control have the same
+        number.
+    layer: the number of its layer, see layers.py. learned: label name -> the name under which a model learns it. A
     label that is missing there is learned under its own name.
     """
 
@@ -83,7 +84,7 @@ class SpanControl:
     tag: str
     labels: tuple[Label, ...]
     object: TextObject
-    written_as: str = field(default="", compare=False, repr=False)
+    number_in_config: str = field(default="", compare=False, repr=False)
     layer: int = 0
     learned: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -151,7 +152,7 @@ class LabelingConfig:
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
-        """The labels of each layer, under their learned names; see layers."""
+        """The labels of each layer, under their learned names; see layers.py."""
         layers: dict[int, dict[str, None]] = {}
         for control in self.controls:
             layers.setdefault(control.layer, {}).update(dict.fromkeys(control.learned_names))

@@ -27,11 +27,12 @@ logger = logging.getLogger(__name__)
 
 
 class SeenRegions:
-    """The regions of the most recent contexts; thread-safe, bounded in memory.
+    """The regions of the most recent contexts, by which a region that was sent before is recognised.
 
-    The page sends a region again if it is relabelled within seconds of being drawn. With several server processes
-    this record is only a hint, since the second request may reach a process that has not seen the first. The new
-    label may then be put on strings that have the old one already, but no label is put on a string twice.
+    It is thread-safe and bounded in memory. The page sends a region again if it is relabelled within seconds of
+    being drawn. With several server processes this record is only a hint, because the second request may reach a
+    process that has not seen the first. The new label may then be put on strings that have the old one already,
+    but no label is put on a string twice.
     """
 
     def __init__(self, capacity: int = MAX_SEEN_REGIONS) -> None:
@@ -124,8 +125,8 @@ def _drawn(region: object, config: LabelingConfig) -> _Drawn | None:
 def _stored_regions(task: Mapping[str, Any]) -> Iterator[object]:
     """Yield the regions that the page may show: of all drafts and annotations, and of the newest prediction.
 
-    The prediction's regions count only while there is no draft: then the page may show them before any draft or
-    annotation has them.
+    The prediction's regions are included only if there is no draft: the page may then show them although no draft
+    or annotation has them yet.
     """
     drafts, predictions = _items(task, "drafts"), _items(task, "predictions")
     newest = [] if drafts else [max(predictions, key=_number, default=None)]

@@ -75,14 +75,14 @@ def _read(xml: str) -> LabelingConfig:
     config = _config(root)
     if not has_repeater(root):
         return config
-    written = {control.written_as: control for control in config.controls}
+    written = {control.number_in_config: control for control in config.controls}
 
     def expand(data: object) -> LabelingConfig:
         repeated = [
             # a model learns what the copies of a control have in common
             replace(control, layer=original.layer, learned=original.learned)
             for control in _controls(expand_repeaters(root, data))
-            for original in [written.get(control.written_as, control)]
+            for original in [written.get(control.number_in_config, control)]
         ]
         expanded = LabelingConfig(tuple(repeated))
         controls = tuple(
@@ -123,8 +123,8 @@ def _controls(root: Element) -> tuple[SpanControl, ...]:
         for target in targets:
             if target not in text_objects:
                 text_objects[target] = _text_object(target, objects[target])
-            tag, written_as = _CONTROL_TAGS[element.tag.lower()], element.get(_WRITTEN_AS, "")
-            found.append(SpanControl(name, tag, labels, text_objects[target], written_as))
+            tag, number_in_config = _CONTROL_TAGS[element.tag.lower()], element.get(_WRITTEN_AS, "")
+            found.append(SpanControl(name, tag, labels, text_objects[target], number_in_config))
             if len(found) > MAX_CONTROLS:
                 raise LabelingConfigError(f"toName: the controls label more than {MAX_CONTROLS} objects together")
     return tuple(found)

@@ -21,7 +21,7 @@ def read_spans(
     """Return the spans of the regions that these controls made over a document, in order.
 
     results: an annotation's or a prediction's ``result``. A region with several labels gives several spans. The
-    label of a span is the name under which a model learns the region's label, see layers.
+    label of a span is the name under which a model learns the region's label, see layers.py.
     Blanks at the edges of a region are left off. A region is ignored if it is of another control, has no label of
     these controls, or selects nothing but blanks.
     left_out: counts the regions of these controls, and the ignored ones among them.

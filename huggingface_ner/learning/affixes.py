@@ -12,12 +12,12 @@ from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.inner_borders import MAX_AFFIX_LENGTH, InnerBorders, case_changes, cluster_starts
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
-# Words are cut if at least this many regions, and this share of the regions, begin or end inside a word. The same
-# holds for cutting at changes of case. See bench/README.md.
+# Words are cut if at least this many regions, and this share of the regions, begin or end inside a word. They
+# are cut at changes of case if at least as many regions begin or end at one. See bench/README.md.
 MIN_REGIONS = 2
 MIN_SHARE = 0.02
-# Words are cut at an affix, or at changes of case, only if regions need this cut in at least this share of the
-# words that have the affix or the change of case.
+# Words are cut at an affix, or at changes of case, only if the number of regions that need the cut is at least
+# this share of the number of words that have the affix or a change of case.
 MIN_AFFIX_SHARE = 0.03
 # Maximum number of prefixes, and of suffixes; the most frequent ones are kept.
 MAX_AFFIXES = 1000
@@ -110,7 +110,7 @@ def _count(inner: _Inner, *, except_case_changes: bool) -> tuple[Counter[str], C
 
 
 def _frequent(affixes: Counter[str], words: Counter[str]) -> tuple[str, ...]:
-    """Return the affixes at which enough of the words that have them need a cut."""
+    """Return the affixes whose count is at least MIN_AFFIX_SHARE of the words that have them."""
     enough = Counter({affix: count for affix, count in affixes.items() if count >= MIN_AFFIX_SHARE * words[affix]})
     return tuple(sorted(affix for affix, _ in enough.most_common(MAX_AFFIXES)))
 

@@ -69,7 +69,8 @@ class Hyperparameters:
     """The hyperparameters of a training.
 
     learning_rate: the rate of the new head; the encoder's rate is the same, but at most ``encoder_rate_cap``.
-    num_train_epochs: passes over the windows; there are more if these would take fewer than MIN_STEPS steps.
+    num_train_epochs: passes over the windows. If these are fewer than MIN_STEPS steps, training goes on until
+        MIN_STEPS.
     """
 
     learning_rate: float = 1e-3
@@ -269,8 +270,8 @@ class _CountingCollator:
 class _ProgressCallback(TrainerCallback):
     """Reports steps, and the share of the work that is done.
 
-    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work can
-    be done. mean_tokens: the tokens of a batch, on average.
+    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work may
+    be done already. mean_tokens: the tokens of a batch, on average.
     """
 
     def __init__(self, progress: Progress, batches: _CountingCollator, mean_tokens: float) -> None:

@@ -87,12 +87,15 @@ class EnginePreparer:
                 prepared = self._prepare(name_or_path, place)
             except Exception as error:  # for example a full disk or a read-only volume; PyTorch still serves
                 logger.warning(
-                    "%s: no engine could be prepared, %s serves: %s", name_or_path, tagger.choice.kind, error
+                    "%s: no engine could be prepared (%s); %s stays in use",
+                    name_or_path,
+                    error,
+                    tagger.choice.kind,
                 )
                 continue
             if prepared is not None:
                 tagger.take_engine_of(prepared)
-                logger.info("%s: served by %s: %s", name_or_path, prepared.choice.kind, prepared.choice.reason)
+                logger.info("%s: now runs on %s: %s", name_or_path, prepared.choice.kind, prepared.choice.reason)
 
     def _load_prepared(self, name_or_path: str | Path, folder: Path) -> Tagger | None:
         return load_prepared(name_or_path, self._device, self._preference, folder)
@@ -145,7 +148,8 @@ class EnginePreparer:
     def _place(self, name_or_path: str | Path) -> Path | None:
         """Return the folder for a model's engine; None if the model has no files on this machine.
 
-        The folder's name is a hash of the sizes and times of the model's files, and of the libraries' versions.
+        The folder's name is a hash of the paths, sizes and times of the model's files, and of the versions of the
+        libraries.
         """
         config = Path(name_or_path) / "config.json"
         if not config.is_file():

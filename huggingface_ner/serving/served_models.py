@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from huggingface_ner.serving.engine_preparer import EnginePreparer
     from huggingface_ner.tagging.tagger import Tagger
 
-# The folder in MODEL_DIR for the engines of models that came without one.
+# The folder in MODEL_DIR for the prepared engines of models whose own folder has none.
 ENGINES = ".engines"
 # Seconds that a request waits for a project's model that is not in memory; Label Studio waits 100 s for an answer.
 LOAD_TIMEOUT = 30.0
@@ -168,13 +168,13 @@ class ServedModels:
         return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":
-        return self._engines().load(version.folder)
+        return self._engine_preparer().load(version.folder)
 
     def _load_baseline(self, name: str) -> "Tagger":
         cores.share_cores(self._settings.workers)
-        return self._engines().load(name)
+        return self._engine_preparer().load(name)
 
-    def _engines(self) -> "EnginePreparer":
+    def _engine_preparer(self) -> "EnginePreparer":
         # imported here, because the server answers before this import ends
         from huggingface_ner.serving.engine_preparer import EnginePreparer  # noqa: PLC0415
 

@@ -26,7 +26,7 @@ class WordSpan:
 class TagScheme:
     """The tags of a token-classification head, and which sequences of them are legal.
 
-    tags: the prefix and label of each output of the head; see tag_names.
+    tags: the prefix and label of each output of the head; see tag_names.py.
     strict: whether an entity must open with B (or S) if its label has a B tag, as in IOB2 and BIOES. If False, an
     entity may also open with I, provided that its label has only B and I tags. The reason is that the names do not
     say whether the scheme is IOB2 or IOB1; IOB1 uses B only between two adjacent entities of one label. Sequences

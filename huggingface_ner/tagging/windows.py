@@ -57,8 +57,9 @@ class Windower:
     """Cuts texts into windows of at most ``max_length`` tokens, special tokens included.
 
     tokenizer: a tokenizer of transformers or of the tokenizers library.
-    overlap: how many tokens neighbouring windows share; a quarter of a window unless given.
-    word_rules: the version of the rules for words that the model was trained with; see words.
+    overlap: how many tokens neighbouring windows share (the last two may share more); by default a quarter of a
+        window, without its special tokens.
+    word_rules: the version of the rules for words that the model was trained with; see words.py.
     inner_borders: where the model was trained to cut words; None if it was not.
     Raises ModelError if the tokenizer is a slow one, which gives no offsets.
     """

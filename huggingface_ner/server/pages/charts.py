@@ -25,7 +25,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A version in the chart: the middle and both ends of its interval. text: what it says."""
+    """A version in the chart: its F1, and both ends of the F1's interval. text: what it says."""
 
     x: float
     y: float

@@ -39,7 +39,7 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class MistakeKind:
     """A kind of mistake, with examples; see learning.mistakes. The ``link`` of an example opens its task."""
 
     gold: str
@@ -53,7 +53,8 @@ class Table:
     """Mistakes by label.
 
     rows: each has an annotated label and a count for each label that the model gave, with the correct spans on the
-    diagonal; then the counts of other borders and of missed spans. The last row, "", has what was invented.
+    diagonal. Then follow the numbers of spans that were found with the right label and wrong borders, and of spans
+    that were missed. The last row, whose label is "", counts the invented spans.
     """
 
     labels: tuple[str, ...]
@@ -98,7 +99,7 @@ class ProjectPage:
     known: Known
     conditions: tuple[Condition, ...]
     labels: tuple[LabelScore, ...]
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[MistakeKind, ...]
     more_mistakes: int
     table: Table | None
     left_out: tuple[str, ...]
@@ -212,7 +213,7 @@ def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
     return tuple(sorted(found, key=lambda one: (-(one.annotated or 0), -one.score.gold)))
 
 
-def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[Mistake, ...]:
+def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKind, ...]:
     found = []
     for kind in _mappings(mistakes.get("kinds")):
         examples = tuple(
@@ -223,11 +224,11 @@ def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[Mistake, ...]:
             for example in _mappings(kind.get("examples"))
         )
         gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
-        found.append(Mistake(gold, predicted, _count(kind.get("count")), examples))
+        found.append(MistakeKind(gold, predicted, _count(kind.get("count")), examples))
     return tuple(found)
 
 
-def _table(correct: object, mistakes: tuple[Mistake, ...]) -> Table | None:
+def _table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table | None:
     """Return the table of mistakes, with the labels that are in most of them; None if there are no mistakes."""
     totals: dict[str, int] = {}
     for one in mistakes:
@@ -248,7 +249,10 @@ def _table(correct: object, mistakes: tuple[Mistake, ...]) -> Table | None:
 
 
 def _left_out(known: Known) -> tuple[str, ...]:
-    """Return what the last training left out, or what the version's did: a sentence for each reason."""
+    """Return a sentence for each reason for which the last training left out regions.
+
+    If these counts are not stored, the counts of the training that made the version are used.
+    """
     last = _mapping(known.status.get("last")).get("left_out")
     counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
     return tuple(counts.reasons())

@@ -77,15 +77,20 @@ def state_sentence(status: dict[str, Any]) -> str:
         phase = status["run"]["phase"]
         return f"Training: {PHASES.get(phase, phase)}"
     if state == "waiting":
-        ahead = status.get("ahead")
-        if ahead is None:
-            return "A training starts in a few seconds"
-        return f"A training waits; {counted(ahead, 'other')} first" if ahead else "A training waits; it is next"
+        return _waiting_sentence(status.get("ahead"))
     if state == "parked":
         return "Trainings are stopped until the next annotation"
     if state == "damaged":
         return "Its entry in Redis cannot be read"
-    return "No training is running" if state == "idle" else "Its trainings are not known"
+    return "No training is running" if state == "idle" else "The state of its trainings is not known"
+
+
+def _waiting_sentence(ahead: int | None) -> str:
+    if ahead is None:
+        return "A training starts in a few seconds"
+    if ahead == 0:
+        return "A training waits; it is next"
+    return f"A training waits; {counted(ahead, 'other')} {'runs' if ahead == 1 else 'run'} first"
 
 
 def progress_sentence(run: dict[str, Any]) -> str:

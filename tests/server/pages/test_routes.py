@@ -215,7 +215,7 @@ def test_without_a_queue_the_models_are_shown(queue_is: str, settings: Settings)
     for path in ("/", "/projects/7"):
         shown = _text(_page(client, path))
         assert "training queue" in shown
-        assert "Its trainings are not known" in shown
+        assert "The state of its trainings is not known" in shown
     assert "What it gets wrong" in _text(_page(client, "/projects/7"))
 
 

@@ -43,7 +43,7 @@ def test_numbers() -> None:
     ("status", "told"),
     [
         ({"state": "idle"}, "No training is running"),
-        ({"state": "waiting", "ahead": 2}, "A training waits; 2 others first"),
+        ({"state": "waiting", "ahead": 2}, "A training waits; 2 others run first"),
         ({"state": "waiting", "ahead": 0}, "A training waits; it is next"),
         ({"state": "waiting"}, "A training starts in a few seconds"),
         ({"state": "parked"}, "Trainings are stopped until the next annotation"),
