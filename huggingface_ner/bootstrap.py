@@ -1,4 +1,4 @@
-"""Differences between two ways of tagging the same texts, with their intervals."""
+"""Differences between two ways of tagging the same texts: how large they are, and how sure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,16 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A difference, and the bounds of its 95 % interval."""
+class Difference:
+    """How much F1 is above another, and the bounds of the 95 % interval.
+
+    below: the share of the draws in which it is below the other.
+    """
 
     difference: float
     low: float
     high: float
+    below: float
 
     def __str__(self) -> str:
         sure = "" if self.low <= 0 <= self.high else " *"
@@ -40,7 +44,7 @@ def f1(counts: Counts) -> npt.NDArray[np.float64]:
     return np.asarray(2 * correct / np.maximum(predicted + gold, 1), dtype=np.float64)
 
 
-def paired_difference(pairs: Sequence[tuple[Counts, Counts]]) -> Interval:
+def paired_difference(pairs: Sequence[tuple[Counts, Counts]]) -> Difference:
     """Return how much the second way's F1 is above the first's, in the mean over seeds and corpora.
 
     pairs: for each corpus, the counts of both ways, over the same texts and seeds.
@@ -53,7 +57,7 @@ def paired_difference(pairs: Sequence[tuple[Counts, Counts]]) -> Interval:
     drawn = np.mean([_draw(*pair, random) for pair in pairs], axis=0)
     difference = float(np.mean([f1(second).mean() - f1(first).mean() for first, second in pairs]))
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(difference, float(low), float(high))
+    return Difference(difference, float(low), float(high), float(np.mean(drawn < 0)))
 
 
 def _draw(first: Counts, second: Counts, random: np.random.Generator) -> npt.NDArray[np.float64]:
