@@ -19,6 +19,7 @@ from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.runs import Run
+from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.client import Contact, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
@@ -156,6 +157,7 @@ def _train(
             project_store(settings.models_folder, project_id, settings.keep_versions),
             f1_tolerance=settings.f1_tolerance,
             preference=settings.engine_preference,
+            salt=project_address(settings.label_studio_host, project_id),
         )
 
 

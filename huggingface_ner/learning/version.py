@@ -2,13 +2,13 @@
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.stand_in import baseline_name
-from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT
+from huggingface_ner.learning.held_out import MIN_TASKS_FOR_HELD_OUT, divide, split_by_id
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
@@ -16,6 +16,7 @@ from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
 from huggingface_ner.scores import score_basis
 from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.model_folder import write_model
+from huggingface_ner.store.split_file import Split
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_torch_tagger
@@ -23,31 +24,40 @@ from huggingface_ner.tagging.tagger import Tagger
 
 # Maximum number of held-out texts that engines are tried on.
 MAX_SAMPLES = 100
+# The field of metrics.json with the number of tasks held out. A version without it comes from a release that did
+# not store which tasks these were.
+HELD_OUT_TASKS = "held_out_tasks"
 
 logger = logging.getLogger(__name__)
 
 
 def train_version(
-    training: Training, store: ModelStore, *, f1_tolerance: float, preference: EnginePreference
+    training: Training, store: ModelStore, *, f1_tolerance: float, preference: EnginePreference, salt: str = ""
 ) -> Outcome:
     """Train a model, compare it with the current version on the texts held out, and publish it.
 
     Returns at once if the current version was trained on the same texts with the same settings.
     f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this.
-    preference: which engine to prepare for the model.
+    preference: which engine to prepare for the model. salt: of the project, see held_out.divide.
     Raises ModelError, TrainingError and OSError; the current version then stays in use.
     """
     started = time.monotonic()
     current = store.current_version()
     if current is not None and _is_result(current, training):
         return _unchanged(current, training)
-    trained = training.run(_min_tasks(current))
-    comparable = current is None or _has_held_out(current)
-    f1_before = _f1_before(training, trained.held_out, store, current) if trained.held_out and comparable else None
+    tasks = {*training.spool.task_ids}
+    before = _split_before(store, current, tasks)
+    split = divide(tasks, before, training.options.held_out_share, salt)
+    trained = training.run(tasks & split.held_out)
+    comparable = current is None or _has_not_seen(current, split)
+    f1_before = _f1_before(training, trained.held_out, store, split) if trained.held_out and comparable else None
     if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
+        # what only this model has learned from may still be held out
+        store.write_split(replace(split, learned=before.learned))
         return _refused(trained, trained.f1, f1_before, f1_tolerance)
+    store.write_split(split)
     version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
-    not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current)}"
+    not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current, split)}"
     return Outcome(
         status="published",
         reason=f"{_trained_on(training, trained)}{not_compared}",
@@ -74,35 +84,39 @@ def _is_result(version: Version, training: Training) -> bool:
     return is_same and _load(version.folder, training.options.device) is not None
 
 
-def _has_held_out(version: Version) -> bool:
-    """Return whether a version can be compared: a version trained on all tasks has memorised them."""
-    return bool(version.metrics.get("held_out"))
+def _split_before(store: ModelStore, current: Version | None, tasks: set[str]) -> Split:
+    """Return the split of the last training, or one to begin with if it is not known."""
+    split = store.split()
+    if split is not None or current is None:
+        return split or Split()
+    if HELD_OUT_TASKS not in current.metrics and current.metrics.get("held_out"):
+        return split_by_id(tasks)
+    return Split(since=current.name)
 
 
-def _why_not_compared(version: Version) -> str:
-    if "held_out" in version.metrics:
+def _has_not_seen(version: Version, split: Split) -> bool:
+    """Return whether a version has learned from none of the tasks held out, so that its scores are honest."""
+    was_known = HELD_OUT_TASKS in version.metrics or bool(version.metrics.get("held_out"))
+    return was_known and version.name > split.since
+
+
+def _why_not_compared(version: Version, split: Split) -> str:
+    if not version.metrics:
+        return f"the metrics.json of {version.name} cannot be read, so it is not known what it was trained on"
+    if HELD_OUT_TASKS not in version.metrics:
         return "the previous version was trained on all tasks"
-    return f"the metrics.json of {version.name} cannot be read, so it is not known what it was trained on"
+    return f"it is not known which tasks {split.since} and earlier versions were trained on"
 
 
-def _min_tasks(current: Version | None) -> int:
-    """Return the minimum number of tasks; if there are fewer, none is held out.
-
-    Once tasks of a project have been held out, this continues even if tasks are deleted, because the current
-    version is scored on the tasks held out.
-    """
-    return 2 if current is not None and _has_held_out(current) else MIN_TASKS_FOR_HELD_OUT
-
-
-def _f1_before(
-    training: Training, held_out: SpooledTexts, store: ModelStore, current: Version | None
-) -> float | None:
+def _f1_before(training: Training, held_out: SpooledTexts, store: ModelStore, split: Split) -> float | None:
     """Return the F1 of the first model that can be loaded; None if none can.
 
     The current version is tried first, then its fallbacks, then the baseline.
     """
-    versions = store.fallbacks(current.name) if current is not None else []
-    for model in (*(version.folder for version in versions), training.baseline):
+    current = store.current()
+    versions = store.fallbacks(current) if current is not None else []
+    honest = [version.folder for version in versions if _has_not_seen(version, split)]
+    for model in (*honest, training.baseline):
         tagger = _load(model, training.options.device)
         if tagger is not None:
             return training.score(tagger, held_out).overall.f1
@@ -176,6 +190,7 @@ def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
         "tasks": len(set(training.spool.task_ids)),
         "trained": len(trained.learned),
         "held_out": len(trained.held_out),
+        HELD_OUT_TASKS: len({text.task_id for text in trained.held_out}),
         "spans": training.spool.spans,
         "label_spans": {label: training.spool.spans_by_label[label] for label in training.labels},
         "left_out": trained.left_out.as_dict(),
