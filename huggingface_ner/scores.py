@@ -39,11 +39,13 @@ class Evaluation:
     """Scores over all spans (micro average), and for each label that a gold or a predicted span has.
 
     gold_left_out: the number of annotated regions that could not be read as spans; the scores do not include them.
+    by_text: the scores of each text, in order.
     """
 
     overall: Scores
     by_label: dict[str, Scores]
     gold_left_out: int = 0
+    by_text: tuple[Scores, ...] = ()
 
     @property
     def basis(self) -> str | None:
@@ -80,15 +82,18 @@ def evaluate(
     gold_left_out: see Evaluation.
     """
     counts: dict[str, Counter[str]] = {"correct": Counter(), "predicted": Counter(), "gold": Counter()}
+    by_text = []
     for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
         wanted, found = set(gold_spans), set(predicted_spans)
         for name, spans in (("correct", wanted & found), ("predicted", found), ("gold", wanted)):
             counts[name].update(span.label for span in spans)
+        by_text.append(Scores(len(wanted & found), len(found), len(wanted)))
     labels = sorted({*counts["predicted"], *counts["gold"]})
     return Evaluation(
         Scores(*(counts[name].total() for name in ("correct", "predicted", "gold"))),
         {label: Scores(*(counts[name][label] for name in ("correct", "predicted", "gold"))) for label in labels},
         gold_left_out,
+        tuple(by_text),
     )
 
 

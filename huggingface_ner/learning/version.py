@@ -8,7 +8,8 @@ from pathlib import Path
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.stand_in import baseline_name
-from huggingface_ner.learning.held_out import MIN_TASKS_FOR_HELD_OUT, divide, split_by_id
+from huggingface_ner.learning.comparison import Comparison, compare, needs_more
+from huggingface_ner.learning.held_out import MAX_HELD_OUT, MIN_TASKS_FOR_HELD_OUT, divide, split_by_id
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
@@ -37,7 +38,8 @@ def train_version(
     """Train a model, compare it with the current version on the texts held out, and publish it.
 
     Returns at once if the current version was trained on the same texts with the same settings.
-    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this.
+    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this, and
+    if that is hardly by chance; see comparison.compare.
     preference: which engine to prepare for the model. salt: of the project, see held_out.divide.
     Raises ModelError, TrainingError and OSError; the current version then stays in use.
     """
@@ -50,20 +52,20 @@ def train_version(
     split = divide(tasks, before, training.options.held_out_share, salt)
     trained = training.run(tasks & split.held_out)
     comparable = current is None or _has_not_seen(current, split)
-    f1_before = _f1_before(training, trained.held_out, store, split) if trained.held_out and comparable else None
-    if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
+    compared = _compared(training, trained, store, before, f1_tolerance) if comparable else None
+    if compared is not None and compared.is_worse:
         # what only this model has learned from may still be held out
         store.write_split(replace(split, learned=before.learned))
-        return _refused(trained, trained.f1, f1_before, f1_tolerance)
+        return _refused(trained, compared)
     store.write_split(split)
-    version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
+    version = _publish(training, trained, store, compared=compared, preference=preference, started=started)
     not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current, split)}"
     return Outcome(
         status="published",
         reason=f"{_trained_on(training, trained)}{not_compared}",
         version=version.name,
         f1=trained.f1,
-        f1_before=f1_before,
+        f1_before=compared.f1_before if compared else None,
         f1_basis=trained.scores.basis if trained.scores else None,
         left_out=trained.left_out.as_dict(),
     )
@@ -108,19 +110,34 @@ def _why_not_compared(version: Version, split: Split) -> str:
     return f"it is not known which tasks {split.since} and earlier versions were trained on"
 
 
-def _f1_before(training: Training, held_out: SpooledTexts, store: ModelStore, split: Split) -> float | None:
-    """Return the F1 of the first model that can be loaded; None if none can.
+def _compared(
+    training: Training, trained: TrainedModel, store: ModelStore, before: Split, f1_tolerance: float
+) -> Comparison | None:
+    """Compare a model with the first one that can be loaded; None if none can, or if no text was held out.
 
     The current version is tried first, then its fallbacks, then the baseline.
+    before: the split of the last training.
     """
+    if trained.scores is None:
+        return None
     current = store.current()
     versions = store.fallbacks(current) if current is not None else []
-    honest = [version.folder for version in versions if _has_not_seen(version, split)]
+    honest = [version.folder for version in versions if _has_not_seen(version, before)]
     for model in (*honest, training.baseline):
         tagger = _load(model, training.options.device)
         if tagger is not None:
-            return training.score(tagger, held_out).overall.f1
+            scores = training.score(tagger, trained.held_out)
+            # more texts take more time, so they are scored only if they are needed
+            since = _texts_since(training, trained, before) if needs_more(trained.scores) else ()
+            return compare(trained.scores, scores, training.score(tagger, since) if since else None, f1_tolerance)
     return None
+
+
+def _texts_since(training: Training, trained: TrainedModel, before: Split) -> SpooledTexts:
+    """Return the texts of the tasks, at most MAX_HELD_OUT, that only the new model has learned from."""
+    held_out = {text.task_id for text in trained.held_out}
+    new = {*training.spool.task_ids} - before.held_out - before.learned - held_out
+    return training.spool.split(set(sorted(new)[:MAX_HELD_OUT]))[1]
 
 
 def _load(model: str | Path, device: str) -> Tagger | None:
@@ -147,13 +164,12 @@ def _unchanged(current: Version, training: Training) -> Outcome:
     )
 
 
-def _refused(trained: TrainedModel, f1: float, f1_before: float, f1_tolerance: float) -> Outcome:
+def _refused(trained: TrainedModel, compared: Comparison) -> Outcome:
     return Outcome(
         status="refused",
-        reason=f"the current model stays in use: its F1 on {len(trained.held_out)} held-out texts is "
-        f"{f1_before:.3f}, the new model's {f1:.3f} is lower by more than F1_TOLERANCE={f1_tolerance:g}",
-        f1=f1,
-        f1_before=f1_before,
+        reason=f"the current model stays in use: {compared.reason}",
+        f1=trained.f1,
+        f1_before=compared.f1_before,
         f1_basis=trained.scores.basis if trained.scores else None,
         left_out=trained.left_out.as_dict(),
     )
@@ -164,11 +180,15 @@ def _publish(
     trained: TrainedModel,
     store: ModelStore,
     *,
-    f1_before: float | None,
+    compared: Comparison | None,
     preference: EnginePreference,
     started: float,
 ) -> Version:
-    metrics = {**_metrics(training, trained), "f1_before": f1_before}
+    metrics = {
+        **_metrics(training, trained),
+        "f1_before": compared.f1_before if compared else None,
+        "comparison": compared.figures if compared else None,
+    }
 
     def write(aside: Path) -> None:
         write_model(trained.model, trained.tokenizer, aside)
