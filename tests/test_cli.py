@@ -286,6 +286,7 @@ def test_status_says_what_a_training_left_out(
         f1=0.851,
         f1_basis="88 of 113 regions",
         left_out=left_out.as_dict(),
+        accepted={"version": "20261126-024000-abcd", "suggested": 412, "share": 292 / 412},
     )
     queue.request_training(7)
     run = queue.begin(7)
@@ -293,8 +294,9 @@ def test_status_says_what_a_training_left_out(
     queue.end(run, outcome)
     assert main(["status"]) == 0
     assert capsys.readouterr().out.endswith(
-        "last: published, trained on 80 tasks, scored on 20 (F1 0.851 over 88 of 113 regions); 25 of 113 regions "
-        "were not used: 25 Firma have labels that are not in the labelling config\n"
+        "last: published, trained on 80 tasks, scored on 20 (F1 0.851, over 88 of 113 regions); 25 of 113 regions "
+        "were not used: 25 Firma have labels that are not in the labelling config; of 412 suggestions of "
+        "20261126-024000-abcd, 71 % were accepted\n"
     )
 
 

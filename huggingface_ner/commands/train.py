@@ -136,6 +136,6 @@ def _train_for_project(training: "Training", number: int, settings: Settings) ->
         salt=project_address(settings.label_studio_host, number),
     )
     version = f"{outcome.version}: " if outcome.version else ""
-    scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis)
+    scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis, outcome.f1_interval)
     lines = [f"{version}{outcome.status}: {outcome.reason}{scores}"]
     return "\n".join([*lines, *told(LeftOut.from_dict(outcome.left_out))])

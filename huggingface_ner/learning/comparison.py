@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from huggingface_ner.bootstrap import Counts, paired_difference
-from huggingface_ner.intervals import Interval, f1_interval
 from huggingface_ner.scores import Evaluation, Scores
 
 # With fewer gold spans in the texts held out, whether a model is a little worse cannot be measured.
@@ -69,7 +68,7 @@ def compare(
         )
         return Comparison(f1_before, is_worse, reason, {"method": "bootstrap", **figures})
     unseen = _sum(before.overall, before_since.overall) if before_since else before.overall
-    own, other = _interval(new.overall), _interval(unseen)
+    own, other = new.overall.f1_interval, unseen.f1_interval
     is_worse = f1 < unseen.f1 - f1_tolerance and own.high < other.low
     reason = (
         f"its F1 on texts that it had not seen is {unseen.f1:.3f}, with 95 % confidence at least {other.low:.3f}; "
@@ -81,10 +80,6 @@ def compare(
 
 def _counts(evaluation: Evaluation) -> Counts:
     return np.array([[(text.correct, text.predicted, text.gold) for text in evaluation.by_text]], dtype=np.int64)
-
-
-def _interval(scores: Scores) -> Interval:
-    return f1_interval(scores.correct, scores.predicted, scores.gold)
 
 
 def _sum(one: Scores, other: Scores) -> Scores:

@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
@@ -14,7 +15,7 @@ from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
 from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
-from huggingface_ner.scores import score_basis
+from huggingface_ner.scores import Evaluation, score_basis
 from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.model_folder import write_model
 from huggingface_ner.store.split_file import Split
@@ -64,11 +65,23 @@ def train_version(
         status="published",
         reason=f"{_trained_on(training, trained)}{not_compared}",
         version=version.name,
-        f1=trained.f1,
+        **_scores(trained.scores),
         f1_before=compared.f1_before if compared else None,
-        f1_basis=trained.scores.basis if trained.scores else None,
         left_out=trained.left_out.as_dict(),
     )
+
+
+def _scores(scores: Evaluation | None) -> dict[str, Any]:
+    """Return the fields of an outcome with a model's scores."""
+    if scores is None:
+        return {}
+    overall = scores.overall
+    return {
+        "f1": overall.f1,
+        "f1_interval": overall.f1_interval,
+        "gold": overall.gold,
+        "f1_basis": scores.basis,
+    }
 
 
 def _trained_on(training: Training, trained: TrainedModel) -> str:
@@ -158,6 +171,8 @@ def _unchanged(current: Version, training: Training) -> Outcome:
         reason="annotations, labels and settings have not changed since the current version was trained",
         version=current.name,
         f1=metrics.get("f1"),
+        f1_interval=metrics.get("f1_interval"),
+        gold=metrics.get("gold"),
         f1_before=metrics.get("f1_before"),
         f1_basis=score_basis(metrics.get("gold", 0), metrics.get("gold_left_out", 0)),
         left_out=left_out.as_dict(),
@@ -168,9 +183,8 @@ def _refused(trained: TrainedModel, compared: Comparison) -> Outcome:
     return Outcome(
         status="refused",
         reason=f"the current model stays in use: {compared.reason}",
-        f1=trained.f1,
+        **_scores(trained.scores),
         f1_before=compared.f1_before,
-        f1_basis=trained.scores.basis if trained.scores else None,
         left_out=trained.left_out.as_dict(),
     )
 
