@@ -391,3 +391,38 @@ def test_a_version_whose_tasks_are_not_known_is_not_compared(
     _store(training).use(first)
     label_studio_api.add(7, config("PER", "LOC"), tasks(41))
     assert _run(training).f1_before is None
+
+
+def _suggest(task: dict[str, Any], version: str, *, end: int) -> dict[str, Any]:
+    """Return a task with a suggestion of a version, of the first characters, from before its annotation."""
+    (annotation,) = task["annotations"]
+    value = {**annotation["result"][0]["value"], "end": end}
+    prediction = {
+        "id": task["id"],
+        "model_version": version,
+        "result": [{**annotation["result"][0], "value": value}],
+        "created_at": "2026-11-24T21:48:05.000000Z",
+    }
+    return {**task, "predictions": [prediction]}
+
+
+def test_what_annotators_did_with_suggestions_is_noted_with_their_version(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(10))
+    first = _run(training)
+    assert (first.accepted, first.version is not None) == (None, True)
+    suggested = [_suggest(task, str(first.version), end=4) for task in tasks(20)[10:]]  # the name itself is Anna's
+    label_studio_api.add(7, config("PER", "LOC"), [*tasks(10), *suggested])
+    outcome = _run(training)
+    accepted = {"version": first.version, "tasks": 10, "suggested": 10, "accepted": 2, "changed": 8}
+    assert outcome.accepted is not None
+    assert outcome.accepted.items() >= {**accepted, "deleted": 0, "missing": 0, "share": 0.2}.items()
+    history = {entry.version: entry.suggestions for entry in _store(training).history()}
+    assert history[str(outcome.version)] is None
+    assert history[str(first.version)] is not None
+
+    again = _run(training)
+    assert (again.status, again.accepted) == ("unchanged", outcome.accepted), "nothing is counted twice"
+    label_studio_api.add(7, config("PER", "LOC"), [*tasks(10), *suggested[:5]])
+    assert _run(training).accepted == outcome.accepted, "five tasks were deleted"
