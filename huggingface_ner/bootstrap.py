@@ -40,7 +40,11 @@ def count_spans(gold: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]])
 
 def f1(counts: Counts) -> npt.NDArray[np.float64]:
     """Return strict F1 over all texts: a number for each seed."""
-    correct, predicted, gold = np.moveaxis(counts.sum(axis=-2), -1, 0)
+    return _f1_of_sums(counts.sum(axis=-2))
+
+
+def _f1_of_sums(sums: Counts) -> npt.NDArray[np.float64]:
+    correct, predicted, gold = np.moveaxis(sums, -1, 0)
     return np.asarray(2 * correct / np.maximum(predicted + gold, 1), dtype=np.float64)
 
 
@@ -65,8 +69,11 @@ def _draw(first: Counts, second: Counts, random: np.random.Generator) -> npt.NDA
     if first.shape != second.shape or (first[..., 2] != second[..., 2]).any():
         raise ValueError("the two ways were not scored on the same texts and seeds")
     seeds, texts, _ = first.shape
-    differences = np.empty(DRAWS)
-    for draw in range(DRAWS):
-        of_seed, of_text = random.integers(seeds, size=seeds), random.integers(texts, size=texts)
-        differences[draw] = np.mean(f1(second[of_seed][:, of_text]) - f1(first[of_seed][:, of_text]))
+    # how often each text and each seed is drawn: [draws, texts] and [draws, seeds]
+    of_text = random.multinomial(texts, np.full(texts, 1 / texts), DRAWS)
+    of_seed = random.multinomial(seeds, np.full(seeds, 1 / seeds), DRAWS)
+    differences = np.zeros(DRAWS)
+    for seed in range(seeds):
+        second_f1, first_f1 = (_f1_of_sums(of_text @ counts[seed]) for counts in (second, first))
+        differences += of_seed[:, seed] * (second_f1 - first_f1) / seeds
     return differences
