@@ -156,7 +156,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="a new model is not published if its F1 on the held-out tasks is lower than the current "
-        "model's by more than this value",
+        "model's by more than this value, and if chance hardly explains that; 1: each new model is published",
     )
     predict_after_training: bool = Field(
         False,

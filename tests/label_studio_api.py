@@ -173,7 +173,13 @@ class LabelStudioApi:
         status, body = self._recorded("tasks")
         (like,) = body["tasks"]
         page = [
-            {**like, "id": task["id"], "data": task["data"], "annotations": self._annotations(like, task)}
+            {
+                **like,
+                "id": task["id"],
+                "data": task["data"],
+                "annotations": self._annotations(like, task),
+                "predictions": task.get("predictions", []),
+            }
             for task in tasks[start : start + size]
         ]
         return status, {**body, "tasks": page, "total": len(tasks)}

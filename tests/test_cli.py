@@ -16,7 +16,6 @@ from huggingface_ner.label_studio.annotation_entries import AnnotationEntry, Ent
 from huggingface_ner.label_studio.annotation_events import AnnotationChanges
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.learning import fine_tuning
-from huggingface_ner.learning.dataset import held_out_tasks
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.serving.served_models import ServedModels
@@ -252,9 +251,12 @@ def test_a_versions_scores_are_those_that_evaluate_prints(
     ]
     arguments = ["--config", config, "--tasks", _tasks(tmp_path, annotated)]
     assert main(["train", *arguments, "--baseline", str(tiny_bert), "--project", "31"]) == 0
-    version = project_store(settings.models_folder, 31).current_version()
+    store = project_store(settings.models_folder, 31)
+    version, split = store.current_version(), store.split()
     assert version is not None
-    held_out = held_out_tasks((str(task["id"]) for task in annotated), 0.2)
+    assert split is not None
+    held_out = split.held_out
+    assert len(held_out) == len(annotated) / 5
     measured = _tasks(tmp_path, [task for task in annotated if str(task["id"]) in held_out])
     capsys.readouterr()
     arguments = ["--config", config, "--tasks", measured, "--model", str(version.folder), "--json"]
@@ -284,6 +286,7 @@ def test_status_says_what_a_training_left_out(
         f1=0.851,
         f1_basis="88 of 113 regions",
         left_out=left_out.as_dict(),
+        accepted={"version": "20261126-024000-abcd", "suggested": 412, "share": 292 / 412},
     )
     queue.request_training(7)
     run = queue.begin(7)
@@ -291,8 +294,9 @@ def test_status_says_what_a_training_left_out(
     queue.end(run, outcome)
     assert main(["status"]) == 0
     assert capsys.readouterr().out.endswith(
-        "last: published, trained on 80 tasks, scored on 20 (F1 0.851 over 88 of 113 regions); 25 of 113 regions "
-        "were not used: 25 Firma have labels that are not in the labelling config\n"
+        "last: published, trained on 80 tasks, scored on 20 (F1 0.851, over 88 of 113 regions); 25 of 113 regions "
+        "were not used: 25 Firma have labels that are not in the labelling config; of 412 suggestions of "
+        "20261126-024000-abcd, 71 % were accepted\n"
     )
 
 

@@ -45,9 +45,9 @@ def add_train(commands: Commands) -> None:
         type=_share,
         default=0.2,
         metavar="SHARE",
-        help="share of the tasks that are held out to score the model, chosen by a hash of the task's id; at most "
-        "200 tasks are held out, and none if there are fewer than 20; 0: train on all tasks (default: "
-        "%(default)s)",
+        help="share of the tasks that are held out to score the model; at most 200 tasks are held out, and none "
+        "if there are fewer than 20; with --project, a task that was learned from before is never held out; 0: "
+        "train on all tasks (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
@@ -124,6 +124,7 @@ def _train_into_folder(training: "Training", folder: Path) -> str:
 
 
 def _train_for_project(training: "Training", number: int, settings: Settings) -> str:
+    from huggingface_ner.label_studio.addresses import project_address
     from huggingface_ner.learning.version import train_version
     from huggingface_ner.store.versions import project_store
 
@@ -132,8 +133,9 @@ def _train_for_project(training: "Training", number: int, settings: Settings) ->
         project_store(settings.models_folder, number, settings.keep_versions),
         f1_tolerance=settings.f1_tolerance,
         preference=settings.engine_preference,
+        salt=project_address(settings.label_studio_host, number),
     )
     version = f"{outcome.version}: " if outcome.version else ""
-    scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis)
+    scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis, outcome.f1_interval)
     lines = [f"{version}{outcome.status}: {outcome.reason}{scores}"]
     return "\n".join([*lines, *told(LeftOut.from_dict(outcome.left_out))])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -101,14 +102,20 @@ class LabelStudioClient:
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, in the form of its export; requests page by page.
 
-        Raises ClientError, also after some tasks have been yielded.
+        Each has ``id``, ``data``, ``annotations`` and ``predictions``. Raises ClientError, also after some tasks have
+        been yielded.
         """
         with self._errors(project_id):
             tasks: Iterable[Any] = self._sdk.tasks.list(
                 project=project_id, only_annotated=True, page_size=TASKS_AT_A_TIME, resolve_uri=False
             )
             for task in tasks:
-                yield {"id": task.id, "data": task.data, "annotations": task.annotations}
+                yield {
+                    "id": task.id,
+                    "data": task.data,
+                    "annotations": task.annotations,
+                    "predictions": [_prediction(prediction) for prediction in task.predictions or []],
+                }
 
     def tasks_to_predict(self, project_id: int, version: str, after: int) -> list[dict[str, Any]]:
         """Return the next tasks that nobody has annotated and that have no prediction of a version.
@@ -238,6 +245,18 @@ class LabelStudioClient:
             ) from error
         except ValueError as error:  # the page of another service, which is not JSON
             raise ClientError(f"{where} does not answer as Label Studio does: {error}", retryable=True) from error
+
+
+def _prediction(prediction: Any) -> dict[str, Any]:
+    """Return a task's prediction as the API sends it, without what nobody reads here."""
+    created = prediction.created_at
+    return {
+        "id": getattr(prediction, "id", None),
+        "model_version": prediction.model_version,
+        "result": prediction.result,
+        # the SDK leaves a time that it cannot parse as it is
+        "created_at": created.isoformat() if isinstance(created, datetime) else created,
+    }
 
 
 def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:

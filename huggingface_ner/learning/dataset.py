@@ -1,7 +1,6 @@
-"""Turns annotated texts into labelled windows, and chooses the tasks to hold out."""
+"""Turns annotated texts into labelled windows."""
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +17,11 @@ from huggingface_ner.tagging.windows import TokenizedText, Windower
 # The label that torch's cross-entropy ignores. All tokens have it, except the first token of each word that the
 # window decides.
 IGNORED = -100
-# With fewer tasks, all are used for training.
-MIN_TASKS_FOR_HELD_OUT = 20
-MAX_HELD_OUT = 200
 # Number of texts that are tokenized at once.
 TEXTS_AT_A_TIME = 1000
 _LABEL = Value("int32")
 
 disable_progress_bars()
-
-
-def held_out_tasks(task_ids: Iterable[str], share: float, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> set[str]:
-    """Return the tasks to hold out.
-
-    share: the share of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
-    choice is the same in every run and does not change when tasks are added. At most MAX_HELD_OUT are chosen, and
-    none if there are fewer than ``min_tasks``.
-    """
-    tasks = set(task_ids)
-    if share <= 0 or len(tasks) < min_tasks:
-        return set()
-    by_hash = sorted(tasks, key=_hash_fraction)
-    chosen = sum(_hash_fraction(task) < share for task in tasks)
-    return set(by_hash[: min(max(chosen, 1), MAX_HELD_OUT)])
-
-
-def _hash_fraction(task_id: str) -> float:
-    return int.from_bytes(hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
 
 
 def label_windows(

@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.engines.stand_in import baseline_name
-from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
 from huggingface_ner.learning.evaluation import MatchLabelsOver, evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
+from huggingface_ner.learning.held_out import HELD_OUT_SHARE, held_out_once
 from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.overlaps import Groups, learnable_spans
 from huggingface_ner.learning.progress import RunProgress
@@ -27,8 +27,6 @@ from huggingface_ner.tagging.loading import tagger_of_model
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
 
-HELD_OUT_SHARE = 0.2
-
 Report = Callable[[RunProgress], None]
 
 
@@ -36,7 +34,7 @@ Report = Callable[[RunProgress], None]
 class TrainingOptions:
     """How a model is trained.
 
-    held_out_share: the share of the tasks that is held out, within [0, 1); see held_out_tasks.
+    held_out_share: the share of the tasks that is held out, within [0, 1); see held_out.divide.
     device: "auto", "cpu" or "cuda".
     """
 
@@ -99,14 +97,14 @@ class Training:
         self._match_labels = match_labels
         self._match_labels_over = match_labels_over
 
-    def run(self, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> TrainedModel:
+    def run(self, hold_out: Set[str] | None = None) -> TrainedModel:
         """Return the trained and scored model.
 
-        min_tasks: if there are fewer tasks, none is held out. Raises ModelError, TrainingError and OSError.
+        hold_out: the tasks to hold out; None: see held_out_once. Raises ModelError, TrainingError and OSError.
         """
-        learned, held_out = self.spool.split(
-            held_out_tasks(self.spool.task_ids, self.options.held_out_share, min_tasks)
-        )
+        if hold_out is None:
+            hold_out = held_out_once({*self.spool.task_ids}, self.options.held_out_share)
+        learned, held_out = self.spool.split(hold_out)
         left_out = LeftOut()
         left_out.merge(self.left_out)
         self.report(RunProgress("training"))

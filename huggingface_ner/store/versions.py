@@ -22,7 +22,15 @@ from pydantic import BaseModel, Field, ValidationError
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_aside, place_folder, replaced_file
-from huggingface_ner.store.history import Entry, merged, read_history, write_history
+from huggingface_ner.store.history import (
+    Entry,
+    Suggestions,
+    merged,
+    read_history,
+    with_suggestions,
+    write_history,
+)
+from huggingface_ner.store.split_file import Split, read_split, write_split
 
 CURRENT = "current"
 METRICS = "metrics.json"
@@ -86,6 +94,21 @@ class ModelStore:
         """Return the scores of all versions, oldest first, including those of deleted versions."""
         kept = [(version.name, version.metrics) for version in self.versions()]
         return list(merged(read_history(self._folder), kept).values())
+
+    def note_suggestions(self, counts: Mapping[str, Suggestions]) -> None:
+        """Note how the suggestions of versions fared, see with_suggestions; raises OSError."""
+        entries = self.history()
+        updated = with_suggestions(entries, counts)
+        if list(updated.values()) != entries:
+            write_history(self._folder, updated)
+
+    def split(self) -> Split | None:
+        """Return which tasks are held out; see read_split."""
+        return read_split(self._folder)
+
+    def write_split(self, split: Split) -> None:
+        """Note which tasks are held out; raises OSError."""
+        write_split(self._folder, split)
 
     def folder(self, name: str) -> Path:
         """Return the folder of a version, which need not exist."""

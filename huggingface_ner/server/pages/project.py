@@ -7,12 +7,12 @@ from typing import Any
 from huggingface_ner.label_studio.addresses import task_address
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
 from huggingface_ner.left_out import LeftOut
-from huggingface_ner.server.pages.charts import Point
+from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
 from huggingface_ner.server.pages.words import counted, version_time
 from huggingface_ner.settings import Settings
-from huggingface_ner.store.history import Entry
+from huggingface_ner.store.history import Entry, Suggestions, newest_with_suggestions
 from huggingface_ner.store.mistakes_file import read_mistakes
 from huggingface_ner.store.versions import ModelStore, Version
 
@@ -71,6 +71,7 @@ class VersionRow:
     score: Score | None
     labels: tuple[LabelScore, ...]
     is_in_use: bool
+    suggestions: Suggestions | None
 
     def number(self, name: str) -> int | None:
         """Return a number of metrics.json, or None."""
@@ -93,8 +94,22 @@ class VersionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveRow:
+    """A version in the table of the curve."""
+
+    version: str
+    tasks: int
+    score: Score | None
+    suggestions: Suggestions | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectPage:
-    """What is shown of one project. no_forecast: why there is no forecast."""
+    """What is shown of one project.
+
+    points, accepted: the two curves. curve: both as a table. newest_accepted: the newest version in it whose
+    suggestions were corrected. no_forecast: why there is no forecast.
+    """
 
     known: Known
     conditions: tuple[Condition, ...]
@@ -104,6 +119,9 @@ class ProjectPage:
     table: Table | None
     left_out: tuple[str, ...]
     points: tuple[Point, ...]
+    accepted: tuple[AcceptedPoint, ...]
+    curve: tuple[CurveRow, ...]
+    newest_accepted: tuple[str, Suggestions] | None
     forecast: Forecast | None
     no_forecast: str
     versions: tuple[VersionRow, ...]
@@ -139,6 +157,7 @@ class ProjectPage:
             ],
             "left_out": list(self.left_out),
             "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],
+            "suggestions": [{"version": at.version, **at.suggestions.as_dict()} for at in self.accepted],
             "versions": [
                 {"version": row.name, "in_use": row.is_in_use, "metrics": row.metrics} for row in self.versions
             ],
@@ -154,7 +173,8 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         kept, history, in_use = [], [], None
     mistakes = read_mistakes(version.folder) if version else {}
     kinds = _mistakes(mistakes, known)
-    points = _points(history)
+    points, accepted = _points(history), _accepted(history)
+    newest = newest_with_suggestions(history)
     expected = forecast([_scored(point) for point in points]) if points else ""
     return ProjectPage(
         known,
@@ -165,9 +185,12 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         _table(mistakes.get("correct"), kinds),
         _left_out(known),
         points,
+        accepted,
+        _curve(points, accepted),
+        (newest.version, newest.suggestions) if newest and newest.suggestions else None,
         None if isinstance(expected, str) else expected,
         expected if isinstance(expected, str) else "",
-        tuple(_row(one, in_use) for one in reversed(kept)),
+        tuple(_row(one, in_use, accepted) for one in reversed(kept)),
     )
 
 
@@ -184,7 +207,24 @@ def _points(history: list[Entry]) -> tuple[Point, ...]:
     return tuple(sorted(found, key=lambda point: (point.tasks, point.version)))
 
 
-def _row(version: Version, in_use: str | None) -> VersionRow:
+def _accepted(history: list[Entry]) -> tuple[AcceptedPoint, ...]:
+    found = [
+        AcceptedPoint(entry.tasks, entry.suggestions, entry.version)
+        for entry in history
+        if entry.suggestions is not None and entry.suggestions.suggested
+    ]
+    return tuple(sorted(found, key=lambda point: (point.tasks, point.version)))
+
+
+def _curve(points: tuple[Point, ...], accepted: tuple[AcceptedPoint, ...]) -> tuple[CurveRow, ...]:
+    rows = {point.version: CurveRow(point.version, point.tasks, point.score, None) for point in points}
+    for point in accepted:
+        score = rows[point.version].score if point.version in rows else None
+        rows[point.version] = CurveRow(point.version, point.tasks, score, point.suggestions)
+    return tuple(sorted(rows.values(), key=lambda row: (row.tasks, row.version)))
+
+
+def _row(version: Version, in_use: str | None, accepted: tuple[AcceptedPoint, ...]) -> VersionRow:
     return VersionRow(
         version.name,
         version_time(version.name),
@@ -192,6 +232,7 @@ def _row(version: Version, in_use: str | None) -> VersionRow:
         read_score(version.metrics),
         _labels(version.metrics),
         version.name == in_use,
+        next((point.suggestions for point in accepted if point.version == version.name), None),
     )
 
 

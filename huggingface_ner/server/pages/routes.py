@@ -77,6 +77,7 @@ class _Pages:
         self._templates.filters["date"] = words.date
         self._templates.filters["iso"] = words.iso
         self._templates.filters["version_time"] = words.version_time
+        self._templates.filters["percentage"] = words.percentage
         self._templates.globals["counted"] = words.counted
 
     def home(self) -> Response:
@@ -126,6 +127,7 @@ class _Pages:
             "outcome": words.outcome_sentence(last, now()) if last else "",
             "progress": words.progress_sentence(run) if run else "",
             "percent": words.percent(run, now()) if run else None,
+            "accepted": _accepted(page),
             "forecast": words.forecast_sentence(expected, page.points[-1].tasks) if expected else "",
         }
 
@@ -148,11 +150,20 @@ def _varying(answer: Response) -> Response:
     return answer
 
 
+def _accepted(page: ProjectPage) -> str:
+    """Return how many suggestions were accepted of the newest version for which this is known."""
+    if page.newest_accepted is None:
+        return ""
+    version, suggestions = page.newest_accepted
+    current = page.known.version
+    return words.accepted_sentence(suggestions, None if current and current.name == version else version)
+
+
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
 def _charts(page: ProjectPage) -> dict[str, Any]:
-    if not page.points:
+    if not page.points and not page.accepted:
         return {}
-    return {name: draw_chart(page.points, page.forecast, *size) for name, size in CHARTS.items()}
+    return {name: draw_chart(page.points, page.accepted, page.forecast, size) for name, size in CHARTS.items()}

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
+from huggingface_ner.store.history import Suggestions
 
 # What each phase of a run does; see learning.progress.
 PHASES = {
@@ -135,6 +136,26 @@ def outcome_sentence(last: dict[str, Any], now: float) -> str:
     when = f", {ago(at, now)}" if isinstance(at, int | float) else ""
     reason = str(last.get("reason") or "").rstrip(".")
     return f"{OUTCOMES.get(last.get('status', ''), 'The last training has ended')}{when}: {reason}."
+
+
+def percentage(share: float | None) -> str:
+    """Return a share as a percentage; a dash if there is none."""
+    return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
+def accepted_sentence(suggestions: Suggestions, version: str | None) -> str:
+    """Return how many suggestions of a version annotators accepted.
+
+    version: its name; None if it is the current one.
+    """
+    at = version_time(version) if version is not None else None
+    when = "this version" if version is None else f"the version of {date(at)}" if at is not None else version
+    low, high = (f"{100 * end:.0f}" for end in suggestions.interval)
+    return (
+        f"Of {counted(suggestions.suggested, 'suggestion')} of {when}, {percentage(suggestions.share)} were "
+        f"accepted unchanged ({low} to {high} % with 95 % confidence), in {counted(suggestions.tasks, 'task')} "
+        "annotated after it."
+    )
 
 
 def forecast_sentence(found: Forecast, tasks: int) -> str:
