@@ -33,12 +33,13 @@ from huggingface_ner.engines.pretrained import (
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
+from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
-from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
+from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, update_reading
 from huggingface_ner.learning.overlaps import Groups, plan_groups
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
+from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
@@ -119,16 +120,17 @@ def fine_tune(
     windower = Windower(tokenizer, max_length)
     inner_borders = learn_inner_borders(examples, labels, windower)
     if inner_borders is not None:
-        reading = Reading.of_model(model).model_copy(update={"inner_borders": inner_borders})
-        setattr(model.config, CONFIG_KEY, reading.saved())
-        windower = reading.windower(tokenizer, max_length)
+        update_reading(model, inner_borders=inner_borders)
+        windower = Reading.of_model(model).windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs one too, although it saves nothing
     with TemporaryDirectory(prefix="huggingface-ner-") as folder:
         windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         groups = range(len(tag_groups.schemes))
-        save_transitions(model, [count_weights(word_prefixes(windows, tag_groups, group)) for group in groups])
+        transitions = tuple(count_weights(word_prefixes(windows, tag_groups, group)) for group in groups)
+        calibrations = (prior_calibration(sum(len(example.spans) for example in examples)),) * len(groups)
+        update_reading(model, transitions=transitions, calibrations=calibrations)
         augment = MentionReplacement(
             windows, tag_groups, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
         )

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, tag_names
 from huggingface_ner.learning import fine_tuning
+from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.learning.head import replace_head
 from huggingface_ner.left_out import LeftOut
@@ -104,7 +105,8 @@ def test_transitions_of_each_group_are_counted_and_saved(
     for model in (trained[0], load_model(tmp_path / "model")[0]):
         reading = Reading.of_model(model)
         assert reading.transitions == transitions
-        assert reading.tag_groups(tag_names(model)) == TagGroups.bio(layers, transitions)
+        calibrations = (prior_calibration(2),) * len(layers)
+        assert reading.tag_groups(tag_names(model)) == TagGroups.bio(layers, transitions, calibrations)
 
 
 @pytest.mark.usefixtures("few_steps")
