@@ -17,13 +17,13 @@ from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tagger import Tagger
 
-# What is known before any text is seen: the mean of each parameter over models of several corpora, and how far it
-# is from the mean, as a standard deviation. Below ENOUGH_SPANS training spans, the bias is lower by BIAS_FALL for
-# each factor of e. Measured: see bench/README.md.
+# What is known before any text is seen: the mean of each parameter over models of several corpora, and its
+# standard deviation. Below ENOUGH_SPANS training spans, the bias is lower by BIAS_FALL times the square of the
+# logarithm of the ratio. Measured: see bench/README.md.
 PRIOR = Calibration(slope=0.5, words=1.15, bias=-0.75)
 DEVIATIONS = (0.2, 0.7, 0.5)
 ENOUGH_SPANS = 120
-BIAS_FALL = 0.35
+BIAS_FALL = 0.2
 MIN_SLOPE = 0.05
 
 _ITERATIONS = 50
@@ -80,7 +80,7 @@ def judge_spans(
 def prior_calibration(spans: int) -> Calibration:
     """Return the calibration to expect of a model that was trained on this many spans."""
     shortfall = math.log(ENOUGH_SPANS / min(max(spans, 1), ENOUGH_SPANS))
-    return PRIOR.model_copy(update={"bias": round(PRIOR.bias - BIAS_FALL * shortfall, 4)})
+    return PRIOR.model_copy(update={"bias": round(PRIOR.bias - BIAS_FALL * shortfall**2, 4)})
 
 
 def fit_calibration(spans: Sequence[JudgedSpan], prior: Calibration = PRIOR) -> Calibration:
