@@ -12,6 +12,7 @@ import argparse
 import logging
 import math
 import random
+import sys
 import tempfile
 import time
 import warnings
@@ -96,7 +97,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    fine_tuning.MIN_STEPS = 0
+    fine_tuning.MIN_STEPS = fine_tuning.MIN_PASSES = 0
+    fine_tuning.TOKENS_PER_BATCH = sys.maxsize
 
     examples = read_corpus(options.corpus, "train")
     random.Random(0).shuffle(examples)

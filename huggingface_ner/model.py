@@ -26,6 +26,9 @@ from huggingface_ner.serving.served_models import shared_models
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.spans import TaggedText
 
+# The score from which on a span is more likely right than wrong, if scores are calibrated.
+MORE_LIKELY_RIGHT = 0.5
+
 logger = logging.getLogger(__name__)
 
 
@@ -39,6 +42,10 @@ class Model(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """Its entity types."""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the scores of its spans are calibrated."""
 
     def tag(self, texts: list[str], is_connected: Callable[[], bool]) -> list[TaggedText]:
         """Return the spans and the score of each text, in order."""
@@ -102,7 +109,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
     ) -> list[dict[str, Any]]:
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
-        A task that cannot be read gets an empty result and the score 1. Raises NotReadyError while there is no
+        Spans with a score below MIN_SCORE are left out; this changes no task's score. A task that cannot be read
+        gets an empty result and the score 1. Raises NotReadyError while there is no
         model, OverloadedError if too many texts wait already, and ClientGoneError if the client has disconnected.
 
         context: the regions on the annotator's page, if the request comes from interactive annotating. In that
@@ -120,7 +128,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         tag = partial(served.tag, is_connected=self._is_connected)
         reader = task_reader(self._settings, self._is_connected)
         known = self._known_mentions.in_project(self._project)
-        predictions = predict_tasks(tasks, config, names, reader, tag, find_known=known.find)
+        min_score = self._settings.min_score
+        if min_score == "auto":
+            min_score = MORE_LIKELY_RIGHT if served.is_calibrated else 0.0
+        predictions = predict_tasks(tasks, config, names, reader, tag, find_known=known.find, min_score=min_score)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The settings: every environment variable with its type, default, description and checks."""
 
+import math
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -132,6 +133,11 @@ class Settings(BaseSettings):
         description="suggest strings that were annotated in other tasks of the project; the texts of annotated "
         "tasks are then stored in Redis",
     )
+    min_score: float | Literal["auto"] = Field(
+        "auto",
+        description="minimum score of a suggestion, from 0 to 1; 0: everything is suggested; auto: 0.5, but 0 if "
+        "the model's scores are not calibrated",
+    )
     gazetteer: Path | None = Field(
         None,
         description="file of strings that are suggested in all projects, with a line `text<TAB>label` for each; "
@@ -208,6 +214,19 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(host.strip() for host in value.split(",") if host.strip())
         return value
+
+    @field_validator("min_score", mode="plain")
+    @classmethod
+    def _score_or_auto(cls, value: object) -> object:
+        if value == "auto":
+            return value
+        try:
+            score = float(str(value))
+        except ValueError:
+            score = math.nan
+        if not 0 <= score <= 1:
+            raise ValueError("must be a number from 0 to 1, or auto")
+        return score
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:

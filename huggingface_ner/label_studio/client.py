@@ -102,8 +102,8 @@ class LabelStudioClient:
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, in the form of its export; requests page by page.
 
-        Each has ``id``, ``data``, ``annotations`` and ``predictions``. Raises ClientError, also after some tasks have
-        been yielded.
+        Each has ``id``, ``data``, ``annotations`` and ``predictions``. Raises ClientError, also after some tasks
+        have been yielded.
         """
         with self._errors(project_id):
             tasks: Iterable[Any] = self._sdk.tasks.list(

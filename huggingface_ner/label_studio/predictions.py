@@ -19,12 +19,14 @@ def predict_tasks(
     tag: Callable[[list[str]], list[TaggedText]],
     *,
     find_known: FindKnown = lambda text: (),
+    min_score: float = 0.0,
 ) -> list[dict[str, Any]]:
     """Return a ``result`` and a ``score`` for each task, in order; a task that cannot be read gets [] and 1.0.
 
     names: the model's label -> the config's label; see LabelingConfig.match_labels.
     tag: returns each text's spans and score.
     find_known: returns the strings in a text that are known from elsewhere; by default, none are.
+    min_score: spans with a lower score are left out. The score of a task does not depend on it.
     """
     opened = [
         (index, text_object, document)
@@ -41,6 +43,7 @@ def predict_tasks(
             (span, control)
             for control in config.controls_for(text_object)
             for span in prefer_surer(by_control.get(control.name, []), known.get(control.name, []))
+            if span.score >= min_score
         ]
         regions = (write_region(*one, document) for one in sorted(spans, key=lambda one: one[0]))
         results[index] += [region for region in regions if region is not None]

@@ -13,7 +13,6 @@ from huggingface_ner.engines.pretrained import tag_names, window_length
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
-from huggingface_ner.tagging.transitions import Weights
 
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
@@ -60,9 +59,9 @@ def replace_head(
     return name
 
 
-def save_transitions(model: PreTrainedModel, weights: Sequence[Weights]) -> None:
-    """Save the weights of each tag group's transitions in a model's config, in the ``Reading`` of its new head."""
-    reading = Reading.of_model(model).model_copy(update={"transitions": tuple(weights)})
+def update_reading(model: PreTrainedModel, **fields: object) -> None:
+    """Set fields of the ``Reading`` in a model's config."""
+    reading = Reading.of_model(model).model_copy(update=fields)
     setattr(model.config, CONFIG_KEY, reading.saved())
 
 

@@ -4,14 +4,16 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.engines.stand_in import baseline_name
+from huggingface_ner.learning.calibration import IsRight, calibrate
 from huggingface_ner.learning.evaluation import MatchLabelsOver, evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
@@ -22,7 +24,7 @@ from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import Evaluation
-from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.loading import tagger_of_model
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
@@ -120,11 +122,13 @@ class Training:
             left_out=left_out,
         )
         left_out.add_labels(self.labels, Counter(span.label for text in learned for span in text.spans))
-        groups = Reading.of_model(model).tag_groups(tag_names(model)).labels_by_group
+        tag_groups = Reading.of_model(model).tag_groups(tag_names(model))
         for text in held_out:
             # called for its counts only: a region that cannot be learned cannot be suggested either
-            learnable_spans(text.spans, groups, left_out)
+            learnable_spans(text.spans, tag_groups.labels_by_group, left_out)
         self.report(RunProgress("evaluating"))
+        if held_out:
+            calibrate(model, tokenizer, held_out, self._is_right(tag_groups.labels))
         mistakes = Mistakes()
         scores = self.score(tagger_of_model(model, tokenizer), held_out, mistakes) if held_out else None
         return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes)
@@ -137,6 +141,19 @@ class Training:
         mistakes: collects what the tagger gets wrong.
         """
         return evaluate_tagger(tagger, texts, self._match_labels_over, compare=mistakes.add if mistakes else None)
+
+    def _is_right(self, labels: Sequence[str]) -> IsRight:
+        """Return whether a span is right whose label is one of a model's labels."""
+
+        @cache
+        def names(part: str) -> Mapping[str, str]:
+            return self._match_labels_over(labels, part)
+
+        def is_right(text: AnnotatedText, span: Span) -> bool:
+            name = names(text.part).get(span.label)
+            return name is not None and Span(span.start, span.end, name) in text.spans
+
+        return is_right
 
     def digest(self) -> str:
         """Return a hash of everything that the trained model depends on; hexadecimal."""

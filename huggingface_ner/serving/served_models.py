@@ -49,6 +49,11 @@ class ServedModel:
         """The model's entity types."""
         return self.tagger.labels if self.tagger else ()
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the scores of the model's spans are calibrated."""
+        return self.tagger is not None and self.tagger.is_calibrated
+
     def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
         """Return each text's spans and score, in order.
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import Record, engine_folder
+from huggingface_ner.tagging.calibration import Calibration
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.tag_groups import TagGroups
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # The key in config.json.
 CONFIG_KEY = "huggingface_ner"
 # Fields that are saved only if they are set, so that older releases can read the models that need none of them.
-_SAVED_IF_SET = frozenset({"groups", "inner_borders", "transitions"})
+_SAVED_IF_SET = frozenset({"groups", "inner_borders", "transitions", "calibrations"})
 # The store writes this file beside a version's model.
 _METRICS = "metrics.json"
 
@@ -38,6 +39,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
     inner_borders: where the model was trained to cut words; None if it was not.
     transitions: the weights of each tag group's transitions; None if they were not counted. See transitions.
+    calibrations: what makes probabilities of the scores of each tag group's spans; None if they were not fitted.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
@@ -45,11 +47,14 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     word_rules: Literal[1, 2] = WORD_RULES
     inner_borders: InnerBorders | None = None
     transitions: tuple[Weights, ...] | None = None
+    calibrations: tuple[Calibration, ...] | None = None
 
     @model_validator(mode="after")
-    def _each_group_has_weights(self) -> Self:
-        if self.transitions is not None and len(self.transitions) != len(self.groups or [None]):
-            raise ValueError("transitions: there must be as many as there are tag groups")
+    def _each_group_has_its_own(self) -> Self:
+        for name in ("transitions", "calibrations"):
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.groups or [None]):
+                raise ValueError(f"{name}: there must be as many as there are tag groups")
         return self
 
     @classmethod
@@ -91,7 +96,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     def tag_groups(self, names: Sequence[str]) -> TagGroups:
         """Return the tag groups of a head whose outputs have these names."""
         if self.groups:
-            groups = TagGroups.bio(self.groups, self.transitions)
+            groups = TagGroups.bio(self.groups, self.transitions, self.calibrations)
             if groups.names == list(names):
                 return groups
         # another tool may have given the head other tags and kept the rest of the config
@@ -99,7 +104,8 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         if not ours:
             return TagGroups((TagScheme.from_names(names),))
         weights = self.transitions[0] if self.transitions and not self.groups else None
-        return TagGroups((TagScheme.from_bio_names(names, weights),))
+        calibration = self.calibrations[0] if self.calibrations and not self.groups else None
+        return TagGroups((TagScheme.from_bio_names(names, weights, calibration),))
 
 
 def _is_a_version(folder: Path) -> bool:

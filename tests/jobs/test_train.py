@@ -12,11 +12,13 @@ from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning import version as version_module
+from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.held_out import HELD_OUT_SHARE, divide
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store
-from huggingface_ner.tagging.loading import load_tagger
+from huggingface_ner.tagging.loading import load_fine_tuned, load_tagger
+from huggingface_ner.tagging.reading import Reading
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
 NAMES = {"Anna": "PER", "Kovács": "PER", "Zürich": "LOC", "Paulo": "LOC"}
@@ -90,6 +92,11 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert metrics["seconds"] > 0
     assert metrics["engine"]["engine"] == str(load_tagger(version.folder, device="cpu").choice.kind)
     assert metrics["engine"]["reason"]
+    reading = Reading.of_model(load_fine_tuned(version.folder, "cpu")[0])
+    assert reading.calibrations is not None
+    assert reading.calibrations[0] != prior_calibration(metrics["label_spans"]["PER"]), (
+        "fitted to what is held out"
+    )
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases == ["downloading", "training", "evaluating", "saving", "publishing"]
     last = [progress for progress in seen if progress.phase == "training"][-1]
@@ -158,6 +165,9 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
     label_studio_api.add(7, config("PER", "LOC"), tasks(10))
     first = _run(training)
     assert (first.status, first.f1, first.f1_before) == ("published", None, None)
+    assert first.version is not None
+    model, _ = load_fine_tuned(training.models_folder / "7" / first.version, "cpu")
+    assert Reading.of_model(model).calibrations == (prior_calibration(10),), "nothing is held out to fit it to"
     assert first.reason == "trained on 10 tasks; not scored yet (needs 20 annotated tasks)"
     label_studio_api.add(7, config("PER", "LOC"), tasks(30))
     second = _run(training)
