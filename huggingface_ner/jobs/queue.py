@@ -24,6 +24,8 @@ Redis has a hash for each project:
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
   the last request, empty if it did, and when that was.
 
+Another key exists for a while when a training is expected soon. Workers then prepare a process for it.
+
 A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
 The workers poll for projects that want a training, so they also find the projects of a killed worker. An RQ job is
 only a hint: the worker must still acquire the lease. So a duplicate job does no harm, and a lost job is enqueued
@@ -49,7 +51,7 @@ from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
-from huggingface_ner.jobs.requests import run_id
+from huggingface_ner.jobs.requests import STILL_EXPECTED_SECONDS, run_id
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
@@ -141,6 +143,7 @@ class TrainingQueue(Recounts):
             )
             pipeline.hset(key, mapping={"runs": number, "run": run.model_dump_json()})
             pipeline.hdel(key, "progress", "asked_first")
+            pipeline.expire(self._expected, STILL_EXPECTED_SECONDS)
             pipeline.set(lock, run.id, ex=LEASE_SECONDS)
             return run
 

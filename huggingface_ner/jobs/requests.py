@@ -23,6 +23,11 @@ from huggingface_ner.settings import Settings
 # person has to click again.
 GRACE_SECONDS = 3.0
 MAX_ID_DIGITS = 20
+# How many updates before a training workers prepare for it, for how many seconds they then stay prepared, and for
+# how many after a training has begun: another worker may be about to begin another one.
+UPDATES_AHEAD = 2
+EXPECTED_SECONDS = 600
+STILL_EXPECTED_SECONDS = 10
 
 
 class TrainingRequests:
@@ -52,6 +57,8 @@ class TrainingRequests:
             pipeline.hexists(key, "parked")
             pipeline.expire(key, STATE_TTL)
             *_, updates, parked, _ = pipeline.execute()
+            if self._each and -updates % self._each <= UPDATES_AHEAD:
+                self._redis.set(self._expected, "", ex=EXPECTED_SECONDS)
         return self.request_training(project_id) if self._is_enough(updates, count, parked) else None
 
     def request_training(self, project_id: int) -> str:
@@ -140,7 +147,12 @@ class TrainingRequests:
         pipeline.hsetnx(key, "asked_first", str(requested_at))
         pipeline.hset(key, "asked_last", str(requested_at))
         pipeline.sadd(self._wanting, project_id)
+        pipeline.set(self._expected, "", ex=EXPECTED_SECONDS)
         pipeline.expire(key, STATE_TTL)
+
+    def is_expected(self) -> bool:
+        """Return whether a training of some project is requested, or will be soon if its annotators go on."""
+        return bool(self._redis.exists(self._expected))
 
     def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
         """Run a change as a transaction; it is run again if another client changed one of the keys meanwhile."""
@@ -156,6 +168,10 @@ class TrainingRequests:
     @property
     def _holding(self) -> str:
         return f"{self._prefix}:holding"
+
+    @property
+    def _expected(self) -> str:
+        return f"{self._prefix}:expected"
 
     def _members(self, key: str) -> list[int]:
         """Return the projects of a set, in ascending order."""

@@ -5,8 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-# The phases of a run, in order.
-Phase = Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
+# The phases of a run, in order. When engines are tried, the new version is published already.
+Phase = Literal["starting", "downloading", "training", "evaluating", "saving", "publishing", "trying engines"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.prepared import ENGINE, is_tried
 from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.learning.comparison import Comparison, compare, needs_more
 from huggingface_ner.learning.held_out import MAX_HELD_OUT, MIN_TASKS_FOR_HELD_OUT, divide, split_by_id
@@ -36,20 +37,24 @@ logger = logging.getLogger(__name__)
 def train_version(
     training: Training, store: ModelStore, *, f1_tolerance: float, preference: EnginePreference, salt: str = ""
 ) -> Outcome:
-    """Train a model, compare it with the current version on the texts held out, and publish it.
+    """Train a model, compare it with the current version on the texts held out, publish it, and try engines.
 
-    Returns at once if the current version was trained on the same texts with the same settings.
+    Returns without training if the current version was trained on the same texts with the same settings.
     f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this, and
     if that is hardly by chance; see comparison.compare.
     preference: which engine to prepare for the model. salt: of the project, see held_out.divide.
-    Raises ModelError, TrainingError and OSError; the current version then stays in use.
+    Raises ModelError, TrainingError and OSError; the current version then stays in use. Once the new version is
+    published, it is used whatever becomes of the engines that are tried on it.
     """
     started = time.monotonic()
     current = store.current_version()
-    if current is not None and _is_result(current, training):
-        return _unchanged(current, training)
     tasks = {*training.spool.task_ids}
     before = _split_before(store, current, tasks)
+    if current is not None and _is_result(current, training):
+        # engines are untried if the training that published the version was killed while it tried them
+        _, held_out = training.spool.split(tasks & before.held_out)
+        _try_engines(training, held_out, store, current, preference)
+        return _unchanged(current, training)
     split = divide(tasks, before, training.options.held_out_share, salt)
     trained = training.run(tasks & split.held_out)
     comparable = current is None or _has_not_seen(current, split)
@@ -59,7 +64,8 @@ def train_version(
         store.write_split(replace(split, learned=before.learned))
         return _refused(trained, compared)
     store.write_split(split)
-    version = _publish(training, trained, store, compared=compared, preference=preference, started=started)
+    version = _publish(training, trained, store, compared=compared, started=started)
+    _try_engines(training, trained.held_out, store, version, preference)
     not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current, split)}"
     return Outcome(
         status="published",
@@ -195,9 +201,9 @@ def _publish(
     store: ModelStore,
     *,
     compared: Comparison | None,
-    preference: EnginePreference,
     started: float,
 ) -> Version:
+    """Publish a trained model; until an engine is chosen, it runs in float32, with which engines are compared."""
     metrics = {
         **_metrics(training, trained),
         "f1_before": compared.f1_before if compared else None,
@@ -206,15 +212,40 @@ def _publish(
 
     def write(aside: Path) -> None:
         write_model(trained.model, trained.tokenizer, aside)
-        metrics["engine"] = prepare_engine(
-            aside, trained.held_out[:MAX_SAMPLES], preference=preference, device=training.options.device
-        )
         write_mistakes(aside, trained.mistakes.as_dict())
         metrics["seconds"] = round(time.monotonic() - started, 1)
         training.report(RunProgress("publishing"))
 
     training.report(RunProgress("saving"))
     return store.publish(write, metrics)
+
+
+def _try_engines(
+    training: Training, held_out: SpooledTexts, store: ModelStore, version: Version, preference: EnginePreference
+) -> None:
+    """Try engines on a published version, unless they were tried; servers then change to the chosen one.
+
+    A failure is logged. Nothing is lost by it: the servers go on in float32, and later try engines themselves.
+    """
+    if is_tried(version.folder):
+        return
+    training.report(RunProgress("trying engines"))
+
+    def write(aside: Path) -> dict[str, object]:
+        return {
+            "engine": prepare_engine(
+                version.folder,
+                held_out[:MAX_SAMPLES],
+                preference=preference,
+                device=training.options.device,
+                into=aside,
+            )
+        }
+
+    try:
+        store.add(version, ENGINE, write)
+    except Exception as error:  # for example a full disk, or somebody has removed the version
+        logger.warning("%s: no engine could be tried: %s", version.name, error)
 
 
 def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:

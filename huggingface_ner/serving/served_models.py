@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The folder in MODEL_DIR for the prepared engines of models whose own folder has none.
 ENGINES = ".engines"
+# Maximum seconds after its publication for which the worker that published a version may try engines on it.
+TRIAL_TIMEOUT = 600.0
 # Seconds that a request waits for a project's model that is not in memory; Label Studio waits 100 s for an answer.
 LOAD_TIMEOUT = 30.0
 
@@ -173,7 +175,7 @@ class ServedModels:
         return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":
-        return self._engine_preparer().load(version.folder)
+        return self._engine_preparer().load(version.folder, version.folder.stat().st_mtime + TRIAL_TIMEOUT)
 
     def _load_baseline(self, name: str) -> "Tagger":
         cores.share_cores(self._settings.workers)

@@ -173,9 +173,7 @@ class ModelStore:
         """
         with folder_aside(self._folder) as aside:
             write(aside)
-            (aside / METRICS).write_text(
-                json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-            )
+            _write_metrics(metrics, aside / METRICS)
             name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
             before = self.serving_version()
             place_folder(aside, self._folder / name)
@@ -183,6 +181,18 @@ class ModelStore:
         self._write_history()
         self._prune()
         return self._version(name)
+
+    def add(self, version: Version, name: str, write: Callable[[Path], Mapping[str, Any]]) -> None:
+        """Add a folder and metrics to a published version, each completely or not at all.
+
+        write: is called with a folder, writes a folder ``name`` into it, and returns the metrics to add.
+        Raises any exception of ``write``, and OSError, for example if the version was removed meanwhile.
+        """
+        with folder_aside(self._folder) as aside:
+            metrics = {**version.metrics, **write(aside)}
+            with replaced_file(version.folder / METRICS) as file:
+                _write_metrics(metrics, file)
+            place_folder(aside / name, version.folder / name)
 
     def use(self, name: str) -> None:
         """Switch to a version; raises StoreError if it does not exist."""
@@ -262,6 +272,10 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
         if name is not None:
             serving[project_id] = name
     return serving
+
+
+def _write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

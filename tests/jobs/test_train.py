@@ -98,10 +98,45 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
         "fitted to what is held out"
     )
     phases = list(dict.fromkeys(progress.phase for progress in seen))
-    assert phases == ["downloading", "training", "evaluating", "saving", "publishing"]
+    assert phases == ["downloading", "training", "evaluating", "saving", "publishing", "trying engines"]
     last = [progress for progress in seen if progress.phase == "training"][-1]
     assert (last.step, last.steps, last.percent, last.seconds_left) == (150, 150, 100.0, 0.0)
     assert load_tagger(version.folder, device="cpu").find_spans(["Anna flew ."])[0][0].label == "PER"
+
+
+def test_a_version_is_published_before_engines_are_tried(
+    label_studio_api: LabelStudioApi,
+    training: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    published: list[str | None] = []
+
+    def fail(*_: object, **__: object) -> None:
+        published.append(_store(training).current())
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(version_module, "prepare_engine", fail)
+        outcome = _run(training)
+    assert outcome.status == "published"
+    assert published == [outcome.version]
+    assert f"{outcome.version}: no engine could be tried" in caplog.text
+    version = _store(training).current_version()
+    assert version is not None
+    assert "engine" not in version.metrics
+    assert load_tagger(version.folder, device="cpu").choice.reason == "no other engine has been tried"
+    assert _run(training).status == "unchanged"
+    tried = _store(training).current_version()
+    assert tried is not None
+    assert tried.metrics == {**version.metrics, "engine": tried.metrics["engine"]}
+    assert tried.metrics["engine"]["samples"] > tried.metrics["held_out"] > 0
+    tagger = load_tagger(version.folder, device="cpu", preference=training.engine_preference)
+    assert tagger.choice.reason == tried.metrics["engine"]["reason"]
+    monkeypatch.setattr(version_module, "prepare_engine", fail)
+    assert _run(training).status == "unchanged", "they are tried once"
+    assert len(published) == 1
 
 
 def test_the_same_data_is_not_trained_again(label_studio_api: LabelStudioApi, training: Settings) -> None:

@@ -1,6 +1,7 @@
 import errno
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,37 @@ def test_a_new_version_serves_once_every_process_has_had_time_to_load_it(
     now += ACTIVATION_DELAY
     assert serving() == third
     store.remove(second)
+
+
+def test_what_is_added_to_a_version_is_whole(store: ModelStore, tmp_path: Path) -> None:
+    name = _publish(store, 1)
+    version = store.version(name)
+    assert version is not None
+
+    def fail(aside: Path) -> dict[str, object]:
+        _writes("added")(aside)
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        store.add(version, "inner", fail)
+    assert (version.folder / "inner" / "model").read_text() == "1"
+
+    def write(aside: Path) -> dict[str, object]:
+        _writes("added")(aside)
+        return {"more": 2}
+
+    store.add(version, "inner", write)
+    assert store.versions()[0].metrics == {"f1": 1, "more": 2}
+    assert (version.folder / "inner" / "model").read_text() == "added", "it replaces what was there"
+
+    def lose(aside: Path) -> dict[str, object]:
+        shutil.rmtree(version.folder)
+        return write(aside)
+
+    with pytest.raises(FileNotFoundError):
+        store.add(version, "inner", lose)
+    assert store.versions() == [], "a version that was removed does not come back"
+    assert [path.name for path in (tmp_path / "3").iterdir()] == ["current"]
 
 
 @pytest.mark.usefixtures("clock")

@@ -12,8 +12,9 @@ PHASES = {
     "downloading": "reading the annotated tasks",
     "training": "learning",
     "evaluating": "scoring it on the tasks held out",
-    "saving": "saving it and choosing the fastest engine",
+    "saving": "saving it",
     "publishing": "publishing it",
+    "trying engines": "trying faster engines; the new version is published already",
 }
 OUTCOMES = {
     "published": "The last training published a new version",
@@ -111,6 +112,8 @@ def progress_sentence(run: dict[str, Any]) -> str:
 def percent(run: dict[str, Any], now: float) -> float | None:
     """Return how much of a run is done, within [0, 100]; None if that is not known. now: seconds since 1970."""
     left = run.get("seconds_left_in_all")
+    if run["phase"] == "trying engines":  # what people wait for is done
+        return None
     if left is not None:
         elapsed = max(now - run["began"], 0.0)
         return round(100 * elapsed / (elapsed + left), 1) if elapsed + left else None

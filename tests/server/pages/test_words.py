@@ -47,7 +47,11 @@ def test_numbers() -> None:
         ({"state": "waiting", "ahead": 0}, "A training waits; it is next"),
         ({"state": "waiting"}, "A training starts in a few seconds"),
         ({"state": "parked"}, "Trainings are stopped until the next annotation"),
-        ({"state": "running", "run": {"phase": "saving"}}, "Training: saving it and choosing the fastest engine"),
+        ({"state": "running", "run": {"phase": "saving"}}, "Training: saving it"),
+        (
+            {"state": "running", "run": {"phase": "trying engines"}},
+            "Training: trying faster engines; the new version is published already",
+        ),
     ],
 )
 def test_states(status: dict[str, Any], told: str) -> None:
@@ -64,6 +68,9 @@ def test_progress_promises_only_what_is_known() -> None:
     saving = {"phase": "saving", "percent": 0.0, "steps": 0, "began": 0.0}
     assert words.progress_sentence(saving) == "How long it takes is not known yet."
     assert words.percent(saving, 10.0) is None
+    trying = {**saving, "phase": "trying engines", "seconds_left_in_all": 20.0}
+    assert words.progress_sentence(trying) == "About 20 seconds left."
+    assert words.percent(trying, 10.0) is None, "the new version is there"
 
 
 def test_what_comes_next() -> None:
