@@ -1,5 +1,6 @@
 """The settings: every environment variable with its type, default, description and checks."""
 
+import re
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,6 +12,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from huggingface_ner.engine_kinds import EnginePreference, EngineSetting, PrecisionSetting
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.secret_values import shown_value, with_secret_files
+
+# The name of a license, and the code of a language, in the metadata of a model on the Hub.
+MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
+MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
 
 
 class SettingsError(HuggingFaceNERError):
@@ -171,6 +176,15 @@ class Settings(BaseSettings):
         None, ge=1, description="number of CPU cores that a training uses; none: half of the available cores"
     )
     training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is stopped")
+    model_license: str | None = Field(
+        None,
+        pattern=MODEL_LICENSE_PATTERN,
+        examples=["apache-2.0"],
+        description="license of exported models, as the Hub names it, such as apache-2.0",
+    )
+    model_languages: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="languages of exported models: codes of ISO 639, separated by commas, such as `de,en`"
+    )
     redis_url: str | None = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
@@ -202,11 +216,19 @@ class Settings(BaseSettings):
             raise ValueError("must not contain credentials; LABEL_STUDIO_API_KEY is for these")
         return value
 
-    @field_validator("allowed_url_hosts", mode="before")
+    @field_validator("allowed_url_hosts", "model_languages", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(host.strip() for host in value.split(",") if host.strip())
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("model_languages", mode="after")
+    @classmethod
+    def _are_languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for language in value:
+            if not MODEL_LANGUAGE.fullmatch(language):
+                raise ValueError(f"{language} is not a code of ISO 639; an example: de,en")
         return value
 
     @model_validator(mode="after")

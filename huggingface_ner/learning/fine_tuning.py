@@ -24,12 +24,8 @@ from transformers import (
 )
 
 from huggingface_ner.engines.hardware import has_fast_bf16, resolve_device
-from huggingface_ner.engines.pretrained import (
-    head_is_missing,
-    load_model,
-    load_tokenizer,
-    window_length,
-)
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
-from huggingface_ner.server.pages import actions, words
+from huggingface_ner.server.pages import actions, download, words
 from huggingface_ner.server.pages.charts import draw_chart
 from huggingface_ner.server.pages.facts import Facts, Known, now
 from huggingface_ner.server.pages.guard import form_token, give_token, may_act
@@ -49,6 +49,7 @@ def install(
         return abort(404) if project_id is None else pages.project(project_id)
 
     actions.install(app, settings, queue, pages.refuse)
+    download.install(app, settings, pages.refuse)
 
     @app.get("/assets/<name>")
     def asset(name: str) -> ResponseReturnValue:
