@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from huggingface_ner.engine_kinds import EnginePreference, EngineSetting, PrecisionSetting
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.model_places import normalized, place_of, read_host
 from huggingface_ner.secret_values import shown_value, with_secret_files
 
 # The name of a license, and the code of a language, in the metadata of a model on the Hub.
@@ -214,6 +215,7 @@ class Settings(BaseSettings):
     def _without_credentials(cls, value: str) -> str:
         if "@" in value:
             raise ValueError("must not contain credentials; LABEL_STUDIO_API_KEY is for these")
+        normalized(value)  # raises ValueError if the port is not a number, for example
         return value
 
     @field_validator("allowed_url_hosts", "model_languages", mode="before")
@@ -264,9 +266,37 @@ class Settings(BaseSettings):
         return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
-    def models_folder(self) -> Path:
-        """The folder of the fine-tuned models, with a subfolder for each project."""
+    def all_models_folder(self) -> Path:
+        """The folder of the fine-tuned models of all Label Studios."""
         return self.model_dir / self.finetuned_model_name
+
+    @cached_property
+    def _place(self) -> str:
+        return place_of(self.all_models_folder, self.label_studio_host)
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder of the fine-tuned models of LABEL_STUDIO_HOST, with a subfolder for each project.
+
+        Raises PlaceError and OSError.
+        """
+        return self.all_models_folder / self._place
+
+    @property
+    def queue_prefix(self) -> str:
+        """What the names of the training queue's keys in Redis begin with. Raises PlaceError and OSError."""
+        place = f":{self._place}" if self._place else ""
+        return f"huggingface-ner:{self.finetuned_model_name}{place}"
+
+    def of_known_host(self) -> Self:
+        """Return the settings with the first Label Studio that used MODEL_DIR, if LABEL_STUDIO_HOST is not set.
+
+        Raises PlaceError and OSError.
+        """
+        if "label_studio_host" in self.model_fields_set:
+            return self
+        known = read_host(self.all_models_folder)
+        return self if known is None else self.model_copy(update={"label_studio_host": known})
 
     @cached_property
     def baseline_is_set(self) -> bool:

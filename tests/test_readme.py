@@ -26,7 +26,7 @@ from tests.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions")
+HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions", "projects")
 COMMANDS = [
     line
     for block in BLOCKS

@@ -16,8 +16,11 @@ def add_serve(commands: Commands) -> None:
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Run the server until it is stopped; unless REDIS_URL is set, run the training queue and worker too."""
+    from huggingface_ner.store.claims import claim_models
+
     check_model_class(settings)
     check_gazetteer(settings)
+    claim_models(settings)
     if settings.redis_url is None:
         from huggingface_ner.jobs.embedded import serve_with_training
 
@@ -40,9 +43,11 @@ def add_worker(commands: Commands) -> None:
 def worker(options: argparse.Namespace, settings: Settings) -> None:
     """Run the trainings that wait in Redis until the worker is stopped."""
     from huggingface_ner.jobs.worker import run_worker
+    from huggingface_ner.store.claims import claim_models
 
     check_model_class(settings)
     check_gazetteer(settings)
+    claim_models(settings)
     run_worker(settings)
 
 

@@ -125,8 +125,10 @@ def _train_into_folder(training: "Training", folder: Path) -> str:
 
 def _train_for_project(training: "Training", number: int, settings: Settings) -> str:
     from huggingface_ner.learning.version import train_version
+    from huggingface_ner.store.claims import claim_models
     from huggingface_ner.store.versions import project_store
 
+    claim_models(settings)
     outcome = train_version(
         training,
         project_store(settings.models_folder, number, settings.keep_versions),

@@ -48,8 +48,7 @@ from huggingface_ner.jobs.mention_fills import MentionFills
 from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
-from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
-from huggingface_ner.jobs.requests import run_id
+from huggingface_ner.jobs.redis_connection import connect, decoded, job_id, queue_url
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
@@ -103,9 +102,9 @@ class TrainingQueue(Recounts):
         over become requests, and runs whose worker was killed are ended.
         """
         for project_id in self.recounts_due():
-            self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
+            self._enqueue(COUNT, project_id, job_id(self._prefix, f"count-{project_id}"), result_ttl=0)
         for project_id in self.fills.due():
-            self._enqueue(FILL, project_id, f"mentions-{project_id}", result_ttl=0)
+            self._enqueue(FILL, project_id, job_id(self._prefix, f"mentions-{project_id}"), result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
             with self._damaged.skipped(project_id, self._key(project_id)):
@@ -120,7 +119,7 @@ class TrainingQueue(Recounts):
             if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                 logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
         elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
-            self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
+            self._enqueue(TRAIN, project_id, self._run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
         """Begin a run and acquire its lease; returns None if another run has it or no training is wanted."""
@@ -134,7 +133,7 @@ class TrainingQueue(Recounts):
                 return None
             number = int(state.get("runs", 0)) + 1
             run = Run(
-                id=run_id(project_id, number),
+                id=self._run_id(project_id, number),
                 project_id=project_id,
                 answers=int(state["asked"]),
                 began=time.time(),
@@ -268,14 +267,14 @@ class TrainingQueue(Recounts):
 
         return bool(self._change(release, key, lock))
 
-    def _enqueue(self, function: str, project_id: int, job_id: str, result_ttl: int = 3600) -> None:
+    def _enqueue(self, function: str, project_id: int, name: str, result_ttl: int = 3600) -> None:
         """Enqueue a job unless it is in the queue already."""
-        if self.rq.get_job_position(job_id) is None:
+        if self.rq.get_job_position(name) is None:
             self.rq.enqueue_call(
                 function,
                 args=(project_id,),
                 timeout=self._timeout,
-                job_id=job_id,
+                job_id=name,
                 result_ttl=result_ttl,
                 failure_ttl=3600,
             )

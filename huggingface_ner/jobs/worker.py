@@ -27,6 +27,7 @@ from huggingface_ner.jobs.process import (
     temporary_folder,
 )
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.queue_owner import claim_queue
 from huggingface_ner.jobs.redis_connection import (
     WORKER_REDIS_TIMEOUT,
     QueueError,
@@ -195,6 +196,7 @@ def run_worker(settings: Settings) -> None:
         raise QueueError("REDIS_URL is not set: a worker needs the Redis of the training queue")
     training = TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
     try:
+        claim_queue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
         training.enqueue_due()
     except RedisError as error:
         raise QueueError(f"no Redis answers at REDIS_URL; start it, or correct the URL: {error}") from error

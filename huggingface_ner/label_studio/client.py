@@ -85,6 +85,16 @@ class LabelStudioClient:
         self._note(Contact(project_id, title=project.title))
         return project
 
+    def has_project(self, project_id: int) -> bool:
+        """Return whether there is a project that the user of the key may see; raises ClientError."""
+        try:
+            self.project(project_id)
+        except ClientError as error:
+            if isinstance(error.__cause__, ApiError) and error.__cause__.status_code == 404:
+                return False
+            raise
+        return True
+
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config, XML; raises ClientError."""
         return self.project(project_id).labeling_config

@@ -175,6 +175,10 @@ class ModelStore:
         self._write_history()
         delete_folder(self._folder / name)
 
+    def delete(self) -> None:
+        """Delete all versions, the one in use too, and what is known of earlier ones; raises OSError."""
+        delete_folder(self._folder)
+
     def _write_history(self) -> None:
         """Note how the versions scored, before some of them are deleted."""
         entries = self.history()
