@@ -79,7 +79,7 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _list(options: argparse.Namespace, settings: Settings) -> None:
-    print(f"{'project':>7}  {'version':20}  {'in use':6}  {'f1':>6}  trained on")
+    print(f"{'project':>7}  {'version':44}  {'in use':6}  {'f1':>6}  trained on")
     for project_id, store, published in _readable(settings):
         current = store.current()
         for version in published:
@@ -87,7 +87,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> None:
             shown = f"{f1:.3f}" if isinstance(f1, float) else "-"
             in_use = "yes" if version.name == current else ""
             trained = version.metrics.get("trained", "-")
-            print(f"{project_id:7}  {version.name:20}  {in_use:6}  {shown:>6}  {trained}")
+            print(f"{project_id:7}  {version.name:44}  {in_use:6}  {shown:>6}  {trained}")
 
 
 def _use(options: argparse.Namespace, settings: Settings) -> None:

@@ -51,6 +51,19 @@ class ProjectNotes:
         token = self._redis.get(self._token_key(project_id))
         return None if token is None else as_text(token)
 
+    def put_selected(self, project_id: int, version: str) -> None:
+        """Store the model version that is selected in a project, before it may be lost; "" if none has to be."""
+        key = self._project_key(project_id)
+        if version:
+            self._redis.hset(key, "selected", version)
+        else:
+            self._redis.hdel(key, "selected")
+
+    def selected(self, project_id: int) -> str | None:
+        """Return the model version that put_selected stored."""
+        selected = self._redis.hget(self._project_key(project_id), "selected")
+        return None if selected is None else as_text(selected)
+
     def note_webhook(self, project_id: int, note: str) -> None:
         """Store a text for users that says whether a project's webhook carries the credentials."""
         key = self._project_key(project_id)

@@ -21,6 +21,7 @@ Redis has a hash for each project:
 - ``labels_note``: which labels are never suggested;
 - ``title``, ``address``, ``setup_at``: the project's title, Label Studio's address for people, and when
   Label Studio last requested /setup;
+- ``selected``: the model version to select again in Label Studio, see old_predictions;
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
   the last request, empty if it did, and when that was.
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from redis import RedisError
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.process import HOLDER, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.suggestion_marks import Suggestions
@@ -132,6 +133,7 @@ class _Pusher:
         if self._settings.update_project_model_version:
             self._client.set_model_version(self._project_id, self._version)
         self._put(suggestions.completed())
+        delete_old_predictions(self._project_id, self._store, self._client, self._queue.notes)
         logger.info(
             "project %d: %d tasks have suggestions of %s", self._project_id, suggestions.tasks, self._version
         )

@@ -15,6 +15,7 @@ from rq.timeouts import JobTimeoutException
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.mention_fill import MentionFill
 from huggingface_ner.jobs.mention_store import MentionStore
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
@@ -63,6 +64,10 @@ def train_project(project_id: int) -> None:
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
     _report_outcome(queue, run, outcome.model_copy(update={"phases": clock.seconds()}))
+    if outcome.status == "published" and not settings.predict_after_training:
+        # otherwise, the suggestion job does this when all tasks have the new version's predictions
+        client = LabelStudioClient(settings, token, note=notes.note_contact)
+        delete_old_predictions(project_id, project_store(settings.models_folder, project_id), client, notes)
 
 
 def _outcome(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import replaced_file
+from huggingface_ner.store.version_names import order
 
 HISTORY = "history.json"
 # Maximum number of entries. Beyond it, every other one of the older half is dropped, so the curve keeps its form.
@@ -63,18 +64,19 @@ def read_history(folder: Path) -> dict[str, Entry]:
         damages.found(path, f"{path} cannot be read ({error}): the learning curve begins with the versions kept")
         return {}
     damages.repaired(path)
-    return {entry.version: entry for entry in sorted(entries, key=lambda entry: entry.version)}
+    return {entry.version: entry for entry in sorted(entries, key=lambda entry: order(entry.version))}
 
 
 def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Entry]:
     """Return a history with the entries of versions, given the name and metrics.json of each; oldest first."""
     found = [entry for name, metrics in versions if (entry := Entry.of(name, metrics)) is not None]
-    return dict(sorted({**history, **{entry.version: entry for entry in found}}.items()))
+    together = {**history, **{entry.version: entry for entry in found}}
+    return {version: together[version] for version in sorted(together, key=order)}
 
 
 def write_history(folder: Path, history: Mapping[str, Entry]) -> None:
     """Replace a project's history; raises OSError."""
-    entries = [history[version] for version in sorted(history)]
+    entries = [history[version] for version in sorted(history, key=order)]
     if len(entries) > MAX_ENTRIES:
         half = len(entries) // 2
         entries = [*entries[:half:2], *entries[half:]]

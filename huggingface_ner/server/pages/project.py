@@ -10,10 +10,11 @@ from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.charts import Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
-from huggingface_ner.server.pages.words import counted, version_time
+from huggingface_ner.server.pages.words import counted
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import Entry
 from huggingface_ner.store.mistakes_file import read_mistakes
+from huggingface_ner.store.version_names import order, published_at
 from huggingface_ner.store.versions import ModelStore, Version
 
 # A label with fewer annotated spans is called rare: its scores say little, and the model has seen it only a few
@@ -180,13 +181,13 @@ def _points(history: list[Entry]) -> tuple[Point, ...]:
         score = read_score(entry.overall.model_dump()) if entry.overall else None
         if score is not None and score.f1 is not None:
             found.append(Point(entry.tasks, score, entry.version))
-    return tuple(sorted(found, key=lambda point: (point.tasks, point.version)))
+    return tuple(sorted(found, key=lambda point: (point.tasks, order(point.version))))
 
 
 def _row(version: Version, in_use: str | None) -> VersionRow:
     return VersionRow(
         version.name,
-        version_time(version.name),
+        published_at(version.name),
         version.metrics,
         read_score(version.metrics),
         _labels(version.metrics),

@@ -16,6 +16,7 @@ from huggingface_ner.server.pages.facts import Facts, Known, now
 from huggingface_ner.server.pages.guard import form_token, give_token, may_act
 from huggingface_ner.server.pages.project import ProjectPage, read_project
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.version_names import published_at
 
 # Nothing comes from elsewhere, inline scripts and styles are not allowed, and no other page may frame it.
 POLICY = (
@@ -77,7 +78,7 @@ class _Pages:
         self._templates.filters["score"] = _score
         self._templates.filters["date"] = words.date
         self._templates.filters["iso"] = words.iso
-        self._templates.filters["version_time"] = words.version_time
+        self._templates.filters["version_time"] = published_at
         self._templates.globals["counted"] = words.counted
 
     def home(self) -> Response:

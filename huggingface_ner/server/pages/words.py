@@ -62,14 +62,6 @@ def iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
-def version_time(version: str) -> float | None:
-    """Return when a version was published, in seconds since 1970, as its name tells."""
-    try:
-        return datetime.strptime(version[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
-
-
 def state_sentence(status: dict[str, Any]) -> str:
     """Return what goes on in a project now, given its status; see jobs.status."""
     state = status["state"]
