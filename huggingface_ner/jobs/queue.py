@@ -13,14 +13,13 @@ Redis has a hash for each project:
 - ``runs``, ``run``, ``progress``: how many runs have begun, the run with the project's lease, and its progress;
 - ``last``: how the last run ended;
 - ``phases``: how long each phase took of the last run that published a version;
+- ``count_OUTCOME``, ``seconds_PHASE``, ``pushed``: totals for operators, see totals.py;
 - ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
 - ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why none will begin;
 - ``labels``: the labels of the labelling config for which a training was last requested;
-- ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and when this
-  was stored;
-- ``labels_note``: which labels are never suggested;
-- ``title``, ``address``, ``setup_at``: the project's title, Label Studio's address for people, and when
-  Label Studio last requested /setup;
+- ``webhook``, ``webhook_at``: whether the webhook carries the service's credentials, and when this was stored;
+- ``labels_note``: which labels are never suggested; ``title``: of the project;
+- ``address``, ``setup_at``: Label Studio's address for people, and when it last requested /setup;
 - ``selected``: the model version to select again in Label Studio, see old_predictions;
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
   the last request, empty if it did, and when that was.
@@ -60,6 +59,8 @@ from huggingface_ner.jobs.runs import (
 )
 from huggingface_ner.jobs.status import known_projects, read_status, trainings_ahead
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
+from huggingface_ner.jobs.totals import count_outcome
+from huggingface_ner.jobs.worker_numbers import read_worker_numbers
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -195,6 +196,7 @@ class TrainingQueue(Recounts):
 
         def store(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
             pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable", "phases"}))
+            count_outcome(pipeline, key, outcome)
             if outcome.status == "published" and outcome.phases:
                 pipeline.hset(key, "phases", json.dumps(outcome.phases))
             if outcome.status != "failed":
@@ -246,6 +248,10 @@ class TrainingQueue(Recounts):
             own = answers[place * each : (place + 1) * each]
             statuses.append(read_status(number, keys, own, self._each, ahead.get(number)))
         return statuses
+
+    def workers(self) -> dict[str, dict[str, Any]]:
+        """Return the numbers of the workers that are up; see read_worker_numbers."""
+        return read_worker_numbers(self._redis, self._prefix)
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""

@@ -127,6 +127,7 @@ class _Pusher:
             task_ids = [task["id"] for task in tasks]
             self._client.give_predictions(self._project_id, task_ids, predictions, self._version)
             suggestions = suggestions.given(len(tasks), max(task_ids))
+            self._queue.notes.count_pushed(self._project_id, len(tasks))
             self._put(suggestions)
 
     def _complete(self, suggestions: Suggestions) -> None:

@@ -37,6 +37,7 @@ from huggingface_ner.jobs.redis_connection import (
 )
 from huggingface_ner.jobs.runs import LEASE_SECONDS
 from huggingface_ner.jobs.worker_health import HEALTH_TTL, health_key
+from huggingface_ner.jobs.worker_numbers import WorkerNumbers
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.processes import end_with_parent
 from huggingface_ner.settings import Settings
@@ -47,6 +48,8 @@ HEARTBEAT_INTERVAL = 2.0
 # Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits about as long for a job
 # before its next heartbeat.
 WORKER_TTL = 60
+# Maximum length of the name by which metrics tell workers apart.
+MAX_NAME = 100
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ class TrainingWorker(SpawnWorker):
 
     job_class = AllowedJob
     training: TrainingQueue
+    numbers: WorkerNumbers | None = None
     is_stopping = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -154,6 +158,8 @@ class TrainingWorker(SpawnWorker):
         super().heartbeat(timeout, pipeline)
         key = health_key(self.hostname, self.pid)
         (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
+        if self.numbers is not None:  # a job's process has none
+            self.numbers.write(self.connection)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Send the heartbeat of a job to RQ; the job continues if Redis does not answer."""
@@ -209,14 +215,14 @@ def run_worker(settings: Settings) -> None:
     with suppress(StopRequested):
         while worker is None or not worker.is_stopping:
             try:
-                worker = _new_worker(url, training)
+                worker = _new_worker(url, training, settings)
                 worker.work()
             except RedisError as error:
                 logger.warning("Redis does not answer: %s", error)
             time.sleep(POLL_INTERVAL)
 
 
-def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
+def _new_worker(url: str, training: TrainingQueue, settings: Settings) -> TrainingWorker:
     connection = Redis.from_url(url)
     options = connection.connection_pool.connection_kwargs
     if options.pop("password", None) is not None:
@@ -232,6 +238,8 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
         worker_ttl=WORKER_TTL,
     )
     worker.training = training
+    name = f"{worker.hostname}:{worker.pid}"[:MAX_NAME]
+    worker.numbers = WorkerNumbers(settings.queue_prefix, name, lambda: worker.horse_pid)
     return worker
 
 

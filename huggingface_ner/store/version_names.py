@@ -44,6 +44,12 @@ def order(name: str) -> tuple[str, int, str]:
     return (match["at"], int(match["number"] or 0), name) if match else (name, 0, name)
 
 
+def number_of(name: str) -> int | None:
+    """Return the number of a version in its project; None if its name has none."""
+    match = _NAME.fullmatch(name)
+    return int(match["number"]) if match and match["number"] else None
+
+
 def published_at(name: str) -> float | None:
     """Return when a version was published, in seconds since 1970, as its name tells; None if it is not a name."""
     match = _NAME.fullmatch(name)
