@@ -177,6 +177,11 @@ class Settings(BaseSettings):
         None, ge=1, description="number of CPU cores that a training uses; none: half of the available cores"
     )
     training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is stopped")
+    report_to: Literal["none", "tensorboard", "mlflow"] = Field(
+        "none",
+        description="none, tensorboard or mlflow: where the course of each training is reported; the package of "
+        "this name has to be installed; TensorBoard's logs are in `MODEL_DIR/tensorboard`",
+    )
     model_license: str | None = Field(
         None,
         pattern=MODEL_LICENSE_PATTERN,

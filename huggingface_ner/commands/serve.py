@@ -20,6 +20,8 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
 
     check_model_class(settings)
     check_gazetteer(settings)
+    if settings.redis_url is None:
+        check_tracking(settings)
     claim_models(settings)
     if settings.redis_url is None:
         from huggingface_ner.jobs.embedded import serve_with_training
@@ -47,6 +49,7 @@ def worker(options: argparse.Namespace, settings: Settings) -> None:
 
     check_model_class(settings)
     check_gazetteer(settings)
+    check_tracking(settings)
     claim_models(settings)
     run_worker(settings)
 
@@ -58,6 +61,14 @@ def check_model_class(settings: Settings) -> None:
         from huggingface_ner.model import HuggingFaceNER
 
         load_model_class(settings.model_class, HuggingFaceNER)
+
+
+def check_tracking(settings: Settings) -> None:
+    """Raise TrackingError before anything is started, if REPORT_TO cannot be used."""
+    if settings.report_to != "none":
+        from huggingface_ner.learning.tracking import Tracking
+
+        Tracking(settings.report_to).check()
 
 
 def check_gazetteer(settings: Settings) -> None:

@@ -28,6 +28,7 @@ from huggingface_ner.learning.fine_tuning import Hyperparameters
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
+from huggingface_ner.learning.tracking import Tracking
 from huggingface_ner.learning.training import Report, Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
@@ -145,12 +146,14 @@ def _train(
                 left_out=left_out.as_dict(),
             )
         hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
+        tracking = Tracking.in_folder(settings.report_to, f"project-{project_id}", settings.model_dir)
+        tracking.check()
         training = Training(
             spool,
             config.label_names,
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(hyperparameters, device=settings.device),
+            TrainingOptions(hyperparameters, device=settings.device, tracking=tracking),
             match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,

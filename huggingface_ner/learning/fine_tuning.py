@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
 from huggingface_ner.learning.overlaps import Groups, plan_groups
+from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
@@ -85,12 +87,13 @@ def fine_tune(
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
+    tracking: Tracking = NO_TRACKING,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
     layers: the labels of each layer; spans of different layers may overlap. None: all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
-    left_out: counts the spans that cannot be learned; see label_windows.
+    left_out: counts the spans that cannot be learned; see label_windows. tracking: where the course is reported.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
@@ -119,7 +122,7 @@ def fine_tune(
         setattr(model.config, CONFIG_KEY, reading.saved())
         windower = reading.windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs one too, although it saves nothing
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder:
+    with TemporaryDirectory(prefix="huggingface-ner-") as folder, ExitStack() as environment:
         windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
@@ -144,6 +147,7 @@ def fine_tune(
                 encoder_rate,
             ),
         )
+        environment.enter_context(tracking.environment())
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(
@@ -160,9 +164,8 @@ def fine_tune(
                 use_cpu=model.device.type == "cpu",
                 dataloader_pin_memory=model.device.type != "cpu",
                 save_strategy="no",
-                logging_strategy="no",
-                report_to="none",
                 disable_tqdm=True,
+                **tracking.arguments(max_steps),
             ),
             train_dataset=windows,
             data_collator=pad,
