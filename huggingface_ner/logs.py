@@ -52,7 +52,8 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
-    for chatty in ("httpx", "rq.worker"):  # they log each request to the Hub, and ten lines for each training
+    # they log each request to the Hub, and ten lines for each training
+    for chatty in ("httpx", "httpx2", "rq.worker"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -1,5 +1,7 @@
 import json
+import shutil
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -363,3 +365,46 @@ def test_a_label_may_have_another_name_over_a_second_text(
     assert main(["evaluate", *arguments, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["f1"], scores["gold"], sorted(scores["labels"])) == (1.0, 2, ["Mensch", "PER"])
+
+
+def test_a_version_is_exported_into_a_folder_or_a_zip_file(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("MODEL_LICENSE", "mit")
+    monkeypatch.setenv("MODEL_LANGUAGES", "de, en")
+
+    def write(folder: Path) -> None:
+        shutil.copytree(tiny_bert, folder, dirs_exist_ok=True)
+
+    version = project_store(Settings().models_folder, 7).publish(write, {}).name
+    assert main(["versions", "export", version, str(tmp_path / "model")]) == 0
+    assert main(["versions", "export", version, "--zip", str(tmp_path / "model.zip"), "--license", "gpl-3.0"]) == 0
+    assert "README.md there says how to use it" in capsys.readouterr().out
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "license: mit" in card
+    assert "language:\n- de\n- en\n" in card
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        assert "license: gpl-3.0" in archive.read("model/README.md").decode()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "x").write_text("")
+    assert main(["versions", "export", version, str(tmp_path / "notes")]) == 1
+    assert "is not a model" in capsys.readouterr().err
+    assert main(["versions", "export", "v1", str(tmp_path / "other")]) == 1
+    assert "no such version" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["export", "v"],
+        ["export", "v", "folder", "--zip", "file"],
+        ["export", "v", "folder", "--license", "my own license"],
+        ["push", "v", "me/model", "--language", "German"],
+        ["push", "v"],
+        [],
+    ],
+)
+def test_options_of_an_export_that_cannot_be_used_are_refused(options: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["versions", *options])

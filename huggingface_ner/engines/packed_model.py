@@ -10,7 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
 from huggingface_ner.engines.layouts import Packed, Padded
-from huggingface_ner.engines.pretrained import reserved_positions, window_length
+from huggingface_ner.engines.positions import reserved_positions, window_length
 
 # A packed model is tried with windows of these lengths and with one of the model's full length. The full-length
 # window is needed because some architectures attend to near tokens only, and our mask would override this.

@@ -14,6 +14,7 @@ from huggingface_ner.jobs.redis_connection import as_text, decoded
 from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
 from huggingface_ner.jobs.suggestion_marks import Suggestions, read_suggestions
+from huggingface_ner.jobs.totals import read_totals
 from huggingface_ner.learning.progress import RunProgress
 
 # How many keys Redis looks at before it answers: usually all of them, so that one round trip finds all projects.
@@ -52,9 +53,13 @@ def project_status(
         status["waiting"] = held or int(state["asked"]) > run.answers
     if training == "waiting" and ahead is not None:
         status["ahead"] = ahead
+    if training == "waiting" and ("asked_first" in state or held):
+        status["waiting_since"] = float(state.get("asked_first") or state["held_at"])
     if "last" in state:
         status["last"] = _object(state["last"])
     status.update(_notes(state))
+    totals = read_totals(state)
+    status |= {"totals": totals} if any(totals.values()) else {}
     if suggestions is not None:
         status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
     return status

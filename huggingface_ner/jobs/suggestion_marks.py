@@ -19,7 +19,7 @@ from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import SUGGEST
 from huggingface_ner.jobs.damaged_entries import DamagedEntries
-from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded, job_id
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, retry_delay
 
 # Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit is stuck.
@@ -81,13 +81,13 @@ class SuggestionMarks:
                     self._enqueue(project_id, version)
 
     def _enqueue(self, project_id: int, version: str) -> None:
-        job_id = f"suggest-{project_id}"
-        if self.rq.get_job_position(job_id) is None:
+        name = job_id(self._prefix, f"suggest-{project_id}")
+        if self.rq.get_job_position(name) is None:
             self.rq.enqueue_call(
                 SUGGEST,
                 args=(project_id, version),
                 timeout=SUGGEST_TIMEOUT,
-                job_id=job_id,
+                job_id=name,
                 result_ttl=0,
                 failure_ttl=3600,
                 description=f"suggestions for project {project_id}",

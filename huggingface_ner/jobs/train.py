@@ -16,6 +16,7 @@ from rq.timeouts import JobTimeoutException
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.mention_fill import MentionFill
 from huggingface_ner.jobs.mention_store import MentionStore
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
@@ -30,6 +31,7 @@ from huggingface_ner.learning.fine_tuning import Hyperparameters
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
+from huggingface_ner.learning.tracking import Tracking
 from huggingface_ner.learning.training import Report, Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
@@ -67,6 +69,10 @@ def train_project(project_id: int) -> None:
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
     _report_outcome(queue, run, outcome.model_copy(update={"phases": clock.seconds()}))
+    if outcome.status == "published" and not settings.predict_after_training:
+        # otherwise, the suggestion job does this when all tasks have the new version's predictions
+        client = LabelStudioClient(settings, token, note=notes.note_contact)
+        delete_old_predictions(project_id, project_store(settings.models_folder, project_id), client, notes)
 
 
 def _outcome(
@@ -165,12 +171,14 @@ def _train(
                 left_out=left_out.as_dict(),
             )
         hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
+        tracking = Tracking.in_folder(settings.report_to, f"project-{project_id}", settings.model_dir)
+        tracking.check()
         training = Training(
             spool,
             config.label_names,
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(hyperparameters, device=settings.device),
+            TrainingOptions(hyperparameters, device=settings.device, tracking=tracking),
             match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,

@@ -29,6 +29,7 @@ from huggingface_ner.jobs.process import (
     temporary_folder,
 )
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.queue_owner import claim_queue
 from huggingface_ner.jobs.redis_connection import (
     WORKER_REDIS_TIMEOUT,
     QueueError,
@@ -38,6 +39,7 @@ from huggingface_ner.jobs.redis_connection import (
 from huggingface_ner.jobs.runs import LEASE_SECONDS
 from huggingface_ner.jobs.standby import HandedJob, Standby
 from huggingface_ner.jobs.worker_health import HEALTH_TTL, health_key
+from huggingface_ner.jobs.worker_numbers import WorkerNumbers
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import serving_versions
@@ -47,6 +49,8 @@ HEARTBEAT_INTERVAL = 2.0
 # Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits about as long for a job
 # before its next heartbeat.
 WORKER_TTL = 60
+# Maximum length of the name by which metrics tell workers apart.
+MAX_NAME = 100
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +65,7 @@ class TrainingWorker(SpawnWorker):
     job_class = AllowedJob
     training: TrainingQueue
     standby: Standby
+    numbers: WorkerNumbers | None = None
     is_stopping = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -156,6 +161,8 @@ class TrainingWorker(SpawnWorker):
         super().heartbeat(timeout, pipeline)
         key = health_key(self.hostname, self.pid)
         (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
+        if self.numbers is not None:  # a job's process has none
+            self.numbers.write(self.connection)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Send the heartbeat of a job to RQ; the job continues if Redis does not answer."""
@@ -198,6 +205,7 @@ def run_worker(settings: Settings) -> None:
         raise QueueError("REDIS_URL is not set: a worker needs the Redis of the training queue")
     training = TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
     try:
+        claim_queue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
         training.enqueue_due()
     except RedisError as error:
         raise QueueError(f"no Redis answers at REDIS_URL; start it, or correct the URL: {error}") from error
@@ -211,14 +219,14 @@ def run_worker(settings: Settings) -> None:
     with suppress(StopRequested), closing(standby):
         while worker is None or not worker.is_stopping:
             try:
-                worker = _new_worker(url, training, standby)
+                worker = _new_worker(url, training, settings, standby)
                 worker.work()
             except RedisError as error:
                 logger.warning("Redis does not answer: %s", error)
             time.sleep(POLL_INTERVAL)
 
 
-def _new_worker(url: str, training: TrainingQueue, standby: Standby) -> TrainingWorker:
+def _new_worker(url: str, training: TrainingQueue, settings: Settings, standby: Standby) -> TrainingWorker:
     connection = Redis.from_url(url)
     worker = TrainingWorker(
         [
@@ -230,6 +238,8 @@ def _new_worker(url: str, training: TrainingQueue, standby: Standby) -> Training
         worker_ttl=WORKER_TTL,
     )
     worker.training, worker.standby = training, standby
+    name = f"{worker.hostname}:{worker.pid}"[:MAX_NAME]
+    worker.numbers = WorkerNumbers(settings.queue_prefix, name, lambda: worker.horse_pid)
     return worker
 
 

@@ -86,6 +86,16 @@ class LabelStudioClient:
         self._note(Contact(project_id, title=project.title))
         return project
 
+    def has_project(self, project_id: int) -> bool:
+        """Return whether there is a project that the user of the key may see; raises ClientError."""
+        try:
+            self.project(project_id)
+        except ClientError as error:
+            if isinstance(error.__cause__, ApiError) and error.__cause__.status_code == 404:
+                return False
+            raise
+        return True
+
     def labeling_config(self, project_id: int) -> str:
         """Return a project's labelling config (XML); raises ClientError."""
         return self.project(project_id).labeling_config
@@ -158,8 +168,41 @@ class LabelStudioClient:
         Label Studio then begins with the tasks of which this version is least certain.
         """
         with self._errors(project_id):
-            if self._sdk.projects.get(id=project_id).model_version != version:
-                self._sdk.projects.update(project_id, model_version=version)
+            selected = self._sdk.projects.get(id=project_id).model_version
+        if selected != version:
+            self.select_version(project_id, version)
+
+    def selected_version(self, project_id: int) -> str:
+        """Return the model version that is selected in a project; "" if none is. Raises ClientError."""
+        with self._errors(project_id):
+            return str(self._sdk.projects.get(id=project_id).model_version or "")
+
+    def select_version(self, project_id: int, version: str) -> None:
+        """Select a model version in a project; raises ClientError."""
+        with self._errors(project_id):
+            self._sdk.projects.update(project_id, model_version=version)
+
+    def predicted_versions(self, project_id: int) -> dict[str, int]:
+        """Return how many predictions each model version has in a project; raises ClientError."""
+        counts: Any = self._model_versions(project_id, "GET")
+        return {str(version): int(count) for version, count in counts.items()}
+
+    def delete_predictions(self, project_id: int, version: str) -> int:
+        """Delete all predictions of a model version, and return how many there were; raises ClientError.
+
+        If the name of an ML backend or this version is selected in the project, Label Studio 1.23.2 then unselects
+        it, whichever version is deleted.
+        """
+        deleted: Any = self._model_versions(project_id, "DELETE", {"model_version": version})
+        return int(deleted.get("deleted_predictions") or 0)
+
+    def _model_versions(self, project_id: int, method: str, body: dict[str, str] | None = None) -> Any:
+        with self._errors(project_id):
+            http = self._sdk.projects._client_wrapper.httpx_client  # noqa: SLF001 - the SDK lacks this route
+            answer = http.request(f"api/projects/{project_id}/model-versions/", method=method, json=body)
+            if answer.is_error:
+                raise ApiError(status_code=answer.status_code, body=answer.text)
+            return answer.json()
 
     def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
         """Add credentials to the webhook of a project's backend; returns how many webhooks lacked them.

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,12 +24,8 @@ from transformers import (
 )
 
 from huggingface_ner.engines.hardware import has_fast_bf16, resolve_device
-from huggingface_ner.engines.pretrained import (
-    head_is_missing,
-    load_model,
-    load_tokenizer,
-    window_length,
-)
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
@@ -37,6 +34,7 @@ from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, update_reading
 from huggingface_ner.learning.overlaps import Groups, plan_groups
+from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.reading import Reading
@@ -97,12 +95,13 @@ def fine_tune(
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
+    tracking: Tracking = NO_TRACKING,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
     layers: the labels of each layer; spans of different layers may overlap. If None, all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
-    left_out: counts the spans that cannot be learned; see label_windows.
+    left_out: counts the spans that cannot be learned; see label_windows. tracking: where the course is reported.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
@@ -130,7 +129,7 @@ def fine_tune(
         update_reading(model, inner_borders=inner_borders)
         windower = Reading.of_model(model).windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs a folder too, although it saves nothing
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder:
+    with TemporaryDirectory(prefix="huggingface-ner-") as folder, ExitStack() as environment:
         windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
@@ -157,6 +156,7 @@ def fine_tune(
                 encoder_rate,
             ),
         )
+        environment.enter_context(tracking.environment())
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(
@@ -173,9 +173,8 @@ def fine_tune(
                 use_cpu=model.device.type == "cpu",
                 dataloader_pin_memory=model.device.type != "cpu",
                 save_strategy="no",
-                logging_strategy="no",
-                report_to="none",
                 disable_tqdm=True,
+                **tracking.arguments(max_steps),
             ),
             train_dataset=windows,
             data_collator=pad,

@@ -9,7 +9,8 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.pretrained import tag_names, window_length
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE

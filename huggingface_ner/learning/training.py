@@ -22,6 +22,7 @@ from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.overlaps import Groups, learnable_spans
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
+from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import Evaluation
 from huggingface_ner.spans import AnnotatedText, Span
@@ -37,12 +38,13 @@ class TrainingOptions:
     """How a model is trained.
 
     held_out_share: the share of the tasks that is held out, within [0, 1); see held_out.divide.
-    device: "auto", "cpu" or "cuda".
+    device: "auto", "cpu" or "cuda". tracking: where the course of the training is reported.
     """
 
     hyperparameters: Hyperparameters
     held_out_share: float = HELD_OUT_SHARE
     device: str = "auto"
+    tracking: Tracking = NO_TRACKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Training:
             device=self.options.device,
             progress=self._step_reporter(),
             left_out=left_out,
+            tracking=self.options.tracking,
         )
         left_out.add_labels(self.labels, Counter(span.label for text in learned for span in text.spans))
         tag_groups = Reading.of_model(model).tag_groups(tag_names(model))

@@ -47,7 +47,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     model_class: type[HuggingFaceNER] = load_model_class(settings.model_class, HuggingFaceNER)
     make_model = partial(model_class, settings=settings, models=models, queue=queue)
-    metrics = Metrics()
+    metrics = Metrics(settings, queue, models)
     credentials = WebhookCredentials(settings, queue)
     labels = LabelMatches(queue)
     sightings = Sightings(queue)

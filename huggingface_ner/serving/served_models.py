@@ -117,6 +117,16 @@ class ServedModels:
         """How many texts are being tagged or wait."""
         return self._batcher.waiting
 
+    @property
+    def cached_texts(self) -> int:
+        """How many texts were answered from the prediction cache so far."""
+        return self._cache.hits
+
+    @property
+    def refused_texts(self) -> int:
+        """How many texts were refused so far because too many waited."""
+        return self._batcher.refused
+
     def wait(self, timeout: float) -> BaselineState:
         """Wait at most ``timeout`` seconds for the first attempt to load the baseline."""
         return self._baseline.wait(timeout)

@@ -9,7 +9,6 @@ version's name from one process, and predictions of a different version from ano
 
 import json
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,12 +30,10 @@ from huggingface_ner.store.history import (
     write_history,
 )
 from huggingface_ner.store.split_file import Split, read_split, write_split
+from huggingface_ner.store.version_names import PATTERN, is_version_name, new_name, order
 
 CURRENT = "current"
 METRICS = "metrics.json"
-# A version's name: UTC to the second, and a random part in case two machines publish within the same second.
-_PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
-_VERSION = re.compile(_PATTERN)
 _PROJECT = re.compile("0|[1-9][0-9]*")
 
 # Seconds until a published version takes effect: several times as long as loading takes.
@@ -62,8 +59,8 @@ class Pointer(BaseModel, frozen=True):
     since: seconds since 1970. before: None if the baseline is in use until then.
     """
 
-    version: str = Field(pattern=f"^{_PATTERN}$")
-    before: str | None = Field(None, pattern=f"^{_PATTERN}$")
+    version: str = Field(pattern=f"^{PATTERN}$")
+    before: str | None = Field(None, pattern=f"^{PATTERN}$")
     since: float
 
     def serving_version(self) -> str | None:
@@ -88,7 +85,7 @@ class ModelStore:
 
     def version(self, name: str) -> Version | None:
         """Return a version, or None if it does not exist. Cheap: it reads one small file."""
-        return self._version(name) if _VERSION.fullmatch(name) and self.folder(name).is_dir() else None
+        return self._version(name) if is_version_name(name) and self.folder(name).is_dir() else None
 
     def history(self) -> list[Entry]:
         """Return the scores of all versions, oldest first, including those of deleted versions."""
@@ -158,7 +155,7 @@ class ModelStore:
         If neither the version nor an earlier one exists, all versions are returned, newest first.
         """
         versions = self.versions()[::-1]
-        fallbacks = [version for version in versions if version.name <= name] or versions
+        fallbacks = [version for version in versions if order(version.name) <= order(name)] or versions
         if fallbacks and all(version.name != name for version in fallbacks):
             missing = self._folder / name
             damages.found(missing, f"{missing} is missing: {fallbacks[0].name} is used instead")
@@ -174,7 +171,8 @@ class ModelStore:
         with folder_aside(self._folder) as aside:
             write(aside)
             _write_metrics(metrics, aside / METRICS)
-            name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            known = [*self._names(), *(entry.version for entry in self.history())]
+            name = new_name(set(known), metrics, datetime.now(UTC))
             before = self.serving_version()
             place_folder(aside, self._folder / name)
         self._point_to(name, before)
@@ -208,6 +206,10 @@ class ModelStore:
         self._write_history()
         delete_folder(self._folder / name)
 
+    def delete(self) -> None:
+        """Delete all versions, the one in use too, and what is known of earlier ones; raises OSError."""
+        delete_folder(self._folder)
+
     def _write_history(self) -> None:
         """Note how the versions scored, before some of them are deleted."""
         entries = self.history()
@@ -219,7 +221,7 @@ class ModelStore:
             paths = list(self._folder.iterdir())
         except FileNotFoundError:
             return []
-        return sorted(path.name for path in paths if _VERSION.fullmatch(path.name) and path.is_dir())
+        return sorted((path.name for path in paths if is_version_name(path.name) and path.is_dir()), key=order)
 
     def _version(self, name: str) -> Version:
         return Version(name, self._folder / name, _read_metrics(self._folder / name / METRICS))

@@ -5,6 +5,7 @@ from typing import Any
 
 from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
 from huggingface_ner.store.history import Suggestions
+from huggingface_ner.store.version_names import published_at
 
 # What each phase of a run does; see learning.progress.
 PHASES = {
@@ -62,14 +63,6 @@ def date(at: float) -> str:
 def iso(at: float) -> str:
     """Return a time in seconds since 1970 in ISO 8601, as HTML's ``time`` takes it."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-
-def version_time(version: str) -> float | None:
-    """Return when a version was published, in seconds since 1970, as its name tells."""
-    try:
-        return datetime.strptime(version[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
 
 
 def state_sentence(status: dict[str, Any]) -> str:
@@ -151,7 +144,7 @@ def accepted_sentence(suggestions: Suggestions, version: str | None) -> str:
 
     version: its name; None if it is the current one.
     """
-    at = version_time(version) if version is not None else None
+    at = published_at(version) if version is not None else None
     when = "this version" if version is None else f"the version of {date(at)}" if at is not None else version
     low, high = (f"{100 * end:.0f}" for end in suggestions.interval)
     return (
