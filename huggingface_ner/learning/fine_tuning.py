@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -42,6 +41,7 @@ from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.temporary_folders import temporary_folder
 
 # Chosen by measuring: see bench/README.md.
 WINDOWS_PER_BATCH = 8
@@ -123,8 +123,8 @@ def fine_tune(
         setattr(model.config, CONFIG_KEY, reading.saved())
         windower = reading.windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs one too, although it saves nothing
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder:
-        windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
+    with temporary_folder("huggingface-ner-windows-") as folder:
+        windows = label_windows(examples, windower, tag_groups, folder, left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         groups = range(len(tag_groups.schemes))
@@ -151,7 +151,7 @@ def fine_tune(
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(
-                output_dir=folder,
+                output_dir=str(folder),
                 per_device_train_batch_size=WINDOWS_PER_BATCH,
                 max_steps=max_steps,
                 learning_rate=hyperparameters.learning_rate,

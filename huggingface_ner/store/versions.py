@@ -241,6 +241,12 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
     return serving
 
 
+def delete_stale_leftovers(models_folder: Path) -> None:
+    """Delete what killed processes have left behind in the stores of all projects; see files.STALE_AFTER."""
+    for project_id in project_stores(models_folder):
+        delete_leftovers(models_folder / str(project_id))
+
+
 def _read_metrics(path: Path) -> dict[str, Any]:
     """Return the content of a metrics.json; if it is damaged, log this and return {}."""
     unknown = "its scores are unknown; the version itself can be used"
