@@ -83,7 +83,7 @@ def health(options: argparse.Namespace, settings: Settings) -> None:
     if options.worker:
         from huggingface_ner.jobs.worker_health import ask_worker_health
 
-        print(ask_worker_health(settings))
+        print(ask_worker_health())
     else:
         from huggingface_ner.server.probe import ask_health
 

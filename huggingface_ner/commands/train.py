@@ -3,7 +3,6 @@
 
 import argparse
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
@@ -14,6 +13,7 @@ from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import f1_in_words
 from huggingface_ner.settings import Settings
+from huggingface_ner.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from huggingface_ner.learning.progress import RunProgress
@@ -86,8 +86,8 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
         settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
     )
     with (
-        TemporaryDirectory(prefix="huggingface-ner-") as folder,
-        Spool(Path(folder) / "texts.jsonl") as spool,
+        temporary_folder("huggingface-ner-texts-") as folder,
+        Spool(folder / "texts.jsonl") as spool,
         tqdm(desc="training", unit="step", disable=None) as bar,
     ):
         for text in gold:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from redis import RedisError
@@ -20,6 +18,7 @@ from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.run_reporter import REPORT_INTERVAL, LeaseLostError, Reporter
 from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.client import Contact, LabelStudioClient
@@ -39,16 +38,12 @@ from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.store.history import Suggestions, newest_with_suggestions
 from huggingface_ner.store.versions import ModelStore, project_store
+from huggingface_ner.temporary_folders import temporary_folder
 
-REPORT_INTERVAL = 1.0
 # Maximum seconds for which reporting the outcome is retried if Redis does not answer.
 OUTCOME_TIMEOUT = 120.0
 
 logger = logging.getLogger(__name__)
-
-
-class LeaseLostError(Exception):
-    """This run lost its lease to another run, so it must not publish anything."""
 
 
 def train_project(project_id: int) -> None:
@@ -60,7 +55,7 @@ def train_project(project_id: int) -> None:
     clock = PhaseClock()
     try:
         notes = queue.notes
-        report = _reporter(queue, run, clock)
+        report = Reporter(queue, run, clock)
         token, mentions = notes.token(project_id), queue.mentions.store
         outcome = _outcome(project_id, settings, token, report, note=notes.note_contact, mentions=mentions)
     except LeaseLostError:
@@ -160,7 +155,7 @@ def _train(
     report: Report,
 ) -> Outcome:
     left_out = LeftOut()
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
+    with temporary_folder("huggingface-ner-texts-") as folder, Spool(folder / "texts.jsonl") as spool:
         for text in read_texts(left_out):
             spool.add(text)
         if not spool.task_ids:
@@ -191,32 +186,6 @@ def _train(
             preference=settings.engine_preference,
             salt=project_address(settings.label_studio_host, project_id),
         )
-
-
-def _reporter(queue: TrainingQueue, run: Run, clock: PhaseClock) -> Report:
-    """Return a function that reports a new phase to Redis at once, but steps at most every REPORT_INTERVAL.
-
-    clock: times the phases. The function raises LeaseLostError if the run lost its lease.
-    """
-    last: dict[str, Any] = {"phase": None, "at": 0.0, "began": 0.0}
-
-    def report(progress: RunProgress) -> None:
-        now = time.monotonic()
-        if progress.phase == last["phase"] and now - last["at"] < REPORT_INTERVAL:
-            return
-        if progress.phase != last["phase"]:
-            clock.enter(progress.phase)
-            last["began"] = time.time()
-        last.update(phase=progress.phase, at=now)
-        try:
-            has_lease = queue.report(run, progress, last["began"])
-        except RedisError as error:
-            logger.warning("could not report progress to Redis: %s", error)
-        else:
-            if not has_lease:
-                raise LeaseLostError(run.id)
-
-    return report
 
 
 def _report_outcome(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:

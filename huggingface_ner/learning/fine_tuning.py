@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -41,6 +40,7 @@ from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.temporary_folders import temporary_folder
 
 # Chosen by measuring: see bench/README.md. A batch has as many windows as make up TOKENS_PER_BATCH tokens on
 # average, but at most WINDOWS_PER_BATCH. A training has at least MIN_STEPS steps, and MIN_PASSES passes unless
@@ -129,8 +129,8 @@ def fine_tune(
         update_reading(model, inner_borders=inner_borders)
         windower = Reading.of_model(model).windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs a folder too, although it saves nothing
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder, ExitStack() as environment:
-        windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
+    with temporary_folder("huggingface-ner-windows-") as folder, ExitStack() as environment:
+        windows = label_windows(examples, windower, tag_groups, folder, left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         groups = range(len(tag_groups.schemes))
@@ -160,7 +160,7 @@ def fine_tune(
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(
-                output_dir=folder,
+                output_dir=str(folder),
                 per_device_train_batch_size=windows_per_batch,
                 max_steps=max_steps,
                 learning_rate=hyperparameters.learning_rate,

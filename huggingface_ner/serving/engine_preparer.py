@@ -25,7 +25,7 @@ from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import is_tried
 from huggingface_ner.serving.memory import give_memory_back
-from huggingface_ner.store.files import folder_aside, place_folder
+from huggingface_ner.store.files import ASIDE, delete_leftovers, folder_aside, place_folder
 from huggingface_ner.tagging.loading import load_prepared, load_unprepared
 from huggingface_ner.tagging.tagger import Tagger
 
@@ -203,6 +203,7 @@ class EnginePreparer:
         return self._folder / hashlib.sha256(stamp.encode()).hexdigest()[:16]
 
     def _prune(self) -> None:
-        kept = [path for path in self._folder.iterdir() if path.is_dir()]
+        delete_leftovers(self._folder)
+        kept = [path for path in self._folder.iterdir() if path.is_dir() and not path.name.startswith(ASIDE)]
         for path in sorted(kept, key=lambda path: path.stat().st_mtime)[:-MAX_KEPT]:
             shutil.rmtree(path, ignore_errors=True)

@@ -280,6 +280,12 @@ def _write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
     path.write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
+def delete_stale_leftovers(models_folder: Path) -> None:
+    """Delete what killed processes have left behind in the stores of all projects; see files.STALE_AFTER."""
+    for project_id in project_stores(models_folder):
+        delete_leftovers(models_folder / str(project_id))
+
+
 def _read_metrics(path: Path) -> dict[str, Any]:
     """Return the content of a metrics.json; if it is damaged, log this and return {}."""
     unknown = "its scores are unknown; the version itself can be used"
