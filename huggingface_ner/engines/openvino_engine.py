@@ -112,7 +112,7 @@ def convert(model: "PreTrainedModel", path: Path, precision: Precision = "fp32",
     import torch  # noqa: PLC0415
 
     from huggingface_ner.engines.plain_model import plain_model, quiet  # noqa: PLC0415 - it imports torch
-    from huggingface_ner.engines.pretrained import window_length  # noqa: PLC0415 - it imports torch
+    from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
     from huggingface_ner.engines.static_int8 import round_layers  # noqa: PLC0415 - it imports torch
 
     # the model's own attention: OpenVINO has a fused one for long windows

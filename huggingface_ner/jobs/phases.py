@@ -36,10 +36,10 @@ class PhaseClock:
 def run_seconds_left(progress: Mapping[str, Any], phases: Mapping[str, float], now: float) -> float | None:
     """Return the estimated seconds until a run has published, or None while too little is known.
 
-    progress: of the run, see RunProgress, with the time ``phase_began``. phases: how long each phase took in the
+    progress: the fields of the run's RunProgress, and ``phase_began``. phases: how long each phase took in the
     last training that was published; empty before the first. now: seconds since 1970.
-    The steps of this run are extrapolated; for all other phases, those of the last training count. After the
-    publication, the seconds until the engines have been tried are returned.
+    The steps of this run are extrapolated. Every other phase is expected to take as long as in the last training.
+    After the publication, the seconds until the engines have been tried are returned.
     """
     phase = progress.get("phase")
     if phase not in PHASES or not phases:

@@ -58,6 +58,12 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
     )
 
 
+def job_id(prefix: str, name: str) -> str:
+    """Return the id of a job in RQ, whose queues share their jobs' ids; see Settings.queue_prefix."""
+    place = prefix.split(":")[2:]
+    return f"{name}-{place[0]}" if place else name
+
+
 def as_text(value: bytes | str) -> str:
     """Return an answer of Redis as text; RQ, which shares the connection, needs bytes."""
     return value.decode() if isinstance(value, bytes) else value

@@ -25,7 +25,7 @@ from huggingface_ner.engines.choice import choose
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import is_tried
 from huggingface_ner.serving.memory import give_memory_back
-from huggingface_ner.store.files import folder_aside, place_folder
+from huggingface_ner.store.files import ASIDE, delete_leftovers, folder_aside, place_folder
 from huggingface_ner.tagging.loading import load_prepared, load_unprepared
 from huggingface_ner.tagging.tagger import Tagger
 
@@ -125,13 +125,13 @@ class EnginePreparer:
                 prepared = self._prepare(name_or_path, untried.place)
         except Exception as error:  # for example a full disk or a read-only volume; PyTorch still serves
             logger.warning(
-                "%s: no engine could be prepared, %s serves: %s", name_or_path, tagger.choice.kind, error
+                "%s: no engine could be prepared (%s); %s stays in use", name_or_path, error, tagger.choice.kind
             )
             return True
         if prepared is not None:
             tagger.take_engine_of(prepared)
             give_memory_back()
-            logger.info("%s: served by %s: %s", name_or_path, prepared.choice.kind, prepared.choice.reason)
+            logger.info("%s: now runs on %s: %s", name_or_path, prepared.choice.kind, prepared.choice.reason)
         return True
 
     def _load_prepared(self, name_or_path: str | Path, folder: Path) -> Tagger | None:
@@ -185,7 +185,8 @@ class EnginePreparer:
     def _place(self, name_or_path: str | Path) -> Path | None:
         """Return the folder for a model's engine; None if the model has no files on this machine.
 
-        The folder's name is a hash of the sizes and times of the model's files, and of the libraries' versions.
+        The folder's name is a hash of the paths, sizes and times of the model's files, and of the versions of the
+        libraries.
         """
         config = Path(name_or_path) / "config.json"
         if not config.is_file():
@@ -202,6 +203,7 @@ class EnginePreparer:
         return self._folder / hashlib.sha256(stamp.encode()).hexdigest()[:16]
 
     def _prune(self) -> None:
-        kept = [path for path in self._folder.iterdir() if path.is_dir()]
+        delete_leftovers(self._folder)
+        kept = [path for path in self._folder.iterdir() if path.is_dir() and not path.name.startswith(ASIDE)]
         for path in sorted(kept, key=lambda path: path.stat().st_mtime)[:-MAX_KEPT]:
             shutil.rmtree(path, ignore_errors=True)

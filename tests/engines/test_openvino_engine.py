@@ -11,7 +11,8 @@ from huggingface_ner.engine_kinds import EngineKind
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded
 from huggingface_ner.engines.openvino_engine import FAMILY, OpenvinoEngine, convert
-from huggingface_ner.engines.pretrained import load_model, window_length
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import load_model
 from huggingface_ner.engines.torch_engine import TorchEngine
 from tests.tiny_models import KINDS, save_tiny_model
 

@@ -47,7 +47,7 @@ def test_the_last_published_serves_and_the_last_few_are_kept(store: ModelStore, 
     assert [version.metrics["f1"] for version in store.fallbacks(names[4])] == [4, 3, 2]
     assert [version.metrics["f1"] for version in store.fallbacks(names[3])] == [3, 2]
     assert (store.versions()[-1].folder / "inner" / "model").read_text() == "4"
-    assert sorted(path.name for path in (tmp_path / "3").iterdir()) == [*names[2:], "current"]
+    assert {path.name for path in (tmp_path / "3").iterdir()} == {*names[2:], "current"}
 
 
 @pytest.mark.usefixtures("clock")
@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_the_serving_version(store: ModelStore, tmp_path: Pat
     with pytest.raises(OSError, match="No space"):
         store.publish(fail, {})
     assert store.current() == name
-    assert sorted(path.name for path in (tmp_path / "3").iterdir()) == [name, "current"]
+    assert {path.name for path in (tmp_path / "3").iterdir()} == {name, "current"}
 
 
 @pytest.mark.usefixtures("clock")
