@@ -18,6 +18,8 @@ from huggingface_ner.secret_values import shown_value, with_secret_files
 # The name of a license, and the code of a language, in the metadata of a model on the Hub.
 MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
+# Engines and the precisions in which they offer nothing.
+UNSUPPORTED_PRECISIONS = (("torch", "int8"), ("onnx", "bf16"))
 
 
 class SettingsError(HuggingFaceNERError):
@@ -84,11 +86,11 @@ class Settings(BaseSettings):
     )
     inference_engine: EngineSetting = Field(
         "auto",
-        description="auto, torch or onnx; auto: the fastest engine on this hardware whose spans agree with those "
-        "of float32",
+        description="auto, openvino, torch or onnx; auto: the fastest engine on this hardware whose spans agree "
+        "with those of float32",
     )
     inference_precision: PrecisionSetting = Field(
-        "auto", description="auto, fp32, bf16 or int8; int8 needs onnx, bf16 needs torch"
+        "auto", description="auto, fp32, bf16 or int8; int8 needs openvino or onnx, bf16 needs openvino or torch"
     )
     inference_agreement: float = Field(
         0.95,
@@ -267,11 +269,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _engine_has_precision(self) -> Self:
-        if (self.inference_engine, self.inference_precision) in (("torch", "int8"), ("onnx", "bf16")):
+        if (self.inference_engine, self.inference_precision) in UNSUPPORTED_PRECISIONS:
             raise ValueError(
                 f"INFERENCE_ENGINE={self.inference_engine} does not support "
-                f"INFERENCE_PRECISION={self.inference_precision}: int8 needs onnx, bf16 needs "
-                "torch; set one of them to auto"
+                f"INFERENCE_PRECISION={self.inference_precision}: int8 needs openvino or onnx, "
+                "bf16 needs openvino or torch; set one of them to auto"
             )
         return self
 

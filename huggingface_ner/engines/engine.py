@@ -45,7 +45,8 @@ class EngineSource:
     """What an engine is made of.
 
     name_or_path: the fine-tuned model's folder, or its Hub name. device: "cpu" or "cuda".
-    pad_id: the token id of padding.
+    pad_id: the token id of padding. windows: token ids of texts like those that the engine will read, for
+    ``prepare``.
     folder: the folder of the files that the engine needs besides the model; ``EngineFamily.prepare`` writes them,
     and ``load`` reads them.
     """
@@ -54,6 +55,7 @@ class EngineSource:
     device: str
     pad_id: int
     folder: Path
+    windows: Batch = ()
 
 
 class EngineFamily(Protocol):

@@ -120,5 +120,12 @@ class Packed:
         return np.split(output[0, : ends[-1]], ends[:-1])
 
 
+def log_softmax(logits: LogProbabilities) -> LogProbabilities:
+    """Return the logarithms of the distributions over the last axis; the logits are changed in place."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return logits
+
+
 def _rounded(width: int, multiple: int) -> int:
     return math.ceil(width / multiple) * multiple

@@ -2,7 +2,7 @@
 
 Engines are tried when a model has been published or is first served. The folder ``engine`` in a model's folder has
 ``engine.json`` (the trials, and what a tagger must know about the model), the tokenizer, and the files of the
-chosen engine. With these, an ONNX Runtime engine serves without PyTorch.
+chosen engine. With these, an engine of OpenVINO or ONNX Runtime serves without PyTorch.
 """
 
 from pathlib import Path

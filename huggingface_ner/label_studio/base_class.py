@@ -1,7 +1,7 @@
 """label-studio-ml's base class, imported without PyTorch.
 
 Its module uses PyTorch only for jobs that we do not run. PyTorch takes seconds to import and 200 MB of memory in
-each process, and a model that ONNX Runtime serves does not need it.
+each process, and a model that OpenVINO or ONNX Runtime serves does not need it.
 """
 
 import sys

@@ -31,6 +31,8 @@ MAX_SAMPLES = 100
 # The field of metrics.json with the number of tasks held out. A version without it comes from a release that did
 # not store which tasks these were.
 HELD_OUT_TASKS = "held_out_tasks"
+# Maximum number of the texts trained on that show engines in int8 which numbers occur.
+MAX_LEARNED = 300
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +55,7 @@ def train_version(
     before = _split_before(store, current, tasks)
     if current is not None and _is_result(current, training):
         # engines are untried if the training that published the version was killed while it tried them
-        _, held_out = training.spool.split(tasks & before.held_out)
-        _try_engines(training, held_out, store, current, preference)
+        _try_engines(training, training.spool.split(tasks & before.held_out), store, current, preference)
         return _unchanged(current, training)
     split = divide(tasks, before, training.options.held_out_share, salt)
     trained = training.run(tasks & split.held_out)
@@ -66,7 +67,7 @@ def train_version(
         return _refused(trained, compared)
     store.write_split(split)
     version = _publish(training, trained, store, compared=compared, started=started)
-    _try_engines(training, trained.held_out, store, version, preference)
+    _try_engines(training, (trained.learned, trained.held_out), store, version, preference)
     not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current, split)}"
     return Outcome(
         status="published",
@@ -222,21 +223,28 @@ def _publish(
 
 
 def _try_engines(
-    training: Training, held_out: SpooledTexts, store: ModelStore, version: Version, preference: EnginePreference
+    training: Training,
+    texts: tuple[SpooledTexts, SpooledTexts],
+    store: ModelStore,
+    version: Version,
+    preference: EnginePreference,
 ) -> None:
     """Try engines on a published version, unless they were tried; servers then change to the chosen one.
 
+    texts: those that the version was trained on, and those held out.
     A failure is logged. Nothing is lost by it: the servers go on in float32, and later try engines themselves.
     """
     if is_tried(version.folder):
         return
     training.report(RunProgress("trying engines"))
+    learned, held_out = texts
 
     def write(aside: Path) -> dict[str, object]:
         return {
             "engine": prepare_engine(
                 version.folder,
                 held_out[:MAX_SAMPLES],
+                learned=learned[:MAX_LEARNED],
                 preference=preference,
                 device=training.options.device,
                 into=aside,

@@ -199,7 +199,7 @@ class EnginePreparer:
             config = Path(cached)
         files = sorted(file for file in config.parent.iterdir() if file.suffix in (".json", ".safetensors"))
         stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-        stamp = repr((stats, version("onnxruntime"), version("torch")))
+        stamp = repr((stats, version("onnxruntime"), version("openvino"), version("torch")))
         return self._folder / hashlib.sha256(stamp.encode()).hexdigest()[:16]
 
     def _prune(self) -> None:

@@ -34,6 +34,7 @@ def prepare_engine(
     model_folder: str | Path,
     samples: Sequence[AnnotatedText] = (),
     *,
+    learned: Sequence[AnnotatedText] = (),
     preference: EnginePreference | None = None,
     device: str = "auto",
     into: Path | None = None,
@@ -43,7 +44,8 @@ def prepare_engine(
     The chosen engine is the fastest one whose spans agree with those of PyTorch in float32.
     model_folder: the folder of a fine-tuned model that nobody serves yet. If ``into`` is given, it may be the name
     of a model in the local cache.
-    samples: the held-out texts, with gold spans of the model's labels.
+    samples: the held-out texts, with gold spans of the model's labels. learned: texts that the model was trained
+    on; they, or those of sample_texts, show engines in int8 which numbers occur.
     into: the folder in which to make the folder ``engine``; if None, the model's folder.
     This takes seconds to a minute, so never call it in a request. Returns ``engine``, ``reason``, ``samples`` and
     ``trials``; an engine that cannot run the model is listed among the trials. Raises ModelError if
@@ -58,6 +60,7 @@ def prepare_engine(
     if len(texts) < MIN_SAMPLES:
         texts += SAMPLE_TEXTS
     gold = [sample.spans for sample in samples]
+    seen = [text.text for text in learned] or SAMPLE_TEXTS
 
     model, tokenizer = load_fine_tuned(model_folder, device)
     tags, window, pad_id = tag_names(model), window_length(model), model.config.pad_token_id or 0
@@ -67,7 +70,8 @@ def prepare_engine(
     trials: list[Trial] = []
     files: dict[EngineKind, Sequence[str]] = {}
     with TemporaryDirectory(prefix=".exports-", dir=place) as exports:
-        source = EngineSource(model_folder, device, pad_id, Path(exports))
+        windows = [window.input_ids for text in reference.prepare(seen) for window in text.windows]
+        source = EngineSource(model_folder, device, pad_id, Path(exports), windows)
         while (choice := choose(preference, device, trials)) is None:
             tried = [trial.kind for trial in trials]
             kind = next(kind for kind in candidates(preference, device)[0] if kind not in tried)

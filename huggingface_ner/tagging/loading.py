@@ -73,7 +73,7 @@ def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUE
 
 def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """Load a model onto a device, and load its tokenizer; raises ModelError as ``load_tagger`` does."""
-    import torch  # noqa: PLC0415 - an ONNX engine serves without it
+    import torch  # noqa: PLC0415 - other engines serve without it
 
     from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
 
