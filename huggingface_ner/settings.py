@@ -15,11 +15,11 @@ from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.model_places import normalized, place_of, read_host
 from huggingface_ner.secret_values import shown_value, with_secret_files
 
-# Engines and the precisions in which they offer nothing.
-UNSUPPORTED_PRECISIONS = (("torch", "int8"), ("onnx", "bf16"))
 # The name of a license, and the code of a language, in the metadata of a model on the Hub.
 MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
+# Engines and the precisions in which they offer nothing.
+UNSUPPORTED_PRECISIONS = (("torch", "int8"), ("onnx", "bf16"))
 
 
 class SettingsError(HuggingFaceNERError):

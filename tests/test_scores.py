@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.intervals import f1_interval
 from huggingface_ner.scores import evaluate, f1_in_words, score_basis
 from huggingface_ner.spans import Span
 
@@ -18,6 +19,7 @@ def test_only_exact_spans_count() -> None:
         "precision": 0.5,
         "recall": 1.0,
         "f1": pytest.approx(2 / 3),
+        "f1_interval": f1_interval(1, 2, 1),
         "correct": 1,
         "predicted": 2,
         "gold": 1,

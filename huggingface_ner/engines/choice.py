@@ -7,7 +7,8 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines.agreement import Trial
 from huggingface_ner.engines.families import FAMILIES
 
-# The order in which engines are tried, if the hardware is fast in them. It was measured, see bench/README.md.
+# The order in which engines are tried; only those that the hardware is fast in are tried. The order was measured,
+# see bench/README.md.
 FASTEST_FIRST = (
     EngineKind("openvino", "int8"),
     EngineKind("openvino", "mixed"),

@@ -28,11 +28,11 @@ from huggingface_ner.tagging.tagger import Tagger
 
 # Maximum number of held-out texts that engines are tried on.
 MAX_SAMPLES = 100
-# Maximum number of the texts trained on that show engines in int8 which numbers occur.
-MAX_LEARNED = 300
 # The field of metrics.json with the number of tasks held out. A version without it comes from a release that did
 # not store which tasks these were.
 HELD_OUT_TASKS = "held_out_tasks"
+# Maximum number of the texts trained on that show engines in int8 which numbers occur.
+MAX_LEARNED = 300
 
 logger = logging.getLogger(__name__)
 
