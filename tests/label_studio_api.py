@@ -43,7 +43,8 @@ class _Turnstile:
     def wait(self) -> None:
         with self._changed:
             self.waiting += 1
-            self._changed.wait_for(lambda: self._left is None or self._left > 0, 60)
+            # longer than several processes take to start on a busy machine
+            self._changed.wait_for(lambda: self._left is None or self._left > 0, 600)
             self.waiting -= 1
             if self._left is not None:
                 self._left -= 1
