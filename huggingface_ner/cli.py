@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from huggingface_ner.commands.evaluate import add_evaluate
 from huggingface_ner.commands.predict import add_predict
+from huggingface_ner.commands.review import add_review
 from huggingface_ner.commands.serve import add_serve, add_worker
 from huggingface_ner.commands.status import add_health, add_status
 from huggingface_ner.commands.train import add_train
@@ -25,6 +26,7 @@ ADD_COMMANDS = (
     add_predict,
     add_evaluate,
     add_versions,
+    add_review,
 )
 
 

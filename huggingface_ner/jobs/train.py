@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +18,10 @@ from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.review_tab import NothingToReviewError, show_tasks_to_review
 from huggingface_ner.jobs.runs import Run
-from huggingface_ner.label_studio.client import Contact, LabelStudioClient
+from huggingface_ner.label_studio.annotator_names import annotator_names
+from huggingface_ner.label_studio.client import ClientError, Contact, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import task_reader
@@ -32,7 +34,7 @@ from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.store.versions import project_store
+from huggingface_ner.store.versions import ModelStore, project_store
 
 REPORT_INTERVAL = 1.0
 # Maximum seconds for which reporting the outcome is retried if Redis does not answer.
@@ -113,7 +115,10 @@ def run_training(
     if mentions is not None:
         fill = MentionFill(mentions, project_id, config, reader)
         tasks, reader = fill.watch(tasks), fill.reader
-    outcome = _train(project_id, config, settings, partial(read_gold, tasks, config, reader), report)
+    store = project_store(settings.models_folder, project_id, settings.keep_versions)
+    names = partial(_annotator_names, client, project_id)
+    outcome = _train(store, config, settings, partial(read_gold, tasks, config, reader), report, names=names)
+    _update_review_tab(client, project_id, store)
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
         # %.80r, because a title can contain line breaks and have any length
@@ -121,12 +126,33 @@ def run_training(
     return outcome
 
 
+def _annotator_names(client: LabelStudioClient, project_id: int, annotators: Collection[int]) -> dict[int, str]:
+    """Return the names of annotators; if Label Studio does not tell them, their numbers have to do."""
+    try:
+        return annotator_names(client, project_id, annotators)
+    except ClientError as error:
+        logger.warning("project %d: the names of its annotators could not be read: %s", project_id, error)
+        return {}
+
+
+def _update_review_tab(client: LabelStudioClient, project_id: int, store: ModelStore) -> None:
+    """Let the tab with tasks to review, if somebody has made one, show those that the training has found."""
+    try:
+        show_tasks_to_review(client, project_id, store, create=False)
+    except NothingToReviewError:
+        return
+    except ClientError as error:
+        logger.warning("project %d: the tab with tasks to review could not be updated: %s", project_id, error)
+
+
 def _train(
-    project_id: int,
+    store: ModelStore,
     config: LabelingConfig,
     settings: Settings,
     read_texts: Callable[[LeftOut], Iterable[AnnotatedText]],
     report: Report,
+    *,
+    names: Callable[[Collection[int]], Mapping[int, str]],
 ) -> Outcome:
     left_out = LeftOut()
     with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
@@ -150,10 +176,11 @@ def _train(
             report=report,
             layers=config.layers,
             left_out=left_out,
+            annotators=names(spool.annotators),
         )
         return train_version(
             training,
-            project_store(settings.models_folder, project_id, settings.keep_versions),
+            store,
             f1_tolerance=settings.f1_tolerance,
             preference=settings.engine_preference,
         )

@@ -34,6 +34,7 @@ from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
+from huggingface_ner.learning.dynamics import Dynamics, DynamicsCallback
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
 from huggingface_ner.learning.overlaps import Groups, plan_groups
 from huggingface_ner.left_out import LeftOut
@@ -89,12 +90,14 @@ def fine_tune(
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
+    dynamics: Dynamics | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
     layers: the labels of each layer; spans of different layers may overlap. None: all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
     left_out: counts the spans that cannot be learned; see label_windows.
+    dynamics: observes the model while it is trained.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
@@ -170,7 +173,10 @@ def fine_tune(
             ),
             train_dataset=windows,
             data_collator=pad,
-            callbacks=[] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)],
+            callbacks=[
+                *([] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)]),
+                *([] if dynamics is None else [DynamicsCallback(dynamics, tokenizer)]),
+            ],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.encoder_rate = encoder_rate

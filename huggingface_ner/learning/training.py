@@ -4,21 +4,24 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
+from huggingface_ner.learning.dynamics import Dynamics
 from huggingface_ner.learning.evaluation import MatchLabelsOver, evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
 from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.overlaps import Groups, learnable_spans
 from huggingface_ner.learning.progress import RunProgress
+from huggingface_ner.learning.review import find_review, review_agreement
 from huggingface_ner.learning.spool import Spool, SpooledTexts
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import Evaluation
@@ -52,6 +55,7 @@ class TrainedModel:
     scores: None if no text was held out.
     mistakes: what the model gets wrong in the texts held out.
     left_out: the regions and tasks that could not be read, or that a model cannot learn or suggest.
+    review: which annotations to look at; see find_review.
     """
 
     model: PreTrainedModel
@@ -61,6 +65,7 @@ class TrainedModel:
     scores: Evaluation | None
     left_out: LeftOut
     mistakes: Mistakes
+    review: dict[str, Any]
 
     @property
     def f1(self) -> float | None:
@@ -74,6 +79,7 @@ class Training:
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
     start from. match_labels_over: see MatchLabelsOver. report: called when a phase begins and after each optimiser
     step. layers: see fine_tune. left_out: the annotations that were not used when the texts were read.
+    annotators: the names of annotators, by id.
     """
 
     def __init__(
@@ -88,6 +94,7 @@ class Training:
         report: Report,
         layers: Groups | None = None,
         left_out: LeftOut | None = None,
+        annotators: Mapping[int, str] | None = None,
     ) -> None:
         self.spool = spool
         self.labels = labels
@@ -96,6 +103,7 @@ class Training:
         self.options = options
         self.report = report
         self.left_out = LeftOut() if left_out is None else left_out
+        self.annotators = annotators or {}
         self._match_labels = match_labels
         self._match_labels_over = match_labels_over
 
@@ -109,6 +117,8 @@ class Training:
         )
         left_out = LeftOut()
         left_out.merge(self.left_out)
+        texts = self.spool.split(set())[0]
+        dynamics = Dynamics(texts)
         self.report(RunProgress("training"))
         model, tokenizer = fine_tune(
             learned,
@@ -120,6 +130,7 @@ class Training:
             device=self.options.device,
             progress=self._step_reporter(),
             left_out=left_out,
+            dynamics=dynamics,
         )
         left_out.add_labels(self.labels, Counter(span.label for text in learned for span in text.spans))
         groups = Reading.of_model(model).tag_groups(tag_names(model)).labels_by_group
@@ -129,7 +140,8 @@ class Training:
         self.report(RunProgress("evaluating"))
         mistakes = Mistakes()
         scores = self.score(tagger_of_model(model, tokenizer), held_out, mistakes) if held_out else None
-        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes)
+        review = find_review(texts, self.layers, dynamics, self.annotators)
+        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes, review)
 
     def score(
         self, tagger: Tagger, texts: Sequence[AnnotatedText], mistakes: Mistakes | None = None
@@ -139,6 +151,10 @@ class Training:
         mistakes: collects what the tagger gets wrong.
         """
         return evaluate_tagger(tagger, texts, self._match_labels_over, compare=mistakes.add if mistakes else None)
+
+    def review_agreement(self) -> dict[str, Any]:
+        """Return which annotations to look at as far as this depends on no model; see review.review_agreement."""
+        return review_agreement(self.spool.split(set())[0], self.annotators)
 
     def digest(self) -> str:
         """Return a hash of everything that the trained model depends on; hexadecimal."""

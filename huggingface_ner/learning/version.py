@@ -16,6 +16,7 @@ from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
 from huggingface_ner.scores import score_basis
 from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.model_folder import write_model
+from huggingface_ner.store.review_file import read_review, write_review
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_torch_tagger
@@ -45,6 +46,9 @@ def train_version(
     comparable = current is None or _has_held_out(current)
     f1_before = _f1_before(training, trained.held_out, store, current) if trained.held_out and comparable else None
     if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
+        if current is not None:
+            # the current version stays in use, but the annotations are those that the new model has seen
+            write_review(current.folder, trained.review)
         return _refused(trained, trained.f1, f1_before, f1_tolerance)
     version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
     not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current)}"
@@ -119,6 +123,8 @@ def _load(model: str | Path, device: str) -> Tagger | None:
 
 def _unchanged(current: Version, training: Training) -> Outcome:
     metrics = current.metrics
+    # the annotators may agree more or less than they did, although they say the same together
+    write_review(current.folder, {**read_review(current.folder), **training.review_agreement()})
     # the texts are the same, and so are the regions that cannot be learned; what cannot be read may have changed
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
@@ -162,6 +168,7 @@ def _publish(
             aside, trained.held_out[:MAX_SAMPLES], preference=preference, device=training.options.device
         )
         write_mistakes(aside, trained.mistakes.as_dict())
+        write_review(aside, trained.review)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         training.report(RunProgress("publishing"))
 

@@ -123,7 +123,9 @@ class MentionIndex:
         return sorted(usable, key=lambda entry: (entry.updated_at, entry.annotation_id))
 
     def _ballots(self, task_id: int) -> list[Ballot[Mark]]:
-        return [_ballot(entry) for entry in self._usable(task_id)]
+        """Return what the annotations of a task say, if there are several."""
+        entries = self._usable(task_id)
+        return [_ballot(entry) for entry in entries] if len(entries) > 1 else []
 
     def _decided(self, task_id: int) -> tuple[EntryText, ...]:
         """Return the texts of a task, with the mentions that count in each of them."""

@@ -46,6 +46,11 @@ class Tagger:
         self._current = engine, choice
 
     @property
+    def tag_groups(self) -> TagGroups:
+        """The tag groups of the model's head."""
+        return self._tag_groups
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The entity types that the model knows."""
         return self._tag_groups.labels
@@ -82,6 +87,14 @@ class Tagger:
         progress: called after each group of texts with the number of texts in that group.
         """
         tagged: list[TaggedText] = []
+        for prepared in self.read(texts):
+            tagged += map(self.finish, prepared)
+            if progress is not None:
+                progress(len(prepared))
+        return tagged
+
+    def read(self, texts: Sequence[str]) -> Iterator[list[PreparedText]]:
+        """Yield the texts in groups, in order, with the log-probabilities of their words."""
         for group in groups(texts, len(texts), CHARACTERS_PER_GROUP):
             prepared = self.prepare(group)
             windows = [(text, window) for text in prepared for window in text.windows]
@@ -89,10 +102,7 @@ class Tagger:
             for batch in self._batches(windows):
                 for (text, window), rows in zip(batch, self.run([w for _, w in batch]), strict=True):
                     text.take(window, rows)
-            tagged += map(self.finish, prepared)
-            if progress is not None:
-                progress(len(group))
-        return tagged
+            yield prepared
 
     def prepare(self, texts: Sequence[str]) -> list[PreparedText]:
         """Tokenize texts and cut them into windows."""

@@ -10,6 +10,8 @@ from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.charts import Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
+from huggingface_ner.server.pages.review import Review
+from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.server.pages.words import counted, version_time
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import Entry
@@ -93,7 +95,10 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class ProjectPage:
-    """What is shown of one project. no_forecast: why there is no forecast."""
+    """What is shown of one project.
+
+    no_forecast: why there is no forecast. review: None if no training has looked for annotations to review.
+    """
 
     known: Known
     conditions: tuple[Condition, ...]
@@ -106,6 +111,7 @@ class ProjectPage:
     forecast: Forecast | None
     no_forecast: str
     versions: tuple[VersionRow, ...]
+    review: Review | None
 
     @property
     def held_out(self) -> int | None:
@@ -136,6 +142,7 @@ class ProjectPage:
                 {"gold": one.gold, "predicted": one.predicted, "count": one.count, "examples": list(one.examples)}
                 for one in self.mistakes
             ],
+            "review": self.review.as_dict() if self.review else None,
             "left_out": list(self.left_out),
             "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],
             "versions": [
@@ -167,6 +174,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         None if isinstance(expected, str) else expected,
         expected if isinstance(expected, str) else "",
         tuple(_row(one, in_use) for one in reversed(kept)),
+        read_page_review(known),
     )
 
 
