@@ -33,7 +33,6 @@ ELSEWHERE = {
     "engines.cores": "tests/test_cli.py",
     "jobs.webhooks": "tests/server/test_training_routes.py",
     "label_studio.model_class": "tests/test_readme.py",
-    "label_studio.predictions": "tests/server/test_app.py",
     "learning.progress": "tests/jobs/test_train.py",
     "learning.training": "tests/jobs/test_train.py",
     "learning.version": "tests/jobs/test_train.py",
@@ -42,8 +41,8 @@ ELSEWHERE = {
     "store.model_folder": "tests/learning/test_fine_tuning.py",
     "tagging.single_model": "tests/test_readme.py",
 }
-# Folders of tests that are about no package: they test bench/, demo/, and everything together.
-OTHER_FOLDERS = {"bench", "demo", "e2e"}
+# Folders of tests that are about no package: they test bench/, demo/, deploy/, and everything together.
+OTHER_FOLDERS = {"bench", "demo", "deploy", "e2e"}
 
 
 def _name(path: Path) -> str:

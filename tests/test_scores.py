@@ -31,7 +31,11 @@ def test_what_scores_rest_on_is_told() -> None:
     assert scores.basis == f"{gold} of {gold + 25} regions"
     assert scores.as_dict()["gold_left_out"] == 25
     assert evaluate(GOLD, GOLD).basis is None
-    assert f1_in_words(0.8512, 0.7, score_basis(88, 25)) == " (F1 0.851 over 88 of 113 regions, before 0.700)"
+    assert f1_in_words(0.8512, 0.7, score_basis(88, 25)) == " (F1 0.851, over 88 of 113 regions, before 0.700)"
+    assert (
+        f1_in_words(0.8512, None, None, (0.7641, 0.9))
+        == " (F1 0.851, between 0.764 and 0.900 with 95 % confidence)"
+    )
     assert f1_in_words(0.8512, None, None) == " (F1 0.851)"
     assert f1_in_words(None, None, "88 of 113 regions") == ""
 

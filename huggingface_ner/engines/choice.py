@@ -7,8 +7,8 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines.agreement import Trial
 from huggingface_ner.engines.families import FAMILIES
 
-# The order in which precisions are tried; only those that the hardware is fast in are tried. The order was
-# measured, see bench/README.md.
+# The order in which precisions are tried, if the hardware is fast in them. The order was measured, see
+# bench/README.md.
 FASTEST_FIRST: tuple[Precision, ...] = ("int8", "mixed", "fp16", "bf16", "fp32")
 # The reason given for an engine that the caller has named.
 REQUESTED = "requested"

@@ -8,8 +8,8 @@ To add an engine called NAME, add a file, ``huggingface_ner/engines/NAME_engine.
 - ``FAMILY``, an instance of the latter class.
 
 Every process imports the file, so the file imports the engine's library only inside these methods. The name is
-then accepted in ``INFERENCE_ENGINE=NAME``. Nothing more is needed for the engine to be tried against PyTorch in
-float32, and for its prepared files to be kept beside a model.
+then accepted in ``INFERENCE_ENGINE=NAME``. With these alone, the engine is tried against PyTorch in float32, and
+its prepared files are kept beside a model.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ def has_fast_int8() -> bool:
 
 
 def has_fast_bf16(device: str = "cpu") -> bool:
-    """Whether a device has bfloat16 products; without them they are many times slower than float32's.
+    """Whether a device has bfloat16 products; without them, bfloat16 is many times slower than float32.
 
     device: "cuda" asks torch; anything else is the processor.
     """

@@ -114,7 +114,7 @@ def export(model: "PreTrainedModel", path: Path) -> None:
             return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
     model.train(False)
-    # the fused attention kernel is exported as more nodes, some of which handle masks that hide everything
+    # exported, fused attention becomes more nodes than eager attention; some handle fully masked rows
     model.set_attn_implementation("eager")
     packed = packed_model(model)
     module: torch.nn.Module = packed or PaddedModel()

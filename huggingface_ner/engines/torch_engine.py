@@ -25,7 +25,7 @@ class TorchEngine:
         import torch  # noqa: PLC0415 - an ONNX engine serves without it
 
         from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
-        from huggingface_ner.engines.pretrained import window_length  # noqa: PLC0415 - it imports torch
+        from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
 
         self.kind = EngineKind("torch", precision)
         self._torch = torch

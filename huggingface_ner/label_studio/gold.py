@@ -162,5 +162,5 @@ def since_epoch(time: object) -> timedelta:
         parsed = None
     if parsed is None:
         return timedelta.min
-    # a difference, because a time near year 1 or 9999 has no counterpart in UTC
+    # not converted to UTC, because a time near year 1 or 9999 has no counterpart there
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH

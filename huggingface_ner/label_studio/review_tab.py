@@ -14,21 +14,38 @@ TAB_TITLE = "To review (Hugging Face NER)"
 MAX_TASKS = 100
 # No task has this id.
 NO_TASK = 0
+# The columns that Label Studio 1.23.2 hides in a new tab.
+_HIDDEN = [
+    f"tasks:{column}"
+    for column in (
+        *("inner_id", "annotations_results", "annotations_ids", "predictions_score", "predictions_model_versions"),
+        *("predictions_results", "file_upload", "storage_filename", "created_at", "updated_at", "updated_by"),
+        *("avg_lead_time", "draft_exists"),
+    )
+]
+_NEW_TAB = {"type": "list", "target": "tasks", "hiddenColumns": {"explore": _HIDDEN, "labeling": _HIDDEN}}
+# Label Studio's page makes this tab if there is none.
+_DEFAULT_TAB = {**_NEW_TAB, "title": "Default"}
 
 
 def put_review_tab(client: LabelStudioClient, project_id: int, task_ids: Iterable[int], *, create: bool) -> bool:
     """Let the tab show these tasks, the first MAX_TASKS of them; return whether there is such a tab.
 
-    create: whether to create the tab if it is missing. What users have changed in it, except its filters, stays.
+    create: whether to create the tab if it is missing. If there is no tab at all, the one with all tasks is also
+    created, because the page would not make it any more. What users change in a tab, except its filters, stays.
     Raises ClientError.
     """
     with client.request(project_id) as sdk:
-        tab = next((view for view in sdk.views.list(project=project_id) if _is_ours(view.data)), None)
+        tabs = sdk.views.list(project=project_id)
+        tab = next((view for view in tabs if _is_ours(view.data)), None)
         if tab is None and not create:
             return False
-        kept = tab.data if tab is not None else {"type": "list", "target": "tasks"}
+        kept = tab.data if tab is not None else _NEW_TAB
         data: Any = {**kept, "title": TAB_TITLE, "filters": _filters(list(task_ids)[:MAX_TASKS])}
         data.pop("selectedItems", None)
+        if not tabs:
+            default: Any = _DEFAULT_TAB
+            sdk.views.create(project=project_id, data=default)
         if tab is None:
             sdk.views.create(project=project_id, data=data)
         else:

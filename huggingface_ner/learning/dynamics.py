@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, takewhile
+from itertools import accumulate, takewhile
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ class Dynamics:
         self.observations += 1
         for start in range(0, self.count, TEXTS_AT_A_TIME):
             some = self._texts[start : min(start + TEXTS_AT_A_TIME, self.count)]
-            read = chain.from_iterable(tagger.read([text.text for text in some]))
+            read = tagger.read([text.text for text in some])
             for place, (text, prepared) in enumerate(zip(some, read, strict=True), start):
                 if place == len(self._observed):
                     words = prepared.text.words

@@ -15,8 +15,9 @@ from huggingface_ner.engines.choice import candidates, choose
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.families import family_of
 from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.prepared import Record, engine_folder, tokenizer_file, write_record
-from huggingface_ner.engines.pretrained import tag_names, window_length
+from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
 from huggingface_ner.tagging.reading import Reading

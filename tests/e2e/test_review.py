@@ -85,6 +85,7 @@ def test_the_tab_shows_exactly_these_tasks(
 
     page.goto(f"{studio.server.url}/projects/{project.id}/data?tab={tab['id']}")
     expect(page.get_by_text(TAB).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Default", exact=True).first).to_be_visible()
     rows = page.locator("[class*='table-row']").filter(has_text="flew")
     expect(rows).to_have_count(len(found), timeout=60_000)
     page.screenshot(path=SCREENSHOTS / "review-tab.png")

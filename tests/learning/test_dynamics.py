@@ -50,7 +50,7 @@ def test_each_word_has_the_probability_of_what_is_annotated(tiny_bert: Path) -> 
     torch.manual_seed(0)
     model, tokenizer = load_model(tiny_bert)[0], load_tokenizer(tiny_bert)
     replace_head(model, TagGroups.bio((("PER", "LOC"),)), None)
-    (prepared,), names = next(iter(tagger_of_model(model, tokenizer).read(["Anna flew"]))), tag_names(model)
+    (prepared,), names = list(tagger_of_model(model, tokenizer).read(["Anna flew"])), tag_names(model)
     rows = np.exp(prepared.log_probabilities)
     assert words[0] == pytest.approx({"Anna": rows[0, names.index("B-PER")], "flew": rows[1, names.index("O")]})
     assert (found.total, found.count, found.observations) == (3, 3, 1)
@@ -72,7 +72,7 @@ def test_of_several_tag_groups_the_least_likely_counts(tiny_bert: Path) -> None:
     torch.manual_seed(0)
     model, tokenizer = load_model(tiny_bert)[0], load_tokenizer(tiny_bert)
     replace_head(model, TagGroups.bio((("PER",), ("LOC",))), None)
-    (prepared,) = next(iter(tagger_of_model(model, tokenizer).read(["Anna"])))
+    (prepared,) = tagger_of_model(model, tokenizer).read(["Anna"])
     rows = np.exp(prepared.log_probabilities[0])
     assert words["Anna"] == pytest.approx(min(rows[1] / rows[:3].sum(), rows[4] / rows[3:].sum()), rel=1e-4)
 
