@@ -18,12 +18,12 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
 
 COPY --chmod=755 deploy/healthcheck.sh /usr/local/bin/healthcheck.sh
 COPY huggingface_ner huggingface_ner
-# the root file system may be read-only: libraries that write into a home find the volume
+# the root file system may be read-only, so the home folder, to which libraries write, is the volume
 RUN useradd --no-log-init --uid 1000 --home-dir /data ner && install --directory --owner=ner --group=ner /data
 USER 1000
 VOLUME /data
 EXPOSE 9090
 
-# with the service's own credentials: they protect /health too
+# the check sends the service's credentials, because /health requires them too
 HEALTHCHECK --interval=15s --timeout=10s --start-period=30s CMD ["healthcheck.sh", "server"]
 CMD ["python", "-m", "huggingface_ner", "serve"]

@@ -3,7 +3,8 @@
     python -m bench.learning --corpus CORPUS [CORPUS ...] --sizes 50 200
 
 CORPUS: a folder with train.jsonl and dev.jsonl or test.jsonl, one {"id", "text", "spans": [{"start", "end",
-"label"}]} a line. Each seed shuffles the training texts and takes the first ones. Prints strict F1 and seconds.
+"label"}]} a line. Each seed shuffles the training texts and takes the first ones. Prints strict F1,
+the expected calibration error of the spans' scores, and seconds.
 
 To compare two ways of learning or of tagging, run one with ``--save FILE`` and the other one with
 ``--against FILE``, with the same corpora, sizes and seeds. The second run prints the differences in F1 with their
@@ -25,12 +26,13 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from bench.bootstrap import Counts, count_spans, f1, paired_difference
+from bench.calibration import calibration_error
 from bench.corpus import read_corpus, sentences
 from bench.plain_loop import plain_loop
+from huggingface_ner.bootstrap import Counts, count_spans, f1, paired_difference
 from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
-from huggingface_ner.learning.head import save_transitions
+from huggingface_ner.learning.head import update_reading
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.store.model_folder import save_model
 from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
@@ -58,6 +60,7 @@ def learn(options: argparse.Namespace, corpus: Path, size: int) -> dict[str, Cou
     labels = sorted({span.label for text in train for span in text.spans})
     counts: dict[str, list[Counts]] = {}
     seconds: dict[str, list[float]] = {}
+    errors: dict[str, list[float]] = {}
     for seed in options.seeds:
         texts = train.copy()
         random.Random(seed).shuffle(texts)
@@ -73,13 +76,19 @@ def learn(options: argparse.Namespace, corpus: Path, size: int) -> dict[str, Cou
             tagger = _tagger(make, kept, options.weight)
             seconds.setdefault(way, []).append(time.perf_counter() - start)
             found = tagger.find_spans([text.text for text in scored])
-            counts.setdefault(way, []).append(count_spans([text.spans for text in scored], found))
+            gold = [text.spans for text in scored]
+            counts.setdefault(way, []).append(count_spans(gold, found))
+            errors.setdefault(way, []).append(calibration_error(gold, found))
     results = {way: np.stack(of_seeds) for way, of_seeds in counts.items()}
     for way, of_way in results.items():
         each = f1(of_way)
         listed = " ".join(f"{one:.3f}" for one in each)
         name = _row(options, corpus, size)
-        print(f"{name:32} {way:10}  F1 {each.mean():.3f} ({listed})  {np.mean(seconds[way]):.0f} s", flush=True)
+        error, time_taken = np.mean(errors[way]), np.mean(seconds[way])
+        print(
+            f"{name:32} {way:10}  F1 {each.mean():.3f} ({listed})  error {error:.3f}  {time_taken:.0f} s",
+            flush=True,
+        )
     return results
 
 
@@ -98,7 +107,7 @@ def _tagger(make: Train, kept: Path | None, weight: float) -> Tagger:
     if transitions is not None:
         scale = weight / WEIGHT
         rows = [[(o * scale, b * scale, i * scale) for o, b, i in weights] for weights in transitions]
-        save_transitions(model, [(o, b, i) for o, b, i in rows])
+        update_reading(model, transitions=tuple((o, b, i) for o, b, i in rows))
     return tagger_of_model(model, tokenizer)
 
 

@@ -30,6 +30,7 @@ class NoModel:
 
     version = "baseline"
     labels = ()
+    is_calibrated = False
 
     def model_for(self, project_id: int | None) -> "NoModel":
         """Return this object for every project."""

@@ -12,6 +12,7 @@ import argparse
 import logging
 import math
 import random
+import sys
 import tempfile
 import time
 import warnings
@@ -31,7 +32,8 @@ from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
 from bench.models import base_encoder
-from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.dataset import label_windows
 from huggingface_ner.learning.fine_tuning import WINDOWS_PER_BATCH, Hyperparameters, fine_tune
@@ -96,7 +98,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    fine_tuning.MIN_STEPS = 0
+    fine_tuning.MIN_STEPS = fine_tuning.MIN_PASSES = 0
+    fine_tuning.TOKENS_PER_BATCH = sys.maxsize
 
     examples = read_corpus(options.corpus, "train")
     random.Random(0).shuffle(examples)

@@ -1,4 +1,4 @@
-"""Which annotations a training or an evaluation did not use, or not as they were drawn, and why."""
+"""Which annotations a training or an evaluation did not use, or did not use as they were drawn, and why."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
-# Regions with these reasons are used, but nothing that is suggested is exactly like them.
+# Regions with these reasons are used, but a model cannot suggest exactly the same stretches.
 _USED: tuple[Reason, ...] = ("crosses_border", "part_of_word")
 # What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
@@ -48,8 +48,8 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
     "crosses_border": (
-        "runs over several utterances or blocks, where suggestions are cut",
-        "run over several utterances or blocks, where suggestions are cut",
+        "runs over the border of an utterance or a block, where suggestions are cut",
+        "run over borders of utterances or blocks, where suggestions are cut",
     ),
     "part_of_word": (
         "begins or ends inside a word and was learned as the whole word",
@@ -74,8 +74,8 @@ class LeftOut:
     """Counts of the regions and tasks that were not used; the steps of a training add to them.
 
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
-    regions: the number of regions that were not used, by reason and label; the label is "" if there is none. Under
-    the reasons "part_of_word" and "crosses_border" are regions that were used, but cannot be suggested as they
+    regions: the number of regions that were not used, by reason and label; the label is "" if there is none. The
+    regions with the reasons "part_of_word" and "crosses_border" were used, but cannot be suggested as they
     are.
     tasks: the number of annotated tasks whose text was not used, by reason.
     labels: the labels of the labelling config of which a training had no example, each once.
@@ -93,7 +93,7 @@ class LeftOut:
     def add_labels(self, labels: Iterable[str], learned: Mapping[str, int]) -> None:
         """Note the labels without an example.
 
-        learned: how many regions of each label went into learning, including those that it then left out.
+        learned: how many regions of each label went into learning, including those that were then left out.
         """
         for label in labels:
             name = _name(label)

@@ -26,6 +26,9 @@ from huggingface_ner.serving.served_models import shared_models
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.spans import TaggedText
 
+# The score from which on a span is more likely right than wrong, if scores are calibrated.
+MORE_LIKELY_RIGHT = 0.5
+
 logger = logging.getLogger(__name__)
 
 
@@ -39,6 +42,10 @@ class Model(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """Its entity types."""
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the scores of its spans are calibrated."""
 
     def tag(self, texts: list[str], is_connected: Callable[[], bool]) -> list[TaggedText]:
         """Return the spans and the score of each text, in order."""
@@ -80,7 +87,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Make a model for one project.
 
         project_id: as Label Studio sends it, "<id>.<created at>".
-        label_config: the project's labelling config, XML. Raises LabelingConfigError if it labels no text.
+        label_config: the project's labelling config (XML). Raises LabelingConfigError if it labels no text.
         models: the models that predict. queue: the queue in which trainings are requested. If ``models`` is None,
         both are those that the whole process shares.
         is_connected: returns whether the client still waits for the answer; called several times a second.
@@ -102,7 +109,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
     ) -> list[dict[str, Any]]:
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
-        A task that cannot be read gets an empty result and the score 1. Raises NotReadyError while there is no
+        Spans with a score below MIN_SCORE are left out; this changes no task's score. A task that cannot be read
+        gets an empty result and the score 1. Raises NotReadyError while there is no
         model, OverloadedError if too many texts wait already, and ClientGoneError if the client has disconnected.
 
         context: the regions on the annotator's page, if the request comes from interactive annotating. In that
@@ -120,7 +128,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         tag = partial(served.tag, is_connected=self._is_connected)
         reader = task_reader(self._settings, self._is_connected)
         known = self._known_mentions.in_project(self._project)
-        predictions = predict_tasks(tasks, config, names, reader, tag, find_known=known.find)
+        min_score = self._settings.min_score
+        if min_score == "auto":
+            min_score = MORE_LIKELY_RIGHT if served.is_calibrated else 0.0
+        predictions = predict_tasks(tasks, config, names, reader, tag, find_known=known.find, min_score=min_score)
         return [{**prediction, "model_version": served.version} for prediction in predictions]
 
     def fit(self, event: str, data: Mapping[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -135,7 +146,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         logger.info("project %s: %.40r", received.project_id, event)
         answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:
-            return {**answer, "status": "ignored", "reason": "project: the event does not say which"}
+            return {**answer, "status": "ignored", "reason": "project: the event names no project"}
         if self._queue is None:
             return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
         try:
@@ -150,8 +161,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         return answer if job is None else {**answer, "job": job}
 
     def _note_mentions(self, event: str, data: Mapping[str, Any], project_id: int) -> None:
-        """Store the annotations of an event; the next training reads from Label Studio whatever fails here."""
+        """Store the annotations of an event; if this fails, the next training reads them from Label Studio."""
         try:
             self._known_mentions.note(project_id, read_changes(event, data, task_reader(self._settings)))
         except RedisError as error:
-            logger.error("project %d: the mentions of %.40r are not known: %s", project_id, event, error)
+            logger.error("project %d: the mentions in %.40r were not stored: %s", project_id, event, error)

@@ -5,6 +5,7 @@ import copy
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,7 +43,8 @@ class _Turnstile:
     def wait(self) -> None:
         with self._changed:
             self.waiting += 1
-            self._changed.wait_for(lambda: self._left is None or self._left > 0, 60)
+            # longer than several processes take to start on a busy machine
+            self._changed.wait_for(lambda: self._left is None or self._left > 0, 600)
             self.waiting -= 1
             if self._left is not None:
                 self._left -= 1
@@ -104,19 +106,24 @@ class LabelStudioApi:
             return 200, [backend for backend in self.backends if backend["project"] == int(query["project"])]
         if url.path.startswith("/api/webhooks/"):
             return self._webhook(method, url.path, query, body)
-        if url.path.endswith("/import/predictions"):
-            self.takes_predictions.wait()
-            self.predictions += body
-            return 201, {"created": len(body)}
         if url.path.startswith("/api/projects/"):
-            project_id = int(url.path.rstrip("/").rpartition("/")[2])
-            if method == "PATCH":
-                self.model_versions[project_id] = body["model_version"]
-            return self._project(project_id)
+            return self._of_project(method, url.path, body)
         if url.path.rstrip("/") == "/api/tasks":
             self.answering.wait(60)
             return self._unannotated(query) if "query" in query else self._page(query)
         return 404, {"detail": f"the stand-in does not know {url.path}"}
+
+    def _of_project(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path.endswith("/import/predictions"):
+            self.takes_predictions.wait()
+            self.predictions += body
+            return 201, {"created": len(body)}
+        if path.endswith("/model-versions/"):
+            return self._model_versions(method, int(path.split("/")[3]), body)
+        project_id = int(path.rstrip("/").rpartition("/")[2])
+        if method == "PATCH":
+            self.model_versions[project_id] = body["model_version"]
+        return self._project(project_id)
 
     def _project(self, project_id: int) -> tuple[int, Any]:
         if project_id not in self.projects:
@@ -134,6 +141,17 @@ class LabelStudioApi:
             "total_annotations_number": len(annotations) - skipped,
             "skipped_annotations_number": skipped,
         }
+
+    def _model_versions(self, method: str, project_id: int, body: Any) -> tuple[int, Any]:
+        """Answer as Label Studio does, which unselects more than it deletes; see tests/e2e."""
+        versions = [given["model_version"] for given in self.predictions]
+        if method == "GET":
+            return 200, {**Counter(versions)}
+        version, selected = body["model_version"], self.model_versions.get(project_id)
+        if selected in {version, *(backend["title"] for backend in self.backends)}:
+            self.model_versions[project_id] = ""
+        self.predictions = [given for given in self.predictions if given["model_version"] != version]
+        return 200, {"deleted_predictions": versions.count(version)}
 
     def _webhook(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         if method == "PATCH":
@@ -173,7 +191,13 @@ class LabelStudioApi:
         status, body = self._recorded("tasks")
         (like,) = body["tasks"]
         page = [
-            {**like, "id": task["id"], "data": task["data"], "annotations": self._annotations(like, task)}
+            {
+                **like,
+                "id": task["id"],
+                "data": task["data"],
+                "annotations": self._annotations(like, task),
+                "predictions": task.get("predictions", []),
+            }
             for task in tasks[start : start + size]
         ]
         return status, {**body, "tasks": page, "total": len(tasks)}
@@ -210,7 +234,7 @@ def serve_label_studio_api(host: str = "127.0.0.1") -> Iterator[LabelStudioApi]:
             with suppress(BrokenPipeError):  # who asked was killed meanwhile
                 self.wfile.write(answer)
 
-        do_GET = do_POST = do_PATCH = handle_one  # noqa: N815 - the base class's names
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: N815 - the base class's names
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -51,6 +51,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.allowed_url_hosts == ("a.example", "b.example")
     assert not settings.baseline_is_set, "empty counts as not set, as docker compose passes it"
     assert read_settings(port=1).port == 1
+    assert [read_settings(min_score=value).min_score for value in ("auto", "0", 1, "0.25")] == ["auto", 0, 1, 0.25]
     for model_class in ("my_model:SureNER", "models.sure_v2:SureNER2"):
         assert read_settings(model_class=model_class).model_class == model_class
 
@@ -67,6 +68,10 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LEARNING_RATE", "-1"),
         ("REDIS_URL", "http://redis"),
         ("DEVICE", "tpu"),
+        ("MIN_SCORE", "-0.1"),
+        ("MIN_SCORE", "1.1"),
+        ("MIN_SCORE", "nan"),
+        ("MIN_SCORE", "high"),
         ("MODEL_CLASS", "SureNER"),
         ("MODEL_CLASS", "my_model.SureNER"),
         ("MODEL_CLASS", "my model:SureNER"),

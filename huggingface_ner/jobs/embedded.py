@@ -35,7 +35,8 @@ MAX_FAILED_CHECKS = 20
 # Seconds to wait for the lock of a server that was just killed.
 LOCK_TIMEOUT = 5.0
 
-# A killed Valkey loses nothing that it has confirmed; with its default settings it may lose the last two seconds.
+# With these settings, a killed Valkey loses nothing that it has confirmed; with its default settings, it may lose
+# the last two seconds.
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 SOCKET_FOLDER = "huggingface-ner-queue-"
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}

@@ -16,17 +16,25 @@ from huggingface_ner.temporary_folders import temporary_folder
 RUN_ID = "HUGGINGFACE_NER_RUN_ID"
 HOLDER = "HUGGINGFACE_NER_HOLDER"
 WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
+# Those that differ from job to job.
+PASSED_ON = (RUN_ID, HOLDER, "TMPDIR")
 JOB_FOLDER = "huggingface-ner-job-"
 # Niceness of a job's process: the server has priority on shared cores.
 NICENESS = 10
 
 
-def begin_job() -> tuple[Settings, TrainingQueue]:
-    """Lower the priority of this process, and return the settings and the training queue. Raises QueueError."""
+def prepare_process() -> Settings:
+    """Lower the priority of this process, limit its cores, and return the settings; before torch is imported."""
     settings = shared_settings()
     configure_logging(settings)
     os.nice(NICENESS)
     take_cores(settings.training_threads)
+    return settings
+
+
+def begin_job() -> tuple[Settings, TrainingQueue]:
+    """Return the settings and the training queue, for a job in its process. Raises QueueError."""
+    settings = shared_settings()
     url = queue_url(settings)
     if url is None:
         raise QueueError("REDIS_URL is not set: a job needs the Redis of the worker that started it")

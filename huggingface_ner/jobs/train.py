@@ -3,8 +3,10 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from redis import RedisError
 from rq.timeouts import JobTimeoutException
@@ -12,25 +14,30 @@ from rq.timeouts import JobTimeoutException
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.mention_fill import MentionFill
 from huggingface_ner.jobs.mention_store import MentionStore
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.run_reporter import REPORT_INTERVAL, LeaseLostError, Reporter
 from huggingface_ner.jobs.runs import Run
+from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.client import Contact, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
-from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.label_studio.suggestion_edits import SuggestionEdits
+from huggingface_ner.label_studio.tasks import RememberingReader, task_reader
 from huggingface_ner.learning.fine_tuning import Hyperparameters
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
+from huggingface_ner.learning.tracking import Tracking
 from huggingface_ner.learning.training import Report, Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.store.versions import project_store
+from huggingface_ner.store.history import Suggestions, newest_with_suggestions
+from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.temporary_folders import temporary_folder
 
 # Maximum seconds for which reporting the outcome is retried if Redis does not answer.
@@ -57,6 +64,10 @@ def train_project(project_id: int) -> None:
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
     _report_outcome(queue, run, outcome.model_copy(update={"phases": clock.seconds()}))
+    if outcome.status == "published" and not settings.predict_after_training:
+        # otherwise, the suggestion job does this when all tasks have the new version's predictions
+        client = LabelStudioClient(settings, token, note=notes.note_contact)
+        delete_old_predictions(project_id, project_store(settings.models_folder, project_id), client, notes)
 
 
 def _outcome(
@@ -103,16 +114,37 @@ def run_training(
         config = parse_labeling_config(project.labeling_config)
     except LabelingConfigError as error:
         return Outcome(status="skipped", reason=f"the labelling config cannot be used: {error}")
-    tasks, reader = client.annotated_tasks(project_id), task_reader(settings)
+    # a task is read up to three times: for the known mentions, for its suggestions and for the training
+    tasks, reader = client.annotated_tasks(project_id), RememberingReader(task_reader(settings))
     if mentions is not None:
         fill = MentionFill(mentions, project_id, config, reader)
         tasks, reader = fill.watch(tasks), fill.reader
+    store = project_store(settings.models_folder, project_id)
+    tasks = _noting_suggestions(tasks, SuggestionEdits(config, reader), store)
     outcome = _train(project_id, config, settings, partial(read_gold, tasks, config, reader), report)
+    outcome = outcome.model_copy(update={"accepted": _accepted(store)})
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
         # %.80r, because a title can contain line breaks and have any length
         logger.warning("project %d, %.80r: %s", project_id, project.title, summary)
     return outcome
+
+
+def _noting_suggestions(
+    tasks: Iterator[dict[str, Any]], edits: SuggestionEdits, store: ModelStore
+) -> Iterator[dict[str, Any]]:
+    """Yield the tasks, and note then how the suggestions of each version fared in them; raises OSError."""
+    yield from edits.watch(tasks)
+    found = edits.by_version.items()
+    store.note_suggestions({name: Suggestions(tasks=one.tasks, **asdict(one.edits)) for name, one in found})
+
+
+def _accepted(store: ModelStore) -> dict[str, Any] | None:
+    """Return how many suggestions of the newest version were accepted for which this is known."""
+    entry = newest_with_suggestions(store.history())
+    if entry is None or entry.suggestions is None:
+        return None
+    return {"version": entry.version, **entry.suggestions.as_dict()}
 
 
 def _train(
@@ -134,12 +166,14 @@ def _train(
                 left_out=left_out.as_dict(),
             )
         hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
+        tracking = Tracking.in_folder(settings.report_to, f"project-{project_id}", settings.model_dir)
+        tracking.check()
         training = Training(
             spool,
             config.label_names,
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(hyperparameters, device=settings.device),
+            TrainingOptions(hyperparameters, device=settings.device, tracking=tracking),
             match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,
@@ -150,6 +184,7 @@ def _train(
             project_store(settings.models_folder, project_id, settings.keep_versions),
             f1_tolerance=settings.f1_tolerance,
             preference=settings.engine_preference,
+            salt=project_address(settings.label_studio_host, project_id),
         )
 
 

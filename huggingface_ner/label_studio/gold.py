@@ -18,8 +18,8 @@ def read_gold(
 ) -> Iterator[AnnotatedText]:
     """Yield the texts of annotated tasks, one for each object.
 
-    Cancelled annotations are ignored. If a task has several others, the ground truth is used or, without a ground
-    truth, the newest one.
+    Cancelled annotations are ignored. If a task has several others, the one marked as ground truth is used
+    or, if there is none, the newest one.
     left_out: counts all regions of the annotations that are used, and the regions and tasks that are left out.
     """
     left_out = LeftOut() if left_out is None else left_out
@@ -81,5 +81,5 @@ def since_epoch(time: object) -> timedelta:
         parsed = None
     if parsed is None:
         return timedelta.min
-    # a difference, because a time near year 1 or 9999 has no counterpart in UTC
+    # not converted to UTC, because a time near year 1 or 9999 has no counterpart there
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - _EPOCH

@@ -33,7 +33,7 @@ class Tally(Protocol):
 class KnownString:
     """A stretch of a text, in code points, whose string is known.
 
-    tallies: for each layer, see annotation_entries.layer_name, what annotators did with the string.
+    tallies: layer (see annotation_entries.layer_name) -> how annotators labelled the string there.
     listed: the labels that a gazetteer gives it.
     """
 
@@ -50,7 +50,7 @@ FindKnown = Callable[[str], Iterable[KnownString]]
 def suggest_known(
     found: Iterable[KnownString], config: LabelingConfig, text_object: TextObject, document: Document
 ) -> dict[str, list[Span]]:
-    """Return the spans to suggest, without overlaps, by the name of their control.
+    """Return the spans to suggest, without overlaps, grouped by the name of their control.
 
     Of overlapping strings, the longest is suggested. A string that annotators left unmarked more often than not is
     never suggested. The score is the share of its occurrences that have the label; an entry of a gazetteer counts
@@ -78,8 +78,8 @@ def suggest_known(
 def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
     """Return a model's spans and the known strings of one control together, in order.
 
-    Where a string overlaps spans of the model, the string is kept if its score is higher than all of theirs;
-    otherwise, the spans are kept. If the model found the same span, only its score may rise. The model's own
+    A string that overlaps spans of the model is kept if its score is higher than all of theirs; otherwise,
+    these spans are kept. If the model found the same span, only its score may rise. The model's own
     spans may overlap each other. known: in order, without overlaps.
     """
     starts, ends = [span.start for span in known], [span.end for span in known]

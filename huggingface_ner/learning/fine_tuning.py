@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
-    DataCollatorForTokenClassification,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -23,29 +23,35 @@ from transformers import (
 )
 
 from huggingface_ner.engines.hardware import has_fast_bf16, resolve_device
-from huggingface_ner.engines.pretrained import (
-    head_is_missing,
-    load_model,
-    load_tokenizer,
-    window_length,
-)
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
+from huggingface_ner.learning.batches import CountingCollator, padding_collator
+from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
-from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, save_transitions
+from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, update_reading
 from huggingface_ner.learning.overlaps import Groups, plan_groups
+from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
+from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.temporary_folders import temporary_folder
 
-# Chosen by measuring: see bench/README.md.
+# Chosen by measuring: see bench/README.md. A batch has as many windows as make up TOKENS_PER_BATCH tokens on
+# average, but at most WINDOWS_PER_BATCH. A training has at least MIN_STEPS steps, and MIN_PASSES passes unless
+# these are more than ENOUGH_STEPS. With fewer steps than ENOUGH_STEPS, the encoder's rate is higher by the same
+# factor, but at most by MAX_RATE_FACTOR.
 WINDOWS_PER_BATCH = 8
-MIN_STEPS = 375
+TOKENS_PER_BATCH = 256
+MIN_STEPS = 150
+MIN_PASSES = 15
+ENOUGH_STEPS = 375
+MAX_RATE_FACTOR = 2.0
 WARMUP_SHARE = 0.1
 REPLACED_SHARE = 0.5
 # Maximum learning rates for encoders of two hidden sizes. For sizes between them, the maximum falls with the
@@ -69,7 +75,7 @@ class Hyperparameters:
     """The hyperparameters of a training.
 
     learning_rate: the rate of the new head; the encoder's rate is the same, but at most ``encoder_rate_cap``.
-    num_train_epochs: passes over the windows; there are more if these would take fewer than MIN_STEPS steps.
+    num_train_epochs: minimum passes over the windows; there are more if the windows are few, see plan_steps.
     """
 
     learning_rate: float = 1e-3
@@ -89,12 +95,13 @@ def fine_tune(
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
+    tracking: Tracking = NO_TRACKING,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
-    layers: the labels of each layer; spans of different layers may overlap. None: all labels are one layer. The
+    layers: the labels of each layer; spans of different layers may overlap. If None, all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
-    left_out: counts the spans that cannot be learned; see label_windows.
+    left_out: counts the spans that cannot be learned; see label_windows. tracking: where the course is reported.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
@@ -119,40 +126,42 @@ def fine_tune(
     windower = Windower(tokenizer, max_length)
     inner_borders = learn_inner_borders(examples, labels, windower)
     if inner_borders is not None:
-        reading = Reading.of_model(model).model_copy(update={"inner_borders": inner_borders})
-        setattr(model.config, CONFIG_KEY, reading.saved())
-        windower = reading.windower(tokenizer, max_length)
-    # the folder stores the windows; Trainer needs one too, although it saves nothing
-    with temporary_folder("huggingface-ner-windows-") as folder:
+        update_reading(model, inner_borders=inner_borders)
+        windower = Reading.of_model(model).windower(tokenizer, max_length)
+    # the folder stores the windows; Trainer needs a folder too, although it saves nothing
+    with temporary_folder("huggingface-ner-windows-") as folder, ExitStack() as environment:
         windows = label_windows(examples, windower, tag_groups, folder, left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         groups = range(len(tag_groups.schemes))
-        save_transitions(model, [count_weights(word_prefixes(windows, tag_groups, group)) for group in groups])
+        transitions = tuple(count_weights(word_prefixes(windows, tag_groups, group)) for group in groups)
+        calibrations = (prior_calibration(sum(len(example.spans) for example in examples)),) * len(groups)
+        update_reading(model, transitions=transitions, calibrations=calibrations)
         augment = MentionReplacement(
             windows, tag_groups, share=REPLACED_SHARE, max_length=max_length, seed=hyperparameters.seed
         )
-        pad = _CountingCollator(_collator(tokenizer, tag_groups), augment)
-        steps_per_epoch = math.ceil(len(windows) / WINDOWS_PER_BATCH)
-        mean_tokens = sum(windows["length"]) / steps_per_epoch
-        max_steps = max(math.ceil(hyperparameters.num_train_epochs * steps_per_epoch), MIN_STEPS)
-        encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size))
+        pad = CountingCollator(padding_collator(tokenizer, tag_groups), augment)
+        tokens = sum(windows["length"])
+        windows_per_batch, max_steps = plan_steps(len(windows), tokens, hyperparameters.num_train_epochs)
+        mean_tokens = tokens * windows_per_batch / len(windows)
+        encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size, max_steps))
         logger.info(
             "training on %d windows of %d texts: %d steps of up to %d windows, learning rate %g, encoder %g",
             *(
                 len(windows),
                 len(examples),
                 max_steps,
-                WINDOWS_PER_BATCH,
+                windows_per_batch,
                 hyperparameters.learning_rate,
                 encoder_rate,
             ),
         )
+        environment.enter_context(tracking.environment())
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(
                 output_dir=str(folder),
-                per_device_train_batch_size=WINDOWS_PER_BATCH,
+                per_device_train_batch_size=windows_per_batch,
                 max_steps=max_steps,
                 learning_rate=hyperparameters.learning_rate,
                 weight_decay=hyperparameters.weight_decay,
@@ -164,9 +173,8 @@ def fine_tune(
                 use_cpu=model.device.type == "cpu",
                 dataloader_pin_memory=model.device.type != "cpu",
                 save_strategy="no",
-                logging_strategy="no",
-                report_to="none",
                 disable_tqdm=True,
+                **tracking.arguments(max_steps),
             ),
             train_dataset=windows,
             data_collator=pad,
@@ -184,32 +192,23 @@ def fine_tune(
     return model, tokenizer
 
 
-def encoder_rate_cap(hidden_size: int) -> float:
-    """Return the maximum learning rate for an encoder of this hidden size."""
+def plan_steps(windows: int, tokens: int, epochs: float) -> tuple[int, int]:
+    """Return how many windows a batch has, and how many steps a training takes.
+
+    windows, tokens: how many there are in all training texts. epochs: the minimum number of passes over them.
+    """
+    windows_per_batch = min(max(round(TOKENS_PER_BATCH * windows / tokens), 1), WINDOWS_PER_BATCH)
+    steps_per_epoch = math.ceil(windows / windows_per_batch)
+    passes = max(epochs, min(MIN_PASSES, ENOUGH_STEPS / steps_per_epoch))
+    return windows_per_batch, max(math.ceil(passes * steps_per_epoch), MIN_STEPS)
+
+
+def encoder_rate_cap(hidden_size: int, steps: int) -> float:
+    """Return the maximum learning rate for an encoder of this hidden size, in a training of so many steps."""
     share = math.log(hidden_size / SMALL_ENCODER) / math.log(BASE_ENCODER / SMALL_ENCODER)
     share = min(max(share, 0.0), 1.0)
-    return float(SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
-
-
-def _collator(
-    tokenizer: PreTrainedTokenizerBase, tag_groups: TagGroups
-) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:
-    """Return a function that pads windows to one length and returns them as a batch."""
-    pad = DataCollatorForTokenClassification(tokenizer)
-    groups = len(tag_groups.schemes)
-    if groups == 1:
-        return pad
-
-    def pad_groups(features: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        batch: dict[str, torch.Tensor] = pad([{"input_ids": feature["input_ids"]} for feature in features])
-        labels = torch.full((*batch["input_ids"].shape, groups), IGNORED)
-        for window, feature in zip(labels, features, strict=True):
-            rows = torch.tensor(feature["labels"])
-            place = slice(len(rows)) if tokenizer.padding_side == "right" else slice(-len(rows), None)
-            window[place] = rows
-        return {**batch, "labels": labels}
-
-    return pad_groups
+    factor = min(max(ENOUGH_STEPS / steps, 1.0), MAX_RATE_FACTOR)
+    return float(factor * SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
 
 
 class _Trainer(Trainer):
@@ -252,28 +251,14 @@ class _Trainer(Trainer):
         return optimizer
 
 
-class _CountingCollator:
-    """Pads augmented windows to a batch, and counts the tokens of all batches, padding included."""
-
-    def __init__(self, pad: Callable[[list[dict[str, Any]]], dict[str, Any]], augment: MentionReplacement) -> None:
-        self._pad = pad
-        self._augment = augment
-        self.tokens = 0
-
-    def __call__(self, features: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        batch = self._pad([self._augment(feature) for feature in features])
-        self.tokens += batch["input_ids"].numel()
-        return batch
-
-
 class _ProgressCallback(TrainerCallback):
     """Reports steps, and the share of the work that is done.
 
-    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work can
-    be done. mean_tokens: the tokens of a batch, on average.
+    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work may
+    be done already. mean_tokens: the tokens of a batch, on average.
     """
 
-    def __init__(self, progress: Progress, batches: _CountingCollator, mean_tokens: float) -> None:
+    def __init__(self, progress: Progress, batches: CountingCollator, mean_tokens: float) -> None:
         self._progress = progress
         self._batches = batches
         self._mean_tokens = mean_tokens

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_ner.spans import AnnotatedText, Span
 
-# Examples that are kept of each kind of mistake, and kinds that are kept, the most frequent first. So the file
+# Maximum number of examples of each kind of mistake, and of kinds; the most frequent kinds are kept. So the file
 # with the mistakes has at most about 200 kB, whatever the labelling config.
 MAX_EXAMPLES = 5
 MAX_KINDS = 100
@@ -25,7 +25,7 @@ class Mistakes:
     """Collects the differences between gold and predicted spans, text by text.
 
     Each gold span that was not predicted exactly is paired with the predicted span that overlaps it most and is
-    not correct itself; one with the same place or label comes first. Without such a span it was missed. A
+    not correct itself; one with the same place or label comes first. If there is none, the gold span was missed. A
     predicted span that is neither correct nor paired was invented.
     """
 
@@ -90,9 +90,9 @@ def _closeness(gold: Span, guess: Span) -> tuple[bool, bool, int]:
 
 
 def _example(text: AnnotatedText, gold: Span | None, guess: Span | None) -> dict[str, str]:
-    """Return a mistake's place: the task, the gold or else the predicted span, and the text around it.
+    """Return a mistake's place: the task, the gold span (if there is none, the predicted one), and its context.
 
-    ``predicted``: what the model selected, if it selected something else.
+    ``predicted``: the text that the model selected, if it differs from the gold span.
     """
     span = gold or guess
     assert span is not None  # noqa: S101 - _pairs returns no pair without a span

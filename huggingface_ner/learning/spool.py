@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
@@ -66,7 +66,7 @@ class Spool:
         """Return a hash of all texts and spans, in order; hexadecimal."""
         return self._hash.hexdigest()
 
-    def split(self, held_out: set[str]) -> tuple[SpooledTexts, SpooledTexts]:
+    def split(self, held_out: Set[str]) -> tuple[SpooledTexts, SpooledTexts]:
         """Return the texts to train on and the texts of the tasks held out."""
         self._file.flush()
         places = list(zip(self._places, self.task_ids, strict=True))

@@ -4,30 +4,31 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.engines.stand_in import baseline_name
-from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT, held_out_tasks
+from huggingface_ner.learning.calibration import IsRight, calibrate
 from huggingface_ner.learning.evaluation import MatchLabelsOver, evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
+from huggingface_ner.learning.held_out import HELD_OUT_SHARE, held_out_once
 from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.overlaps import Groups, learnable_spans
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.spool import Spool, SpooledTexts
+from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import Evaluation
-from huggingface_ner.spans import AnnotatedText
+from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.loading import tagger_of_model
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
-
-HELD_OUT_SHARE = 0.2
 
 Report = Callable[[RunProgress], None]
 
@@ -36,13 +37,14 @@ Report = Callable[[RunProgress], None]
 class TrainingOptions:
     """How a model is trained.
 
-    held_out_share: the share of the tasks that is held out, within [0, 1); see held_out_tasks.
-    device: "auto", "cpu" or "cuda".
+    held_out_share: the share of the tasks that is held out, within [0, 1); see held_out.divide.
+    device: "auto", "cpu" or "cuda". tracking: where the course of the training is reported.
     """
 
     hyperparameters: Hyperparameters
     held_out_share: float = HELD_OUT_SHARE
     device: str = "auto"
+    tracking: Tracking = NO_TRACKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +101,14 @@ class Training:
         self._match_labels = match_labels
         self._match_labels_over = match_labels_over
 
-    def run(self, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> TrainedModel:
+    def run(self, hold_out: Set[str] | None = None) -> TrainedModel:
         """Return the trained and scored model.
 
-        min_tasks: if there are fewer tasks, none is held out. Raises ModelError, TrainingError and OSError.
+        hold_out: the tasks to hold out; None: see held_out_once. Raises ModelError, TrainingError and OSError.
         """
-        learned, held_out = self.spool.split(
-            held_out_tasks(self.spool.task_ids, self.options.held_out_share, min_tasks)
-        )
+        if hold_out is None:
+            hold_out = held_out_once({*self.spool.task_ids}, self.options.held_out_share)
+        learned, held_out = self.spool.split(hold_out)
         left_out = LeftOut()
         left_out.merge(self.left_out)
         self.report(RunProgress("training"))
@@ -120,13 +122,16 @@ class Training:
             device=self.options.device,
             progress=self._step_reporter(),
             left_out=left_out,
+            tracking=self.options.tracking,
         )
         left_out.add_labels(self.labels, Counter(span.label for text in learned for span in text.spans))
-        groups = Reading.of_model(model).tag_groups(tag_names(model)).labels_by_group
+        tag_groups = Reading.of_model(model).tag_groups(tag_names(model))
         for text in held_out:
             # called for its counts only: a region that cannot be learned cannot be suggested either
-            learnable_spans(text.spans, groups, left_out)
+            learnable_spans(text.spans, tag_groups.labels_by_group, left_out)
         self.report(RunProgress("evaluating"))
+        if held_out:
+            calibrate(model, tokenizer, held_out, self._is_right(tag_groups.labels))
         mistakes = Mistakes()
         scores = self.score(tagger_of_model(model, tokenizer), held_out, mistakes) if held_out else None
         return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes)
@@ -139,6 +144,19 @@ class Training:
         mistakes: collects what the tagger gets wrong.
         """
         return evaluate_tagger(tagger, texts, self._match_labels_over, compare=mistakes.add if mistakes else None)
+
+    def _is_right(self, labels: Sequence[str]) -> IsRight:
+        """Return whether a span is right whose label is one of a model's labels."""
+
+        @cache
+        def names(part: str) -> Mapping[str, str]:
+            return self._match_labels_over(labels, part)
+
+        def is_right(text: AnnotatedText, span: Span) -> bool:
+            name = names(text.part).get(span.label)
+            return name is not None and Span(span.start, span.end, name) in text.spans
+
+        return is_right
 
     def digest(self) -> str:
         """Return a hash of everything that the trained model depends on; hexadecimal."""
@@ -153,7 +171,7 @@ class Training:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _step_reporter(self) -> Callable[[int, int, float, float], None]:
-        # The time and the share of the work when the first step was done: what comes before it (loading,
+        # The time and the share of the work when the first step was done: everything before (loading,
         # tokenizing, the first step itself, which compiles) says nothing about the other steps.
         first: list[tuple[float, float]] = []
 

@@ -21,7 +21,7 @@ class MentionIndex:
     def __init__(self, further: StringFinder | None = None) -> None:
         self._further = further or StringFinder()
         self._finder = StringFinder()
-        self._mentioned: Counter[str] = Counter()  # string -> how many mentions of the counted texts have it
+        self._mentioned: Counter[str] = Counter()  # string -> its number of mentions in the counted texts
         self._tallies: dict[str, dict[str, Tally]] = {}
         self._entries: dict[int, dict[int, AnnotationEntry]] = {}  # task -> annotation -> entry
         self._tasks: dict[int, int] = {}  # annotation -> task
@@ -110,7 +110,7 @@ class MentionIndex:
         return new
 
     def _add_text(self, text: EntryText, weight: Weight) -> None:
-        """Add the counts of a text; with a negative weight, take them off."""
+        """Add the counts of a text; with a negative weight, subtract them."""
         places: dict[str, list[Place]] = {}
         for start, end in self.find(text.text):
             places.setdefault(text.text[start:end], []).append((start, end))

@@ -13,11 +13,11 @@ from huggingface_ner.label_studio.annotation_entries import (
     Mention,
 )
 
-# Upper bound on the characters of an entry's texts together; the texts after it are left out.
+# Upper bound on the total characters of an entry's texts; further texts are left out.
 MAX_ENTRY_CHARACTERS = 4 * MAX_TEXT_CHARACTERS
 # Upper bound on an unpacked entry. A character takes up to 12 bytes, as two escapes of JSON.
 MAX_UNPACKED_BYTES = 20 * MAX_ENTRY_CHARACTERS
-# Upper bound on the mentions of a text; those after it are left out.
+# Upper bound on the mentions of a text; further mentions are left out.
 MAX_MENTIONS = 10_000
 _GROUND_TRUTH, _CANCELLED = 1, 2
 

@@ -63,7 +63,7 @@ class _Mentions:
         self._longest = max((end - start for start, end in self._places), default=0)
 
     def tally(self, places: Sequence[Place]) -> Tally:
-        """Count a string; of places that overlap, the annotated ones count and, if there are none, the first."""
+        """Count a string; of overlapping places, the annotated ones count or, if there are none, the first one."""
         marked = [place for place in places if place in self._labels]
         labels = Counter(label for place in marked for label in self._labels[place])
         count, free_from, next_marked = len(marked), 0, 0

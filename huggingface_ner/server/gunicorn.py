@@ -60,7 +60,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
             "worker_class": Worker,
-            # what gunicorn would choose depends on what else is installed
+            # gunicorn's own choice depends on which other packages are installed
             "asgi_loop": "asyncio",
             "http_parser": "python",
             "asgi_lifespan": "off",

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from huggingface_ner.engines.layouts import LogProbabilities
+from huggingface_ner.tagging.calibration import Calibration
 from huggingface_ner.tagging.tag_names import OUTSIDE, UNUSED, Tag, read_tags
 from huggingface_ner.tagging.transitions import Weights, spread
 
@@ -26,19 +27,21 @@ class WordSpan:
 class TagScheme:
     """The tags of a token-classification head, and which sequences of them are legal.
 
-    tags: the prefix and label of each output of the head; see tag_names.
+    tags: the prefix and label of each output of the head; see tag_names.py.
     strict: whether an entity must open with B (or S) if its label has a B tag, as in IOB2 and BIOES. If False, an
     entity may also open with I, provided that its label has only B and I tags. The reason is that the names do not
     say whether the scheme is IOB2 or IOB1; IOB1 uses B only between two adjacent entities of one label. Sequences
     are then read as conlleval reads them (Tjong Kim Sang and Buchholz, 2000): an I after another label or after O
     begins an entity.
-    weights: what the transitions between tags add to a sequence's log-probability; None if that is nothing. Only
+    weights: what the transitions between tags add to a sequence's log-probability; None if they add nothing. Only
     schemes of O, B and I tags have weights.
+    calibration: makes probabilities of the spans' scores; None if it was not fitted.
     """
 
     tags: tuple[Tag, ...]
     strict: bool = False
     weights: Weights | None = None
+    calibration: Calibration | None = None
 
     @classmethod
     def from_names(cls, names: Sequence[str]) -> "TagScheme":
@@ -46,15 +49,20 @@ class TagScheme:
         return cls(read_tags(names))
 
     @classmethod
-    def bio(cls, labels: Sequence[str], weights: Weights | None = None) -> "TagScheme":
+    def bio(
+        cls, labels: Sequence[str], weights: Weights | None = None, calibration: Calibration | None = None
+    ) -> "TagScheme":
         """Return the scheme that fine-tuning gives a head: O, then B and I of each label in order; strict."""
         tags = ((OUTSIDE, ""), *((prefix, label) for label in labels for prefix in "BI"))
-        return cls(tags, strict=True, weights=weights)
+        return cls(tags, strict=True, weights=weights, calibration=calibration)
 
     @classmethod
-    def from_bio_names(cls, names: Sequence[str], weights: Weights | None = None) -> "TagScheme":
+    def from_bio_names(
+        cls, names: Sequence[str], weights: Weights | None = None, calibration: Calibration | None = None
+    ) -> "TagScheme":
         """Read the names that ``bio`` gave a head, whatever characters its labels have."""
-        return cls(tuple((name[0], name[2:]) for name in names), strict=True, weights=weights)
+        tags = tuple((name[0], name[2:]) for name in names)
+        return cls(tags, strict=True, weights=weights, calibration=calibration)
 
     @property
     def names(self) -> list[str]:
@@ -138,8 +146,8 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
     log_probabilities: [words, tags]; each row is the logarithm of a probability distribution.
     The text's score is the geometric mean of its words' probabilities under that sequence, which makes texts of
     different lengths comparable (maximum normalized log-probability; Shen et al., 2018, Deep Active Learning for
-    Named Entity Recognition). The score of a text without words is 1.0. The scheme's weights have a part in which
-    sequence is chosen, but not in the scores.
+    Named Entity Recognition). The score of a text without words is 1.0. The weights of the scheme affect the
+    choice of the sequence, but not the scores. The scheme's calibration changes the scores of the spans alone.
     """
     if not len(log_probabilities):
         return [], 1.0
@@ -196,13 +204,16 @@ def _spans(path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, sche
         if word + 1 < len(path) and scheme.continuations[path[word], path[word + 1]]:
             continue
         label = scheme.tags[path[word]][1]
-        spans.append(WordSpan(start, word + 1, label, _score(start, word + 1, label, log_probabilities, scheme)))
+        score = _score(start, word + 1, label, log_probabilities, scheme)
+        if scheme.calibration is not None:
+            score = scheme.calibration.probability(score, word + 1 - start)
+        spans.append(WordSpan(start, word + 1, label, score))
         start = None
     return spans
 
 
 def _score(start: int, end: int, label: str, log_probabilities: LogProbabilities, scheme: TagScheme) -> float:
-    """Return the probability that a span is right, taking the words' tags as independent of one another.
+    """Return the probability that the model gives a span, taking the words' tags as independent of one another.
 
     It is the sum over all tag sequences that contain the span. In these, all words of the span have tags of its
     label. The first word opens an entity and does not continue the entity of the word before. The other words

@@ -30,6 +30,11 @@ class SingleModel:
         """The model's entity types."""
         return self.tagger.labels
 
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the scores of the model's spans are calibrated."""
+        return self.tagger.is_calibrated
+
     def tag(self, texts: list[str], is_connected: Callable[[], bool] = lambda: True) -> list[TaggedText]:
         """Return each text's spans and score, in order; no client waits, so ``is_connected`` is not called."""
         return self.tagger.tag(texts)

@@ -1,8 +1,8 @@
 """The tag groups of a head: each decides by itself, so entities of different groups may overlap.
 
-A head has one group, O and the tags of all its labels, unless it was trained for labels that overlap. Then it has
+A head has one group (O and the tags of all labels) unless it was trained for labels that overlap. Then it has
 several groups, whose outputs lie side by side. An engine returns one distribution over all outputs of a word; the
-distribution of a group is the part of it that the group's outputs have, scaled to sum to one.
+distribution of a group is the part for the group's outputs, scaled to sum to one.
 """
 
 import itertools
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from huggingface_ner.engines.layouts import LogProbabilities
+from huggingface_ner.tagging.calibration import Calibration
 from huggingface_ner.tagging.decoding import TagScheme, WordSpan, decode, normalized
 from huggingface_ner.tagging.transitions import Weights
 
@@ -26,13 +27,20 @@ class TagGroups:
     schemes: tuple[TagScheme, ...]
 
     @classmethod
-    def bio(cls, groups: Sequence[Sequence[str]], transitions: Sequence[Weights] | None = None) -> "TagGroups":
+    def bio(
+        cls,
+        groups: Sequence[Sequence[str]],
+        transitions: Sequence[Weights] | None = None,
+        calibrations: Sequence[Calibration] | None = None,
+    ) -> "TagGroups":
         """Return the groups that fine-tuning gives a head, for the labels of each group.
 
         transitions: the weights of each group's transitions; None if they were not counted.
+        calibrations: that of each group; None if they were not fitted.
         """
-        weights: Sequence[Weights | None] = [None] * len(groups) if transitions is None else transitions
-        return cls(tuple(TagScheme.bio(*group) for group in zip(groups, weights, strict=True)))
+        none = [None] * len(groups)
+        parts = zip(groups, transitions or none, calibrations or none, strict=True)
+        return cls(tuple(TagScheme.bio(*group) for group in parts))
 
     @property
     def names(self) -> list[str]:
@@ -60,6 +68,11 @@ class TagGroups:
         return tuple(slice(end - len(scheme.tags), end) for scheme, end in zip(self.schemes, ends, strict=True))
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether the scores of all groups' spans are calibrated."""
+        return all(scheme.calibration is not None for scheme in self.schemes)
+
+    @property
     def size(self) -> int:
         """How many outputs the head has."""
         return sum(len(scheme.tags) for scheme in self.schemes)
@@ -71,12 +84,12 @@ class TagGroups:
         The text's score is the geometric mean of the groups' scores; see decoding.decode. If two groups find the
         same span, the surer one counts.
         """
-        if len(self.schemes) == 1:
-            return decode(log_probabilities, self.schemes[0])
+        first, *others = self.decode_each(log_probabilities)
+        if not others:
+            return first
         found: dict[tuple[int, int, str], WordSpan] = {}
         scores = []
-        for scheme, columns in zip(self.schemes, self.columns, strict=True):
-            spans, score = decode(normalized(log_probabilities[:, columns]), scheme)
+        for spans, score in (first, *others):
             scores.append(score)
             for span in spans:
                 key = span.start, span.end, span.label
@@ -84,3 +97,12 @@ class TagGroups:
                 if known is None or span.score > known.score:
                     found[key] = span
         return [found[key] for key in sorted(found)], math.prod(score ** (1 / len(scores)) for score in scores)
+
+    def decode_each(self, log_probabilities: LogProbabilities) -> list[tuple[list[WordSpan], float]]:
+        """Return the spans of each group, and how sure the model is of them; see ``decode``."""
+        if len(self.schemes) == 1:
+            return [decode(log_probabilities, self.schemes[0])]
+        return [
+            decode(normalized(log_probabilities[:, columns]), scheme)
+            for scheme, columns in zip(self.schemes, self.columns, strict=True)
+        ]

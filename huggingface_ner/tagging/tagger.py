@@ -51,6 +51,11 @@ class Tagger:
         return self._tag_groups.labels
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether a span's score is the share of such spans that are right, in texts like the training's."""
+        return self._tag_groups.is_calibrated
+
+    @property
     def choice(self) -> EngineChoice:
         """The engine that runs the model, and why it was chosen."""
         return self._current[1]
@@ -81,7 +86,12 @@ class Tagger:
 
         progress: called after each group of texts with the number of texts in that group.
         """
-        tagged: list[TaggedText] = []
+        return [self.finish(prepared) for prepared in self.read(texts, progress)]
+
+    def read(
+        self, texts: Sequence[str], progress: Callable[[int], object] | None = None
+    ) -> Iterator[PreparedText]:
+        """Yield each text with the log-probabilities of its words, in order. progress: see ``tag``."""
         for group in groups(texts, len(texts), CHARACTERS_PER_GROUP):
             prepared = self.prepare(group)
             windows = [(text, window) for text in prepared for window in text.windows]
@@ -89,10 +99,9 @@ class Tagger:
             for batch in self._batches(windows):
                 for (text, window), rows in zip(batch, self.run([w for _, w in batch]), strict=True):
                     text.take(window, rows)
-            tagged += map(self.finish, prepared)
+            yield from prepared
             if progress is not None:
                 progress(len(group))
-        return tagged
 
     def prepare(self, texts: Sequence[str]) -> list[PreparedText]:
         """Tokenize texts and cut them into windows."""

@@ -12,10 +12,12 @@ import psutil
 import pytest
 
 from huggingface_ner.cli import main
+from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.tasks import TaskReader
-from huggingface_ner.learning.dataset import held_out_tasks
+from huggingface_ner.learning.held_out import HELD_OUT_SHARE, divide
+from huggingface_ner.store.split_file import Split
 from tests import recorded
 from tests.jobs.test_train import config, tasks
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
@@ -61,8 +63,9 @@ def test_ten_annotations_make_a_better_model_serve(
     project = int(setup["project"].partition(".")[0])
     short = [task for task in news_tasks if len(task["data"]["text"]) < 2_000]
     label_studio_api.add(project, news_config, short)
-    held_out = held_out_tasks((str(task["id"]) for task in short), 0.2)
-    sample = [task for task in short if str(task["id"]) in held_out]
+    salt = project_address(label_studio_api.url, project)
+    split = divide({str(task["id"]) for task in short}, Split(), HELD_OUT_SHARE, salt)
+    sample = [task for task in short if str(task["id"]) in split.held_out]
     gold = list(read_gold(sample, parse_labeling_config(news_config), TaskReader(str, "")))
     wanted = {(text.task_id, span.start, span.end, span.label) for text in gold for span in text.spans}
 

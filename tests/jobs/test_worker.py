@@ -16,6 +16,7 @@ from huggingface_ner.jobs import worker_health
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.redis_connection import QueueError
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS
+from huggingface_ner.jobs.standby import Standby
 from huggingface_ner.jobs.worker import run_worker
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
@@ -81,6 +82,21 @@ def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_en
         assert "was killed" in trainings.queue.status(7)["reason"]
         assert trainings.queue.count_updates(7, 1) is not None
         assert trainings.ended()["status"] == "published"
+
+
+def test_a_training_runs_in_the_process_that_was_prepared_for_it(trainings: Trainings) -> None:
+    with trainings.worker() as worker:
+        trainings.until(lambda: bool(trainings.queue.rq.connection.smembers("rq:workers")))
+        assert not children(worker)
+        trainings.queue.count_updates(7, trainings.settings.start_training_each_n_updates - 1)
+        trainings.until(lambda: bool(children(worker)))
+        (prepared,) = children(worker)
+        trainings.queue.count_updates(7, 1)
+        trainings.until(lambda: trainings.state() == "running")
+        assert children(worker) == [prepared]
+        assert trainings.ended()["status"] == "published"
+        trainings.until(lambda: not prepared.is_running())
+        assert not list(trainings.temporary.glob("huggingface-ner-*")), "its folder was the job's"
 
 
 def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_studio_api: LabelStudioApi) -> None:
@@ -198,7 +214,7 @@ def test_a_fault_while_it_looks_for_work_does_not_end_the_search(
     monkeypatch.setattr(worker_module, "serving_versions", away)
     monkeypatch.setattr(trainings.queue, "enqueue_due", look)
     with pytest.raises(KeyboardInterrupt):
-        worker_module._poll(trainings.queue, Settings(predict_after_training=True))
+        worker_module._poll(trainings.queue, Settings(predict_after_training=True), Standby())
     assert caplog.text.count("polling for work failed") == 2
 
 

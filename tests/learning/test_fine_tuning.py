@@ -1,14 +1,18 @@
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, tag_names
 from huggingface_ner.learning import fine_tuning
+from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.learning.head import replace_head
 from huggingface_ner.left_out import LeftOut
@@ -36,13 +40,19 @@ def _head(model: PreTrainedModel) -> torch.Tensor:
     return model.get_submodule("classifier").get_parameter("weight").detach()
 
 
+def _learn_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a model without pre-training learn more: nothing is known yet that could be forgotten."""
+    monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
+    monkeypatch.setattr(fine_tuning, "MIN_STEPS", fine_tuning.ENOUGH_STEPS)
+
+
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tuning, "MIN_STEPS", 60)
 
 
 def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)  # nothing is known yet that could be forgotten
+    _learn_from_nothing(monkeypatch)
     seen: list[tuple[int, int, float]] = []
     model, tokenizer = fine_tune(
         EXAMPLES,
@@ -65,7 +75,7 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
 
 
 def test_a_model_learns_parts_of_words(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
+    _learn_from_nothing(monkeypatch)
     left_out = LeftOut()
     examples = [
         AnnotatedText(example.task_id, example.text.replace(" ", suffix, 1), example.spans)
@@ -104,7 +114,8 @@ def test_transitions_of_each_group_are_counted_and_saved(
     for model in (trained[0], load_model(tmp_path / "model")[0]):
         reading = Reading.of_model(model)
         assert reading.transitions == transitions
-        assert reading.tag_groups(tag_names(model)) == TagGroups.bio(layers, transitions)
+        calibrations = (prior_calibration(2),) * len(layers)
+        assert reading.tag_groups(tag_names(model)) == TagGroups.bio(layers, transitions, calibrations)
 
 
 @pytest.mark.usefixtures("few_steps")
@@ -142,9 +153,36 @@ def test_a_bioes_head_gives_its_rows_to_a_bio_one(tmp_path: Path) -> None:
 
 
 def test_small_encoders_get_a_larger_rate() -> None:
-    rates = [encoder_rate_cap(size) for size in (128, 384, 512, 768, 1024)]
+    rates = [encoder_rate_cap(size, fine_tuning.ENOUGH_STEPS) for size in (128, 384, 512, 768, 1024)]
     assert rates == sorted(rates, reverse=True)
     assert [rates[1], rates[3]] == pytest.approx([1e-4, 5e-5])
+
+
+def test_short_trainings_get_a_larger_rate() -> None:
+    rates = [encoder_rate_cap(384, steps) for steps in (1, 150, 250, 375, 10_000)]
+    assert rates == pytest.approx([2e-4, 2e-4, 1.5e-4, 1e-4, 1e-4])
+
+
+@given(st.integers(1, 10_000), st.integers(1, 512), st.floats(0.1, 100))
+def test_a_training_takes_time_by_its_texts(windows: int, length: int, epochs: float) -> None:
+    per_batch, steps = fine_tuning.plan_steps(windows, windows * length, epochs)
+    assert 1 <= per_batch <= fine_tuning.WINDOWS_PER_BATCH
+    assert per_batch == 1 or per_batch * length <= 1.5 * fine_tuning.TOKENS_PER_BATCH, (
+        "long texts are not heaped up"
+    )
+    steps_per_epoch = math.ceil(windows / per_batch)
+    assert steps >= max(fine_tuning.MIN_STEPS, epochs * steps_per_epoch), "what was asked for is done"
+    fewest = max(epochs * steps_per_epoch, fine_tuning.MIN_STEPS)
+    enough = min(fine_tuning.MIN_PASSES * steps_per_epoch, fine_tuning.ENOUGH_STEPS)
+    assert steps <= max(fewest, enough) + 1
+    more, steps_for_more = fine_tuning.plan_steps(2 * windows, 2 * windows * length, epochs)
+    assert (more, steps_for_more) >= (per_batch, steps)
+
+
+def test_ten_texts_are_learned_in_as_many_steps_whether_short_or_long() -> None:
+    assert fine_tuning.plan_steps(10, 10 * 25, 10) == (8, 150)
+    assert fine_tuning.plan_steps(10, 10 * 330, 10) == (1, 150)
+    assert fine_tuning.plan_steps(200, 200 * 25, 10) == (8, 375)
 
 
 @pytest.mark.usefixtures("few_steps")

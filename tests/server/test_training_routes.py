@@ -86,7 +86,7 @@ def test_forged_projects_are_ignored(
 
 def test_an_event_with_an_action_alone_is_ignored(client: FlaskClient) -> None:
     answer = client.post("/webhook", json={"action": "ANNOTATION_CREATED"})
-    assert answer.get_json()["reason"] == "project: the event does not say which"
+    assert answer.get_json()["reason"] == "project: the event names no project"
 
 
 def test_the_token_of_setup_is_kept_for_want_of_a_key(

@@ -1,6 +1,7 @@
 """How heads of the Hub are read, the whole way: models that say what they are told."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ import pytest
 from tokenizers import pre_tokenizers
 from transformers import pipeline
 
-from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engine_kinds import EngineName, EnginePreference
 from huggingface_ner.engines import hardware
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer
 from huggingface_ner.spans import Span
 from huggingface_ner.store.model_folder import save_model
+from huggingface_ner.tagging.calibration import Calibration
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.inner_borders import InnerBorders
 from huggingface_ner.tagging.loading import load_prepared, load_tagger
@@ -87,16 +89,17 @@ def test_spans_are_those_of_transformers_own_pipeline(tmp_path: Path, words: lis
     assert [(span.start, span.end, span.label) for span in ours] == theirs
 
 
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
 def test_an_engine_without_pytorch_reads_a_head_as_the_model_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineName
 ) -> None:
     monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
-    fp32 = EnginePreference("onnx", "fp32", min_agreement=0.0)
+    fp32 = EnginePreference(engine, "fp32", min_agreement=0.0)
     folder = save_told_model(tmp_path / "model", CONLL, ["O", "O", "I-LOC", *["O"] * 20])
     prepare_engine(folder, preference=fp32, device="cpu", into=tmp_path / "into")
     tagger = load_prepared(folder, "cpu", fp32, tmp_path / "into")
     assert tagger is not None
-    assert tagger.choice.kind.engine == "onnx"
+    assert tagger.choice.kind.engine == engine
     assert tagger.find_spans(["a b"]) == [[Span(2, 3, "LOC")]]
 
 
@@ -127,6 +130,30 @@ def test_weights_of_transitions_are_part_of_a_model(tmp_path: Path, monkeypatch:
             assert tagger.find_spans(["a b"]) == [[Span(0, end, "PER")]]
 
 
+def test_calibrations_are_part_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
+    onnx = EnginePreference("onnx", "fp32", min_agreement=0.0)
+    names = [*CONLL, "2/O", "2/B-LOC", "2/I-LOC"]
+    told = [{"B-PER": 0.45, "O": 0.05, "2/O": 0.1, "2/B-LOC": 0.4}, *[{"O": 0.5, "2/O": 0.5}] * 20]
+    folder = save_told_model(tmp_path / "model", names, told)
+    config_file = folder / "config.json"
+    config = json.loads(config_file.read_text())
+    groups = (("LOC", "PER"), ("LOC",))
+    first, second = Calibration(slope=0.5, words=0.1, bias=-1), Calibration(slope=1, words=0, bias=1)
+    for calibrations, scores in ((None, [0.8, 0.9]), ((first, second), [4 / (4 + math.exp(-1)), 0.5246])):
+        reading = Reading(tag_scheme="IOB2", groups=groups, calibrations=calibrations)
+        config_file.write_text(json.dumps({**config, "huggingface_ner": reading.saved()}))
+        assert Reading.of_model(load_model(folder)[0]) == reading
+        into = tmp_path / f"into-{calibrations is None}"
+        prepare_engine(folder, preference=onnx, device="cpu", into=into)
+        for tagger in (load_tagger(folder, device="cpu"), load_prepared(folder, "cpu", onnx, into)):
+            assert tagger is not None
+            assert tagger.is_calibrated == (calibrations is not None)
+            ((location, person),) = tagger.find_spans(["a b"])
+            assert (location, person) == (Span(0, 1, "LOC"), Span(0, 1, "PER"))
+            assert [location.score, person.score] == pytest.approx(scores, abs=0.01)
+
+
 def test_a_model_without_weights_can_be_read_by_older_releases() -> None:
     assert Reading(tag_scheme="IOB2").saved() == {"tag_scheme": "IOB2", "word_rules": 2}
 
@@ -145,6 +172,16 @@ def test_weights_that_are_none_are_refused(tmp_path: Path, transitions: object) 
         Reading.of_model(model)
 
 
+@pytest.mark.parametrize(
+    "calibrations", [[], "none", [{"slope": 1, "words": 0, "bias": 0}] * 2, [{"slope": 0, "words": 0, "bias": 0}]]
+)
+def test_calibrations_that_are_none_are_refused(tmp_path: Path, calibrations: object) -> None:
+    model, _ = load_model(save_told_model(tmp_path, CONLL, ["O"]))
+    model.config.huggingface_ner = {"tag_scheme": "IOB2", "calibrations": calibrations}
+    with pytest.raises(ModelError, match=r"calibrations.*newer version"):
+        Reading.of_model(model)
+
+
 def test_another_tools_head_is_read_by_its_names() -> None:
     reading = Reading(tag_scheme="IOB2")
     assert reading.tag_groups(["O", "B-PER", "I-PER"]).schemes[0].strict
@@ -158,9 +195,9 @@ def test_a_model_without_borders_inside_words_is_saved_as_older_releases_saved_i
     assert Reading(tag_scheme="IOB2").saved() == {"tag_scheme": "IOB2", "word_rules": 2}
 
 
-@pytest.mark.parametrize("engine", ["torch", "onnx"])
+@pytest.mark.parametrize("engine", ["torch", "openvino", "onnx"])
 def test_borders_inside_words_are_saved_with_the_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineName
 ) -> None:
     monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
     text, borders = "in Oslobb", InnerBorders(suffixes=("bb",))
@@ -170,11 +207,12 @@ def test_borders_inside_words_are_saved_with_the_model(
     assert load_tagger(folder, device="cpu").find_spans([text]) == [[Span(3, 9, "LOC")]]
     model.config.huggingface_ner = Reading(tag_scheme="IOB2", inner_borders=borders).saved()
     save_model(model, tokenizer, tmp_path / "saved")
-    if engine == "onnx":
-        fp32 = EnginePreference("onnx", "fp32", min_agreement=0.0)
+    if engine != "torch":
+        fp32 = EnginePreference(engine, "fp32", min_agreement=0.0)
         prepare_engine(tmp_path / "saved", preference=fp32, device="cpu", into=tmp_path / "into")
         tagger = load_prepared(tmp_path / "saved", "cpu", fp32, tmp_path / "into")
         assert tagger is not None
+        assert tagger.choice.kind.engine == engine
     else:
         tagger = load_tagger(tmp_path / "saved", device="cpu")
     assert tagger.find_spans([text]) == [[Span(3, 7, "LOC")]]

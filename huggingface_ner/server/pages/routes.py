@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
-from huggingface_ner.server.pages import actions, words
+from huggingface_ner.server.pages import actions, download, words
 from huggingface_ner.server.pages.charts import draw_chart
 from huggingface_ner.server.pages.facts import Facts, Known, now
 from huggingface_ner.server.pages.guard import form_token, give_token, may_act
 from huggingface_ner.server.pages.project import ProjectPage, read_project
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.version_names import published_at
 
 # Nothing comes from elsewhere, inline scripts and styles are not allowed, and no other page may frame it.
 POLICY = (
@@ -49,6 +50,7 @@ def install(
         return abort(404) if project_id is None else pages.project(project_id)
 
     actions.install(app, settings, queue, pages.refuse)
+    download.install(app, settings, pages.refuse)
 
     @app.get("/assets/<name>")
     def asset(name: str) -> ResponseReturnValue:
@@ -76,7 +78,8 @@ class _Pages:
         self._templates.filters["score"] = _score
         self._templates.filters["date"] = words.date
         self._templates.filters["iso"] = words.iso
-        self._templates.filters["version_time"] = words.version_time
+        self._templates.filters["version_time"] = published_at
+        self._templates.filters["percentage"] = words.percentage
         self._templates.globals["counted"] = words.counted
 
     def home(self) -> Response:
@@ -126,6 +129,7 @@ class _Pages:
             "outcome": words.outcome_sentence(last, now()) if last else "",
             "progress": words.progress_sentence(run) if run else "",
             "percent": words.percent(run, now()) if run else None,
+            "accepted": _accepted(page),
             "forecast": words.forecast_sentence(expected, page.points[-1].tasks) if expected else "",
         }
 
@@ -148,11 +152,20 @@ def _varying(answer: Response) -> Response:
     return answer
 
 
+def _accepted(page: ProjectPage) -> str:
+    """Return how many suggestions were accepted of the newest version for which this is known."""
+    if page.newest_accepted is None:
+        return ""
+    version, suggestions = page.newest_accepted
+    current = page.known.version
+    return words.accepted_sentence(suggestions, None if current and current.name == version else version)
+
+
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
 def _charts(page: ProjectPage) -> dict[str, Any]:
-    if not page.points:
+    if not page.points and not page.accepted:
         return {}
-    return {name: draw_chart(page.points, page.forecast, *size) for name, size in CHARTS.items()}
+    return {name: draw_chart(page.points, page.accepted, page.forecast, size) for name, size in CHARTS.items()}

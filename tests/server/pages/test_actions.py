@@ -172,7 +172,7 @@ def test_the_buttons_work_in_a_browser(browser: Browser, app: Flask, settings: S
         assert page.url == f"{url}/projects/7"
         page.get_by_text(f"Remove version {names[-2]}").click()
         page.get_by_role("button", name="Delete it for good").locator("visible=true").click()
-        expect(page.locator(f"#version-{names[-2]}")).to_have_count(0)
+        expect(page.locator(f'[id="version-{names[-2]}"]')).to_have_count(0)
         page.get_by_role("button", name=f"Use version {names[-3]}").click()
         expect(page.locator("h1")).to_be_visible()
         assert store.current() == names[-3]
