@@ -237,7 +237,7 @@ class LabelStudioApi:
 
 
 @contextmanager
-def serve_label_studio_api() -> Iterator[LabelStudioApi]:
+def serve_label_studio_api(host: str = "127.0.0.1") -> Iterator[LabelStudioApi]:
     api = LabelStudioApi()
 
     class Handler(BaseHTTPRequestHandler):
@@ -262,9 +262,9 @@ def serve_label_studio_api() -> Iterator[LabelStudioApi]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
-    api.url = f"http://127.0.0.1:{server.server_port}"
+    api.url = f"http://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
