@@ -1,8 +1,7 @@
 FROM python:3.11-slim
 
-# Empty: PyPI's wheel of torch, which carries CUDA. For a smaller CPU-only image give PyTorch's CPU index:
-#   docker compose build --build-arg TORCH_INDEX_URL=<PyTorch's index for CPU wheels>
-ARG TORCH_INDEX_URL=""
+# The wheel of torch for CPUs. Empty: PyPI's wheel, which contains CUDA; docker-compose.gpu.yml sets this.
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -12,18 +11,19 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /app
 COPY requirements-base.txt requirements.txt ./
 RUN if [ -n "$TORCH_INDEX_URL" ]; then \
-        pip install --no-cache-dir --index-url "$TORCH_INDEX_URL" "$(grep '^torch==' requirements.txt)"; \
+        pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX_URL" "$(grep '^torch==' requirements.txt)"; \
     fi \
     && pip install --no-cache-dir -r requirements.txt \
     && pip install --no-cache-dir --no-deps -r requirements-base.txt
 
+COPY --chmod=755 deploy/healthcheck.sh /usr/local/bin/healthcheck.sh
 COPY huggingface_ner huggingface_ner
-# the root file system may be read-only: libraries that write into a home find the volume
+# the root file system may be read-only, so the home folder, to which libraries write, is the volume
 RUN useradd --no-log-init --uid 1000 --home-dir /data ner && install --directory --owner=ner --group=ner /data
 USER 1000
 VOLUME /data
 EXPOSE 9090
 
-# with the service's own credentials: they protect /health too
-HEALTHCHECK --interval=15s --timeout=10s --start-period=30s CMD ["python", "-m", "huggingface_ner", "health"]
+# the check sends the service's credentials, because /health requires them too
+HEALTHCHECK --interval=15s --timeout=10s --start-period=30s CMD ["healthcheck.sh", "server"]
 CMD ["python", "-m", "huggingface_ner", "serve"]

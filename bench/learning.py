@@ -26,10 +26,10 @@ import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from bench.bootstrap import Counts, count_spans, f1, paired_difference
 from bench.calibration import calibration_error
 from bench.corpus import read_corpus, sentences
 from bench.plain_loop import plain_loop
+from huggingface_ner.bootstrap import Counts, count_spans, f1, paired_difference
 from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import update_reading

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from huggingface_ner.engines.pretrained import load_model, load_tokenizer, window_length
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import load_model, load_tokenizer
 from huggingface_ner.learning.dataset import label_windows
 from huggingface_ner.learning.head import replace_head
 from huggingface_ner.spans import AnnotatedText

@@ -48,6 +48,8 @@ from huggingface_ner.tagging.loading import load_tagger
 SINGLE_TASKS = 150
 CLIENTS = 8
 BULK = 2_500
+# How many of the texts to train on show engines in int8 which numbers occur, as in a training.
+LEARNED = 300
 ROUNDS = 3
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,12 +74,13 @@ def main() -> None:
         texts = read_corpus(options.corpus, "test")
         model = _model(options.model, options.corpus, options.train, Path(folder))
         ratios: dict[str, float] = {}
-        with ways(model, Path(folder)) as timed:
+        learned = read_corpus(options.corpus, "train")[:LEARNED]
+        with ways(model, Path(folder), learned) as timed:
             _engines("texts", texts[: options.texts], options.piped, timed, ratios)
             if options.documents is not None:
                 documents = read_corpus(options.documents, "test")
                 _engines("documents", documents[:100], 20, timed, ratios)
-        _service(texts, model, ratios, options.memory)
+        _service(texts, model, learned, ratios, options.memory)
     print()
     for name, ratio in ratios.items():
         print(f"{name:64} {ratio:6.2f} x")
@@ -122,9 +125,15 @@ def _engines(
             ratios[f"{name} over the pipeline one by one, {what}"] = best[name] / best[ONE_BY_ONE]
 
 
-def _service(corpus: Sequence[AnnotatedText], model: Path, ratios: dict[str, float], memory: int) -> None:
+def _service(
+    corpus: Sequence[AnnotatedText],
+    model: Path,
+    learned: Sequence[AnnotatedText],
+    ratios: dict[str, float],
+    memory: int,
+) -> None:
     """Ask a server of the model over HTTP; its cache is off, since each text is requested several times."""
-    prepare_engine(model, device="cpu")
+    prepare_engine(model, device="cpu", learned=learned)
     texts = [text.text for text in corpus]
     many = [texts[number % len(texts)] for number in range(BULK)]
     tagger = load_tagger(model, device="cpu")

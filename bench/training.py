@@ -32,7 +32,8 @@ from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
 from bench.models import base_encoder
-from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder, window_length
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.dataset import label_windows
 from huggingface_ner.learning.fine_tuning import WINDOWS_PER_BATCH, Hyperparameters, fine_tune

@@ -17,7 +17,7 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines.choice import candidates
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.families import family_of
-from huggingface_ner.spans import Span
+from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_fine_tuned, load_prepared, tagger_of_model
 
@@ -30,19 +30,20 @@ Timed = Callable[[list[str]], tuple[float, Spans]]
 
 
 @contextmanager
-def ways(model: Path, folder: Path) -> Iterator[dict[str, Timed]]:
+def ways(model: Path, folder: Path, learned: Sequence[AnnotatedText]) -> Iterator[dict[str, Timed]]:
     """Give what tags texts in each way, with the seconds it took, by the way's name.
 
-    folder: for exports and what auto chose.
+    folder: for exports and what auto chose. learned: see prepare_engine.
     """
-    prepare_engine(model, device="cpu", into=folder)
+    prepare_engine(model, device="cpu", into=folder, learned=learned)
+    seen = [text.text for text in learned]
     chosen = load_prepared(model, "cpu", EnginePreference(), folder)
     assert chosen is not None
     makers: dict[str, tuple[Callable[..., Tag], tuple[Any, ...]]] = {
         ONE_BY_ONE: (_pipeline, (model, 1)),
         IN_BATCHES: (_pipeline, (model, 8)),
-        str(TORCH_FP32): (_engine, (model, TORCH_FP32, folder)),
-        **{str(kind): (_engine, (model, kind, folder)) for kind in candidates(EnginePreference(), "cpu")[0]},
+        str(TORCH_FP32): (_engine, (model, TORCH_FP32, folder, seen)),
+        **{str(kind): (_engine, (model, kind, folder, seen)) for kind in candidates(EnginePreference(), "cpu")[0]},
         f"{AUTO}: {chosen.choice.kind}": (_auto, (model, folder)),
     }
     with ExitStack() as stack:
@@ -87,12 +88,13 @@ def _pipeline(model: Path, batch: int) -> Tag:
     return tag
 
 
-def _engine(model: Path, kind: EngineKind, folder: Path) -> Tag:
+def _engine(model: Path, kind: EngineKind, folder: Path, seen: Sequence[str]) -> Tag:
     trained, tokenizer = load_fine_tuned(model, "cpu")
     tagger = tagger_of_model(trained, tokenizer)
     if kind == TORCH_FP32:
         return tagger.find_spans
-    source = EngineSource(model, "cpu", trained.config.pad_token_id or 0, folder)
+    windows = [window.input_ids for text in tagger.prepare(seen) for window in text.windows]
+    source = EngineSource(model, "cpu", trained.config.pad_token_id or 0, folder, windows)
     family_of(kind).prepare(kind, source)
     return tagger.with_engine(family_of(kind).load(kind, source)).find_spans
 

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from demo.service import Service, started
+from huggingface_ner.model_places import normalized, read_host
 from huggingface_ner.processes import END_WITH_PARENT
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.claims import adopt_models
 
 START_TIMEOUT = 120.0
 
@@ -39,7 +42,16 @@ def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterato
     if not os.environ.get("BASELINE_MODEL_NAME"):
         # an empty cache, so that nothing that was downloaded before is found
         chosen |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder / "hub")}
+    _keep_models(folder, label_studio)
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
     with started("the backend", command, {**os.environ, **chosen}, folder / "backend.log") as service:
         service.wait_until_up(f"http://127.0.0.1:{port}/ready", START_TIMEOUT)
         yield service
+
+
+def _keep_models(folder: Path, label_studio: str) -> None:
+    """Let the models be those of the demo's Label Studio, also if it ran on another port before."""
+    settings = Settings(model_dir=folder / "models", label_studio_host=label_studio)
+    known = read_host(settings.all_models_folder)
+    if known is not None and known != normalized(label_studio):
+        adopt_models(settings, known)

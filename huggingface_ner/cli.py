@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from huggingface_ner.commands.evaluate import add_evaluate
 from huggingface_ner.commands.predict import add_predict
+from huggingface_ner.commands.projects import add_projects
+from huggingface_ner.commands.review import add_review
 from huggingface_ner.commands.serve import add_serve, add_worker
 from huggingface_ner.commands.status import add_health, add_status
 from huggingface_ner.commands.train import add_train
 from huggingface_ner.commands.versions import add_versions
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.logs import configure_logging
+from huggingface_ner.model_places import PlaceError
 from huggingface_ner.processes import end_with_parent_if_requested
 from huggingface_ner.settings import SettingsError, read_settings
 
@@ -25,7 +28,11 @@ ADD_COMMANDS = (
     add_predict,
     add_evaluate,
     add_versions,
+    add_projects,
+    add_review,
 )
+# The commands that are the service; the others ask about the service that uses MODEL_DIR.
+SERVICES = ("serve", "worker")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = {name: value for name in ("host", "port") if (value := getattr(options, name, None)) is not None}
     try:
         settings = read_settings(**chosen)
-    except SettingsError as error:
+        if options.command not in SERVICES:
+            settings = settings.of_known_host()
+    except (SettingsError, PlaceError, OSError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     configure_logging(settings)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 # All engines. NAME is implemented in huggingface_ner/engines/NAME_engine.py; see engines.engine.
-EngineName = Literal["torch", "onnx"]
-# mixed: int8, except for the matrix products that would lose most accuracy
+EngineName = Literal["openvino", "torch", "onnx"]
+# mixed: int8, except for the layers that would lose most accuracy
 Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
 EngineSetting = Literal["auto", EngineName]
 PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]

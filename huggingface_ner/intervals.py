@@ -26,7 +26,7 @@ def share_interval(count: int, total: int) -> Interval:
     share, extra = min(max(count / total, 0.0), 1.0), Z * Z / total
     centre = (share + extra / 2) / (1 + extra)
     half = math.sqrt(share * (1 - share) * extra + extra * extra / 4) / (1 + extra)
-    # of a share of 0 or 1, rounding would leave the end just beside it
+    # for a share of 0 or 1, rounding would put the interval's end just beside that share
     low = 0.0 if share == 0.0 else max(centre - half, 0.0)
     return Interval(low, 1.0 if share == 1.0 else min(centre + half, 1.0))
 
@@ -34,10 +34,9 @@ def share_interval(count: int, total: int) -> Interval:
 def f1_interval(correct: int, predicted: int, gold: int) -> Interval:
     """Return the interval of the F1 of spans; see scores.Scores for the counts.
 
-    F1 is a function of one share: of the spans that are in either the gold or the predicted spans, the share J
-    that is in both. It is F1 = 2 J / (1 + J), which grows with J, so the ends of J's Wilson interval give those of
-    F1's. Spans count as independent. Spans of one text are not quite independent, so the interval is a little too
-    narrow.
+    F1 is a function of one share J: of all spans that are gold, predicted or both, J is the share that is both.
+    F1 = 2 J / (1 + J) grows with J, so the ends of J's Wilson interval give the ends of F1's interval. Spans count
+    as independent. Spans of one text are not quite independent, so the interval is a little too narrow.
     """
     share = share_interval(correct, predicted + gold - correct)
     return Interval(*(2 * end / (1 + end) for end in share))

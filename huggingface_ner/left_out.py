@@ -1,4 +1,4 @@
-"""Which annotations a training or an evaluation did not use, or not as they were drawn, and why."""
+"""Which annotations a training or an evaluation did not use, or did not use as they were drawn, and why."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,6 +16,7 @@ ReadingReason = Literal[
     "nothing_selected",
     "blank",
     "crosses_border",
+    "outvoted",
 ]
 # Reasons found when texts are split into the words that a model is trained on.
 LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word", "part_of_word"]
@@ -24,8 +25,9 @@ TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
-# Regions with these reasons are used, but nothing that is suggested is exactly like them.
-_USED: tuple[Reason, ...] = ("crosses_border", "part_of_word")
+# Regions with these reasons are not left out of the gold regions: the first two are used, but a model cannot
+# suggest exactly the same stretches; the third are not what the annotations of their tasks say together.
+_USED: tuple[Reason, ...] = ("crosses_border", "part_of_word", "outvoted")
 # What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
@@ -48,8 +50,12 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
     "crosses_border": (
-        "runs over several utterances or blocks, where suggestions are cut",
-        "run over several utterances or blocks, where suggestions are cut",
+        "runs over the border of an utterance or a block, where suggestions are cut",
+        "run over borders of utterances or blocks, where suggestions are cut",
+    ),
+    "outvoted": (
+        "was outvoted by other annotations of its task",
+        "were outvoted by other annotations of their tasks",
     ),
     "part_of_word": (
         "begins or ends inside a word and was learned as the whole word",
@@ -74,9 +80,9 @@ class LeftOut:
     """Counts of the regions and tasks that were not used; the steps of a training add to them.
 
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
-    regions: the number of regions that were not used, by reason and label; the label is "" if there is none. Under
-    the reasons "part_of_word" and "crosses_border" are regions that were used, but cannot be suggested as they
-    are.
+    regions: the number of regions that were not used, by reason and label; the label is "" if there is none. The
+    regions with the reasons "part_of_word" and "crosses_border" were used, but cannot be suggested as they
+    are; those with the reason "outvoted" were outvoted by other annotations of their task, see consensus.
     tasks: the number of annotated tasks whose text was not used, by reason.
     labels: the labels of the labelling config of which a training had no example, each once.
     """
@@ -93,7 +99,7 @@ class LeftOut:
     def add_labels(self, labels: Iterable[str], learned: Mapping[str, int]) -> None:
         """Note the labels without an example.
 
-        learned: how many regions of each label went into learning, including those that it then left out.
+        learned: how many regions of each label went into learning, including those that were then left out.
         """
         for label in labels:
             name = _name(label)

@@ -1,4 +1,4 @@
-"""Configures logging: one format for all processes, which nothing that is logged can break."""
+"""Configures logging: one format for all processes; no logged text can break the format."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ from huggingface_ner.settings import Settings
 # Maximum number of characters of a message, and of a traceback. Names, paths and ids come from outside.
 MAX_MESSAGE = 2_000
 MAX_TRACEBACK = 20_000
-# Control characters, line ends of Unicode, and marks that turn the direction of what follows.
+# Control characters, line ends of Unicode, and marks that change the direction of the text.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _PROJECT = re.compile(r"\bproject ([0-9]{1,20}):")
 _RUN = re.compile(r"\btrain-[0-9]{1,20}-[0-9]{1,20}\b")
@@ -52,7 +52,8 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
-    for chatty in ("httpx", "rq.worker"):  # they log each request to the Hub, and ten lines for each training
+    # they log each request to the Hub, and ten lines for each training
+    for chatty in ("httpx", "httpx2", "rq.worker"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -87,7 +87,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Make a model for one project.
 
         project_id: as Label Studio sends it, "<id>.<created at>".
-        label_config: the project's labelling config, XML. Raises LabelingConfigError if it labels no text.
+        label_config: the project's labelling config (XML). Raises LabelingConfigError if it labels no text.
         models: the models that predict. queue: the queue in which trainings are requested. If ``models`` is None,
         both are those that the whole process shares.
         is_connected: returns whether the client still waits for the answer; called several times a second.
@@ -146,7 +146,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         logger.info("project %s: %.40r", received.project_id, event)
         answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:
-            return {**answer, "status": "ignored", "reason": "project: the event does not say which"}
+            return {**answer, "status": "ignored", "reason": "project: the event names no project"}
         if self._queue is None:
             return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
         try:
@@ -161,8 +161,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         return answer if job is None else {**answer, "job": job}
 
     def _note_mentions(self, event: str, data: Mapping[str, Any], project_id: int) -> None:
-        """Store the annotations of an event; the next training reads from Label Studio whatever fails here."""
+        """Store the annotations of an event; if this fails, the next training reads them from Label Studio."""
         try:
             self._known_mentions.note(project_id, read_changes(event, data, task_reader(self._settings)))
         except RedisError as error:
-            logger.error("project %d: the mentions of %.40r are not known: %s", project_id, event, error)
+            logger.error("project %d: the mentions in %.40r were not stored: %s", project_id, event, error)

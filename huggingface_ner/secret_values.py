@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Settings that may be in a file instead, which NAME_FILE names.
+# Settings that a file may contain instead; NAME_FILE names the file.
 SECRETS = ("basic_auth_pass", "label_studio_api_key", "redis_url")
 
-# What may contain a password in a URL, also in one that is not valid.
+# The parts of a URL, valid or not, that may contain a password.
 _CREDENTIALS = re.compile(r"(?<=://).*@|^.*@|(?<=\?).*", re.DOTALL)
 
 
@@ -26,9 +26,9 @@ def with_secret_files(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown_value(name: str, value: object) -> str | None:
-    """Return the value of a setting as a message may show it; None if it may be a secret as a whole."""
+    """Return the value of a setting as a message may show it; None if the whole value may be a secret."""
     given = str(value)
-    # REDIS_URL is a secret only if it contains a password; what is not a URL at all may be one
+    # a URL is a secret only if it contains a password; a value that is not a URL may be a password
     if isinstance(value, Mapping) or (name in SECRETS and "://" not in given):
         return None
     return _CREDENTIALS.sub("***", given)

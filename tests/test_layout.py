@@ -25,6 +25,7 @@ ELSEWHERE = {
     "commands.inputs": "tests/test_cli.py",
     "commands.options": "tests/test_cli.py",
     "commands.predict": "tests/test_cli.py",
+    "commands.review": "tests/test_cli.py",
     "commands.serve": "tests/test_cli.py",
     "commands.status": "tests/test_cli.py",
     "commands.train": "tests/test_cli.py",
@@ -40,8 +41,8 @@ ELSEWHERE = {
     "store.model_folder": "tests/learning/test_fine_tuning.py",
     "tagging.single_model": "tests/test_readme.py",
 }
-# Folders of tests that are about no package: they test bench/, demo/, and everything together.
-OTHER_FOLDERS = {"bench", "demo", "e2e"}
+# Folders of tests that are about no package: they test bench/, demo/, deploy/, and everything together.
+OTHER_FOLDERS = {"bench", "demo", "deploy", "e2e"}
 
 
 def _name(path: Path) -> str:

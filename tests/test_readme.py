@@ -26,7 +26,7 @@ from tests.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions")
+HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions", "projects", "review")
 COMMANDS = [
     line
     for block in BLOCKS
@@ -65,7 +65,7 @@ def test_every_command_is_named() -> None:
 
 def test_every_route_is_in_the_table(news_models: ServedModels) -> None:
     routes = {rule.rule for rule in create_app(Settings(), news_models).url_map.iter_rules()}
-    assert routes == set(re.findall(r"`(?:GET|POST) (/[\w/<>:]*)`", README))
+    assert routes == set(re.findall(r"`(?:GET|POST) (/[\w/<>:.]*)`", README))
 
 
 def test_the_curl_line_finds_what_is_in_the_text(news_models: ServedModels) -> None:
@@ -219,6 +219,24 @@ def test_the_commands_that_show_trainings_run(
     shown = capsys.readouterr().out
     assert "no project has been annotated yet" in shown
     assert "project  version" in shown
+
+
+def test_the_commands_that_export_a_version_run(
+    news_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def write(folder: Path) -> None:
+        shutil.copytree(news_model, folder, dirs_exist_ok=True)
+
+    version = project_store(Settings().models_folder, 7).publish(write, {}).name
+    exports = [command for command in COMMANDS if " versions export " in command]
+    assert len(exports) == 2
+    for command in exports:
+        assert main(shlex.split(command.replace("VERSION", version))[3:]) == 0
+    (find,) = re.findall(r"`(pipeline\(.*\))`", README)
+    assert find in (tmp_path / "my-model" / "README.md").read_text(encoding="utf-8")
+    assert (tmp_path / "my-model.zip").is_file()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.intervals import f1_interval
 from huggingface_ner.scores import evaluate, f1_in_words, score_basis
 from huggingface_ner.spans import Span
 
@@ -18,6 +19,7 @@ def test_only_exact_spans_count() -> None:
         "precision": 0.5,
         "recall": 1.0,
         "f1": pytest.approx(2 / 3),
+        "f1_interval": f1_interval(1, 2, 1),
         "correct": 1,
         "predicted": 2,
         "gold": 1,
@@ -31,7 +33,11 @@ def test_what_scores_rest_on_is_told() -> None:
     assert scores.basis == f"{gold} of {gold + 25} regions"
     assert scores.as_dict()["gold_left_out"] == 25
     assert evaluate(GOLD, GOLD).basis is None
-    assert f1_in_words(0.8512, 0.7, score_basis(88, 25)) == " (F1 0.851 over 88 of 113 regions, before 0.700)"
+    assert f1_in_words(0.8512, 0.7, score_basis(88, 25)) == " (F1 0.851, over 88 of 113 regions, before 0.700)"
+    assert (
+        f1_in_words(0.8512, None, None, (0.7641, 0.9))
+        == " (F1 0.851, between 0.764 and 0.900 with 95 % confidence)"
+    )
     assert f1_in_words(0.8512, None, None) == " (F1 0.851)"
     assert f1_in_words(None, None, "88 of 113 regions") == ""
 

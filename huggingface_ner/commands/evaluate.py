@@ -62,9 +62,12 @@ def score_table(scores: "Evaluation") -> str:
     """Return scores as a table: one line for all labels and one for each label."""
     rows = [("all", scores.overall), *scores.by_label.items()]
     width = max(len(label) for label, _ in rows)
-    lines = [f"{'':{width}}  precision  recall      f1  gold"]
+    lines = [f"{'':{width}}  precision  recall      f1   95 % interval  gold"]
     for label, of in rows:
-        lines.append(f"{label:{width}}  {of.precision:9.3f}  {of.recall:6.3f}  {of.f1:6.3f}  {of.gold:4}")
+        interval = "{:.3f} to {:.3f}".format(*of.f1_interval)
+        lines.append(
+            f"{label:{width}}  {of.precision:9.3f}  {of.recall:6.3f}  {of.f1:6.3f}  {interval}  {of.gold:4}"
+        )
     if scores.basis is not None:
         lines.append(f"F1 {scores.overall.f1:.3f} over {scores.basis}")
     return "\n".join(lines)

@@ -61,7 +61,7 @@ def read_tasks(path: Path) -> list[dict[str, Any]]:
 def read_annotated_tasks(
     path: Path, config: "LabelingConfig", settings: Settings, left_out: "LeftOut"
 ) -> list["AnnotatedText"]:
-    """Read the texts of annotated tasks; raises OSError, and InputError also if there is none.
+    """Read the texts of annotated tasks; raises OSError, and InputError also if there are none.
 
     left_out: counts the regions and tasks that are not used; see read_gold.
     """

@@ -9,7 +9,7 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
-    # the type of what argparse's add_subparsers returns
+    # the return type of argparse's add_subparsers
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
 else:
     Commands = object

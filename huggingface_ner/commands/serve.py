@@ -16,8 +16,13 @@ def add_serve(commands: Commands) -> None:
 
 def serve(options: argparse.Namespace, settings: Settings) -> None:
     """Run the server until it is stopped; unless REDIS_URL is set, run the training queue and worker too."""
+    from huggingface_ner.store.claims import claim_models
+
     check_model_class(settings)
     check_gazetteer(settings)
+    if settings.redis_url is None:
+        check_tracking(settings)
+    claim_models(settings)
     if settings.redis_url is None:
         from huggingface_ner.jobs.embedded import serve_with_training
 
@@ -38,11 +43,14 @@ def add_worker(commands: Commands) -> None:
 
 
 def worker(options: argparse.Namespace, settings: Settings) -> None:
-    """Run the trainings that wait in Redis until the worker is stopped."""
+    """Run the trainings that wait in Redis, one after the other; returns when the worker is stopped."""
     from huggingface_ner.jobs.worker import run_worker
+    from huggingface_ner.store.claims import claim_models
 
     check_model_class(settings)
     check_gazetteer(settings)
+    check_tracking(settings)
+    claim_models(settings)
     run_worker(settings)
 
 
@@ -53,6 +61,14 @@ def check_model_class(settings: Settings) -> None:
         from huggingface_ner.model import HuggingFaceNER
 
         load_model_class(settings.model_class, HuggingFaceNER)
+
+
+def check_tracking(settings: Settings) -> None:
+    """Raise TrackingError before anything is started, if REPORT_TO cannot be used."""
+    if settings.report_to != "none":
+        from huggingface_ner.learning.tracking import Tracking
+
+        Tracking(settings.report_to).check()
 
 
 def check_gazetteer(settings: Settings) -> None:

@@ -51,13 +51,17 @@ def _status_line(status: dict[str, Any]) -> str:
             line += (
                 f" {run['percent']:.0f} % (step {run['step']} of {run['steps']}, epoch {run['epoch']:.1f}{left})"
             )
-        line += "; another waits" if status["waiting"] else ""
+        line += "; another training waits" if status["waiting"] else ""
     if last:
-        # an outcome of an older release has neither f1_basis nor left_out
-        scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"))
+        # an outcome of an older release has none of f1_basis, f1_interval and left_out
+        scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"), last.get("f1_interval"))
         line += f"; last: {last['status']}, {last['reason']}{scores}"
         summary = (last.get("left_out") or {}).get("summary")
         line += f"; {summary}" if summary else ""
+        accepted = last.get("accepted")
+        if accepted:
+            share = f"{100 * accepted['share']:.0f} %"
+            line += f"; of {accepted['suggested']} suggestions of {accepted['version']}, {share} were accepted"
     mentions = status.get("known_mentions")
     if mentions and mentions["left_out"]:
         line += f"; known mentions: there was no room for {mentions['left_out']} more annotations"
@@ -79,7 +83,7 @@ def health(options: argparse.Namespace, settings: Settings) -> None:
     if options.worker:
         from huggingface_ner.jobs.worker_health import ask_worker_health
 
-        print(ask_worker_health(settings))
+        print(ask_worker_health())
     else:
         from huggingface_ner.server.probe import ask_health
 

@@ -3,7 +3,6 @@
 
 import argparse
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from tqdm import tqdm
@@ -14,6 +13,7 @@ from huggingface_ner.commands.options import Commands, add_annotated_tasks, add_
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import f1_in_words
 from huggingface_ner.settings import Settings
+from huggingface_ner.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from huggingface_ner.learning.progress import RunProgress
@@ -45,9 +45,9 @@ def add_train(commands: Commands) -> None:
         type=_share,
         default=0.2,
         metavar="SHARE",
-        help="share of the tasks that are held out to score the model, chosen by a hash of the task's id; at most "
-        "200 tasks are held out, and none if there are fewer than 20; 0: train on all tasks (default: "
-        "%(default)s)",
+        help="share of the tasks that are held out to score the model; at most 200 tasks are held out, and none "
+        "if there are fewer than 20; with --project, a task that was learned from before is never held out; 0: "
+        "train on all tasks (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
@@ -68,9 +68,13 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.learning.fine_tuning import Hyperparameters
     from huggingface_ner.learning.spool import Spool
     from huggingface_ner.learning.starting_model import starting_model
+    from huggingface_ner.learning.tracking import Tracking
     from huggingface_ner.learning.training import Training, TrainingOptions
     from huggingface_ner.store.model_folder import check_can_save
 
+    name = options.out.name if options.out is not None else f"project-{options.project}"
+    tracking = Tracking.in_folder(settings.report_to, name, settings.model_dir)
+    tracking.check()
     # leave cores for a server that may run on the same machine, as a worker's trainings do
     take_cores(settings.training_threads)
     if options.out is not None:
@@ -82,8 +86,8 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
         settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
     )
     with (
-        TemporaryDirectory(prefix="huggingface-ner-") as folder,
-        Spool(Path(folder) / "texts.jsonl") as spool,
+        temporary_folder("huggingface-ner-texts-") as folder,
+        Spool(folder / "texts.jsonl") as spool,
         tqdm(desc="training", unit="step", disable=None) as bar,
     ):
         for text in gold:
@@ -93,7 +97,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             config.label_names,
             config.match_labels,
             options.baseline or starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(hyperparameters, options.held_out, settings.device),
+            TrainingOptions(hyperparameters, options.held_out, settings.device, tracking),
             match_labels_over=config.match_labels_over,
             report=lambda progress: _show(bar, progress),
             layers=config.layers,
@@ -124,16 +128,20 @@ def _train_into_folder(training: "Training", folder: Path) -> str:
 
 
 def _train_for_project(training: "Training", number: int, settings: Settings) -> str:
+    from huggingface_ner.label_studio.addresses import project_address
     from huggingface_ner.learning.version import train_version
+    from huggingface_ner.store.claims import claim_models
     from huggingface_ner.store.versions import project_store
 
+    claim_models(settings)
     outcome = train_version(
         training,
         project_store(settings.models_folder, number, settings.keep_versions),
         f1_tolerance=settings.f1_tolerance,
         preference=settings.engine_preference,
+        salt=project_address(settings.label_studio_host, number),
     )
     version = f"{outcome.version}: " if outcome.version else ""
-    scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis)
+    scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis, outcome.f1_interval)
     lines = [f"{version}{outcome.status}: {outcome.reason}{scores}"]
     return "\n".join([*lines, *told(LeftOut.from_dict(outcome.left_out))])

@@ -1,1 +1,1 @@
-"""Engines, which compute a model's tag probabilities (PyTorch or ONNX Runtime), and the choice of one."""
+"""Engines, which compute a model's tag probabilities (OpenVINO, PyTorch, ONNX Runtime), and the choice of one."""

@@ -3,13 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference, Precision
+from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
 from huggingface_ner.engines.agreement import Trial
 from huggingface_ner.engines.families import FAMILIES
 
-# The order in which precisions are tried; only those that the hardware is fast in are tried. The order was
-# measured, see bench/README.md.
-FASTEST_FIRST: tuple[Precision, ...] = ("int8", "mixed", "fp16", "bf16", "fp32")
+# The order in which engines are tried; only those that the hardware is fast in are tried. The order was measured,
+# see bench/README.md.
+FASTEST_FIRST = (
+    EngineKind("openvino", "int8"),
+    EngineKind("openvino", "mixed"),
+    EngineKind("onnx", "int8"),
+    EngineKind("torch", "fp16"),
+    EngineKind("openvino", "bf16"),
+    EngineKind("torch", "bf16"),
+    EngineKind("onnx", "mixed"),
+    EngineKind("openvino", "fp32"),
+    EngineKind("onnx", "fp32"),
+)
 # The reason given for an engine that the caller has named.
 REQUESTED = "requested"
 
@@ -28,7 +38,7 @@ def candidates(preference: EnginePreference, device: str) -> tuple[list[EngineKi
     device: "cpu" or "cuda".
     """
     offered = [kind for family in FAMILIES.values() for kind in family.offers(device)]
-    offered.sort(key=lambda kind: FASTEST_FIRST.index(kind.precision))
+    offered.sort(key=FASTEST_FIRST.index)
     machine = "this processor" if device == "cpu" else device
     what = f"{machine} is fast in {', '.join(map(str, offered)) or 'torch fp32 only'}"
     fitting = [kind for kind in offered if _fits(kind, preference)]

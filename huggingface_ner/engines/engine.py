@@ -8,8 +8,8 @@ To add an engine called NAME, add a file, ``huggingface_ner/engines/NAME_engine.
 - ``FAMILY``, an instance of the latter class.
 
 Every process imports the file, so the file imports the engine's library only inside these methods. The name is
-then accepted in ``INFERENCE_ENGINE=NAME``. Nothing more is needed for the engine to be tried against PyTorch in
-float32, and for its prepared files to be kept beside a model.
+then accepted in ``INFERENCE_ENGINE=NAME``. With these alone, the engine is tried against PyTorch in float32, and
+its prepared files are kept beside a model.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,8 @@ class EngineSource:
     """What an engine is made of.
 
     name_or_path: the fine-tuned model's folder, or its Hub name. device: "cpu" or "cuda".
-    pad_id: the token id of padding.
+    pad_id: the token id of padding. windows: token ids of texts like those that the engine will read, for
+    ``prepare``.
     folder: the folder of the files that the engine needs besides the model; ``EngineFamily.prepare`` writes them,
     and ``load`` reads them.
     """
@@ -54,6 +55,7 @@ class EngineSource:
     device: str
     pad_id: int
     folder: Path
+    windows: Batch = ()
 
 
 class EngineFamily(Protocol):

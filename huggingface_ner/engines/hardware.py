@@ -8,8 +8,10 @@ from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 # Linux's names for instructions that multiply bytes, or bfloat16 numbers, several times faster than float32.
-INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
-BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+X86_INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8"})
+INT8_FLAGS = X86_INT8_FLAGS | {"asimddp", "i8mm"}
+X86_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+BF16_FLAGS = X86_BF16_FLAGS | {"bf16"}
 # Device files of the drivers of NVIDIA, AMD and WSL.
 _GPU_NODES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
@@ -32,7 +34,7 @@ def has_fast_int8() -> bool:
 
 
 def has_fast_bf16(device: str = "cpu") -> bool:
-    """Whether a device has bfloat16 products; without them they are many times slower than float32's.
+    """Whether a device has bfloat16 products; without them, bfloat16 is many times slower than float32.
 
     device: "cuda" asks torch; anything else is the processor.
     """
@@ -41,6 +43,16 @@ def has_fast_bf16(device: str = "cpu") -> bool:
 
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(processor_flags() & BF16_FLAGS)
+
+
+def has_x86_bf16() -> bool:
+    """Whether the processor is one of x86 that has bfloat16 products."""
+    return bool(processor_flags() & X86_BF16_FLAGS)
+
+
+def has_x86_int8() -> bool:
+    """Whether the processor is one of x86 that has dot products of bytes."""
+    return bool(processor_flags() & X86_INT8_FLAGS)
 
 
 def cores_for(processes: int) -> int:

@@ -19,7 +19,7 @@ LogProbabilities = npt.NDArray[np.float32]
 
 
 class Size(NamedTuple):
-    """The size of a batch: how many windows and, without padding, tokens it has, and how many the longest has."""
+    """The size of a batch: its windows, its tokens without padding, and the tokens of its longest window."""
 
     windows: int = 0
     tokens: int = 0
@@ -41,7 +41,7 @@ class Layout(Protocol):
     INPUTS: ClassVar[Sequence[str]]
 
     def tokens(self, size: Size) -> int:
-        """Return how many tokens a batch costs, padding included."""
+        """Return how many tokens a batch costs, with padding to its longest window, without rounding up widths."""
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
         """Return the model's inputs for the token ids of windows, in the order of INPUTS."""
@@ -65,7 +65,7 @@ class Padded:
     INPUTS: ClassVar[Sequence[str]] = ("input_ids", "attention_mask")
 
     def tokens(self, size: Size) -> int:
-        """Return how many tokens a batch costs, padding included."""
+        """Return how many tokens a batch costs, with padding to its longest window, without rounding up widths."""
         return size.windows * size.longest
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
@@ -118,6 +118,13 @@ class Packed:
         """Return the part of the output for each window: [its tokens, tags]."""
         ends = np.cumsum([len(ids) for ids in batch])
         return np.split(output[0, : ends[-1]], ends[:-1])
+
+
+def log_softmax(logits: LogProbabilities) -> LogProbabilities:
+    """Return the logarithms of the distributions over the last axis; the logits are changed in place."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return logits
 
 
 def _rounded(width: int, multiple: int) -> int:

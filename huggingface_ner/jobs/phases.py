@@ -7,6 +7,8 @@ from typing import Any, get_args
 from huggingface_ner.learning.progress import Phase
 
 PHASES: tuple[str, ...] = get_args(Phase)
+# The phases up to the new version, which is what people wait for.
+UNTIL_PUBLISHED = PHASES[: PHASES.index("publishing") + 1]
 
 
 class PhaseClock:
@@ -32,16 +34,17 @@ class PhaseClock:
 
 
 def run_seconds_left(progress: Mapping[str, Any], phases: Mapping[str, float], now: float) -> float | None:
-    """Return the estimated seconds until a run has ended, or None while too little is known.
+    """Return the estimated seconds until a run has published, or None while too little is known.
 
-    progress: of the run, see RunProgress, with the time ``phase_began``. phases: how long each phase took in the
+    progress: the fields of the run's RunProgress, and ``phase_began``. phases: how long each phase took in the
     last training that was published; empty before the first. now: seconds since 1970.
-    The steps of this run are extrapolated; for all other phases, those of the last training count.
+    The steps of this run are extrapolated. Every other phase is expected to take as long as in the last training.
+    After the publication, the seconds until the engines have been tried are returned.
     """
     phase = progress.get("phase")
     if phase not in PHASES or not phases:
         return None
-    later = sum(phases.get(name, 0.0) for name in PHASES[PHASES.index(phase) + 1 :])
+    later = sum(phases.get(name, 0.0) for name in UNTIL_PUBLISHED[PHASES.index(phase) + 1 :])
     if phase == "training" and progress.get("steps"):
         left: float | None = progress.get("seconds_left")
         return None if left is None else round(left + later, 1)

@@ -1,35 +1,40 @@
 """The process of a job: what the worker passes to it, its priority, and its temporary files."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 
 from huggingface_ner.engines.cores import take_cores
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, queue_url
 from huggingface_ner.logs import configure_logging
-from huggingface_ner.processes import is_running
 from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.temporary_folders import temporary_folder
 
 # Environment variables passed to the job process: the run id, the lease holder's name, and the pid of the worker
 # whose death ends it.
 RUN_ID = "HUGGINGFACE_NER_RUN_ID"
 HOLDER = "HUGGINGFACE_NER_HOLDER"
 WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
-RUN_FOLDER = "huggingface-ner-run-"
+# Those that differ from job to job.
+PASSED_ON = (RUN_ID, HOLDER, "TMPDIR")
+JOB_FOLDER = "huggingface-ner-job-"
 # Niceness of a job's process: the server has priority on shared cores.
 NICENESS = 10
 
 
-def begin_job() -> tuple[Settings, TrainingQueue]:
-    """Lower the priority of this process, and return the settings and the training queue. Raises QueueError."""
+def prepare_process() -> Settings:
+    """Lower the priority of this process, limit its cores, and return the settings; before torch is imported."""
     settings = shared_settings()
     configure_logging(settings)
     os.nice(NICENESS)
     take_cores(settings.training_threads)
+    return settings
+
+
+def begin_job() -> tuple[Settings, TrainingQueue]:
+    """Return the settings and the training queue, for a job in its process. Raises QueueError."""
+    settings = shared_settings()
     url = queue_url(settings)
     if url is None:
         raise QueueError("REDIS_URL is not set: a job needs the Redis of the worker that started it")
@@ -37,22 +42,14 @@ def begin_job() -> tuple[Settings, TrainingQueue]:
 
 
 @contextmanager
-def temporary_folder() -> Iterator[None]:
-    """Set TMPDIR to a new folder for the processes that the with block starts; remove the folder afterwards."""
+def job_folder() -> Iterator[None]:
+    """Set TMPDIR to a new folder for the processes that the with block starts; delete the folder afterwards."""
     before = os.environ.get("TMPDIR")
-    with TemporaryDirectory(prefix=f"{RUN_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
-        os.environ["TMPDIR"] = folder
+    with temporary_folder(JOB_FOLDER) as folder:
+        os.environ["TMPDIR"] = str(folder)
         try:
             yield
         finally:
             del os.environ["TMPDIR"]
             if before is not None:
                 os.environ["TMPDIR"] = before
-
-
-def remove_leftover_folders() -> None:
-    """Remove the temporary folders of killed workers, because they contain texts."""
-    for folder in Path(gettempdir()).glob(f"{RUN_FOLDER}*-*"):
-        pid = folder.name.removeprefix(RUN_FOLDER).partition("-")[0]
-        if pid.isdecimal() and not is_running(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)

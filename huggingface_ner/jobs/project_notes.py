@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis, RedisError
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
+from huggingface_ner.jobs.totals import PUSHED
 from huggingface_ner.label_studio.client import Contact
 
 # Minimum seconds until the same token is stored again; Label Studio sends it with every /setup.
@@ -51,6 +52,23 @@ class ProjectNotes:
         token = self._redis.get(self._token_key(project_id))
         return None if token is None else as_text(token)
 
+    def count_pushed(self, project_id: int, count: int) -> None:
+        """Count suggestions that were stored in Label Studio."""
+        self._redis.hincrby(self._project_key(project_id), PUSHED, count)
+
+    def put_selected(self, project_id: int, version: str) -> None:
+        """Store the model version that is selected in a project, before it may be lost; "" if none has to be."""
+        key = self._project_key(project_id)
+        if version:
+            self._redis.hset(key, "selected", version)
+        else:
+            self._redis.hdel(key, "selected")
+
+    def selected(self, project_id: int) -> str | None:
+        """Return the model version that put_selected stored."""
+        selected = self._redis.hget(self._project_key(project_id), "selected")
+        return None if selected is None else as_text(selected)
+
     def note_webhook(self, project_id: int, note: str) -> None:
         """Store a text for users that says whether a project's webhook carries the credentials."""
         key = self._project_key(project_id)
@@ -76,11 +94,11 @@ class ProjectNotes:
         return state.get("webhook"), float(state.get("webhook_at", 0))
 
     def note_setup(self, project_id: int, address: str) -> None:
-        """Note that Label Studio, whose own address for its users is given, has connected a project."""
+        """Note that Label Studio has connected a project; address: where people open Label Studio."""
         self._note(project_id, "setup_at", {"address": address})
 
     def note_event(self, project_id: int, title: str) -> None:
-        """Note that an event of a project has arrived; the title is empty if the event does not tell it."""
+        """Note that an event of a project has arrived; the title is empty if it is not in the event."""
         self._note(project_id, "event_at", {"title": title} if title else {})
 
     def note_contact(self, contact: Contact) -> None:
@@ -88,6 +106,10 @@ class ProjectNotes:
         fields = {"label_studio": contact.trouble or ""}
         fields |= {} if contact.title is None else {"title": contact.title}
         self._note(contact.project_id, "label_studio_at", fields)
+
+    def note_review(self, project_id: int, note: str) -> None:
+        """Store a text for users that says how the last request for the tab with tasks to review ended."""
+        self._note(project_id, "review_at", {"review": note})
 
     def _note(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> None:
         """Store fields and their time, unless the same were stored within NOTE_INTERVAL.

@@ -4,25 +4,28 @@ Redis has a hash for each project:
 
 - ``updates``, ``annotated_at``: the number of annotation updates so far, and when the last event arrived;
 - ``surplus``: how many more updates than annotations there are, because annotations were changed or deleted;
-- ``recounts``, ``recounted``: how many recounts of the annotations were requested, and how many answered;
+- ``recounts``, ``recounted``: the number of the last requested recount, and of the last one that was answered;
 - ``recount_due``, ``recount_attempts``: when the next attempt at a recount may begin, and how many have begun;
-- ``held_at``: when a request was held; it is dropped if an annotation's event arrives soon, see requests.py;
+- ``held_at``: when a request was held; an annotation's event that arrives soon drops the request, see requests.py;
 - ``asked``, ``answered``: how many trainings were requested, and the number of the last request that was answered
   by a run. A project wants a training while ``asked`` is greater than ``answered``. So no request is lost,
   whichever process is killed;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the run with the project's lease, and its progress;
 - ``last``: how the last run ended;
-- ``phases``: how long each phase took of the last run that published a version;
+- ``phases``: how long each phase took in the last run that published a version;
+- ``count_OUTCOME``, ``seconds_PHASE``, ``pushed``: totals for operators, see totals.py;
 - ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
 - ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why none will begin;
 - ``labels``: the labels of the labelling config for which a training was last requested;
-- ``webhook``, ``webhook_at``: whether the webhook carries the credentials that the service requires, and when this
-  was stored;
-- ``labels_note``: which labels are never suggested;
-- ``title``, ``address``, ``setup_at``: the project's title, Label Studio's address for people, and when
-  Label Studio last requested /setup;
+- ``webhook``, ``webhook_at``: whether the webhook carries the service's credentials, and when this was stored;
+- ``labels_note``: which labels are never suggested; ``title``: of the project;
+- ``address``, ``setup_at``: Label Studio's address for people, and when it last requested /setup;
+- ``selected``: the model version to select again in Label Studio, see old_predictions;
+- ``review``, ``review_at``: how the last request for the tab with tasks to review ended, and when;
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
   the last request, empty if it did, and when that was.
+
+Another key exists for a while when a training is expected soon. Workers then prepare a process for it.
 
 A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
 The workers poll for projects that want a training, so they also find the projects of a killed worker. An RQ job is
@@ -42,14 +45,14 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, TRAIN
+from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, REVIEW, TRAIN
 from huggingface_ner.jobs.known_mentions import KnownMentions
-from huggingface_ner.jobs.mention_fills import MentionFills
 from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
-from huggingface_ner.jobs.redis_connection import connect, decoded, queue_url
-from huggingface_ner.jobs.requests import run_id
+from huggingface_ner.jobs.redis_connection import connect, decoded, job_id, queue_url
+from huggingface_ner.jobs.requested_jobs import RequestedJobs
+from huggingface_ner.jobs.requests import STILL_EXPECTED_SECONDS
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
     MAX_ATTEMPTS,
@@ -60,6 +63,8 @@ from huggingface_ner.jobs.runs import (
 )
 from huggingface_ner.jobs.status import known_projects, read_status, trainings_ahead
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
+from huggingface_ner.jobs.totals import count_outcome
+from huggingface_ner.jobs.worker_numbers import read_worker_numbers
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -90,22 +95,24 @@ class TrainingQueue(Recounts):
         super().__init__(connection, settings)
         self._timeout = settings.training_timeout
         self.notes = ProjectNotes(connection, self._prefix, self._breaker)
-        self.fills = MentionFills(connection, self._prefix, self._breaker)
+        self.fills = RequestedJobs.mention_fills(connection, self._prefix, self._breaker)
+        self.review_tabs = RequestedJobs.review_tabs(connection, self._prefix, self._breaker)
         store = MentionStore(connection, self._prefix) if settings.known_mentions else None
         self.mentions = KnownMentions(store, self.fills, settings.gazetteer)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def enqueue_due(self) -> None:
-        """Enqueue a job for each project whose recount, fill or training is due.
+        """Enqueue a job for each project whose recount, fill, review tab or training is due.
 
         Several workers may call this at once. Before trainings are enqueued, held requests whose GRACE_SECONDS are
         over become requests, and runs whose worker was killed are ended.
         """
         for project_id in self.recounts_due():
-            self._enqueue(COUNT, project_id, f"count-{project_id}", result_ttl=0)
-        for project_id in self.fills.due():
-            self._enqueue(FILL, project_id, f"mentions-{project_id}", result_ttl=0)
+            self._enqueue(COUNT, project_id, job_id(self._prefix, f"count-{project_id}"), result_ttl=0)
+        for function, name, requested in ((FILL, "mentions", self.fills), (REVIEW, "review", self.review_tabs)):
+            for project_id in requested.due():
+                self._enqueue(function, project_id, job_id(self._prefix, f"{name}-{project_id}"), result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
             with self._damaged.skipped(project_id, self._key(project_id)):
@@ -120,7 +127,7 @@ class TrainingQueue(Recounts):
             if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                 logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
         elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
-            self._enqueue(TRAIN, project_id, run_id(project_id, int(state.get("runs", 0)) + 1))
+            self._enqueue(TRAIN, project_id, self._run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
         """Begin a run and acquire its lease; returns None if another run has it or no training is wanted."""
@@ -134,13 +141,14 @@ class TrainingQueue(Recounts):
                 return None
             number = int(state.get("runs", 0)) + 1
             run = Run(
-                id=run_id(project_id, number),
+                id=self._run_id(project_id, number),
                 project_id=project_id,
                 answers=int(state["asked"]),
                 began=time.time(),
             )
             pipeline.hset(key, mapping={"runs": number, "run": run.model_dump_json()})
             pipeline.hdel(key, "progress", "asked_first")
+            pipeline.expire(self._expected, STILL_EXPECTED_SECONDS)
             pipeline.set(lock, run.id, ex=LEASE_SECONDS)
             return run
 
@@ -168,7 +176,7 @@ class TrainingQueue(Recounts):
     def report(self, run: Run, progress: RunProgress, phase_began: float | None = None) -> bool:
         """Store the progress of a run; returns False if it lost its lease to another run.
 
-        phase_began: when its phase began, in seconds since 1970; None: now.
+        phase_began: when its phase began, in seconds since 1970; None means now.
         """
         stored = {**progress.as_dict(), "phase_began": time.time() if phase_began is None else phase_began}
         key = self._key(run.project_id)
@@ -195,6 +203,7 @@ class TrainingQueue(Recounts):
 
         def store(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
             pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable", "phases"}))
+            count_outcome(pipeline, key, outcome)
             if outcome.status == "published" and outcome.phases:
                 pipeline.hset(key, "phases", json.dumps(outcome.phases))
             if outcome.status != "failed":
@@ -226,8 +235,9 @@ class TrainingQueue(Recounts):
     def statuses(self, projects: Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Return the status of each project, by default of all that have one, in one round trip to Redis.
 
-        It takes another to find the projects. An entry that cannot be read has the state "damaged", and a reason.
-        Only if all projects are given, it is known how many trainings come before those that wait.
+        Finding the projects takes a second round trip. An entry that cannot be read has the state "damaged", and a
+        reason.
+        How many trainings come before a waiting one is known only if all projects are given.
         """
         projects = self.projects() if projects is None else projects
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -246,6 +256,10 @@ class TrainingQueue(Recounts):
             own = answers[place * each : (place + 1) * each]
             statuses.append(read_status(number, keys, own, self._each, ahead.get(number)))
         return statuses
+
+    def workers(self) -> dict[str, dict[str, Any]]:
+        """Return the numbers of the workers that are up; see read_worker_numbers."""
+        return read_worker_numbers(self._redis, self._prefix)
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""
@@ -268,14 +282,14 @@ class TrainingQueue(Recounts):
 
         return bool(self._change(release, key, lock))
 
-    def _enqueue(self, function: str, project_id: int, job_id: str, result_ttl: int = 3600) -> None:
+    def _enqueue(self, function: str, project_id: int, name: str, result_ttl: int = 3600) -> None:
         """Enqueue a job unless it is in the queue already."""
-        if self.rq.get_job_position(job_id) is None:
+        if self.rq.get_job_position(name) is None:
             self.rq.enqueue_call(
                 function,
                 args=(project_id,),
                 timeout=self._timeout,
-                job_id=job_id,
+                job_id=name,
                 result_ttl=result_ttl,
                 failure_ttl=3600,
             )

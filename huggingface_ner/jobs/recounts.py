@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 class Recount(NamedTuple):
     """A requested recount, and the counts in Redis at the time that it was read.
 
-    number: the last request that it answers. updates, surplus: see queue; their difference is the number of
+    number: the last request that it answers. updates, surplus: see queue.py; their difference is the number of
     annotations that the project has according to the events.
     """
 

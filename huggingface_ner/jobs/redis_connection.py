@@ -7,14 +7,12 @@ from types import TracebackType
 
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
-from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.damaged_entries import is_damage
-from huggingface_ner.settings import Settings, read_settings
+from huggingface_ner.settings import Settings
 
 # Maximum seconds that the server waits for an answer of Redis: Label Studio allows a webhook one second in all.
 REDIS_TIMEOUT = 0.3
@@ -47,23 +45,6 @@ class QueueError(HuggingFaceNERError):
     """The training queue cannot be used; the message says what to do."""
 
 
-class UrlCredentials(CredentialProvider):
-    """The user and the password in REDIS_URL, or in the URL that REDIS_URL_FILE contains.
-
-    RQ writes the connection's options into the command line of a job's process, which every user of the machine
-    can read. This object replaces the password in the options, so the password does not appear there.
-    """
-
-    def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        """Return the password, or the user and the password."""
-        options = parse_url(str(read_settings().redis_url))  # type: ignore[no-untyped-call]
-        user, password = options.get("username"), str(options["password"])
-        return (password,) if user is None else (str(user), password)
-
-    def __repr__(self) -> str:
-        return f"__import__({__name__!r}, fromlist=['']).{type(self).__name__}()"
-
-
 def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
     """Return a client with a time limit in seconds for each call; a broken connection is reopened once."""
     return Redis.from_url(
@@ -75,6 +56,12 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
+
+
+def job_id(prefix: str, name: str) -> str:
+    """Return the id of a job in RQ, whose queues share their jobs' ids; see Settings.queue_prefix."""
+    place = prefix.split(":")[2:]
+    return f"{name}-{place[0]}" if place else name
 
 
 def as_text(value: bytes | str) -> str:

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from huggingface_ner.jobs.damaged_entries import DamagedEntries
-from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded, job_id
 from huggingface_ner.settings import Settings
 
 # Label Studio's switch "Start model training on annotation submission" sends START_TRAINING with each annotation,
@@ -23,6 +23,11 @@ from huggingface_ner.settings import Settings
 # person has to click again.
 GRACE_SECONDS = 3.0
 MAX_ID_DIGITS = 20
+# How many updates before a training workers prepare for it, for how many seconds they then stay prepared, and for
+# how many after a training has begun: another worker may be about to begin another one.
+UPDATES_AHEAD = 2
+EXPECTED_SECONDS = 600
+STILL_EXPECTED_SECONDS = 10
 
 
 class TrainingRequests:
@@ -31,7 +36,7 @@ class TrainingRequests:
     def __init__(self, connection: Redis, settings: Settings) -> None:
         self._redis = connection
         self._each = settings.start_training_each_n_updates
-        self._prefix = f"huggingface-ner:{settings.finetuned_model_name}"
+        self._prefix = settings.queue_prefix
         self._breaker = CircuitBreaker()
         self._damaged = DamagedEntries()
 
@@ -52,6 +57,8 @@ class TrainingRequests:
             pipeline.hexists(key, "parked")
             pipeline.expire(key, STATE_TTL)
             *_, updates, parked, _ = pipeline.execute()
+            if self._each and -updates % self._each <= UPDATES_AHEAD:
+                self._redis.set(self._expected, "", ex=EXPECTED_SECONDS)
         return self.request_training(project_id) if self._is_enough(updates, count, parked) else None
 
     def request_training(self, project_id: int) -> str:
@@ -61,7 +68,7 @@ class TrainingRequests:
             self._put_request(pipeline, project_id, time.time())
             pipeline.hget(key, "runs")
             runs = pipeline.execute()[-1]
-        return run_id(project_id, int(runs or 0) + 1)
+        return self._run_id(project_id, int(runs or 0) + 1)
 
     def request_training_for_labels(self, project_id: int, labels: Sequence[str]) -> str | None:
         """Request a training for new labels; returns None if the last such request had the same labels."""
@@ -75,14 +82,14 @@ class TrainingRequests:
                 return None
             pipeline.hset(key, "labels", wanted)
             self._put_request(pipeline, project_id, time.time())
-            return run_id(project_id, int(state.get("runs", 0)) + 1)
+            return self._run_id(project_id, int(state.get("runs", 0)) + 1)
 
         with self._breaker:
             job: str | None = self._change(request, key)
         return job
 
     def forget_labels(self, project_id: int) -> None:
-        """Note that a project has the labels of its model again, so that others are new once more."""
+        """Note that a project has the labels of its model again; any other labels count as new from now on."""
         with self._breaker:
             self._redis.hdel(self._key(project_id), "labels")
 
@@ -102,7 +109,7 @@ class TrainingRequests:
             pipeline.hsetnx(key, "held_at", str(now))
             pipeline.sadd(self._holding, project_id)
             pipeline.expire(key, STATE_TTL)
-            return run_id(project_id, int(state.get("runs", 0)) + 1)
+            return self._run_id(project_id, int(state.get("runs", 0)) + 1)
 
         with self._breaker:
             job: str | None = self._change(hold, key)
@@ -140,11 +147,20 @@ class TrainingRequests:
         pipeline.hsetnx(key, "asked_first", str(requested_at))
         pipeline.hset(key, "asked_last", str(requested_at))
         pipeline.sadd(self._wanting, project_id)
+        pipeline.set(self._expected, "", ex=EXPECTED_SECONDS)
         pipeline.expire(key, STATE_TTL)
+
+    def is_expected(self) -> bool:
+        """Return whether a training of some project is requested, or will be soon if its annotators go on."""
+        return bool(self._redis.exists(self._expected))
 
     def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:
         """Run a change as a transaction; it is run again if another client changed one of the keys meanwhile."""
         return self._redis.transaction(change, *keys, value_from_callable=True)
+
+    def _run_id(self, project_id: int, number: int) -> str:
+        """Return the id of a project's run, and of its job in RQ."""
+        return job_id(self._prefix, f"train-{project_id}-{number}")
 
     def _key(self, project_id: int | str) -> str:
         return f"{self._prefix}:project:{project_id}"
@@ -157,15 +173,14 @@ class TrainingRequests:
     def _holding(self) -> str:
         return f"{self._prefix}:holding"
 
+    @property
+    def _expected(self) -> str:
+        return f"{self._prefix}:expected"
+
     def _members(self, key: str) -> list[int]:
         """Return the projects of a set, in ascending order."""
         members = map(as_text, self._redis.smembers(key))
         return sorted(int(member) for member in members if is_project_id(member))
-
-
-def run_id(project_id: int, number: int) -> str:
-    """Return the id of a project's run, and of its job in RQ."""
-    return f"train-{project_id}-{number}"
 
 
 def is_project_id(text: str) -> bool:

@@ -12,7 +12,7 @@ RETRY_DELAYS = (10.0, 300.0)
 
 
 def retry_delay(attempts: int) -> float:
-    """Return the seconds until the next attempt, after this many that failed."""
+    """Return the seconds until the next attempt, after this many failed attempts."""
     return RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
 
 

@@ -14,6 +14,7 @@ from huggingface_ner.jobs.redis_connection import as_text, decoded
 from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
 from huggingface_ner.jobs.suggestion_marks import Suggestions, read_suggestions
+from huggingface_ner.jobs.totals import read_totals
 from huggingface_ner.learning.progress import RunProgress
 
 # How many keys Redis looks at before it answers: usually all of them, so that one round trip finds all projects.
@@ -29,8 +30,8 @@ def project_status(
 ) -> dict[str, Any]:
     """Return the status of a project, as the README shows it.
 
-    state: the project's hash, see queue. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates start
-    no training. ahead: how many trainings of other projects run or begin before the one that waits here.
+    state: the project's hash, see queue.py. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates
+    start no training. ahead: how many trainings of other projects run or begin before the one that waits here.
     """
     run = current_run(state)
     updates = int(state.get("updates", 0))
@@ -52,9 +53,13 @@ def project_status(
         status["waiting"] = held or int(state["asked"]) > run.answers
     if training == "waiting" and ahead is not None:
         status["ahead"] = ahead
+    if training == "waiting" and ("asked_first" in state or held):
+        status["waiting_since"] = float(state.get("asked_first") or state["held_at"])
     if "last" in state:
         status["last"] = _object(state["last"])
     status.update(_notes(state))
+    totals = read_totals(state)
+    status |= {"totals": totals} if any(totals.values()) else {}
     if suggestions is not None:
         status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
     return status
@@ -65,13 +70,14 @@ _TEXTS = {
     "parked": "reason",
     "webhook": "webhook",
     "labels_note": "labels",
+    "review": "review_tab",
     "title": "title",
     "address": "address",
 }
 
 
 def _notes(state: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is noted of the project, and since when; see project_notes."""
+    """Return the notes on the project with their times; see project_notes."""
     notes: dict[str, Any] = {told: state[name] for name, told in _TEXTS.items() if name in state}
     notes |= {name: float(state[name]) for name in ("setup_at", "event_at") if name in state}
     if "label_studio_at" in state:
@@ -96,8 +102,8 @@ def read_status(
 ) -> dict[str, Any]:
     """Return the status of a project from the answers of Redis, each a value or an exception.
 
-    answers: the project's hash, that of its suggestions, and those to KnownMentions.ask_counts. keys: those of the
-    two hashes. An entry that cannot be read has the state "damaged", and a reason.
+    answers: the project's hash, the hash of its suggestions, and the answers to KnownMentions.ask_counts. keys:
+    the keys of the two hashes. An entry that cannot be read has the state "damaged", and a reason.
     """
     state, suggestions, *mentions = answers
     key = keys[0]
@@ -122,7 +128,7 @@ def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[in
     """Return, for each project with a job in the queue, how many other trainings run or begin before its own.
 
     states: the hashes of all projects; an exception instead of one that could not be read. jobs: the ids of RQ's
-    jobs, the next one first; some are no trainings.
+    jobs, the next one first; some are not trainings.
     """
     # Redis answers in bytes, which may be damaged, so they are not decoded
     ahead = sum(b"run" in state for state in states.values() if isinstance(state, Mapping))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from redis import RedisError
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.process import HOLDER, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.suggestion_marks import Suggestions
@@ -60,7 +61,7 @@ def suggest_project(project_id: int, version: str) -> None:
             )
         except (LeaseLostError, RedisError):
             raise
-        except Exception as error:  # of the class that MODEL_CLASS names, say
+        except Exception as error:  # for example an error in the class that MODEL_CLASS names
             logger.exception("project %d: the suggestions of %s failed", project_id, version)
             current = queue.suggestions.due(project_id, version) or suggestions
             put(current.failed(f"{type(error).__name__}: {error}", retryable=True))
@@ -126,12 +127,14 @@ class _Pusher:
             task_ids = [task["id"] for task in tasks]
             self._client.give_predictions(self._project_id, task_ids, predictions, self._version)
             suggestions = suggestions.given(len(tasks), max(task_ids))
+            self._queue.notes.count_pushed(self._project_id, len(tasks))
             self._put(suggestions)
 
     def _complete(self, suggestions: Suggestions) -> None:
         if self._settings.update_project_model_version:
             self._client.set_model_version(self._project_id, self._version)
         self._put(suggestions.completed())
+        delete_old_predictions(self._project_id, self._store, self._client, self._queue.notes)
         logger.info(
             "project %d: %d tasks have suggestions of %s", self._project_id, suggestions.tasks, self._version
         )

@@ -1,7 +1,8 @@
 """The progress of each project's suggestions: the version that made them, and which tasks have them.
 
-Suggestions need no request. They are due if the project's serving version differs from the version whose
-predictions were sent last, or if tasks were added since then. So a killed job is always repeated.
+Unlike trainings, suggestions are not requested. They are due if the project's serving version differs
+from the version whose predictions were sent last, or if tasks were added since then. So a killed job is always
+repeated.
 """
 
 import time
@@ -18,10 +19,10 @@ from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import SUGGEST
 from huggingface_ner.jobs.damaged_entries import DamagedEntries
-from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded, job_id
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, retry_delay
 
-# Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit hangs.
+# Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit is stuck.
 SUGGEST_TIMEOUT = 1800
 
 
@@ -43,7 +44,7 @@ class Suggestions(BaseModel, frozen=True):
     not_before: float = 0.0
 
     def given(self, tasks: int, last_task: int) -> Self:
-        """Return the progress after ``tasks`` more tasks, up to the id ``last_task``, have got suggestions."""
+        """Return the progress after ``tasks`` more tasks got suggestions; ``last_task`` is their highest id."""
         return self.model_copy(
             update={"tasks": self.tasks + tasks, "last_task": max(last_task, self.last_task), "attempts": 0}
         )
@@ -80,13 +81,13 @@ class SuggestionMarks:
                     self._enqueue(project_id, version)
 
     def _enqueue(self, project_id: int, version: str) -> None:
-        job_id = f"suggest-{project_id}"
-        if self.rq.get_job_position(job_id) is None:
+        name = job_id(self._prefix, f"suggest-{project_id}")
+        if self.rq.get_job_position(name) is None:
             self.rq.enqueue_call(
                 SUGGEST,
                 args=(project_id, version),
                 timeout=SUGGEST_TIMEOUT,
-                job_id=job_id,
+                job_id=name,
                 result_ttl=0,
                 failure_ttl=3600,
                 description=f"suggestions for project {project_id}",

@@ -3,10 +3,9 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from redis import RedisError
@@ -15,34 +14,38 @@ from rq.timeouts import JobTimeoutException
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.mention_fill import MentionFill
 from huggingface_ner.jobs.mention_store import MentionStore
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.review_tab import NothingToReviewError, show_tasks_to_review
+from huggingface_ner.jobs.run_reporter import REPORT_INTERVAL, LeaseLostError, Reporter
 from huggingface_ner.jobs.runs import Run
-from huggingface_ner.label_studio.client import Contact, LabelStudioClient
+from huggingface_ner.label_studio.addresses import project_address
+from huggingface_ner.label_studio.annotator_names import annotator_names
+from huggingface_ner.label_studio.client import ClientError, Contact, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
-from huggingface_ner.label_studio.tasks import task_reader
+from huggingface_ner.label_studio.suggestion_edits import SuggestionEdits
+from huggingface_ner.label_studio.tasks import RememberingReader, task_reader
 from huggingface_ner.learning.fine_tuning import Hyperparameters
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.starting_model import starting_model
+from huggingface_ner.learning.tracking import Tracking
 from huggingface_ner.learning.training import Report, Training, TrainingOptions
 from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.store.versions import project_store
+from huggingface_ner.store.history import Suggestions, newest_with_suggestions
+from huggingface_ner.store.versions import ModelStore, project_store
+from huggingface_ner.temporary_folders import temporary_folder
 
-REPORT_INTERVAL = 1.0
 # Maximum seconds for which reporting the outcome is retried if Redis does not answer.
 OUTCOME_TIMEOUT = 120.0
 
 logger = logging.getLogger(__name__)
-
-
-class LeaseLostError(Exception):
-    """This run lost its lease to another run, so it must not publish anything."""
 
 
 def train_project(project_id: int) -> None:
@@ -54,7 +57,7 @@ def train_project(project_id: int) -> None:
     clock = PhaseClock()
     try:
         notes = queue.notes
-        report = _reporter(queue, run, clock)
+        report = Reporter(queue, run, clock)
         token, mentions = notes.token(project_id), queue.mentions.store
         outcome = _outcome(project_id, settings, token, report, note=notes.note_contact, mentions=mentions)
     except LeaseLostError:
@@ -63,6 +66,10 @@ def train_project(project_id: int) -> None:
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
     _report_outcome(queue, run, outcome.model_copy(update={"phases": clock.seconds()}))
+    if outcome.status == "published" and not settings.predict_after_training:
+        # otherwise, the suggestion job does this when all tasks have the new version's predictions
+        client = LabelStudioClient(settings, token, note=notes.note_contact)
+        delete_old_predictions(project_id, project_store(settings.models_folder, project_id), client, notes)
 
 
 def _outcome(
@@ -109,11 +116,18 @@ def run_training(
         config = parse_labeling_config(project.labeling_config)
     except LabelingConfigError as error:
         return Outcome(status="skipped", reason=f"the labelling config cannot be used: {error}")
-    tasks, reader = client.annotated_tasks(project_id), task_reader(settings)
+    # a task is read up to three times: for the known mentions, for its suggestions and for the training
+    tasks, reader = client.annotated_tasks(project_id), RememberingReader(task_reader(settings))
     if mentions is not None:
         fill = MentionFill(mentions, project_id, config, reader)
         tasks, reader = fill.watch(tasks), fill.reader
-    outcome = _train(project_id, config, settings, partial(read_gold, tasks, config, reader), report)
+    store = project_store(settings.models_folder, project_id, settings.keep_versions)
+    tasks = _noting_suggestions(tasks, SuggestionEdits(config, reader), store)
+    names = partial(_annotator_names, client, project_id)
+    read_texts = partial(read_gold, tasks, config, reader)
+    outcome = _train(project_id, store, config, settings, read_texts, report=report, names=names)
+    outcome = outcome.model_copy(update={"accepted": _accepted(store)})
+    _update_review_tab(client, project_id, store)
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
         # %.80r, because a title can contain line breaks and have any length
@@ -121,15 +135,54 @@ def run_training(
     return outcome
 
 
+def _annotator_names(client: LabelStudioClient, project_id: int, annotators: Collection[int]) -> dict[int, str]:
+    """Return the names of annotators; if Label Studio does not tell them, their numbers have to do."""
+    try:
+        return annotator_names(client, project_id, annotators)
+    except ClientError as error:
+        logger.warning("project %d: the names of its annotators could not be read: %s", project_id, error)
+        return {}
+
+
+def _update_review_tab(client: LabelStudioClient, project_id: int, store: ModelStore) -> None:
+    """Let the tab with tasks to review, if somebody has made one, show those that the training has found."""
+    try:
+        show_tasks_to_review(client, project_id, store, create=False)
+    except NothingToReviewError:
+        return
+    except ClientError as error:
+        logger.warning("project %d: the tab with tasks to review could not be updated: %s", project_id, error)
+
+
+def _noting_suggestions(
+    tasks: Iterator[dict[str, Any]], edits: SuggestionEdits, store: ModelStore
+) -> Iterator[dict[str, Any]]:
+    """Yield the tasks, and note then how the suggestions of each version fared in them; raises OSError."""
+    yield from edits.watch(tasks)
+    found = edits.by_version.items()
+    store.note_suggestions({name: Suggestions(tasks=one.tasks, **asdict(one.edits)) for name, one in found})
+
+
+def _accepted(store: ModelStore) -> dict[str, Any] | None:
+    """Return how many suggestions of the newest version were accepted for which this is known."""
+    entry = newest_with_suggestions(store.history())
+    if entry is None or entry.suggestions is None:
+        return None
+    return {"version": entry.version, **entry.suggestions.as_dict()}
+
+
 def _train(
     project_id: int,
+    store: ModelStore,
     config: LabelingConfig,
     settings: Settings,
     read_texts: Callable[[LeftOut], Iterable[AnnotatedText]],
+    *,
     report: Report,
+    names: Callable[[Collection[int]], Mapping[int, str]],
 ) -> Outcome:
     left_out = LeftOut()
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder, Spool(Path(folder) / "texts.jsonl") as spool:
+    with temporary_folder("huggingface-ner-texts-") as folder, Spool(folder / "texts.jsonl") as spool:
         for text in read_texts(left_out):
             spool.add(text)
         if not spool.task_ids:
@@ -140,49 +193,27 @@ def _train(
                 left_out=left_out.as_dict(),
             )
         hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
+        tracking = Tracking.in_folder(settings.report_to, f"project-{project_id}", settings.model_dir)
+        tracking.check()
         training = Training(
             spool,
             config.label_names,
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(hyperparameters, device=settings.device),
+            TrainingOptions(hyperparameters, device=settings.device, tracking=tracking),
             match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,
             left_out=left_out,
+            annotators=names(spool.annotators),
         )
         return train_version(
             training,
-            project_store(settings.models_folder, project_id, settings.keep_versions),
+            store,
             f1_tolerance=settings.f1_tolerance,
             preference=settings.engine_preference,
+            salt=project_address(settings.label_studio_host, project_id),
         )
-
-
-def _reporter(queue: TrainingQueue, run: Run, clock: PhaseClock) -> Report:
-    """Return a function that reports a new phase to Redis at once, but steps at most every REPORT_INTERVAL.
-
-    clock: times the phases. The function raises LeaseLostError if the run lost its lease.
-    """
-    last: dict[str, Any] = {"phase": None, "at": 0.0, "began": 0.0}
-
-    def report(progress: RunProgress) -> None:
-        now = time.monotonic()
-        if progress.phase == last["phase"] and now - last["at"] < REPORT_INTERVAL:
-            return
-        if progress.phase != last["phase"]:
-            clock.enter(progress.phase)
-            last["began"] = time.time()
-        last.update(phase=progress.phase, at=now)
-        try:
-            has_lease = queue.report(run, progress, last["began"])
-        except RedisError as error:
-            logger.warning("could not report progress to Redis: %s", error)
-        else:
-            if not has_lease:
-                raise LeaseLostError(run.id)
-
-    return report
 
 
 def _report_outcome(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""The worker: runs the jobs in the queue (recounts, trainings, suggestions), each in its own process."""
+"""The worker: runs the jobs in the queue (trainings, suggestions and others), each in its own process."""
 
 import logging
 import os
@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 from redis import Redis, RedisError
 from redis.client import Pipeline
@@ -18,34 +19,41 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, SUGGEST, AllowedJob
+from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, REVIEW, SUGGEST, TRAIN, AllowedJob
 from huggingface_ner.jobs.process import (
     HOLDER,
+    JOB_FOLDER,
+    PASSED_ON,
     RUN_ID,
     WORKER_PID,
-    remove_leftover_folders,
-    temporary_folder,
+    job_folder,
 )
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.queue_owner import claim_queue
 from huggingface_ner.jobs.redis_connection import (
     WORKER_REDIS_TIMEOUT,
     QueueError,
-    UrlCredentials,
     connect,
     queue_url,
 )
 from huggingface_ner.jobs.runs import LEASE_SECONDS
-from huggingface_ner.jobs.worker_health import HEALTH_TTL, health_key
+from huggingface_ner.jobs.standby import HandedJob, Standby
+from huggingface_ner.jobs.worker_health import beat, end_beats, forget_ended_workers
+from huggingface_ner.jobs.worker_numbers import WorkerNumbers
 from huggingface_ner.learning.progress import Outcome
-from huggingface_ner.processes import end_with_parent
 from huggingface_ner.settings import Settings
-from huggingface_ner.store.versions import serving_versions
+from huggingface_ner.store.versions import delete_stale_leftovers, serving_versions
+from huggingface_ner.temporary_folders import delete_leftover_folders
 
 POLL_INTERVAL = 1.0
+# Seconds after which the worker looks again for what killed processes have left behind in MODEL_DIR.
+CLEANING_INTERVAL = 3600.0
 HEARTBEAT_INTERVAL = 2.0
 # Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits about as long for a job
 # before its next heartbeat.
 WORKER_TTL = 60
+# Maximum length of the name by which metrics tell workers apart.
+MAX_NAME = 100
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +62,15 @@ class TrainingWorker(SpawnWorker):
     """An RQ worker that acquires a lease before it trains or sends suggestions, and stops at once on request.
 
     Jobs are JSON, and only those on the allowlist are run. So someone who can write to Redis can request a
-    training, but cannot run code of their own. A job's process is spawned, not forked, because CUDA does not
-    survive a fork.
+    training, but cannot run code of their own.
     """
 
     job_class = AllowedJob
+    # seconds after which a worker that has lost Redis tries again, at most; RQ's 60 would delay the next job
+    max_connection_wait_time = 5.0
     training: TrainingQueue
+    standby: Standby
+    numbers: WorkerNumbers | None = None
     is_stopping = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -73,6 +84,8 @@ class TrainingWorker(SpawnWorker):
         elif job.func_name == FILL:
             # no lease is needed either: two fills at the same time store the same
             self._run_due(self.training.fills.begin(project_id), job, queue)
+        elif job.func_name == REVIEW:
+            self._run_due(self.training.review_tabs.begin(project_id), job, queue)
         else:
             self._train(project_id, job, queue)
 
@@ -120,23 +133,25 @@ class TrainingWorker(SpawnWorker):
 
     def _run_process(self, job: Job, queue: Queue, renew: Callable[[], bool]) -> None:
         try:
-            with self._renewed_lease(job.id, renew), temporary_folder():
+            with self._renewed_lease(job.id, renew), job_folder():
                 super().execute_job(job, queue)
         except RedisError:
             if self.horse_pid:  # nothing would renew its lease any more
                 self.kill_horse()
             raise
+        finally:
+            self.standby.job_has_ended()
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Start the job's process."""
-        super().fork_work_horse(job, queue)
+        """Give the job to a process."""
+        execution: Any = self.execution  # RQ has made it
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        handed = HandedJob(
+            worker=self.key, job=job.id, queue=queue.name, execution=execution.id, environment=environment
+        )
+        self._horse_pid = self.standby.start(handed, is_training=job.func_name == TRAIN)
         if self.is_stopping:  # the stop was requested before there was a process to kill
             self.kill_horse()
-
-    def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """Run a job in its own process, which ends when its worker does."""
-        end_with_parent(lambda: os._exit(1), int(os.environ[WORKER_PID]))
-        super().main_work_horse(job, queue)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Kill the current job, which will be run again later, and stop the worker."""
@@ -146,13 +161,14 @@ class TrainingWorker(SpawnWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Send a heartbeat to RQ, and another one for the health check.
-
-        The health check has a key of its own: RQ's key expires if Redis is unreachable for long.
-        """
+        """Send a heartbeat to RQ; before, note for the health check that this worker's loop goes on."""
+        try:
+            beat()
+        except OSError as error:  # the health check fails then, but the worker can work
+            logger.warning("the health check's file cannot be written: %s", error)
         super().heartbeat(timeout, pipeline)
-        key = health_key(self.hostname, self.pid)
-        (self.connection if pipeline is None else pipeline).set(key, "", ex=HEALTH_TTL)
+        if self.numbers is not None:  # a job's process has none
+            self.numbers.write(self.connection)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Send the heartbeat of a job to RQ; the job continues if Redis does not answer."""
@@ -195,31 +211,34 @@ def run_worker(settings: Settings) -> None:
         raise QueueError("REDIS_URL is not set: a worker needs the Redis of the training queue")
     training = TrainingQueue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
     try:
+        claim_queue(connect(url, timeout=WORKER_REDIS_TIMEOUT), settings)
         training.enqueue_due()
     except RedisError as error:
         raise QueueError(f"no Redis answers at REDIS_URL; start it, or correct the URL: {error}") from error
     os.environ[WORKER_PID] = str(os.getpid())
-    remove_leftover_folders()
-    threading.Thread(target=_poll, args=(training, settings), name="poll", daemon=True).start()
+    delete_leftover_folders(JOB_FOLDER)
+    forget_ended_workers()
+    standby = Standby()
+    threading.Thread(target=_poll, args=(training, settings, standby), name="poll", daemon=True).start()
     # RQ installs its own handler only while it works
     signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(0))
     worker = None
-    with suppress(StopRequested):
-        while worker is None or not worker.is_stopping:
-            try:
-                worker = _new_worker(url, training)
-                worker.work()
-            except RedisError as error:
-                logger.warning("Redis does not answer: %s", error)
-            time.sleep(POLL_INTERVAL)
+    try:
+        with suppress(StopRequested), closing(standby):
+            while worker is None or not worker.is_stopping:
+                try:
+                    worker = _new_worker(url, training, settings, standby)
+                    worker.work()
+                except RedisError as error:
+                    logger.warning("Redis does not answer: %s", error)
+                time.sleep(POLL_INTERVAL)
+    finally:
+        end_beats()
 
 
-def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
-    connection = Redis.from_url(url)
-    options = connection.connection_pool.connection_kwargs
-    if options.pop("password", None) is not None:
-        options.pop("username", None)
-        options["credential_provider"] = UrlCredentials()
+def _new_worker(url: str, training: TrainingQueue, settings: Settings, standby: Standby) -> TrainingWorker:
+    # RQ sets the time limit for answers, which must be longer than it waits for a job
+    connection = Redis.from_url(url, socket_connect_timeout=WORKER_REDIS_TIMEOUT)
     worker = TrainingWorker(
         [
             Queue(rq.name, connection=connection, serializer=JSONSerializer, job_class=AllowedJob)
@@ -229,15 +248,22 @@ def _new_worker(url: str, training: TrainingQueue) -> TrainingWorker:
         serializer=JSONSerializer,
         worker_ttl=WORKER_TTL,
     )
-    worker.training = training
+    worker.training, worker.standby = training, standby
+    name = f"{worker.hostname}:{worker.pid}"[:MAX_NAME]
+    worker.numbers = WorkerNumbers(settings.queue_prefix, name, lambda: worker.horse_pid)
     return worker
 
 
-def _poll(training: TrainingQueue, settings: Settings) -> None:
+def _poll(training: TrainingQueue, settings: Settings, standby: Standby) -> None:
+    cleaning_due = time.monotonic()
     while True:
         seconds = POLL_INTERVAL
         try:
+            if time.monotonic() >= cleaning_due:
+                cleaning_due = time.monotonic() + CLEANING_INTERVAL
+                delete_stale_leftovers(settings.models_folder)
             training.enqueue_due()
+            standby.keep(is_expected=training.is_expected())
             if settings.predict_after_training:
                 training.suggestions.enqueue_due(serving_versions(settings.models_folder))
         except RedisError as error:

@@ -1,31 +1,61 @@
-"""Checks whether a worker on this machine is up: each heartbeat sets a key in Redis that expires."""
+"""Shows whether a worker on this machine is up: each heartbeat touches a file in the temporary folder.
 
+The file is looked at by a container's health check too, so that this check need not start Python. It says that the
+worker's loop goes on, not that Redis answers: a worker that waits for Redis must not be restarted.
+"""
+
+import os
 import socket
+import time
+from pathlib import Path
+from tempfile import gettempdir
 
-from redis import RedisError
-
-from huggingface_ner.jobs.redis_connection import WORKER_REDIS_TIMEOUT, QueueError, connect, running_queue_url
+from huggingface_ner.jobs.redis_connection import QueueError
 from huggingface_ner.processes import is_running
-from huggingface_ner.settings import Settings
 
-# Seconds after its last heartbeat for which a worker counts as up. It sends a heartbeat at least every 45 s, or
-# later if the machine is busy.
+# Seconds after its last heartbeat for which a worker counts as up. It sends a heartbeat at least every 60 s, or
+# later if the machine is busy. deploy/healthcheck.sh has the same number.
 HEALTH_TTL = 90
+PREFIX = "huggingface-ner-worker-"
 
 
-def ask_worker_health(settings: Settings) -> str:
+def beat() -> None:
+    """Note that the loop of this process's worker goes on; raises OSError."""
+    _own_file().touch(mode=0o600)
+
+
+def end_beats() -> None:
+    """Note that this process's worker has ended."""
+    _own_file().unlink(missing_ok=True)
+
+
+def ask_worker_health() -> str:
     """Return which worker on this machine is up; raises QueueError if none is."""
-    url = running_queue_url(settings)
-    try:
-        keys = list(connect(url, timeout=WORKER_REDIS_TIMEOUT).scan_iter(health_key(socket.gethostname(), "*")))
-    except RedisError as error:
-        raise QueueError(f"the training queue does not answer: {error}") from error
-    for pid in sorted(int(key.rpartition(b":")[2]) for key in keys):
-        if is_running(pid):
+    own = f"{PREFIX}{socket.gethostname()}-"
+    for path, age in sorted(_ages().items()):
+        pid = path.name.removeprefix(own)
+        if age <= HEALTH_TTL and pid.isdecimal() and is_running(int(pid)):
             return f"worker {pid} is up"
     raise QueueError(f"no worker on this machine has sent a heartbeat within {HEALTH_TTL} s")
 
 
-def health_key(hostname: str | None, pid: int | str | None) -> str:
-    """Return the key of a worker's heartbeat, which expires after HEALTH_TTL."""
-    return f"huggingface-ner:worker:{hostname}:{pid}"
+def forget_ended_workers() -> None:
+    """Delete the files of workers that have sent no heartbeat for long."""
+    for path, age in _ages().items():
+        if age > HEALTH_TTL:
+            path.unlink(missing_ok=True)
+
+
+def _own_file() -> Path:
+    # several containers may share the folder, so the name has the container's host name
+    return Path(gettempdir(), f"{PREFIX}{socket.gethostname()}-{os.getpid()}")
+
+
+def _ages() -> dict[Path, float]:
+    ages = {}
+    for path in Path(gettempdir()).glob(f"{PREFIX}*"):
+        try:
+            ages[path] = time.time() - path.stat().st_mtime
+        except FileNotFoundError:  # another worker has deleted it
+            continue
+    return ages

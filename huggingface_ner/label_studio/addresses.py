@@ -6,9 +6,9 @@ MAX_LENGTH = 300
 
 
 def parse_address(address: object) -> str:
-    """Return the address at which, as Label Studio says, its users open it, without a slash at its end.
+    """Return the address that Label Studio gives as its own, without a slash at its end.
 
-    Returns "" for anything that is not the address of a web page: the value comes from outside.
+    The value comes from outside: anything that is not the address of a web page gives "".
     """
     if not isinstance(address, str) or len(address) > MAX_LENGTH or not address.isprintable() or " " in address:
         return ""
@@ -26,6 +26,6 @@ def project_address(base: str, project_id: int) -> str:
 
 
 def task_address(base: str, project_id: int, task_id: str) -> str | None:
-    """Return the address that opens a task; None if the id is not one of Label Studio's."""
+    """Return the address that opens a task; None if the id is not a whole number."""
     is_id = task_id.isascii() and task_id.isdecimal()
     return f"{project_address(base, project_id)}?task={task_id}" if is_id else None

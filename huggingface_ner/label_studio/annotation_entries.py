@@ -1,4 +1,4 @@
-"""Reads single annotations as texts with labelled stretches, each with the control that labelled it."""
+"""Reads single annotations: the texts of the task, and each labelled stretch with the control that labelled it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from huggingface_ner.label_studio.controls import SpanControl, TextObject
-from huggingface_ner.label_studio.gold import since_epoch
+from huggingface_ner.label_studio.gold import annotator_id, since_epoch
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
 from huggingface_ner.label_studio.occurrences import MAX_MENTION_CHARACTERS
 from huggingface_ner.label_studio.page_values import fill_in
@@ -14,8 +14,8 @@ from huggingface_ner.label_studio.places import whole_number
 from huggingface_ner.label_studio.regions import read_spans
 from huggingface_ner.label_studio.tasks import TaskReader
 
-# A longer text is read up to here, so that one task cannot take the room of all others. Longer HTML is not read
-# while a webhook waits: that would take over 0.1 s.
+# Only this many characters of a text are read, so that one long task does not use up the memory for all others.
+# While a webhook waits for its answer, HTML that is longer is not read at all: it would take over 0.1 s.
 MAX_TEXT_CHARACTERS = 100_000
 MAX_ID = 2**63 - 1
 
@@ -33,7 +33,7 @@ class Mention(NamedTuple):
 class EntryText:
     """A text of an annotated task, and what the annotation labels in it.
 
-    layers: the controls that could have labelled the text, see layer_name.
+    layers: the names of the controls that could have labelled the text; see layer_name.
     """
 
     text: str
@@ -47,6 +47,7 @@ class AnnotationEntry:
 
     updated_at: when it was last changed, in microseconds since 1970.
     texts: empty if the annotation is cancelled, or if no text of the task can be read.
+    annotator: the id of the user who made it; None if it is not known.
     """
 
     annotation_id: int
@@ -55,10 +56,11 @@ class AnnotationEntry:
     is_ground_truth: bool = False
     is_cancelled: bool = False
     texts: tuple[EntryText, ...] = ()
+    annotator: int | None = None
 
     @property
     def size(self) -> int:
-        """About how many characters it takes in memory: its texts, and something for each of its other parts."""
+        """The approximate size: the characters of the texts, plus a fixed number for each other part."""
         return 100 + sum(len(text.text) + 50 + 20 * len(text.mentions) for text in self.texts)
 
 
@@ -67,7 +69,7 @@ def read_entries(
 ) -> list[AnnotationEntry]:
     """Return the entries of a task's annotations; those without an id are left out.
 
-    at_once: leaves out what takes long to read: texts behind URLs, and long HTML.
+    at_once: whether to leave out the texts that take long to read: those behind URLs, and long HTML.
     """
     task = task if isinstance(task, Mapping) else {}
     task_id = item_id(task)
@@ -93,6 +95,7 @@ def read_entries(
                     bool(annotation.get("ground_truth")),
                     cancelled,
                     () if cancelled else tuple(_entry_text(annotation.get("result"), *found) for found in texts),
+                    annotator_id(annotation),
                 )
             )
     return entries
@@ -102,7 +105,9 @@ def layer_name(control: SpanControl, config: LabelingConfig) -> str:
     """Return a control's name as it is written in the config; a ``<Repeater>`` gives each copy another name."""
     if config.expand is None:
         return control.name
-    return next((one.name for one in config.controls if one.written_as == control.written_as), control.name)
+    return next(
+        (one.name for one in config.controls if one.number_in_config == control.number_in_config), control.name
+    )
 
 
 def _entry_text(

@@ -9,7 +9,7 @@ from huggingface_ner.label_studio.events import ANNOTATION_KEYS
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import TaskReader
 
-# Label Studio waits a second for the answer to a webhook, and reading this many annotations takes a part of it.
+# Label Studio waits one second for the answer to a webhook. Reading this many annotations takes part of that.
 MAX_ENTRIES = 500
 
 

@@ -1,6 +1,7 @@
-"""label-studio-ml's base class, imported without PyTorch, which its module needs only for jobs that we do not run.
+"""label-studio-ml's base class, imported without PyTorch.
 
-A model that ONNX Runtime serves needs no PyTorch, which takes seconds to import and 200 MB of each process.
+Its module uses PyTorch only for jobs that we do not run. PyTorch takes seconds to import and 200 MB of memory in
+each process, and a model that OpenVINO or ONNX Runtime serves does not need it.
 """
 
 import sys

@@ -4,7 +4,8 @@ import re
 from html.entities import html5
 
 REFERENCE = re.compile(r"&(?:#[xX]([0-9a-fA-F]+);?|#([0-9]+);?|([A-Za-z][A-Za-z0-9]{0,31};?))")
-# In a title, the end tag is looked for first: text that begins like the end tag hides the "&" after it.
+# In a title, htmlparser2 looks for the end tag first. So it misses a reference right after text that begins like
+# the end tag, such as "</ti&amp;".
 TITLE_REFERENCE = re.compile(
     "".join(f"(?<!{'</title'[:length]})" for length in range(1, 8)) + REFERENCE.pattern, re.IGNORECASE
 )

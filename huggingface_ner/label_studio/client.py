@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -40,7 +41,7 @@ class ClientError(HuggingFaceNERError):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's title and its labelling config, XML; either can be empty."""
+    """A project's title and its labelling config (XML); either can be empty."""
 
     title: str
     labeling_config: str
@@ -48,7 +49,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """What a request to Label Studio said of a project.
+    """The outcome of a request to Label Studio about a project.
 
     trouble: why the request failed; None if Label Studio answered. title: the project's title, if it was read.
     """
@@ -85,8 +86,18 @@ class LabelStudioClient:
         self._note(Contact(project_id, title=project.title))
         return project
 
+    def has_project(self, project_id: int) -> bool:
+        """Return whether there is a project that the user of the key may see; raises ClientError."""
+        try:
+            self.project(project_id)
+        except ClientError as error:
+            if isinstance(error.__cause__, ApiError) and error.__cause__.status_code == 404:
+                return False
+            raise
+        return True
+
     def labeling_config(self, project_id: int) -> str:
-        """Return a project's labelling config, XML; raises ClientError."""
+        """Return a project's labelling config (XML); raises ClientError."""
         return self.project(project_id).labeling_config
 
     def annotation_count(self, project_id: int) -> int:
@@ -101,19 +112,25 @@ class LabelStudioClient:
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
         """Yield a project's tasks that have annotations, in the form of its export; requests page by page.
 
-        Raises ClientError, also between tasks.
+        Each has ``id``, ``data``, ``annotations`` and ``predictions``. Raises ClientError, also after some tasks
+        have been yielded.
         """
         with self._errors(project_id):
             tasks: Iterable[Any] = self._sdk.tasks.list(
                 project=project_id, only_annotated=True, page_size=TASKS_AT_A_TIME, resolve_uri=False
             )
             for task in tasks:
-                yield {"id": task.id, "data": task.data, "annotations": task.annotations}
+                yield {
+                    "id": task.id,
+                    "data": task.data,
+                    "annotations": task.annotations,
+                    "predictions": [_prediction(prediction) for prediction in task.predictions or []],
+                }
 
     def tasks_to_predict(self, project_id: int, version: str, after: int) -> list[dict[str, Any]]:
         """Return the next tasks that nobody has annotated and that have no prediction of a version.
 
-        after: the id of the last task before these. Returns at most PREDICTIONS_AT_A_TIME tasks, sorted by id;
+        after: only tasks with a higher id are returned. Returns at most PREDICTIONS_AT_A_TIME tasks, sorted by id;
         raises ClientError.
         """
         conditions = [
@@ -146,21 +163,54 @@ class LabelStudioClient:
             self._sdk.projects.import_predictions(project_id, request=requests)
 
     def set_model_version(self, project_id: int, version: str) -> None:
-        """Select a version in a project; raises ClientError.
+        """Select a version as the model version of a project; raises ClientError.
 
-        Label Studio then offers the task that this version is least certain of first.
+        Label Studio then begins with the tasks of which this version is least certain.
         """
         with self._errors(project_id):
-            if self._sdk.projects.get(id=project_id).model_version != version:
-                self._sdk.projects.update(project_id, model_version=version)
+            selected = self._sdk.projects.get(id=project_id).model_version
+        if selected != version:
+            self.select_version(project_id, version)
+
+    def selected_version(self, project_id: int) -> str:
+        """Return the model version that is selected in a project; "" if none is. Raises ClientError."""
+        with self._errors(project_id):
+            return str(self._sdk.projects.get(id=project_id).model_version or "")
+
+    def select_version(self, project_id: int, version: str) -> None:
+        """Select a model version in a project; raises ClientError."""
+        with self._errors(project_id):
+            self._sdk.projects.update(project_id, model_version=version)
+
+    def predicted_versions(self, project_id: int) -> dict[str, int]:
+        """Return how many predictions each model version has in a project; raises ClientError."""
+        counts: Any = self._model_versions(project_id, "GET")
+        return {str(version): int(count) for version, count in counts.items()}
+
+    def delete_predictions(self, project_id: int, version: str) -> int:
+        """Delete all predictions of a model version, and return how many there were; raises ClientError.
+
+        If the name of an ML backend or this version is selected in the project, Label Studio 1.23.2 then unselects
+        it, whichever version is deleted.
+        """
+        deleted: Any = self._model_versions(project_id, "DELETE", {"model_version": version})
+        return int(deleted.get("deleted_predictions") or 0)
+
+    def _model_versions(self, project_id: int, method: str, body: dict[str, str] | None = None) -> Any:
+        with self._errors(project_id):
+            http = self._sdk.projects._client_wrapper.httpx_client  # noqa: SLF001 - the SDK lacks this route
+            answer = http.request(f"api/projects/{project_id}/model-versions/", method=method, json=body)
+            if answer.is_error:
+                raise ApiError(status_code=answer.status_code, body=answer.text)
+            return answer.json()
 
     def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
         """Add credentials to the webhook of a project's backend; returns how many webhooks lacked them.
 
         Returns None if the backend has no webhook.
         host: host and port of the backend's URL, to find it among several backends with the same user.
-        authorization: the header to add. If the backend's URL has the credentials, its webhook's URL has them
-        too.
+        authorization: the header to add. Nothing is added if the webhook's URL contains the credentials, as it
+        does if the backend's URL contains them.
         Raises ClientError.
         """
         with self._errors(project_id):
@@ -176,15 +226,21 @@ class LabelStudioClient:
             kept = self._webhooks(project_id) if without else []
         refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
         if refused:
-            raise ClientError(f"webhook {min(refused)} does not keep the credentials it was given", retryable=True)
+            raise ClientError(f"webhook {min(refused)} did not keep the added credentials", retryable=True)
         return len(without) if ours else None
+
+    @contextmanager
+    def request(self, project_id: int) -> Iterator[LabelStudio]:
+        """Yield the SDK for requests about a project; its errors become ClientError, and all are noted."""
+        with self._errors(project_id):
+            yield self._sdk
 
     def _webhooks(self, project_id: int) -> list[Any]:
         return list(self._sdk.webhooks.list(project=str(project_id)))
 
     @cached_property
     def _sdk(self) -> LabelStudio:
-        # the SDK's own client would send the key along to wherever an answer redirects it
+        # the SDK's own client follows redirects, and would send the key to their targets
         client = httpx.Client(timeout=ANSWER_TIMEOUT, event_hooks={"response": [self._refuse_redirect]})
         return LabelStudio(  # type: ignore[no-untyped-call]
             base_url=self._host, api_key=self._key, timeout=ANSWER_TIMEOUT, httpx_client=client
@@ -238,6 +294,18 @@ class LabelStudioClient:
             ) from error
         except ValueError as error:  # the page of another service, which is not JSON
             raise ClientError(f"{where} does not answer as Label Studio does: {error}", retryable=True) from error
+
+
+def _prediction(prediction: Any) -> dict[str, Any]:
+    """Return a task's prediction as the API sends it, without what nobody reads here."""
+    created = prediction.created_at
+    return {
+        "id": getattr(prediction, "id", None),
+        "model_version": prediction.model_version,
+        "result": prediction.result,
+        # the SDK leaves a time that it cannot parse as it is
+        "created_at": created.isoformat() if isinstance(created, datetime) else created,
+    }
 
 
 def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from huggingface_ner.errors import HuggingFaceNERError
 
-# Control tag -> the type of its regions; a region has its labels under a key of the same name.
+# Control tag -> the type of its regions. The type is also the key of the labels in a region.
 REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
 OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
 MAX_SHOWN = 100
@@ -28,7 +28,7 @@ class Label:
     """A ``<Label>`` of a control.
 
     value: the name that annotators see. alias: the name that is saved instead, if there is one.
-    predicted_values: the names that a model has for it.
+    predicted_values: the names that a model may have for this label.
     """
 
     value: str
@@ -48,9 +48,9 @@ class TextObject:
     template: the ``value`` attribute: "$key", or a text with several such variables; see page_values.fill_in.
     is_url: whether the task has the URL of the text instead of the text.
     encoding: the encoding of the text, one of page_values.ENCODINGS.
-    inline: HyperText only: whether the page shows it without a frame.
-    text_key: Paragraphs only: the key under which an utterance has its text.
-    is_sorted: Paragraphs only: whether the page sorts the utterances by time (``contextScroll``).
+    inline (HyperText only): whether the page shows it without a frame.
+    text_key (Paragraphs only): the key under which an utterance has its text.
+    is_sorted (Paragraphs only): whether the page sorts the utterances by time (``contextScroll``).
     task_config: the config that this object is from, if a ``<Repeater>`` made that config for one task.
     """
 
@@ -74,16 +74,17 @@ class TextObject:
 class SpanControl:
     """A control tag that labels stretches of an object's text.
 
-    written_as: its number in the config; the copies that a ``<Repeater>`` makes of a control have the same number.
-    layer: the number of its layer, see layers. learned: the names under which a model learns its labels, by the
-    labels' names; a label that is not in it is learned under its own name.
+    number_in_config: its number in the config; the copies that a ``<Repeater>`` makes of a control have the same
+        number.
+    layer: the number of its layer, see layers.py. learned: label name -> the name under which a model learns it. A
+    label that is missing there is learned under its own name.
     """
 
     name: str
     tag: str
     labels: tuple[Label, ...]
     object: TextObject
-    written_as: str = field(default="", compare=False, repr=False)
+    number_in_config: str = field(default="", compare=False, repr=False)
     layer: int = 0
     learned: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -146,12 +147,12 @@ class LabelingConfig:
 
     @cached_property
     def label_names(self) -> tuple[str, ...]:
-        """The labels that a model for this config learns, each once, under the names that it learns them by."""
+        """The labels that a model for this config learns, each once, under their learned names."""
         return tuple(dict.fromkeys(name for control in self.controls for name in control.learned_names))
 
     @cached_property
     def layers(self) -> tuple[tuple[str, ...], ...]:
-        """The labels of each layer, under the names that a model learns them by; see layers."""
+        """The labels of each layer, under their learned names; see layers.py."""
         layers: dict[int, dict[str, None]] = {}
         for control in self.controls:
             layers.setdefault(control.layer, {}).update(dict.fromkeys(control.learned_names))
@@ -173,12 +174,12 @@ class LabelingConfig:
     def match_labels(
         self, model_labels: Sequence[str], text_object: TextObject | None = None
     ) -> Mapping[str, str]:
-        """Return the learned name of the config's label for each label of a model that has a counterpart here.
+        """Map each label of a model to the learned name of the config's label that it matches, if there is one.
 
         The rules are, in order: ``predicted_values``, the same name, the same learned name, the same name in
         another case, a usual synonym. The first rule that finds a label wins; if it finds several, the first of
         them in the config wins. "control/label" counts as a learned name too, because a model may have learned the
-        label under it when the config was another one.
+        label under it when the config was different.
         text_object: if given, only the labels of the controls over this object count.
         """
         controls = self.controls if text_object is None else self.controls_for(text_object)
@@ -213,10 +214,9 @@ class LabelingConfig:
     def suggesting_control(
         self, model_label: str, names: Mapping[str, str], text_object: TextObject
     ) -> tuple[SpanControl, str] | None:
-        """Return the control that a label of a model is suggested by over an object, and the label's name there.
+        """Return the control that suggests a model's label over an object, and the label's name in this control.
 
-        names: the learned name for each of the model's labels that has one, from ``match_labels``. None if no
-        control over the object has the label.
+        names: the return value of ``match_labels``. Returns None if no control over the object has the label.
         """
         learned = names.get(model_label)
         found = None if learned is None else self.control_for(text_object, learned)
@@ -227,10 +227,10 @@ class LabelingConfig:
         return found
 
     def match_labels_over(self, model_labels: Sequence[str], part: str) -> Mapping[str, str]:
-        """Return the learned name that each label of a model is suggested under over one text.
+        """Map each label of a model to the learned name under which it is suggested in one text.
 
         part: the name of the text's object, see AnnotatedText. Objects that a ``<Repeater>`` makes are not told
-        apart: for them, this is ``match_labels``.
+        apart: for them, this returns the same as ``match_labels``.
         """
         names = self.match_labels(model_labels)
         text_object = next((each for each in self.objects if each.name == part), None)

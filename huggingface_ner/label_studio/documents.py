@@ -1,6 +1,6 @@
-"""The text that an annotator sees of one object of a task, and how regions say where in it they are.
+"""The text that an annotator sees for one object of a task, and the places of regions in this text.
 
-Elsewhere in the package offsets are code points of ``Document.text``. Only this module, paragraphs.py and
+Elsewhere in the package, offsets are code points of ``Document.text``. Only this module, paragraphs.py and
 hypertext.py know the units of each tag: Text counts code points, Paragraphs and the XPath offsets of HyperText
 count UTF-16 code units.
 """
@@ -26,7 +26,7 @@ class Document(Protocol):
 
     @property
     def borders(self) -> tuple[int, ...]:
-        """The offsets at which all utterances or blocks but the first begin, in order; no entity crosses one."""
+        """The offsets at which utterances or blocks begin, in order, except the first; suggestions cross none."""
 
     def value(self, start: int, end: int) -> dict[str, Any] | None:
         """Return a region's value, without its labels; None if nothing of the stretch can be selected."""
@@ -36,8 +36,9 @@ class Document(Protocol):
 
 
 def open_document(text_object: TextObject, value: object) -> Document:
-    """Open an object's value: that in the task's data or, if that is a URL, the text behind it.
+    """Open an object's value.
 
+    value: the value from the task's data or, if it is a URL, the text behind the URL.
     Raises UnreadableTextError if the page cannot show the value; an empty string is a valid text.
     """
     if value is MISSING:

@@ -35,7 +35,7 @@ class WebhookEvent:
     updates: how many annotations were created, changed or deleted.
     added: how many annotations the project has more than before; negative if some were deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
-    title: the project's title; empty if the event does not tell it.
+    title: the project's title; empty if it is not in the event.
     may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on
     annotation submission", not from its button; False only if the event says that the switch is off.
     """
@@ -60,7 +60,7 @@ def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
         updates = len(annotations) if isinstance(annotations, list) else 1
     title = details.get("title")
     label_config = details.get("label_config") if action == PROJECT_UPDATED else None
-    # Label Studio shows the switch as the number of annotations that start a training; 0 means off
+    # Label Studio sends the switch as the number of annotations that start a training; 0 means off
     switch = details.get("min_annotations_to_start_training")
     return WebhookEvent(
         action,

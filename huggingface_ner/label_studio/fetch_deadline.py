@@ -1,7 +1,7 @@
 """The time limit for one text: at its end, the connections are shut down, whatever they are waiting for.
 
-A time limit of a socket is not enough. It starts again with every byte that arrives, so a host that sends a byte
-now and then could keep a thread for hours.
+The timeout of a socket is not enough. It starts again with every byte that arrives, so a host that sends a byte
+now and then could block a thread for hours.
 """
 
 import socket
@@ -41,12 +41,12 @@ class Deadline:
 
     @property
     def seconds_left(self) -> float:
-        """How many seconds are left; negative after the end."""
+        """How many seconds are left; negative when the time is over."""
         return self._end - time.monotonic()
 
     @property
     def is_over(self) -> bool:
-        """Whether the end has come."""
+        """Whether the time is over."""
         return self.seconds_left <= 0
 
     def connections(self, kind: type[Kind]) -> type[Kind]:
@@ -62,7 +62,7 @@ class Deadline:
         return Connection
 
     def add(self, connection: socket.socket) -> None:
-        """Shut a connection down at the end; if that has come already, now."""
+        """Shut a connection down when the time is over; at once if it is over already."""
         with self._lock:
             # a duplicate, because wrapping a socket in TLS detaches the original
             self._sockets.append(connection.dup())

@@ -64,7 +64,7 @@ class UrlFetcher:
     def __call__(self, url: str) -> str:
         """Return the text behind a URL, with its line ends unchanged; raises FetchError."""
         with Deadline(self._timeout) as deadline:
-            is_ours = True  # False from the first redirect to another origin on
+            is_ours = True  # False after the first redirect to another origin
             for _ in range(MAX_REDIRECTS + 1):
                 is_ours = is_ours and _origin(_split(url)) == self._label_studio_origin
                 headers = self._credentials(url, deadline) if is_ours else {}
@@ -145,7 +145,7 @@ class UrlFetcher:
             if deadline.is_over:
                 raise FetchError(f"{host}: the text takes longer than URL_TIMEOUT={self._timeout:g} s") from error
             raise FetchError(f"{host}: the text breaks off: {type(error).__name__}") from error
-        # UTF-8 whatever the header says, as in the browser's fetch(url).text()
+        # always UTF-8, as in the browser's fetch(url).text(), even if the header names another encoding
         return content.decode("utf-8-sig", "replace")
 
     def _credentials(self, url: str, deadline: Deadline) -> dict[str, str]:

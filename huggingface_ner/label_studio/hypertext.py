@@ -14,8 +14,8 @@ from typing import Any
 from huggingface_ner.label_studio.page_nodes import PageNode, visit_page
 from huggingface_ner.label_studio.utf16 import CodeUnits
 
-# Text in these elements continues the text around them. Text in any other element is separated from the text
-# around that element.
+# Text in these elements continues the text around them. Text in any other element, except
+# those of _UNSELECTABLE, is separated from the text around that element.
 _INLINE = frozenset(
     [
         "a",
@@ -58,7 +58,7 @@ _INLINE = frozenset(
     ]
 )
 # The text nodes of these elements are in the page, but cannot be selected.
-_UNSEEN = frozenset(
+_UNSELECTABLE = frozenset(
     [
         "script",
         "style",
@@ -101,7 +101,9 @@ class _Piece:
 
 
 class HyperTextDocument:
-    """A piece of HTML; inserted line breaks, which are in no region, separate the words of neighbouring blocks.
+    """The text of some HTML, with a line break inserted between the words of neighbouring blocks.
+
+    ``globalOffsets`` do not count the inserted line breaks, and no region begins or ends in one.
 
     inline: see visit_page.
     """
@@ -150,7 +152,9 @@ class HyperTextDocument:
 
     @cached_property
     def _by_step(self) -> dict[tuple[int, str, int], PageNode | _Piece]:
-        """What each step of an XPath leads to; the key is the parent (its ``id``, 0 for the body), name and index.
+        """What each step of an XPath leads to.
+
+        The key is Python's ``id()`` of the parent node (0 for the body), the step's name and its index.
 
         A step to an element leads to its node, a step to a text node leads to its piece.
         """
@@ -202,7 +206,7 @@ def _pieces(html: str, inline: bool, borders: list[int]) -> Iterator[_Piece]:
         node = visit.node
         if node.is_text or (node.name == "br" and not visit.is_end):
             text = node.text if node.is_text else "\n"
-            if node.parent is not None and node.parent.name in _UNSEEN and node.is_text:
+            if node.parent is not None and node.parent.name in _UNSELECTABLE and node.is_text:
                 global_start += len(text)
                 continue
             if apart and not last.isspace() and not text[0].isspace():
@@ -214,5 +218,5 @@ def _pieces(html: str, inline: bool, borders: list[int]) -> Iterator[_Piece]:
             start += len(text)
             global_start += len(text)
             apart, last = False, text[-1]
-        elif node.name not in _INLINE and node.name not in _UNSEEN and node.name != "br":
+        elif node.name not in _INLINE and node.name not in _UNSELECTABLE and node.name != "br":
             apart = True

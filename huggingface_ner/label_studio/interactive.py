@@ -2,7 +2,7 @@
 
 With Auto-Annotation on, Label Studio's page requests a prediction for each region that a person draws or relabels.
 ``context["result"]`` holds the page's regions with the same label, control and object; the drawn one is the last.
-The page adds every region of the answer to the annotation at once, without asking. So the answer must not have
+The page adds every region of the answer to the annotation at once, without asking. So the answer must not contain
 anything that the page already has: neither the model's predictions nor an id that was used before.
 """
 
@@ -19,7 +19,7 @@ from huggingface_ner.label_studio.labeling_config import LabelingConfig, SpanCon
 from huggingface_ner.label_studio.occurrences import MAX_MENTION_CHARACTERS, find_occurrences
 from huggingface_ner.label_studio.tasks import TaskReader
 
-# More would make the page slow: when the task is opened again, it sends a request for each region.
+# More would make the page slow: when a task is opened again, the page sends a request for each region.
 MAX_REGIONS = 500
 MAX_SEEN_REGIONS = 10_000
 
@@ -27,11 +27,12 @@ logger = logging.getLogger(__name__)
 
 
 class SeenRegions:
-    """The regions of the most recent contexts; thread-safe, bounded in memory.
+    """The regions of the most recent contexts, by which a region that was sent before is recognised.
 
-    The page sends a region again if it is relabelled within seconds of being drawn. With several server processes
-    this record is only a hint, since the second request may reach a process that has not seen the first. The new
-    label may then be put on strings that have the old one already, but no label is put on a string twice.
+    It is thread-safe and bounded in memory. The page sends a region again if it is relabelled within seconds of
+    being drawn. With several server processes this record is only a hint, because the second request may reach a
+    process that has not seen the first. The new label may then be put on strings that have the old one already,
+    but no label is put on a string twice.
     """
 
     def __init__(self, capacity: int = MAX_SEEN_REGIONS) -> None:
@@ -77,7 +78,7 @@ def answer_drawn_region(
 
     tasks: the first is the one that is open in the page; the others get no regions.
     context: as the page sends it. If something is wrong with it or with the task, the answer has no regions.
-    seen: remembers the regions of earlier contexts; by default the one that this process shares.
+    seen: remembers the regions of earlier contexts; by default, the record that this process shares.
     """
     answers: list[list[dict[str, Any]]] = [[] for _ in tasks]
     if tasks:
@@ -124,8 +125,8 @@ def _drawn(region: object, config: LabelingConfig) -> _Drawn | None:
 def _stored_regions(task: Mapping[str, Any]) -> Iterator[object]:
     """Yield the regions that the page may show: of all drafts and annotations, and of the newest prediction.
 
-    The prediction's regions count only while there is no draft: then the page may show them before any draft or
-    annotation has them.
+    The prediction's regions are included only if there is no draft: the page may then show them although no draft
+    or annotation has them yet.
     """
     drafts, predictions = _items(task, "drafts"), _items(task, "predictions")
     newest = [] if drafts else [max(predictions, key=_number, default=None)]

@@ -4,7 +4,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
 from huggingface_ner.label_studio.annotation_entries import layer_name
@@ -17,15 +16,15 @@ class Tally(Protocol):
     """How often a string occurs in annotated texts, and how often it is annotated there."""
 
     @property
-    def occurrences(self) -> Fraction | int:
+    def occurrences(self) -> int:
         """How many occurrences there are."""
 
     @property
-    def marked(self) -> Fraction | int:
+    def marked(self) -> int:
         """How many of them are annotated."""
 
     @property
-    def labels(self) -> Mapping[str, Fraction | int]:
+    def labels(self) -> Mapping[str, int]:
         """How many of them have each label."""
 
 
@@ -33,7 +32,7 @@ class Tally(Protocol):
 class KnownString:
     """A stretch of a text, in code points, whose string is known.
 
-    tallies: for each layer, see annotation_entries.layer_name, what annotators did with the string.
+    tallies: layer (see annotation_entries.layer_name) -> how annotators labelled the string there.
     listed: the labels that a gazetteer gives it.
     """
 
@@ -50,7 +49,7 @@ FindKnown = Callable[[str], Iterable[KnownString]]
 def suggest_known(
     found: Iterable[KnownString], config: LabelingConfig, text_object: TextObject, document: Document
 ) -> dict[str, list[Span]]:
-    """Return the spans to suggest, without overlaps, by the name of their control.
+    """Return the spans to suggest, without overlaps, grouped by the name of their control.
 
     Of overlapping strings, the longest is suggested. A string that annotators left unmarked more often than not is
     never suggested. The score is the share of its occurrences that have the label; an entry of a gazetteer counts
@@ -78,8 +77,8 @@ def suggest_known(
 def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
     """Return a model's spans and the known strings of one control together, in order.
 
-    Where a string overlaps spans of the model, the string is kept if its score is higher than all of theirs;
-    otherwise, the spans are kept. If the model found the same span, only its score may rise. The model's own
+    A string that overlaps spans of the model is kept if its score is higher than all of theirs; otherwise,
+    these spans are kept. If the model found the same span, only its score may rise. The model's own
     spans may overlap each other. known: in order, without overlaps.
     """
     starts, ends = [span.start for span in known], [span.end for span in known]
@@ -103,16 +102,16 @@ def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
 def _best(tally: Tally | None, listed: Sequence[str], control: SpanControl) -> tuple[str, float] | None:
     """Return the label to suggest for a string, and its share of the occurrences; None to suggest nothing."""
     shares: Counter[str] = Counter()
-    occurrences = marked = Fraction(len(listed[:1]))
+    occurrences = marked = len(listed[:1])
     if tally is not None:
         occurrences += tally.occurrences
         marked += tally.marked
         for saved, count in tally.labels.items():
             name = control.read_label(saved)  # None if the label was removed from the config
             if name is not None:
-                shares[name] += count  # type: ignore[assignment]  # a Counter adds fractions too
+                shares[name] += count
     shares.update(listed[:1])
     label = max(shares, key=lambda one: shares[one], default=None)
     if label is None or 2 * marked < occurrences:
         return None
-    return label, min(float(shares[label] / occurrences), 1.0)
+    return label, min(shares[label] / occurrences, 1.0)

@@ -61,7 +61,7 @@ class LabelMatch:
 def match_labels(model_labels: Sequence[str], config: LabelingConfig) -> LabelMatch:
     """Compare the labels of a model with those of a labelling config, by ``LabelingConfig.match_labels``."""
     matched = config.match_labels(model_labels)
-    # a label of the model can have another counterpart over each text
+    # a label of the model can have a different counterpart over each text
     reached = {
         label
         for text_object in config.objects

@@ -39,7 +39,7 @@ MAX_CONTROLS = 100_000
 VALUE_TYPES = ("", "text", "json", "url")
 # The case of tag names is ignored, as in the page.
 _CONTROL_TAGS = {tag.lower(): tag for tag in REGION_TYPES}
-# This attribute numbers the controls of a config, so that the copies that a <Repeater> makes of one are known.
+# This attribute numbers the controls of a config. Copies that a <Repeater> makes of a control have its number.
 _WRITTEN_AS = "number in the config"
 _OBJECT_TAGS = {tag.lower(): tag for tag in OBJECT_TAGS}
 
@@ -52,7 +52,7 @@ def parse_labeling_config(xml: str) -> LabelingConfig:
 
     The most recently used configs are cached, up to MAX_CACHED_CHARACTERS of XML.
     Raises LabelingConfigError if the config is not XML, declares entities, is longer than MAX_CHARACTERS, has no
-    control with labels over a Text, HyperText or Paragraphs object, or uses something unsupported there.
+    control with labels over a Text, HyperText or Paragraphs object, or uses an unsupported option of these.
     """
     with _cache_lock:
         config = _cache.get(xml)
@@ -75,14 +75,14 @@ def _read(xml: str) -> LabelingConfig:
     config = _config(root)
     if not has_repeater(root):
         return config
-    written = {control.written_as: control for control in config.controls}
+    written = {control.number_in_config: control for control in config.controls}
 
     def expand(data: object) -> LabelingConfig:
         repeated = [
             # a model learns what the copies of a control have in common
             replace(control, layer=original.layer, learned=original.learned)
             for control in _controls(expand_repeaters(root, data))
-            for original in [written.get(control.written_as, control)]
+            for original in [written.get(control.number_in_config, control)]
         ]
         expanded = LabelingConfig(tuple(repeated))
         controls = tuple(
@@ -123,8 +123,8 @@ def _controls(root: Element) -> tuple[SpanControl, ...]:
         for target in targets:
             if target not in text_objects:
                 text_objects[target] = _text_object(target, objects[target])
-            tag, written_as = _CONTROL_TAGS[element.tag.lower()], element.get(_WRITTEN_AS, "")
-            found.append(SpanControl(name, tag, labels, text_objects[target], written_as))
+            tag, number_in_config = _CONTROL_TAGS[element.tag.lower()], element.get(_WRITTEN_AS, "")
+            found.append(SpanControl(name, tag, labels, text_objects[target], number_in_config))
             if len(found) > MAX_CONTROLS:
                 raise LabelingConfigError(f"toName: the controls label more than {MAX_CONTROLS} objects together")
     return tuple(found)
@@ -142,7 +142,7 @@ def _listed_labels(control: Mapping[str, str], elements: list[Element]) -> tuple
 
 
 def _with_labels(root: Element) -> Iterator[tuple[Element, list[Element]]]:
-    """Yield all elements in order, each control with its <Label>s, without those of controls inside it."""
+    """Yield all elements in order, each control with its <Label>s, without the <Label>s of controls inside it."""
     elements: list[tuple[Element, list[Element]]] = []
     waiting: list[tuple[Element, list[Element]]] = [(root, [])]
     while waiting:
@@ -218,7 +218,7 @@ def _text_object(name: str, element: Element) -> TextObject:
 
 
 def _inner(element: Element) -> str:
-    """Return what stands inside an element, as XML; the page takes it for the value if it is not blank."""
+    """Return the content of an element, as XML; the page uses it as the value if it is not blank."""
     try:
         children = [tostring(child, encoding="unicode") for child in element]
     except RecursionError:

@@ -1,7 +1,7 @@
-"""Layers: which controls a model learns apart from each other, and under which names it learns their labels.
+"""Layers: which controls a model learns separately, and under which names it learns their labels.
 
-Controls over one text are independent in Label Studio: their regions may overlap, and may have labels of the same
-name. So each of them is in a layer of its own. Controls over different texts share layers.
+Controls over one text are independent in Label Studio: their regions may overlap, and several controls may have
+labels of the same name. So each of them is in a layer of its own. Controls over different texts share layers.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def with_layers(controls: Sequence[SpanControl]) -> tuple[SpanControl, ...]:
 
 
 def _numbers(controls: Sequence[SpanControl]) -> dict[str, int]:
-    """Return the layer of each control by the control's name; it is the same for all of a control's objects."""
+    """Map each control's name to its layer; a control has the same layer over all of its objects."""
     objects: dict[str, dict[str, None]] = {}
     for control in controls:
         objects.setdefault(control.name, {})[control.object.name] = None

@@ -45,7 +45,7 @@ def find_occurrences(text: str, mention: str, taken: Iterable[tuple[int, int]]) 
     """
     stretches = sorted(taken)
     starts = [start for start, _ in stretches]
-    # for each stretch, the furthest end of it and all stretches before it
+    # for each stretch, the furthest end among the stretch and all stretches before it
     ends = list(accumulate((end for _, end in stretches), max))
     start = text.find(mention)
     while start >= 0:

@@ -53,7 +53,7 @@ class Visit:
 
 
 def visit_page(html: str, *, inline: bool) -> Iterator[Visit]:
-    """Walk through what the page shows of a HyperText's HTML, in the page's order.
+    """Walk through the nodes that the page shows for a HyperText's HTML, in the page's order.
 
     inline: whether the page puts it into a ``<div>`` (``inline="true"``); if not, it is a frame's document.
     """

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from huggingface_ner.errors import HuggingFaceNERError
 
 ENCODINGS = ("none", "base64", "base64unicode")
-# The page's own pattern of a variable. It takes a full stop after the name for a part of the name.
+# The page's own pattern of a variable. It takes a full stop after the name as a part of the name.
 _ONE_VARIABLE = re.compile(r"\$[A-Za-z0-9_\[\].{}]+")
-# A variable among words. Here a full stop after the name is text: the page drops it, which changes the words.
+# A variable among words. Here a full stop after the name is kept as text. The page drops it and changes the text.
 _VARIABLE = re.compile(r"\$(?:[A-Za-z0-9_\[\].{}]*[A-Za-z0-9_\[\]{}]|\.+)")
-# A step of a path: anything in brackets, of which the last need not be closed, or a name.
+# A step of a path: a name, or anything in brackets. The last bracket need not be closed.
 _STEP = re.compile(r"\[([^\]]*)\]|\[([^\]]+)$|([^.\[]+)")
-# JavaScript's largest exact integer. The page keeps larger numbers as the characters that its JSON has.
+# JavaScript's largest exact integer. The page keeps larger numbers as they are written in its JSON.
 _MAX_SAFE_INTEGER = 2**53 - 1
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _SPACES = re.compile(r"[\t\n\f\r ]+")
@@ -68,7 +68,7 @@ def _steps(key: str) -> list[str]:
 
 
 def _property(value: object, name: str) -> object:
-    """Return a property of a value as JavaScript does: a key's value, an item, or a character and its number."""
+    """Return a property of a value as JavaScript does: the value of a key, an item, a character or the length."""
     if isinstance(value, Mapping):
         return value.get(name, MISSING)
     if not isinstance(value, str | list):

@@ -23,7 +23,7 @@ def predict_tasks(
 ) -> list[dict[str, Any]]:
     """Return a ``result`` and a ``score`` for each task, in order; a task that cannot be read gets [] and 1.0.
 
-    names: the config's label for each of the model's labels that has one; see LabelingConfig.match_labels.
+    names: the model's label -> the config's label; see LabelingConfig.match_labels.
     tag: returns each text's spans and score.
     find_known: returns the strings in a text that are known from elsewhere; by default, none are.
     min_score: spans with a lower score are left out. The score of a task does not depend on it.
@@ -48,8 +48,8 @@ def predict_tasks(
         regions = (write_region(*one, document) for one in sorted(spans, key=lambda one: one[0]))
         results[index] += [region for region in regions if region is not None]
         scores[index] = min(scores.get(index, 1.0), found.score)  # the lowest score of its texts
-    # Label Studio offers the task with the lowest score first, as the one that the model is least certain of. A
-    # model says nothing about a task that cannot be read, so such a task goes last, as does a text without words.
+    # Label Studio begins with the task that has the lowest score: the model is least certain of it. A model says
+    # nothing about a task that cannot be read, so such a task comes last, and so does a text without words.
     return [{"result": result, "score": scores.get(index, 1.0)} for index, result in enumerate(results)]
 
 
@@ -60,7 +60,7 @@ def _by_control(
     text_object: TextObject,
     document: Document,
 ) -> dict[str, list[Span]]:
-    """Return the spans whose label has a control over the object, with the config's label, by the control's name.
+    """Map each control's name to the spans that it suggests over the object, with the config's labels.
 
     A span that crosses a border is cut there.
     """

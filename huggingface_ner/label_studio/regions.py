@@ -21,7 +21,7 @@ def read_spans(
     """Return the spans of the regions that these controls made over a document, in order.
 
     results: an annotation's or a prediction's ``result``. A region with several labels gives several spans. The
-    label of a span is the name under which a model learns the region's label, see layers.
+    label of a span is the name under which a model learns the region's label, see layers.py.
     Blanks at the edges of a region are left off. A region is ignored if it is of another control, has no label of
     these controls, or selects nothing but blanks.
     left_out: counts the regions of these controls, and the ignored ones among them.
@@ -103,7 +103,7 @@ def _place(value: object, document: Document) -> tuple[int, int] | ReadingReason
 def _why_no_place(value: Mapping[str, Any]) -> ReadingReason:
     counted = value.get("globalOffsets")
     if isinstance(counted, Mapping) and not value.get("start"):
-        value = counted  # HyperText that has no XPaths
+        value = counted  # a region of HyperText without XPaths
     same = all(value.get(f"start{unit}") == value.get(f"end{unit}") for unit in ("", "Offset"))
     if same and value.get("start") is not None:
         return "nothing_selected"
@@ -123,7 +123,7 @@ def _edge(value: Mapping[str, Any], name: str) -> tuple[int, int] | None:
 
 
 def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:
-    """Return a region for a span, with all that strict validation requires; None if it would select nothing.
+    """Return a region for a span, with everything strict validation requires; None if it would select nothing.
 
     The span's label has to be one of the control's label names.
     """

@@ -1,4 +1,4 @@
-"""Writes attributes as sanitize-html does; inside elements such as ``<noscript>`` they are text."""
+"""Writes attributes as sanitize-html does; a browser shows them as text inside some elements (``<noscript>``)."""
 
 import re
 from collections.abc import Mapping

@@ -3,8 +3,8 @@
 The page of Label Studio 1.23.2 runs ``sanitizeHtml`` of its editor (``utils/html.js``): sanitize-html over
 htmlparser2 with every tag allowed, and scripts and iframes cut out with all their content. htmlparser2 is not an
 HTML5 parser: it has its own rules for comments, for unfinished tags and for which tag closes which. This module
-follows the same rules. In the page, a browser then parses the cleaned HTML. From this module's output, it would
-make the same text nodes.
+follows the same rules. In the page, a browser then parses the cleaned HTML. A browser would make the same
+text nodes from this module's output as from the page's.
 """
 
 import re
@@ -28,7 +28,8 @@ from huggingface_ner.label_studio.sanitizer_tags import (
     WRITTEN_SELF_CLOSING,
 )
 
-# For many tags, a browser searches all open elements; this limits the cost of such a tag.
+# Maximum number of open elements. For many kinds of tags, a browser searches all open elements, so this bounds the
+# time for one tag.
 MAX_NESTING = 35_000
 _SPACE = re.compile(r"[ \n\t\f\r]*")
 _TAG_NAME = re.compile(r"[A-Za-z][^ \n\t\f\r/>]*")
@@ -119,8 +120,8 @@ class _Sanitizer:
     def _until(self, closing: str, place: int, *, text_from: int | None = None) -> int:
         """Skip everything up to the end of a closing string.
 
-        If there is no closing string, the rest of the input is skipped. If text_from is given, the input from
-        there on is written as text first.
+        If there is no closing string, the rest of the input is skipped. In that case, if text_from is given, the
+        input from there on is first written as text.
         """
         found = self._html.find(closing, place)
         if found >= 0:
@@ -261,7 +262,8 @@ class _Sanitizer:
             if self._is_document and not self._out:
                 decoded = decoded.removeprefix("\ufeff")
             if "\0" in decoded and all(name in AROUND for name, _, _ in self._open[-3:]):
-                # a browser drops NULs here, but would still open the body at one, as at any other text
+                # Removed here and not earlier: a browser drops these NULs too, but they open the body as any text
+                # does.
                 decoded = decoded.replace("\0", "")
             is_raw = bool(self._open) and self._open[-1][0] in ("script", "style")
             self._out.append(decoded if is_raw else escape(decoded))

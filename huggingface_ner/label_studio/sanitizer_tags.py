@@ -1,4 +1,4 @@
-"""The rules of htmlparser2 and sanitize-html for tags, which differ from those of HTML5."""
+"""The rules of htmlparser2 and sanitize-html for tags, which differ from the rules of HTML5."""
 
 VOID = frozenset(
     [

@@ -76,7 +76,7 @@ class TaskReader:
     def documents_many(self, tasks: Sequence[object], config: LabelingConfig) -> list[TaskDocuments]:
         """Return the documents of each task, in order; URLs are fetched several at a time.
 
-        Tasks whose texts are not there in time are left out. Raises ClientGoneError.
+        Tasks whose texts do not arrive in time are left out. Raises ClientGoneError.
         """
         if not any(text_object.is_url for text_object in config.objects):
             return [self.documents(task, config) for task in tasks]
@@ -89,11 +89,11 @@ class TaskReader:
                 logger.warning(message, len(late), len(tasks), self._timeout)
             return [future.result() if future not in late else [] for future in fetched]
         finally:
-            # texts that are still being fetched end at their own time limit
+            # fetches that are still running end at their own time limits
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _wait_for(self, fetched: Sequence[Future[TaskDocuments]]) -> Set[Future[TaskDocuments]]:
-        """Wait for tasks, and return those that are not there in time; raises ClientGoneError."""
+        """Wait for tasks, and return those that are not read in time; raises ClientGoneError."""
         until = time.monotonic() + self._timeout
         left: Set[Future[TaskDocuments]] = set(fetched)
         while left and time.monotonic() < until:
@@ -122,7 +122,7 @@ class TaskReader:
 
 
 class RememberingReader(TaskReader):
-    """A reader that reads a task once, if it is read several times in a row."""
+    """A reader that remembers the last task, so that several reads of it in a row fetch its texts only once."""
 
     def __init__(self, reader: TaskReader) -> None:
         self._reader = reader

@@ -12,13 +12,14 @@ from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.inner_borders import MAX_AFFIX_LENGTH, InnerBorders, case_changes, cluster_starts
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
-# Words are cut if at least this many regions, and this share of the regions, begin or end inside a word. The same
-# holds for cutting at changes of case. See bench/README.md.
+# Words are cut if at least this many regions, and this share of the regions, begin or end inside a word. They
+# are cut at changes of case if at least as many regions begin or end at one. See bench/README.md.
 MIN_REGIONS = 2
 MIN_SHARE = 0.02
-# Words are cut at an affix, or at changes of case, only if at least this share of the words that have it need it.
+# Words are cut at an affix, or at changes of case, only if the number of regions that need the cut is at least
+# this share of the number of words that have the affix or a change of case.
 MIN_AFFIX_SHARE = 0.03
-# The most frequent prefixes, and the most frequent suffixes, are kept up to this number.
+# Maximum number of prefixes, and of suffixes; the most frequent ones are kept.
 MAX_AFFIXES = 1000
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """What a word has before the region that begins in it, or after the region that ends in it; "" if nothing.
+    """The part of a word before the region that begins in it, or after the region that ends in it; can be "".
 
     is_case_change: whether a capital letter follows a small one at the region's border.
     """
@@ -46,7 +47,7 @@ def learn_inner_borders(
 ) -> InnerBorders | None:
     """Return where words have to be cut, or None if regions hardly ever begin or end inside a word.
 
-    labels: regions with other labels are not looked at.
+    labels: regions with other labels are ignored.
     windower: cuts texts into words by the rules alone.
     """
     regions = 0
@@ -73,7 +74,7 @@ def learn_inner_borders(
 def _inner_borders(
     inner: _Inner, needed: float, texts: Iterator[tuple[AnnotatedText, TokenizedText]]
 ) -> InnerBorders:
-    """Return the borders that the regions need and that are not somewhere else in too many words of the texts."""
+    """Return the borders that the regions need, except those that would cut too many other words of the texts."""
     prefixes, suffixes = _count(inner, except_case_changes=False)
     candidates = InnerBorders(prefixes=tuple(prefixes), suffixes=tuple(suffixes))
     with_prefix: Counter[str] = Counter()
@@ -109,7 +110,7 @@ def _count(inner: _Inner, *, except_case_changes: bool) -> tuple[Counter[str], C
 
 
 def _frequent(affixes: Counter[str], words: Counter[str]) -> tuple[str, ...]:
-    """Return the affixes at which enough of the words that have them need a cut."""
+    """Return the affixes whose count is at least MIN_AFFIX_SHARE of the words that have them."""
     enough = Counter({affix: count for affix, count in affixes.items() if count >= MIN_AFFIX_SHARE * words[affix]})
     return tuple(sorted(affix for affix, _ in enough.most_common(MAX_AFFIXES)))
 
@@ -130,7 +131,7 @@ def _rest(text: str, word: tuple[int, int], place: tuple[int, int], border: int)
 
 
 def _word_around(text: str, tokens: TokenizedText, place: int) -> tuple[int, int]:
-    """Return the word that has this place inside it, where a grapheme cluster starts; if none, (place, place)."""
+    """Return the word that a place divides between two grapheme clusters; (place, place) if it divides no word."""
     index = bisect_left(tokens.words, (place, 0)) - 1
     if index >= 0:
         start, end = tokens.words[index]

@@ -20,7 +20,7 @@ _Row = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Mention:
-    """A mention's tokens and labels, without those of entities around it."""
+    """A mention's tokens and labels, without the labels of entities around it."""
 
     ids: list[int]
     rows: list[_Row]
@@ -39,7 +39,7 @@ class MentionReplacement:
 
     After Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
 
-    If there are several tag groups, entities inside a mention go and come with it, and entities around it stay. A
+    If there are several tag groups, entities inside a mention are replaced with it, and entities around it stay. A
     mention that overlaps an entity of another group in part is neither replaced nor used as a replacement.
 
     features: the windows to collect mentions from, with ``input_ids`` and ``labels``; see label_windows.

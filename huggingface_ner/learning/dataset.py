@@ -1,7 +1,6 @@
-"""Turns annotated texts into labelled windows, and chooses the tasks to hold out."""
+"""Turns annotated texts into labelled windows."""
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +17,11 @@ from huggingface_ner.tagging.windows import TokenizedText, Windower
 # The label that torch's cross-entropy ignores. All tokens have it, except the first token of each word that the
 # window decides.
 IGNORED = -100
-# With fewer tasks, all are used for training.
-MIN_TASKS_FOR_HELD_OUT = 20
-MAX_HELD_OUT = 200
 # Number of texts that are tokenized at once.
 TEXTS_AT_A_TIME = 1000
 _LABEL = Value("int32")
 
 disable_progress_bars()
-
-
-def held_out_tasks(task_ids: Iterable[str], share: float, min_tasks: int = MIN_TASKS_FOR_HELD_OUT) -> set[str]:
-    """Return the tasks to hold out.
-
-    share: the share of the tasks to hold out, within [0, 1). A task is chosen by a hash of its id, so that the
-    choice is the same in every run and does not change when tasks are added. At most MAX_HELD_OUT are chosen, and
-    none if there are fewer than ``min_tasks``.
-    """
-    tasks = set(task_ids)
-    if share <= 0 or len(tasks) < min_tasks:
-        return set()
-    by_hash = sorted(tasks, key=_hash_fraction)
-    chosen = sum(_hash_fraction(task) < share for task in tasks)
-    return set(by_hash[: min(max(chosen, 1), MAX_HELD_OUT)])
-
-
-def _hash_fraction(task_id: str) -> float:
-    return int.from_bytes(hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
 
 
 def label_windows(
@@ -58,7 +35,7 @@ def label_windows(
 
     labels: for each token an index into the tags of the only tag group, or IGNORED. If there are several tag
     groups, each token has a list with one index for each group, or with IGNORED only.
-    folder: stores the dataset, and must exist as long as the dataset is used; None: the dataset is in memory.
+    folder: stores the dataset, and must exist as long as the dataset is used; if None, the dataset is in memory.
     left_out: counts the spans that cannot be learned; see learnable_spans and word_tags.
     """
     counts = LeftOut()
@@ -110,7 +87,7 @@ def tokenized(
 
 
 def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterator[list[str]]:
-    """Yield, for each window, the prefixes that the words that it decides have in a tag group, in order."""
+    """Yield, for each window, the tag prefixes of the words that it decides, in order, for one tag group."""
     prefixes = [prefix for prefix, _ in tag_groups.schemes[group].tags]
     is_plain = len(tag_groups.schemes) == 1
     for labels in windows["labels"]:
@@ -121,7 +98,7 @@ def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterat
 def word_tags(
     text: TokenizedText, spans: Sequence[Span], scheme: TagScheme, left_out: LeftOut | None = None
 ) -> list[int]:
-    """Return the index of each word's tag: B for the word that a span begins in, I for its other words.
+    """Return the index of each word's tag: B for the word in which a span begins, I for the span's other words.
 
     spans: in order, not overlapping. If two spans meet within one word, the word gets the tag of the first.
     left_out: counts the spans that get no word, and those that begin or end inside a word.

@@ -3,9 +3,9 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -23,26 +23,25 @@ from transformers import (
 )
 
 from huggingface_ner.engines.hardware import has_fast_bf16, resolve_device
-from huggingface_ner.engines.pretrained import (
-    head_is_missing,
-    load_model,
-    load_tokenizer,
-    window_length,
-)
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.batches import CountingCollator, padding_collator
 from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
+from huggingface_ner.learning.dynamics import Dynamics, DynamicsCallback
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, update_reading
 from huggingface_ner.learning.overlaps import Groups, plan_groups
+from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.temporary_folders import temporary_folder
 
 # Chosen by measuring: see bench/README.md. A batch has as many windows as make up TOKENS_PER_BATCH tokens on
 # average, but at most WINDOWS_PER_BATCH. A training has at least MIN_STEPS steps, and MIN_PASSES passes unless
@@ -97,12 +96,15 @@ def fine_tune(
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
+    dynamics: Dynamics | None = None,
+    tracking: Tracking = NO_TRACKING,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
 
-    layers: the labels of each layer; spans of different layers may overlap. None: all labels are one layer. The
+    layers: the labels of each layer; spans of different layers may overlap. If None, all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
-    left_out: counts the spans that cannot be learned; see label_windows.
+    left_out: counts the spans that cannot be learned; see label_windows. tracking: where the course is reported.
+    dynamics: observes the model while it is trained.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
@@ -129,9 +131,9 @@ def fine_tune(
     if inner_borders is not None:
         update_reading(model, inner_borders=inner_borders)
         windower = Reading.of_model(model).windower(tokenizer, max_length)
-    # the folder stores the windows; Trainer needs one too, although it saves nothing
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder:
-        windows = label_windows(examples, windower, tag_groups, Path(folder), left_out)
+    # the folder stores the windows; Trainer needs a folder too, although it saves nothing
+    with temporary_folder("huggingface-ner-windows-") as folder, ExitStack() as environment:
+        windows = label_windows(examples, windower, tag_groups, folder, left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         groups = range(len(tag_groups.schemes))
@@ -157,10 +159,11 @@ def fine_tune(
                 encoder_rate,
             ),
         )
+        environment.enter_context(tracking.environment())
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(
-                output_dir=folder,
+                output_dir=str(folder),
                 per_device_train_batch_size=windows_per_batch,
                 max_steps=max_steps,
                 learning_rate=hyperparameters.learning_rate,
@@ -173,13 +176,15 @@ def fine_tune(
                 use_cpu=model.device.type == "cpu",
                 dataloader_pin_memory=model.device.type != "cpu",
                 save_strategy="no",
-                logging_strategy="no",
-                report_to="none",
                 disable_tqdm=True,
+                **tracking.arguments(max_steps),
             ),
             train_dataset=windows,
             data_collator=pad,
-            callbacks=[] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)],
+            callbacks=[
+                *([] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)]),
+                *([] if dynamics is None else [DynamicsCallback(dynamics, tokenizer)]),
+            ],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.encoder_rate = encoder_rate
@@ -255,8 +260,8 @@ class _Trainer(Trainer):
 class _ProgressCallback(TrainerCallback):
     """Reports steps, and the share of the work that is done.
 
-    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work can
-    be done. mean_tokens: the tokens of a batch, on average.
+    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work may
+    be done already. mean_tokens: the tokens of a batch, on average.
     """
 
     def __init__(self, progress: Progress, batches: CountingCollator, mean_tokens: float) -> None:

@@ -9,7 +9,8 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.pretrained import tag_names, window_length
+from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
@@ -17,8 +18,8 @@ from huggingface_ner.tagging.tag_names import OUTSIDE
 # Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
 
-# How many entities are enough to see whether a head opens them with B or with I, and how many texts are searched
-# for them at most.
+# Number of entities that are enough to see whether a head opens entities with B or with I, and the maximum number
+# of texts that are searched for them.
 MAX_OPENINGS = 30
 MAX_PROBED = 100
 
@@ -32,7 +33,7 @@ def replace_head(
 ) -> str:
     """Replace a model's head by a new one for the tags of these groups; return the head's name.
 
-    match_labels: for labels with a counterpart in the old head, its rows are copied; None: no row is copied.
+    match_labels: for labels with a counterpart in the old head, its rows are copied; if None, no row is copied.
     opens_inside: the result of the function ``opens_inside`` for the old head.
     A ``Reading`` is saved in the model's config; it says how to read the new head.
     Raises ModelError if the model has no linear head.
@@ -110,7 +111,7 @@ def _counterparts(
 ) -> list[tuple[int, int]]:
     """Return (new row, old row) for each new tag that has a counterpart in the old head, in any tag scheme.
 
-    The counterpart of a group's outside tag is that of the old group that has the most labels of the new group.
+    The counterpart of a group's outside tag is the one of the old group that shares the most labels with it.
     """
     old_labels: dict[str, str] = {}
     for old_label, new_label in match_labels(old.labels).items():

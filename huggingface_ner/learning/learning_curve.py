@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from huggingface_ner.intervals import Z, f1_interval
 
-# No forecast with fewer tasks or fewer scored versions, or if the versions' numbers of tasks are too close: any
-# curve would fit.
+# There is no forecast if there are fewer tasks or fewer scored versions, or if the versions' numbers of tasks are
+# too close, because any curve would fit.
 MIN_TASKS = 50
 MIN_VERSIONS = 4
 MIN_SPREAD = 1.5
-# There is a trend if the curve rises by MIN_RISE from the first to the last version in this share of the refits.
+# There is a trend if the curve rises by MIN_RISE from the first to the last version in TREND_SHARE of the refits.
 # Of simulated projects whose F1 stays the same, 5 % then get a forecast; of those that still learn, 74 to 97 %.
 MIN_RISE = 0.02
 TREND_SHARE = 0.99
@@ -58,10 +58,10 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """How F1 will go on, if more tasks of the same kind are annotated.
+    """The expected F1 if more tasks of the same kind are annotated.
 
-    curve: from the first version's tasks up to twice those annotated. now: F1 on the curve at those annotated.
-    doubled: with twice as many tasks.
+    curve: F1 from the first version's number of tasks up to twice the number annotated now. now: F1 on the curve
+    at the number annotated now. doubled: F1 at twice that number.
     target: an F1 a little higher than now; ``more`` tasks are expected to be needed for it, with ``more_low`` and
     ``more_high`` as the ends of the 80 % band. They are None if that many are out of reach.
     """
@@ -103,7 +103,7 @@ def _resampled(scored: Sequence[ScoredVersion]) -> tuple[Array, Array]:
     f1 = np.array([2 * one.correct / (one.predicted + one.gold) for one in scored])
     ends = [f1_interval(one.correct, one.predicted, one.gold) for one in scored]
     errors = np.array([(end.high - end.low) / (2 * Z) for end in ends])
-    random = np.random.default_rng(0)  # the same page for the same facts
+    random = np.random.default_rng(0)  # a fixed seed: the same scores give the same page
     shared = random.standard_normal((REFITS, 1)) * SHARED_VARIANCE**0.5
     own = random.standard_normal((REFITS, len(scored))) * (1 - SHARED_VARIANCE) ** 0.5
     return np.clip(f1 + errors * (shared + own), 0.0, 1.0), 1 / errors**2
@@ -145,9 +145,9 @@ def _expected(fits: Array, tasks: int) -> Expected:
 
 
 def _with_target(fits: Array, now: int, found: Forecast, f1: float) -> Forecast:
-    """Add the number of tasks for the next multiple of TARGET_STEP that is higher than F1 now by MIN_RISE.
+    """Add the number of tasks for the next multiple of TARGET_STEP that is at least MIN_RISE above F1 now.
 
-    f1: that of the version with the most tasks.
+    f1: the F1 of the version with the most tasks.
     """
     current = max(found.now, f1)
     target = round(float(np.ceil((current + MIN_RISE) / TARGET_STEP)) * TARGET_STEP, 2)

@@ -102,8 +102,8 @@ def learnable_spans(
 ) -> list[list[Span]]:
     """Return the spans that each tag group learns, in order and without overlaps.
 
-    groups: the labels of each group. A span goes into the first group that has its label and no longer span that
-    overlaps it; of equally long spans, the first comes first.
+    groups: the labels of each group. Spans are placed longest first; of equally long ones, the first in the text
+    comes first. Each goes into the first group that has its label and in which no span placed before overlaps it.
     left_out: counts the spans that fit into no group.
     """
     known: dict[Span, None] = {}

@@ -5,8 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-# The phases of a run, in order.
-Phase = Literal["starting", "downloading", "training", "evaluating", "saving", "publishing"]
+# The phases of a run, in order. When engines are tried, the new version is published already.
+Phase = Literal["starting", "downloading", "training", "evaluating", "saving", "publishing", "trying engines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,11 @@ class Outcome(BaseModel, frozen=True):
     status: published; refused, if the serving model is better; unchanged, if data and settings are those of the
     serving version; skipped, if there is nothing to learn from; failed.
     f1, f1_before: the F1 of the new and of the serving model on the same held-out tasks; None if not scored.
+    f1_interval, gold: the 95 % confidence interval of f1, and the number of spans behind it.
     f1_basis: a text that says which annotated regions of those tasks are scored in F1; None if all of them are.
     left_out: which of the project's annotations were not used, see LeftOut.as_dict; None if that is not known.
+    accepted: how many suggestions annotators accepted, of the newest version for which that is known: its name as
+    ``version``, and store.history.Suggestions.as_dict; None if it is known of none.
     phases: how many seconds each phase took; None if that is not known.
     retryable: whether a failed run may succeed if it is tried again.
     """
@@ -50,8 +53,11 @@ class Outcome(BaseModel, frozen=True):
     version: str | None = None
     f1: float | None = None
     f1_before: float | None = None
+    f1_interval: tuple[float, float] | None = None
+    gold: int | None = None
     f1_basis: str | None = None
     left_out: dict[str, Any] | None = None
+    accepted: dict[str, Any] | None = None
     retryable: bool = False
     seconds: float | None = None
     phases: dict[str, float] | None = None

@@ -2,20 +2,26 @@
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.prepared import ENGINE, is_tried
 from huggingface_ner.engines.stand_in import baseline_name
-from huggingface_ner.learning.dataset import MIN_TASKS_FOR_HELD_OUT
+from huggingface_ner.learning.comparison import Comparison, compare, needs_more
+from huggingface_ner.learning.held_out import MAX_HELD_OUT, MIN_TASKS_FOR_HELD_OUT, divide, split_by_id
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
 from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
-from huggingface_ner.scores import score_basis
+from huggingface_ner.scores import Evaluation, score_basis
 from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.model_folder import write_model
+from huggingface_ner.store.review_file import read_review, write_review
+from huggingface_ner.store.split_file import Split
+from huggingface_ner.store.version_names import order
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_torch_tagger
@@ -23,40 +29,71 @@ from huggingface_ner.tagging.tagger import Tagger
 
 # Maximum number of held-out texts that engines are tried on.
 MAX_SAMPLES = 100
+# The field of metrics.json with the number of tasks held out. A version without it comes from a release that did
+# not store which tasks these were.
+HELD_OUT_TASKS = "held_out_tasks"
+# Maximum number of the texts trained on that show engines in int8 which numbers occur.
+MAX_LEARNED = 300
 
 logger = logging.getLogger(__name__)
 
 
 def train_version(
-    training: Training, store: ModelStore, *, f1_tolerance: float, preference: EnginePreference
+    training: Training, store: ModelStore, *, f1_tolerance: float, preference: EnginePreference, salt: str = ""
 ) -> Outcome:
-    """Train a model, compare it with the current version on the texts held out, and publish it.
+    """Train a model, compare it with the current version on the texts held out, publish it, and try engines.
 
-    Returns at once if the current version was trained on the same texts with the same settings.
-    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this.
-    preference: which engine to prepare for the model.
-    Raises ModelError, TrainingError and OSError; the current version then stays in use.
+    Returns without training if the current version was trained on the same texts with the same settings.
+    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this, and
+    if that is hardly by chance; see comparison.compare.
+    preference: which engine to prepare for the model. salt: of the project, see held_out.divide.
+    Raises ModelError, TrainingError and OSError; the current version then stays in use. Once the new version is
+    published, it is used whatever becomes of the engines that are tried on it.
     """
     started = time.monotonic()
     current = store.current_version()
+    tasks = {*training.spool.task_ids}
+    before = _split_before(store, current, tasks)
     if current is not None and _is_result(current, training):
+        # engines are untried if the training that published the version was killed while it tried them
+        _try_engines(training, training.spool.split(tasks & before.held_out), store, current, preference)
         return _unchanged(current, training)
-    trained = training.run(_min_tasks(current))
-    comparable = current is None or _has_held_out(current)
-    f1_before = _f1_before(training, trained.held_out, store, current) if trained.held_out and comparable else None
-    if trained.f1 is not None and f1_before is not None and trained.f1 < f1_before - f1_tolerance:
-        return _refused(trained, trained.f1, f1_before, f1_tolerance)
-    version = _publish(training, trained, store, f1_before=f1_before, preference=preference, started=started)
-    not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current)}"
+    split = divide(tasks, before, training.options.held_out_share, salt)
+    trained = training.run(tasks & split.held_out)
+    comparable = current is None or _has_not_seen(current, split)
+    compared = _compared(training, trained, store, before, f1_tolerance) if comparable else None
+    if compared is not None and compared.is_worse:
+        # what only this model has learned from may still be held out
+        store.write_split(replace(split, learned=before.learned))
+        if current is not None:
+            # the current version stays in use, but the annotations are those that the new model has seen
+            write_review(current.folder, trained.review)
+        return _refused(trained, compared)
+    store.write_split(split)
+    version = _publish(training, trained, store, compared=compared, started=started)
+    _try_engines(training, (trained.learned, trained.held_out), store, version, preference)
+    not_compared = "" if current is None or comparable else f"; not compared: {_why_not_compared(current, split)}"
     return Outcome(
         status="published",
         reason=f"{_trained_on(training, trained)}{not_compared}",
         version=version.name,
-        f1=trained.f1,
-        f1_before=f1_before,
-        f1_basis=trained.scores.basis if trained.scores else None,
+        **_scores(trained.scores),
+        f1_before=compared.f1_before if compared else None,
         left_out=trained.left_out.as_dict(),
     )
+
+
+def _scores(scores: Evaluation | None) -> dict[str, Any]:
+    """Return the fields of an outcome with a model's scores."""
+    if scores is None:
+        return {}
+    overall = scores.overall
+    return {
+        "f1": overall.f1,
+        "f1_interval": overall.f1_interval,
+        "gold": overall.gold,
+        "f1_basis": scores.basis,
+    }
 
 
 def _trained_on(training: Training, trained: TrainedModel) -> str:
@@ -74,39 +111,58 @@ def _is_result(version: Version, training: Training) -> bool:
     return is_same and _load(version.folder, training.options.device) is not None
 
 
-def _has_held_out(version: Version) -> bool:
-    """Return whether a version can be compared: a version trained on all tasks has memorised them."""
-    return bool(version.metrics.get("held_out"))
+def _split_before(store: ModelStore, current: Version | None, tasks: set[str]) -> Split:
+    """Return the split of the last training, or one to begin with if it is not known."""
+    split = store.split()
+    if split is not None or current is None:
+        return split or Split()
+    if HELD_OUT_TASKS not in current.metrics and current.metrics.get("held_out"):
+        return split_by_id(tasks)
+    return Split(since=current.name)
 
 
-def _why_not_compared(version: Version) -> str:
-    if "held_out" in version.metrics:
+def _has_not_seen(version: Version, split: Split) -> bool:
+    """Return whether a version has learned from none of the tasks held out, so that its scores are honest."""
+    was_known = HELD_OUT_TASKS in version.metrics or bool(version.metrics.get("held_out"))
+    return was_known and order(version.name) > order(split.since)
+
+
+def _why_not_compared(version: Version, split: Split) -> str:
+    if not version.metrics:
+        return f"the metrics.json of {version.name} cannot be read, so it is not known what it was trained on"
+    if HELD_OUT_TASKS not in version.metrics:
         return "the previous version was trained on all tasks"
-    return f"the metrics.json of {version.name} cannot be read, so it is not known what it was trained on"
+    return f"it is not known which tasks {split.since} and earlier versions were trained on"
 
 
-def _min_tasks(current: Version | None) -> int:
-    """Return the minimum number of tasks; if there are fewer, none is held out.
-
-    Once tasks of a project have been held out, this continues even if tasks are deleted, because the current
-    version is scored on the tasks held out.
-    """
-    return 2 if current is not None and _has_held_out(current) else MIN_TASKS_FOR_HELD_OUT
-
-
-def _f1_before(
-    training: Training, held_out: SpooledTexts, store: ModelStore, current: Version | None
-) -> float | None:
-    """Return the F1 of the first model that can be loaded; None if none can.
+def _compared(
+    training: Training, trained: TrainedModel, store: ModelStore, before: Split, f1_tolerance: float
+) -> Comparison | None:
+    """Compare a model with the first one that can be loaded; None if none can, or if no text was held out.
 
     The current version is tried first, then its fallbacks, then the baseline.
+    before: the split of the last training.
     """
-    versions = store.fallbacks(current.name) if current is not None else []
-    for model in (*(version.folder for version in versions), training.baseline):
+    if trained.scores is None:
+        return None
+    current = store.current()
+    versions = store.fallbacks(current) if current is not None else []
+    honest = [version.folder for version in versions if _has_not_seen(version, before)]
+    for model in (*honest, training.baseline):
         tagger = _load(model, training.options.device)
         if tagger is not None:
-            return training.score(tagger, held_out).overall.f1
+            scores = training.score(tagger, trained.held_out)
+            # more texts take more time, so they are scored only if they are needed
+            since = _texts_since(training, trained, before) if needs_more(trained.scores) else ()
+            return compare(trained.scores, scores, training.score(tagger, since) if since else None, f1_tolerance)
     return None
+
+
+def _texts_since(training: Training, trained: TrainedModel, before: Split) -> SpooledTexts:
+    """Return the texts of the tasks, at most MAX_HELD_OUT, that only the new model has learned from."""
+    held_out = {text.task_id for text in trained.held_out}
+    new = {*training.spool.task_ids} - before.held_out - before.learned - held_out
+    return training.spool.split(set(sorted(new)[:MAX_HELD_OUT]))[1]
 
 
 def _load(model: str | Path, device: str) -> Tagger | None:
@@ -119,7 +175,9 @@ def _load(model: str | Path, device: str) -> Tagger | None:
 
 def _unchanged(current: Version, training: Training) -> Outcome:
     metrics = current.metrics
-    # the texts are the same, and so are the regions that cannot be learned; what cannot be read may have changed
+    # the annotators may agree more or less than they did, although they say the same together
+    write_review(current.folder, {**read_review(current.folder), **training.review_agreement()})
+    # the texts are the same, so the regions that cannot be learned are too; the unreadable regions may be others
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
     return Outcome(
@@ -127,20 +185,20 @@ def _unchanged(current: Version, training: Training) -> Outcome:
         reason="annotations, labels and settings have not changed since the current version was trained",
         version=current.name,
         f1=metrics.get("f1"),
+        f1_interval=metrics.get("f1_interval"),
+        gold=metrics.get("gold"),
         f1_before=metrics.get("f1_before"),
         f1_basis=score_basis(metrics.get("gold", 0), metrics.get("gold_left_out", 0)),
         left_out=left_out.as_dict(),
     )
 
 
-def _refused(trained: TrainedModel, f1: float, f1_before: float, f1_tolerance: float) -> Outcome:
+def _refused(trained: TrainedModel, compared: Comparison) -> Outcome:
     return Outcome(
         status="refused",
-        reason=f"the current model stays in use: its F1 on {len(trained.held_out)} held-out texts is "
-        f"{f1_before:.3f}, the new model's {f1:.3f} is lower by more than F1_TOLERANCE={f1_tolerance:g}",
-        f1=f1,
-        f1_before=f1_before,
-        f1_basis=trained.scores.basis if trained.scores else None,
+        reason=f"the current model stays in use: {compared.reason}",
+        **_scores(trained.scores),
+        f1_before=compared.f1_before,
         left_out=trained.left_out.as_dict(),
     )
 
@@ -150,23 +208,60 @@ def _publish(
     trained: TrainedModel,
     store: ModelStore,
     *,
-    f1_before: float | None,
-    preference: EnginePreference,
+    compared: Comparison | None,
     started: float,
 ) -> Version:
-    metrics = {**_metrics(training, trained), "f1_before": f1_before}
+    """Publish a trained model; until an engine is chosen, it runs in float32, with which engines are compared."""
+    metrics = {
+        **_metrics(training, trained),
+        "f1_before": compared.f1_before if compared else None,
+        "comparison": compared.figures if compared else None,
+    }
 
     def write(aside: Path) -> None:
         write_model(trained.model, trained.tokenizer, aside)
-        metrics["engine"] = prepare_engine(
-            aside, trained.held_out[:MAX_SAMPLES], preference=preference, device=training.options.device
-        )
         write_mistakes(aside, trained.mistakes.as_dict())
+        write_review(aside, trained.review)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         training.report(RunProgress("publishing"))
 
     training.report(RunProgress("saving"))
     return store.publish(write, metrics)
+
+
+def _try_engines(
+    training: Training,
+    texts: tuple[SpooledTexts, SpooledTexts],
+    store: ModelStore,
+    version: Version,
+    preference: EnginePreference,
+) -> None:
+    """Try engines on a published version, unless they were tried; servers then change to the chosen one.
+
+    texts: those that the version was trained on, and those held out.
+    A failure is logged. Nothing is lost by it: the servers go on in float32, and later try engines themselves.
+    """
+    if is_tried(version.folder):
+        return
+    training.report(RunProgress("trying engines"))
+    learned, held_out = texts
+
+    def write(aside: Path) -> dict[str, object]:
+        return {
+            "engine": prepare_engine(
+                version.folder,
+                held_out[:MAX_SAMPLES],
+                learned=learned[:MAX_LEARNED],
+                preference=preference,
+                device=training.options.device,
+                into=aside,
+            )
+        }
+
+    try:
+        store.add(version, ENGINE, write)
+    except Exception as error:  # for example a full disk, or somebody has removed the version
+        logger.warning("%s: no engine could be tried: %s", version.name, error)
 
 
 def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
@@ -176,6 +271,7 @@ def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
         "tasks": len(set(training.spool.task_ids)),
         "trained": len(trained.learned),
         "held_out": len(trained.held_out),
+        HELD_OUT_TASKS: len({text.task_id for text in trained.held_out}),
         "spans": training.spool.spans,
         "label_spans": {label: training.spool.spans_by_label[label] for label in training.labels},
         "left_out": trained.left_out.as_dict(),

@@ -29,7 +29,7 @@ class Gazetteer:
 def read_gazetteer(path: Path | None) -> Gazetteer:
     """Read a UTF-8 file of lines ``text<TAB>label``; without a path, return an empty gazetteer.
 
-    Empty lines are skipped. A string may have several labels, on a line each. A file is read once in a process.
+    Empty lines are skipped. A string may have several labels, one on each line. A file is read once in a process.
     Raises GazetteerError.
     """
     if path is None:

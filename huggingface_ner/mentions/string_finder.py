@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from huggingface_ner.label_studio.occurrences import is_whole
 
-# Strings are looked up by their first characters. With three of them, almost all places of a text are passed over
-# at the first look.
+# Strings are looked up by their first characters. With three of them, one lookup is enough to
+# rule out almost any place of a text.
 PREFIX_CHARACTERS = 3
 
 
@@ -73,7 +73,7 @@ class StringFinder:
 
 
 def places_of(string: str, text: str) -> list[tuple[int, int]]:
-    """Return what StringFinder would find of one string."""
+    """Return the stretches of a text in which StringFinder would find one string."""
     places = []
     start = text.find(string)
     while start >= 0:

@@ -47,7 +47,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     model_class: type[HuggingFaceNER] = load_model_class(settings.model_class, HuggingFaceNER)
     make_model = partial(model_class, settings=settings, models=models, queue=queue)
-    metrics = Metrics()
+    metrics = Metrics(settings, queue, models)
     credentials = WebhookCredentials(settings, queue)
     labels = LabelMatches(queue)
     sightings = Sightings(queue)
@@ -84,7 +84,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
             is_connected=connection_check(request.environ),
         )
         if context is None:
-            # only if the model is loaded: no answer waits for this
+            # 0.0, because an answer must not wait for a model only to compare its labels
             with suppress(UnavailableError):
                 served = models.model_for(parse_project_id(project), 0.0)
                 labels.note(parse_project_id(project), served.version, served.labels, config)
@@ -131,7 +131,13 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
     """Store the token that Label Studio sends, unless LABEL_STUDIO_API_KEY is set."""
     if settings.label_studio_api_key is not None or queue is None or project is None:
         return
-    if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_CHARACTERS:
+    # a token is sent in a header; JSON may have anything in its place, also what Redis cannot store
+    if (
+        isinstance(token, str)
+        and 0 < len(token) <= MAX_TOKEN_CHARACTERS
+        and token.isascii()
+        and token.isprintable()
+    ):
         try:
             queue.notes.put_token(project, token)
         except RedisError as error:

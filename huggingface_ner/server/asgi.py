@@ -1,14 +1,17 @@
 """The ASGI app around the Flask app: it reads each request completely, and then gives it a thread of its lane.
 
-Even a request that cannot be read, or whose lane is full, is refused by the Flask app, so that credentials are
-checked, metrics count it, and the error looks like every other.
+The Flask app also refuses the requests that cannot be read or whose lane is full. So their credentials are
+checked, the metrics count them, and their errors look like all others.
+
+An answer is sent as a whole, unless it has the header ``X-Accel-Buffering: no``, which tells proxies not to buffer
+it. Then it is sent piece by piece, as it is made.
 """
 
 import asyncio
 import io
 import sys
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+Content = bytes | Iterator[bytes]
+Answer = tuple[int, list[tuple[bytes, bytes]], Content]
 
 
 class AsgiApp:
@@ -53,7 +57,10 @@ class AsgiApp:
                 environ |= {REFUSAL: refusal, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
                 status, headers, content = _call(self._app, environ)
             await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": content})
+            if isinstance(content, bytes):
+                await send({"type": "http.response.body", "body": content})
+            else:
+                await _stream(content, receive, send)
 
     async def _answer(self, environ: "WSGIEnvironment", size: int, receive: Receive) -> Answer:
         """Answer a request in a thread of its lane; raises DisconnectedError if the client disconnects first."""
@@ -62,7 +69,7 @@ class AsgiApp:
         answer = asyncio.ensure_future(
             self._lanes.run(environ["PATH_INFO"], size, partial(_call, self._app, environ))
         )
-        # after the body, an ASGI server has one thing left to say: that the client has disconnected
+        # after the body, the only message that can still arrive is that the client has disconnected
         disconnected = asyncio.ensure_future(receive())
         try:
             await asyncio.wait((answer, disconnected), return_when=asyncio.FIRST_COMPLETED)
@@ -76,9 +83,36 @@ class AsgiApp:
 
 
 def _call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
-    pieces, status, headers = run_wsgi_app(app, environ, buffered=True)
+    pieces, status, headers = run_wsgi_app(app, environ)
     encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return int(status.split(" ", 1)[0]), encoded, b"".join(pieces)
+    code = int(status.split(" ", 1)[0])
+    if headers.get("X-Accel-Buffering") == "no":
+        return code, encoded, iter(pieces)
+    try:
+        return code, encoded, b"".join(pieces)
+    finally:
+        _close(pieces)
+
+
+async def _stream(pieces: Iterator[bytes], receive: Receive, send: Send) -> None:
+    """Send an answer piece by piece, each made in a thread; stop if the client disconnects."""
+    disconnected = asyncio.ensure_future(receive())
+    try:
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            if disconnected.done():
+                raise DisconnectedError
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        disconnected.cancel()
+        _close(pieces)
+
+
+def _close(pieces: object) -> None:
+    """Close what a WSGI app has returned, as PEP 3333 demands."""
+    close = getattr(pieces, "close", None)
+    if close is not None:
+        close()
 
 
 def _environ(scope: Scope) -> "WSGIEnvironment":

@@ -25,7 +25,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check_credentials() -> Response | None:
-        # bytes may be in any encoding; comparing them in constant time reveals nothing through timing
+        # bytes, because the encoding is unknown; compared in constant time, so that timing reveals nothing
         given = _credentials(request.headers.get("Authorization", ""))
         if any(hmac.compare_digest(given, each) for each in accepted):
             return None

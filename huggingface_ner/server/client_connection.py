@@ -10,6 +10,6 @@ IS_CONNECTED = "huggingface_ner.is_connected"
 def connection_check(environ: Mapping[str, Any]) -> Callable[[], bool]:
     """Return a function that returns whether a request's client is still connected.
 
-    Under another server than ours, the function always returns True.
+    If the server is not ours, the function always returns True.
     """
     return cast("Callable[[], bool]", environ.get(IS_CONNECTED, lambda: True))

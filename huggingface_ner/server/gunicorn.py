@@ -3,7 +3,6 @@
 import atexit
 import os
 from collections.abc import Callable
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from flask import Flask
@@ -15,6 +14,7 @@ from huggingface_ner.jobs.queue import open_queue
 from huggingface_ner.server.gunicorn_worker import Worker
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
+from huggingface_ner.temporary_folders import temporary_folder
 
 REQUEST_TIMEOUT = 120  # seconds; Label Studio hangs up after 100
 
@@ -33,9 +33,9 @@ def make_app(settings: Settings) -> Flask:
 
 def serve(settings: Settings) -> None:
     """Serve on HOST and PORT until SIGTERM or Ctrl-C."""
-    with TemporaryDirectory(prefix="huggingface-ner-metrics-") as folder:
+    with temporary_folder("huggingface-ner-metrics-") as folder:
         if settings.workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         _Server(settings).run()
 
 
@@ -60,7 +60,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
             "worker_class": Worker,
-            # what gunicorn would choose depends on what else is installed
+            # gunicorn's own choice depends on which other packages are installed
             "asgi_loop": "asyncio",
             "http_parser": "python",
             "asgi_lifespan": "off",

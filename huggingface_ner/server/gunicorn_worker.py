@@ -17,7 +17,7 @@ from typing import Any
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
-# Seconds for the line and the headers of a connection's first request; for later requests, gunicorn's
+# Seconds for the request line and the headers of a connection's first request; for later requests, gunicorn's
 # keepalive of 2 seconds applies.
 HEAD_TIMEOUT = 10.0
 # Maximum number of connections of one process. If one more opens, the oldest one whose
@@ -26,7 +26,7 @@ MAX_CONNECTIONS = 4_096
 # Files that the process needs besides its connections.
 OTHER_FILES = 256
 # Seconds that a stopping worker waits for requests that are not complete.
-STOP_READING = 2.0
+READING_GRACE = 2.0
 POLL_INTERVAL = 0.1
 
 
@@ -36,7 +36,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the time limit, and make room if there are too many connections."""
+        """Start the time limit. If there are too many connections, close the oldest unfinished one."""
         super().connection_made(transport)
         reading = self.worker.reading
         reading[self] = None
@@ -111,7 +111,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._stopping.set()
 
     async def _serve(self) -> None:
-        """Serve until a signal or the end of the parent; overrides gunicorn's, which has a backlog of 100."""
+        """Serve until a signal or the end of the parent; gunicorn's method has a backlog of 100."""
         servers = [
             await self.loop.create_server(lambda: Protocol(self), sock=each.sock, backlog=self.cfg.backlog)
             for each in self.sockets
@@ -132,7 +132,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
             if waited > self.cfg.graceful_timeout:
                 self.log.warning("%d requests were not answered before the end", self.nr_conns)
                 break
-            if waited > STOP_READING:
+            if waited > READING_GRACE:
                 for connection in list(self.reading):
                     connection.close()
             self.notify()

@@ -12,17 +12,17 @@ from typing import TypeVar
 
 from huggingface_ner.errors import UnavailableError
 
-# Threads of every lane except that of the predictions. Its requests wait for Redis, a disk or a model's loading.
+# Threads of each lane except the predictions' lane. Requests in these lanes wait for Redis, a disk or a model.
 SHORT_THREADS = 4
 # Maximum number of requests of a lane that wait for a thread, and the maximum seconds that one waits. Label Studio
 # waits 100 seconds for a prediction.
 MAX_WAITING = 1_000
 MAX_WAIT = 30.0
-# Predictions whose bodies have more than BULK_BYTES bytes get at most BULK_SHARE of the threads; the others are
-# for annotators.
+# Predictions whose bodies have more than BULK_BYTES bytes get at most BULK_SHARE of the threads; the other
+# threads are kept free for annotators.
 BULK_BYTES = 64_000
 BULK_SHARE = 0.5
-# Seconds after which a refused request may come again.
+# Seconds after which a refused request may be sent again.
 RETRY_AFTER = 5.0
 
 Answer = TypeVar("Answer")
@@ -102,7 +102,7 @@ class Lanes:
     async def run(self, path: str, size: int, answer: Callable[[], Answer]) -> Answer:
         """Call ``answer`` in a thread of the path's lane; raises LaneFullError.
 
-        size: of the request's body, in bytes.
+        size: the size of the request's body, in bytes.
         """
         lane = self._lanes.get(path, self._pages)
         return await lane.run(answer, is_bulk=lane is self._predictions and size > BULK_BYTES)

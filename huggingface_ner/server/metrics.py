@@ -1,6 +1,7 @@
 """Collects metrics for Prometheus, summed over the server's processes."""
 
 import os
+import threading
 import time
 
 from flask import Flask, Response, g, request
@@ -14,6 +15,11 @@ from prometheus_client import (
     multiprocess,
 )
 
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.server import operator_metrics
+from huggingface_ner.serving.served_models import ServedModels
+from huggingface_ner.settings import Settings
+
 
 class Metrics:
     """The service's metrics, in a separate registry, so that one process can have several apps.
@@ -22,8 +28,14 @@ class Metrics:
     Any process then reports the sums.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings, queue: TrainingQueue | None, models: ServedModels) -> None:
+        self._settings = settings
+        self._queue = queue
+        self._models = models
+        self._lock = threading.Lock()
+        self._texts = {"cached": 0, "refused": 0}
         self._registry = CollectorRegistry()
+        operator_metrics.register(self._registry, settings, queue)
         self.requests = Counter(
             "huggingface_ner_requests",
             "HTTP requests answered.",
@@ -39,6 +51,18 @@ class Metrics:
         )
         self.tasks = Counter("huggingface_ner_tasks", "Tasks predicted.", registry=self._registry)
         self.regions = Counter("huggingface_ner_regions", "Regions predicted.", registry=self._registry)
+        self._counted = {
+            "cached": Counter(
+                "huggingface_ner_cached_texts",
+                "Texts answered from the prediction cache.",
+                registry=self._registry,
+            ),
+            "refused": Counter(
+                "huggingface_ner_refused_texts",
+                "Texts refused because too many waited.",
+                registry=self._registry,
+            ),
+        }
         self.webhooks = Counter(
             "huggingface_ner_webhooks", "Webhook events received.", ["action"], registry=self._registry
         )
@@ -62,6 +86,7 @@ class Metrics:
         if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            operator_metrics.register(registry, self._settings, self._queue)
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     def install(self, app: Flask) -> None:
@@ -76,4 +101,13 @@ class Metrics:
             route = request.url_rule.rule if request.url_rule else "unknown"
             self.requests.labels(route, response.status_code).inc()
             self.seconds.labels(route).observe(time.perf_counter() - g.started)
+            self._count_texts()
             return response
+
+    def _count_texts(self) -> None:
+        """Count the texts that were cached or refused since the last call; this process alone knows of them."""
+        with self._lock:
+            now = {"cached": self._models.cached_texts, "refused": self._models.refused_texts}
+            for name, count in now.items():
+                self._counted[name].inc(count - self._texts[name])
+            self._texts = now

@@ -10,11 +10,11 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 from huggingface_ner.errors import UnavailableError
 from huggingface_ner.server.lanes import RETRY_AFTER
 
-# Seconds for the whole body, however often a little of it comes; Label Studio gives up after 100.
+# Seconds for the whole body, even if parts of it keep arriving; Label Studio gives up after 100.
 BODY_TIMEOUT = 60.0
 # Bodies up to this many bytes are always read: the maximum number of connections limits how many there are.
 SMALL_BODY = 64_000
-# Longer ones may together take this many times MAX_REQUEST_BYTES, while they are read, wait and are answered.
+# Longer bodies may together take this many times MAX_REQUEST_BYTES of memory, until they are answered.
 BODIES_IN_MEMORY = 4
 # Seconds for which the rest of a refused body is read: a client that is still sending would miss the answer.
 DRAIN_TIMEOUT = 5.0
@@ -23,7 +23,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class TooManyBodiesError(UnavailableError):
-    """The requests that are being read or answered take all the memory that they may."""
+    """The requests that are being read or answered take all the memory that they may use."""
 
 
 class DisconnectedError(Exception):
@@ -44,7 +44,7 @@ class Bodies:
     async def read(self, receive: Receive, announced: int) -> AsyncIterator[bytes]:
         """Read a request's body; it counts as in memory until the end of the with block.
 
-        receive: as an ASGI server gives it. announced: the request's Content-Length, 0 if it has none.
+        receive: the function of the ASGI server. announced: the request's Content-Length, 0 if it has none.
         Raises DisconnectedError, TooManyBodiesError, and werkzeug's RequestTimeout and RequestEntityTooLarge.
         """
         pieces: list[bytes] = []
@@ -69,7 +69,7 @@ class Bodies:
             self._in_memory -= size
 
     def _check(self, size: int, more: int) -> None:
-        """Raise an error if a body of this size, with ``more`` bytes that came last, is too much."""
+        """Raise an error if a body is too much, given its size so far and the ``more`` bytes that came last."""
         if size > self._max_bytes:
             raise RequestEntityTooLarge
         if more and size > SMALL_BODY and self._in_memory > BODIES_IN_MEMORY * self._max_bytes:

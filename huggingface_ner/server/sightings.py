@@ -1,4 +1,4 @@
-"""Notes what Label Studio's requests tell of a project, for the pages: its name, its address, its events."""
+"""Notes facts from Label Studio's requests for the pages: each project's name, address and events."""
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.addresses import parse_address
@@ -6,13 +6,13 @@ from huggingface_ner.label_studio.events import WebhookEvent
 
 
 class Sightings:
-    """Stores what requests tell of projects; if there is no queue, nothing is stored."""
+    """Stores facts about projects from requests; if there is no queue, nothing is stored."""
 
     def __init__(self, queue: TrainingQueue | None) -> None:
         self._notes = queue.notes if queue is not None else None
 
     def connected(self, project_id: int | None, address: object) -> None:
-        """Note that a project of Label Studio is connected. address: of Label Studio, as the request gives it."""
+        """Note that a project is connected. address: the address of Label Studio in the request."""
         if self._notes is not None and project_id is not None:
             self._notes.note_setup(project_id, parse_address(address))
 

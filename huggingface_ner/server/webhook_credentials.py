@@ -155,10 +155,10 @@ class WebhookCredentials:
         return True
 
     def _note(self, queue: TrainingQueue, project_id: int, note: str) -> bool:
-        """Store and log a note, unless it is known since this service started; return False if that fails.
+        """Store and log a note, unless it was already stored since this service started; return False on failure.
 
-        ARRIVED is not replaced by another note, unless it was stored before this start: the credentials may have
-        been different then.
+        ARRIVED is not replaced by another note, unless ARRIVED was stored before this start: the credentials may
+        have been different then.
         """
         try:
             known, noted_at = queue.notes.webhook_note(project_id)

@@ -89,7 +89,7 @@ class Baseline:
             logger.info("serving %s: %s", self._name, ", ".join(self._tagger.labels))
 
     def _state_after(self, error: Exception) -> BaselineState:
-        """Return the state after a failed attempt to load, "ready" if there is a stand-in; log the error."""
+        """Log a failed attempt to load, and return the state after it: "ready" if there is a stand-in."""
         replacement = stand_in(is_set=self._is_set)
         if replacement is None:
             logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", self._name, error)

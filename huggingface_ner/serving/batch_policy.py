@@ -1,4 +1,4 @@
-"""Chooses the windows of the engine's next batch: fair to all requests, full, and with little padding."""
+"""Chooses the windows of the engine's next batch: a full batch, little padding, fair turns for all requests."""
 
 import weakref
 from collections import deque
@@ -15,8 +15,8 @@ TOKENS_TO_JOIN = 8
 SHARED_BATCH_SECONDS = 0.04
 # Seconds for which more requests are expected after several have waited at the same time.
 EXPECT_OTHERS_SECONDS = 5.0
-# Minimum share of the engine's token budget for such a batch. Without it, one batch that stalls would make all
-# later batches tiny.
+# Minimum share of the engine's token budget for a batch that others wait for. Without it, one batch that stalls
+# would make all later batches tiny.
 MIN_SHARED_BUDGET = 0.25
 
 

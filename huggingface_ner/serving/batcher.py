@@ -72,6 +72,7 @@ class Batcher:
         self._requests: list[WaitingRequest[_Item]] = []  # with waiting windows, oldest first
         self._policy = BatchPolicy()
         self._texts = 0
+        self.refused = 0  # how many texts were refused so far
         self._seconds_per_window = 0.0
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -114,6 +115,7 @@ class Batcher:
         with self._changed:
             self._check_open()
             if self._texts + texts > self._max_waiting and self._texts > IDLE_SHARE * self._max_waiting:
+                self.refused += texts
                 seconds = self._texts * self._seconds_per_window
                 raise OverloadedError(
                     f"{self._texts} texts wait already, MAX_WAITING_TEXTS={self._max_waiting}; try again later",

@@ -22,6 +22,7 @@ class PredictionCache:
         self._max_spans = max_spans
         self._kept: OrderedDict[_Key, TaggedText] = OrderedDict()
         self._size = 0
+        self.hits = 0  # how many texts were answered from the cache so far
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -40,6 +41,7 @@ class PredictionCache:
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     found[key] = self._kept[key]
+                    self.hits += 1
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if missing:
             tagged = dict(zip(missing, tag(list(missing.values())), strict=True))

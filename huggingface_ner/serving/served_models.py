@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from huggingface_ner.serving.engine_preparer import EnginePreparer
     from huggingface_ner.tagging.tagger import Tagger
 
-# The folder in MODEL_DIR for the engines of models that came without one.
+# The folder in MODEL_DIR for the prepared engines of models whose own folder has none.
 ENGINES = ".engines"
+# Maximum seconds after its publication for which the worker that published a version may try engines on it.
+TRIAL_TIMEOUT = 600.0
 # Seconds that a request waits for a project's model that is not in memory; Label Studio waits 100 s for an answer.
 LOAD_TIMEOUT = 30.0
 
@@ -115,6 +117,16 @@ class ServedModels:
         """How many texts are being tagged or wait."""
         return self._batcher.waiting
 
+    @property
+    def cached_texts(self) -> int:
+        """How many texts were answered from the prediction cache so far."""
+        return self._cache.hits
+
+    @property
+    def refused_texts(self) -> int:
+        """How many texts were refused so far because too many waited."""
+        return self._batcher.refused
+
     def wait(self, timeout: float) -> BaselineState:
         """Wait at most ``timeout`` seconds for the first attempt to load the baseline."""
         return self._baseline.wait(timeout)
@@ -173,13 +185,13 @@ class ServedModels:
         return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":
-        return self._engines().load(version.folder)
+        return self._engine_preparer().load(version.folder, version.folder.stat().st_mtime + TRIAL_TIMEOUT)
 
     def _load_baseline(self, name: str) -> "Tagger":
         cores.share_cores(self._settings.workers)
-        return self._engines().load(name)
+        return self._engine_preparer().load(name)
 
-    def _engines(self) -> "EnginePreparer":
+    def _engine_preparer(self) -> "EnginePreparer":
         # imported here, because the server answers before this import ends
         from huggingface_ner.serving.engine_preparer import EnginePreparer  # noqa: PLC0415
 

@@ -47,7 +47,7 @@ def folder_aside(parent: Path) -> Iterator[Path]:
 
 
 def place_folder(aside: Path, path: Path) -> None:
-    """Rename a complete folder to ``path``, in the same parent, and replace any folder there.
+    """Rename a complete folder to ``path``, on the same volume, and replace any folder there.
 
     A folder at ``path`` is renamed first. If the process is killed between the two renames, nothing is at
     ``path``, and both folders are complete under temporary names.

@@ -4,17 +4,20 @@ Only the last KEEP_VERSIONS versions are kept, but the learning curve goes back 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
+from huggingface_ner.intervals import Interval, share_interval
 from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import replaced_file
+from huggingface_ner.store.version_names import order
 
 HISTORY = "history.json"
-# Maximum number of entries. Beyond it, every other one of the older half is dropped, so the curve keeps its form.
+# Maximum number of entries. If there are more, every second entry of the older half is dropped: the curve keeps
+# its form.
 MAX_ENTRIES = 200
 MAX_LABELS = 50
 
@@ -27,16 +30,56 @@ class Counts(BaseModel, frozen=True):
     gold: int
 
 
+class Suggestions(BaseModel, frozen=True):
+    """What annotators did with the suggestions of a version, in so many tasks; see edits.Edits for the counts."""
+
+    tasks: NonNegativeInt
+    exact: NonNegativeInt
+    to_mend: NonNegativeInt
+    to_delete: NonNegativeInt
+    missing: NonNegativeInt
+
+    @property
+    def suggested(self) -> int:
+        """The number of suggestions."""
+        return self.exact + self.to_mend + self.to_delete
+
+    @property
+    def share(self) -> float | None:
+        """The share of the suggestions that were accepted unchanged; None if there are none."""
+        return self.exact / self.suggested if self.suggested else None
+
+    @property
+    def interval(self) -> Interval:
+        """The 95 % interval of the share."""
+        return share_interval(self.exact, self.suggested)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it for programs."""
+        return {
+            "tasks": self.tasks,
+            "suggested": self.suggested,
+            "accepted": self.exact,
+            "changed": self.to_mend,
+            "deleted": self.to_delete,
+            "missing": self.missing,
+            "share": self.share,
+            "interval": self.interval,
+        }
+
+
 class Entry(BaseModel, frozen=True):
-    """One version: what it was trained on, and how it scored.
+    """One version: what it was trained on, how it scored, and how its suggestions fared.
 
     tasks: how many annotated tasks there were, those held out included. overall: None if it was not scored.
+    suggestions: None if no training since has found any that were corrected.
     """
 
     version: str
     tasks: int
     overall: Counts | None = None
     labels: dict[str, Counts] = {}
+    suggestions: Suggestions | None = None
 
     @classmethod
     def of(cls, version: str, metrics: Mapping[str, Any]) -> Self | None:
@@ -63,18 +106,42 @@ def read_history(folder: Path) -> dict[str, Entry]:
         damages.found(path, f"{path} cannot be read ({error}): the learning curve begins with the versions kept")
         return {}
     damages.repaired(path)
-    return {entry.version: entry for entry in sorted(entries, key=lambda entry: entry.version)}
+    return {entry.version: entry for entry in sorted(entries, key=lambda entry: order(entry.version))}
 
 
 def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Entry]:
     """Return a history with the entries of versions, given the name and metrics.json of each; oldest first."""
-    found = [entry for name, metrics in versions if (entry := Entry.of(name, metrics)) is not None]
-    return dict(sorted({**history, **{entry.version: entry for entry in found}}.items()))
+    entries = dict(history)
+    for name, metrics in versions:
+        entry = Entry.of(name, metrics)
+        if entry is not None:
+            known = history.get(name)
+            entries[name] = entry.model_copy(update={"suggestions": known.suggestions}) if known else entry
+    return {version: entries[version] for version in sorted(entries, key=order)}
+
+
+def with_suggestions(entries: Iterable[Entry], counts: Mapping[str, Suggestions]) -> dict[str, Entry]:
+    """Return a history with the counts of versions; unknown versions are left out.
+
+    Tasks and predictions can be deleted in Label Studio, so counts of fewer tasks than are known change nothing.
+    """
+    updated = {}
+    for entry in entries:
+        found, known = counts.get(entry.version), entry.suggestions
+        is_more = found is not None and (known is None or found.tasks >= known.tasks)
+        updated[entry.version] = entry.model_copy(update={"suggestions": found}) if is_more else entry
+    return updated
+
+
+def newest_with_suggestions(entries: Sequence[Entry]) -> Entry | None:
+    """Return the newest version some of whose suggestions were corrected; None if there is none."""
+    known = [entry for entry in entries if entry.suggestions is not None and entry.suggestions.suggested]
+    return max(known, key=lambda entry: order(entry.version), default=None)
 
 
 def write_history(folder: Path, history: Mapping[str, Entry]) -> None:
     """Replace a project's history; raises OSError."""
-    entries = [history[version] for version in sorted(history)]
+    entries = [history[version] for version in sorted(history, key=order)]
     if len(entries) > MAX_ENTRIES:
         half = len(entries) // 2
         entries = [*entries[:half:2], *entries[half:]]

@@ -1,6 +1,6 @@
 """The file in a version's folder with the mistakes of its model; see learning.mistakes.
 
-It quotes a few texts of the project, which metrics.json does not, and is read only when somebody looks at them.
+Unlike metrics.json, it quotes a few texts of the project. It is read only when somebody looks at the mistakes.
 """
 
 import json

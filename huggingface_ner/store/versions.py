@@ -9,7 +9,6 @@ version's name from one process, and predictions of a different version from ano
 
 import json
 import re
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,13 +21,19 @@ from pydantic import BaseModel, Field, ValidationError
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_aside, place_folder, replaced_file
-from huggingface_ner.store.history import Entry, merged, read_history, write_history
+from huggingface_ner.store.history import (
+    Entry,
+    Suggestions,
+    merged,
+    read_history,
+    with_suggestions,
+    write_history,
+)
+from huggingface_ner.store.split_file import Split, read_split, write_split
+from huggingface_ner.store.version_names import PATTERN, is_version_name, new_name, order
 
 CURRENT = "current"
 METRICS = "metrics.json"
-# A version's name: UTC to the second, and a random part in case two machines publish within the same second.
-_PATTERN = r"\d{8}-\d{6}-[0-9a-f]{4}"
-_VERSION = re.compile(_PATTERN)
 _PROJECT = re.compile("0|[1-9][0-9]*")
 
 # Seconds until a published version takes effect: several times as long as loading takes.
@@ -54,8 +59,8 @@ class Pointer(BaseModel, frozen=True):
     since: seconds since 1970. before: None if the baseline is in use until then.
     """
 
-    version: str = Field(pattern=f"^{_PATTERN}$")
-    before: str | None = Field(None, pattern=f"^{_PATTERN}$")
+    version: str = Field(pattern=f"^{PATTERN}$")
+    before: str | None = Field(None, pattern=f"^{PATTERN}$")
     since: float
 
     def serving_version(self) -> str | None:
@@ -67,7 +72,7 @@ class ModelStore:
     """The versions of one project.
 
     folder: created when the first version is published.
-    keep: how many versions remain after one is published, always including those in use; None: all of them.
+    keep: how many versions remain after one is published, always including those in use; None keeps all.
     """
 
     def __init__(self, folder: Path, keep: int | None = None) -> None:
@@ -80,12 +85,27 @@ class ModelStore:
 
     def version(self, name: str) -> Version | None:
         """Return a version, or None if it does not exist. Cheap: it reads one small file."""
-        return self._version(name) if _VERSION.fullmatch(name) and self.folder(name).is_dir() else None
+        return self._version(name) if is_version_name(name) and self.folder(name).is_dir() else None
 
     def history(self) -> list[Entry]:
-        """Return how each version scored, oldest first, also of versions that were deleted since."""
+        """Return the scores of all versions, oldest first, including those of deleted versions."""
         kept = [(version.name, version.metrics) for version in self.versions()]
         return list(merged(read_history(self._folder), kept).values())
+
+    def note_suggestions(self, counts: Mapping[str, Suggestions]) -> None:
+        """Note how the suggestions of versions fared, see with_suggestions; raises OSError."""
+        entries = self.history()
+        updated = with_suggestions(entries, counts)
+        if list(updated.values()) != entries:
+            write_history(self._folder, updated)
+
+    def split(self) -> Split | None:
+        """Return which tasks are held out; see read_split."""
+        return read_split(self._folder)
+
+    def write_split(self, split: Split) -> None:
+        """Note which tasks are held out; raises OSError."""
+        write_split(self._folder, split)
 
     def folder(self, name: str) -> Path:
         """Return the folder of a version, which need not exist."""
@@ -135,7 +155,7 @@ class ModelStore:
         If neither the version nor an earlier one exists, all versions are returned, newest first.
         """
         versions = self.versions()[::-1]
-        fallbacks = [version for version in versions if version.name <= name] or versions
+        fallbacks = [version for version in versions if order(version.name) <= order(name)] or versions
         if fallbacks and all(version.name != name for version in fallbacks):
             missing = self._folder / name
             damages.found(missing, f"{missing} is missing: {fallbacks[0].name} is used instead")
@@ -145,21 +165,32 @@ class ModelStore:
         """Publish a new version, which takes effect after ACTIVATION_DELAY.
 
         write: is called with a folder, and writes the model's files into it.
-        Raises any exception of ``write``, and OSError, for example if the disk is full. The version in use then
-        stays in use.
+        Raises any exception of ``write``, and OSError, for example if the disk is full. In that case,
+        the version in use does not change.
         """
         with folder_aside(self._folder) as aside:
             write(aside)
-            (aside / METRICS).write_text(
-                json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-            )
-            name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            _write_metrics(metrics, aside / METRICS)
+            known = [*self._names(), *(entry.version for entry in self.history())]
+            name = new_name(set(known), metrics, datetime.now(UTC))
             before = self.serving_version()
             place_folder(aside, self._folder / name)
         self._point_to(name, before)
         self._write_history()
         self._prune()
         return self._version(name)
+
+    def add(self, version: Version, name: str, write: Callable[[Path], Mapping[str, Any]]) -> None:
+        """Add a folder and metrics to a published version, each completely or not at all.
+
+        write: is called with a folder, writes a folder ``name`` into it, and returns the metrics to add.
+        Raises any exception of ``write``, and OSError, for example if the version was removed meanwhile.
+        """
+        with folder_aside(self._folder) as aside:
+            metrics = {**version.metrics, **write(aside)}
+            with replaced_file(version.folder / METRICS) as file:
+                _write_metrics(metrics, file)
+            place_folder(aside / name, version.folder / name)
 
     def use(self, name: str) -> None:
         """Switch to a version; raises StoreError if it does not exist."""
@@ -175,6 +206,10 @@ class ModelStore:
         self._write_history()
         delete_folder(self._folder / name)
 
+    def delete(self) -> None:
+        """Delete all versions, the one in use too, and what is known of earlier ones; raises OSError."""
+        delete_folder(self._folder)
+
     def _write_history(self) -> None:
         """Note how the versions scored, before some of them are deleted."""
         entries = self.history()
@@ -186,7 +221,7 @@ class ModelStore:
             paths = list(self._folder.iterdir())
         except FileNotFoundError:
             return []
-        return sorted(path.name for path in paths if _VERSION.fullmatch(path.name) and path.is_dir())
+        return sorted((path.name for path in paths if is_version_name(path.name) and path.is_dir()), key=order)
 
     def _version(self, name: str) -> Version:
         return Version(name, self._folder / name, _read_metrics(self._folder / name / METRICS))
@@ -239,6 +274,16 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
         if name is not None:
             serving[project_id] = name
     return serving
+
+
+def _write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def delete_stale_leftovers(models_folder: Path) -> None:
+    """Delete what killed processes have left behind in the stores of all projects; see files.STALE_AFTER."""
+    for project_id in project_stores(models_folder):
+        delete_leftovers(models_folder / str(project_id))
 
 
 def _read_metrics(path: Path) -> dict[str, Any]:

@@ -27,13 +27,13 @@ class WordSpan:
 class TagScheme:
     """The tags of a token-classification head, and which sequences of them are legal.
 
-    tags: the prefix and label of each output of the head; see tag_names.
+    tags: the prefix and label of each output of the head; see tag_names.py.
     strict: whether an entity must open with B (or S) if its label has a B tag, as in IOB2 and BIOES. If False, an
     entity may also open with I, provided that its label has only B and I tags. The reason is that the names do not
     say whether the scheme is IOB2 or IOB1; IOB1 uses B only between two adjacent entities of one label. Sequences
     are then read as conlleval reads them (Tjong Kim Sang and Buchholz, 2000): an I after another label or after O
     begins an entity.
-    weights: what the transitions between tags add to a sequence's log-probability; None if that is nothing. Only
+    weights: what the transitions between tags add to a sequence's log-probability; None if they add nothing. Only
     schemes of O, B and I tags have weights.
     calibration: makes probabilities of the spans' scores; None if it was not fitted.
     """
@@ -146,8 +146,8 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
     log_probabilities: [words, tags]; each row is the logarithm of a probability distribution.
     The text's score is the geometric mean of its words' probabilities under that sequence, which makes texts of
     different lengths comparable (maximum normalized log-probability; Shen et al., 2018, Deep Active Learning for
-    Named Entity Recognition). The score of a text without words is 1.0. The scheme's weights have a part in which
-    sequence is chosen, but not in the scores. The scheme's calibration changes the scores of the spans alone.
+    Named Entity Recognition). The score of a text without words is 1.0. The weights of the scheme affect the
+    choice of the sequence, but not the scores. The scheme's calibration changes the scores of the spans alone.
     """
     if not len(log_probabilities):
         return [], 1.0

@@ -15,8 +15,9 @@ from huggingface_ner.engines.choice import candidates, choose
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.families import family_of
 from huggingface_ner.engines.hardware import resolve_device
+from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.prepared import Record, engine_folder, tokenizer_file, write_record
-from huggingface_ner.engines.pretrained import tag_names, window_length
+from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
 from huggingface_ner.tagging.reading import Reading
@@ -33,6 +34,7 @@ def prepare_engine(
     model_folder: str | Path,
     samples: Sequence[AnnotatedText] = (),
     *,
+    learned: Sequence[AnnotatedText] = (),
     preference: EnginePreference | None = None,
     device: str = "auto",
     into: Path | None = None,
@@ -42,7 +44,8 @@ def prepare_engine(
     The chosen engine is the fastest one whose spans agree with those of PyTorch in float32.
     model_folder: the folder of a fine-tuned model that nobody serves yet. If ``into`` is given, it may be the name
     of a model in the local cache.
-    samples: the held-out texts, with gold spans of the model's labels.
+    samples: the held-out texts, with gold spans of the model's labels. learned: texts that the model was trained
+    on; they, or those of sample_texts, show engines in int8 which numbers occur.
     into: the folder in which to make the folder ``engine``; if None, the model's folder.
     This takes seconds to a minute, so never call it in a request. Returns ``engine``, ``reason``, ``samples`` and
     ``trials``; an engine that cannot run the model is listed among the trials. Raises ModelError if
@@ -57,6 +60,7 @@ def prepare_engine(
     if len(texts) < MIN_SAMPLES:
         texts += SAMPLE_TEXTS
     gold = [sample.spans for sample in samples]
+    seen = [text.text for text in learned] or SAMPLE_TEXTS
 
     model, tokenizer = load_fine_tuned(model_folder, device)
     tags, window, pad_id = tag_names(model), window_length(model), model.config.pad_token_id or 0
@@ -66,7 +70,8 @@ def prepare_engine(
     trials: list[Trial] = []
     files: dict[EngineKind, Sequence[str]] = {}
     with TemporaryDirectory(prefix=".exports-", dir=place) as exports:
-        source = EngineSource(model_folder, device, pad_id, Path(exports))
+        windows = [window.input_ids for text in reference.prepare(seen) for window in text.windows]
+        source = EngineSource(model_folder, device, pad_id, Path(exports), windows)
         while (choice := choose(preference, device, trials)) is None:
             tried = [trial.kind for trial in trials]
             kind = next(kind for kind in candidates(preference, device)[0] if kind not in tried)

@@ -1,7 +1,7 @@
 """Borders inside words, which a model learns from its annotations.
 
 In some texts, annotators mark parts of words: "Ankara" in the Turkish "Ankarada", "القاهرة" in "والقاهرة",
-"London" in "LoveLondon". Where such parts begin and end depends on the language, which nobody states.
+"London" in "LoveLondon". Where such parts begin and end depends on the language, and nobody states it.
 But the other parts of these words repeat: "da" and "و" follow and precede other names too. So these affixes are
 learned from the annotated texts. Every word that begins or ends with one of them is cut there; the model decides
 which of the parts are entities.
@@ -13,7 +13,7 @@ from typing import Final
 import regex
 from pydantic import BaseModel
 
-# Maximum length of an affix, in code points; what is longer is hardly one.
+# Maximum length of an affix, in code points; a longer string is hardly an affix.
 MAX_AFFIX_LENGTH: Final = 30
 
 _CLUSTER = regex.compile(r"\X")
@@ -41,11 +41,11 @@ class InnerBorders(BaseModel, frozen=True, extra="forbid"):
         return sorted(cluster_starts(word).intersection(found)) if found else []
 
     def prefixes_of(self, word: str) -> list[str]:
-        """Return the beginnings of a word that are prefixes, as the word has them."""
+        """Return the beginnings of a word that are prefixes, in the case of the word."""
         return [word[:n] for n in _lengths(self._prefixes, word) if word[:n].lower() in self._prefixes]
 
     def suffixes_of(self, word: str) -> list[str]:
-        """Return the ends of a word that are suffixes, as the word has them."""
+        """Return the ends of a word that are suffixes, in the case of the word."""
         return [word[-n:] for n in _lengths(self._suffixes, word) if word[-n:].lower() in self._suffixes]
 
     @cached_property

@@ -60,7 +60,7 @@ def load_prepared(
         engine = family_of(choice.kind).load(choice.kind, source)
     except FileNotFoundError:  # this kind was tried, but only the files of another kind were kept
         return None
-    reading = Reading.of_record(record, ours=folder == Path(name_or_path))
+    reading = Reading.of_saved(record.reading, "engine.json", ours=folder == Path(name_or_path))
     tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
     windower = reading.windower(tokenizer, record.window_length)
     return Tagger(reading.tag_groups(record.tags), windower, engine, choice)
@@ -73,7 +73,7 @@ def load_torch_tagger(name_or_path: str | Path, device: str, reason: str = REQUE
 
 def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """Load a model onto a device, and load its tokenizer; raises ModelError as ``load_tagger`` does."""
-    import torch  # noqa: PLC0415 - an ONNX engine serves without it
+    import torch  # noqa: PLC0415 - other engines serve without it
 
     from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer  # noqa: PLC0415
 
@@ -92,7 +92,8 @@ def tagger_of_model(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", reason: str = REQUESTED
 ) -> Tagger:
     """Return a tagger that runs a model with PyTorch on the model's device; converts its weights to float32."""
-    from huggingface_ner.engines.pretrained import tag_names, window_length  # noqa: PLC0415 - imports torch
+    from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
+    from huggingface_ner.engines.pretrained import tag_names  # noqa: PLC0415 - it imports torch
 
     engine = TorchEngine(model)
     reading = Reading.of_model(model)

@@ -1,6 +1,7 @@
 """How a model's output is read.
 
 Fine-tuning writes this into the model's ``config.json``. For other models, it follows from the names of the tags.
+Exported models contain a copy of this module and of all that it imports; see exports.pipeline_code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ValidationError, model_validator
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.prepared import Record, engine_folder
 from huggingface_ner.tagging.calibration import Calibration
 from huggingface_ner.tagging.decoding import TagScheme
 from huggingface_ner.tagging.inner_borders import InnerBorders
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 CONFIG_KEY = "huggingface_ner"
 # Fields that are saved only if they are set, so that older releases can read the models that need none of them.
 _SAVED_IF_SET = frozenset({"groups", "inner_borders", "transitions", "calibrations"})
-# The store writes this file beside a version's model.
+# The store writes this file beside a version's model, and engines.prepared makes this folder there.
 _METRICS = "metrics.json"
+_ENGINE = "engine"
 
 
 class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -37,7 +38,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     tag_scheme: the scheme that the head was trained with; None if only the names of its tags are known.
     groups: the labels of each tag group; None if the head has only one group. See tag_groups.
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
-    inner_borders: where the model was trained to cut words; None: nowhere.
+    inner_borders: where the model was trained to cut words; None if it was not.
     transitions: the weights of each tag group's transitions; None if they were not counted. See transitions.
     calibrations: what makes probabilities of the scores of each tag group's spans; None if they were not fitted.
     """
@@ -62,18 +63,15 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         """Return how a model is read; raises ModelError if a newer version of this package wrote its config."""
         saved: Mapping[str, Any] | None = getattr(model.config, CONFIG_KEY, None)
         name = model.name_or_path or ""
-        return cls._read(saved, name, ours=_is_a_version(Path(name)))
+        return cls.of_saved(saved, name, ours=_is_a_version(Path(name)))
 
     @classmethod
-    def of_record(cls, record: Record, *, ours: bool) -> Self:
-        """Return how the model of a record is read; raises ModelError as ``of_model`` does.
+    def of_saved(cls, saved: Mapping[str, Any] | None, name: str, *, ours: bool) -> Self:
+        """Return how a model is read, given what ``saved`` returned; raises ModelError as ``of_model`` does.
 
+        saved: None if the model's config says nothing. name: the name of the model or the file, for messages.
         ours: whether this package trained the model.
         """
-        return cls._read(record.reading, "engine.json", ours=ours)
-
-    @classmethod
-    def _read(cls, saved: Mapping[str, Any] | None, name: str, *, ours: bool) -> Self:
         if saved is None:
             return cls(tag_scheme="IOB2", word_rules=1) if ours else cls()
         try:
@@ -90,7 +88,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         return self.model_dump(mode="json", exclude=unset)
 
     def windower(self, tokenizer: "PreTrainedTokenizerBase | Tokenizer", max_length: int) -> Windower:
-        """Return what cuts texts into the words that the model knows."""
+        """Return a windower that cuts texts into words by the same rules as in training."""
         return Windower(tokenizer, max_length, word_rules=self.word_rules, inner_borders=self.inner_borders)
 
     def tag_groups(self, names: Sequence[str]) -> TagGroups:
@@ -113,4 +111,4 @@ def _is_a_version(folder: Path) -> bool:
 
     This package trained such a model, even if the model's config does not say so.
     """
-    return (folder / _METRICS).is_file() or engine_folder(folder).is_dir()
+    return (folder / _METRICS).is_file() or (folder / _ENGINE).is_dir()

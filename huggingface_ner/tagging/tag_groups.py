@@ -1,8 +1,8 @@
 """The tag groups of a head: each decides by itself, so entities of different groups may overlap.
 
-A head has one group, O and the tags of all its labels, unless it was trained for labels that overlap. Then it has
+A head has one group (O and the tags of all labels) unless it was trained for labels that overlap. Then it has
 several groups, whose outputs lie side by side. An engine returns one distribution over all outputs of a word; the
-distribution of a group is the part of it that the group's outputs have, scaled to sum to one.
+distribution of a group is the part for the group's outputs, scaled to sum to one.
 """
 
 import itertools

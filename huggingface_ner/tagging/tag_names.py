@@ -42,7 +42,7 @@ def read_tags(names: Sequence[str]) -> tuple[Tag, ...]:
 
     If some names have prefixes, a name without one is the outside tag if it is a usual name of that tag (OTHER,
     NONE, 0, _) or the only name without a prefix. Otherwise it is a separate label. If no name has a prefix, every
-    name is a label, read as inside, except a usual name of the outside tag. LABEL_0, LABEL_1 ... are labels too,
+    name is a label with the prefix I, except a usual name of the outside tag. LABEL_0, LABEL_1 ... are labels too,
     because nothing says which of them is outside. Labels that match none of the labelling config are never
     suggested.
     """
@@ -71,7 +71,7 @@ def _affixed(names: Sequence[str]) -> dict[str, Tag]:
 
 
 def _in_form(names: Sequence[str], form: re.Pattern[str]) -> dict[str, Tag]:
-    """Return the tags of the names that match a form; none if this is by chance, as for E-MAIL beside PHONE."""
+    """Return the tags of the names that match a form; none if the match is chance, as in E-MAIL beside PHONE."""
     tags = {
         name: (_PREFIXES[match["prefix"].upper()], match["label"] or ONLY_LABEL)
         for name in names

@@ -3,8 +3,8 @@
 An encoder tags each word by itself, and with few texts, it does not yet learn where long entities end. How long
 entities are, and how often one follows another, can be counted much sooner. So when a sequence of tags is chosen,
 each transition adds WEIGHT x (log p(next tag | tag before) - log p(next tag)), which is 0 if the tag before
-says nothing about the next one. The labels are pooled, because few texts have too few entities of each. WEIGHT is
-below one, because the encoder sees the neighbouring words too.
+says nothing about the next one. The labels are pooled, because few texts have too few entities of each label.
+WEIGHT is below one, because the encoder sees the neighbouring words too.
 """
 
 import itertools
@@ -35,7 +35,7 @@ def count_weights(sequences: Iterable[Sequence[str]]) -> Weights:
             counts[PREFIXES.index(before), PREFIXES.index(following)] += 1
     given_before = counts / counts.sum(axis=1, keepdims=True)
     overall = counts.sum(axis=0) / counts.sum()
-    # rounded: a model's config has these numbers as text, and the trained model decodes as the saved one does
+    # rounded as in the model's config, so that the trained model decodes as the saved one does
     rows = [(o, b, i) for o, b, i in (WEIGHT * np.log(given_before / overall)).round(4).tolist()]
     return rows[0], rows[1], rows[2]
 

@@ -57,9 +57,10 @@ class Windower:
     """Cuts texts into windows of at most ``max_length`` tokens, special tokens included.
 
     tokenizer: a tokenizer of transformers or of the tokenizers library.
-    overlap: how many tokens neighbouring windows share; a quarter of a window unless given.
-    word_rules: the version of the rules for words that the model was trained with; see words.
-    inner_borders: where the model was trained to cut words; None: nowhere.
+    overlap: how many tokens neighbouring windows share (the last two may share more); by default a quarter of a
+        window, without its special tokens.
+    word_rules: the version of the rules for words that the model was trained with; see words.py.
+    inner_borders: where the model was trained to cut words; None if it was not.
     Raises ModelError if the tokenizer is a slow one, which gives no offsets.
     """
 
@@ -97,7 +98,7 @@ class Windower:
 
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Return the tokens and words of each text, in order."""
-        # The Rust library accepts valid Unicode only. One code point replaces one, so offsets do not change.
+        # The Rust library accepts valid Unicode only. Each replacement is one code point: offsets do not change.
         clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
         encodings = self._backend.encode_batch(clean, add_special_tokens=False)
         return [self._tokenized(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]

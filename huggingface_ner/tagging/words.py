@@ -1,4 +1,4 @@
-"""The words of a text: runs of characters, by Unicode's properties, at whose edges an entity may begin and end.
+"""The words of a text: runs of characters of one kind, at whose edges an entity may begin and end.
 
 An entity may begin or end
 

@@ -14,8 +14,10 @@ from tests.e2e.studio import Project
 
 TIMEOUT = 60.0
 TIMEOUT_MS = 120_000
-# How often a word is drawn at most, and how long a drawing may take to make a region.
-DRAWINGS = 6
+# How often a word is drawn at most before the task is opened again, how often that is done, and how long a drawing
+# may take to make a region.
+DRAWINGS = 3
+OPENINGS = 3
 DRAWN_MS = 10_000
 
 # The page's coordinates of a word's n-th occurrence: left, right, and its line; null until the word is shown.
@@ -47,6 +49,7 @@ COORDINATES = """([word, number]) => {
     return null;
 }"""
 REGIONS = "() => Htx.annotationStore.selected.serializeAnnotation()"
+AS_MANY_REGIONS = "before => window.Htx?.annotationStore?.selected?.serializeAnnotation().length === before"
 MORE_REGIONS = "before => Htx.annotationStore.selected.serializeAnnotation().length > before"
 # A drawing makes a region only once the labels have their keys and the text has loaded, in an iframe for
 # HyperText. Before, nothing listens to the mouse there, and the loading takes a selection away. The page draws the
@@ -75,9 +78,12 @@ class Editor:
         self._address = f"{project.studio.server.url}/projects/{project.id}/data"
         self._keys = keys
         self._read = read
+        self._query = ""
+        self._untouched = False
 
     def open(self, query: str) -> None:
         """Open a task in the Data Manager, or the label stream, and switch Auto-Annotation on."""
+        self._query, self._untouched = query, True
         self._page.goto(f"{self._address}?{query}")
         switch = self._page.get_by_text("Auto-Annotation", exact=True)
         expect(switch).to_be_visible(timeout=TIMEOUT_MS)
@@ -87,13 +93,22 @@ class Editor:
         self._page.evaluate("document.activeElement.blur()")
 
     def draw(self, word: str, number: int, *labels: str) -> None:
-        """Label the n-th occurrence of a word with the mouse, again while the page does not listen to it yet."""
+        """Label the n-th occurrence of a word with the mouse.
+
+        This is done again while the page does not listen to the mouse yet. On a busy machine, a page that was just
+        opened sometimes never listens. Then the task is opened again, as a person would reload the page.
+        """
         before = len(self._page.evaluate(REGIONS))
-        for _ in range(DRAWINGS):
-            self._draw(word, number, *labels)
-            with suppress(PlaywrightTimeoutError):
-                self._page.wait_for_function(MORE_REGIONS, arg=before, timeout=DRAWN_MS)
-                return
+        for opening in range(OPENINGS if self._untouched else 1):
+            if opening:
+                self.open(self._query)
+                self._page.wait_for_function(AS_MANY_REGIONS, arg=before, timeout=TIMEOUT_MS)
+            for _ in range(DRAWINGS):
+                self._draw(word, number, *labels)
+                with suppress(PlaywrightTimeoutError):
+                    self._page.wait_for_function(MORE_REGIONS, arg=before, timeout=DRAWN_MS)
+                    self._untouched = False
+                    return
 
     def _draw(self, word: str, number: int, *labels: str) -> None:
         self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
@@ -110,6 +125,7 @@ class Editor:
 
     def press(self, word: str, number: int, key: str) -> None:
         """Select the region on a word, and press a key."""
+        self._untouched = False
         self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
         self._page.keyboard.press("Escape")
         left, right, y = self._coordinates(word, number)

@@ -14,7 +14,14 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.server.webhook_credentials import ARRIVED, GIVEN
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import project_store
 from tests.e2e.conftest import EACH_N_UPDATES, TOKEN, Serve
 from tests.e2e.samples import DIALOGUE, FOUND, FOUND_IN_DIALOGUE, FOUND_IN_HTML, HTML, LABELS, TEXT
 from tests.e2e.spans import in_hypertext, in_paragraphs, in_text
@@ -365,6 +372,33 @@ def test_suggestions_refresh_themselves_and_the_least_certain_task_is_offered(
         until(lambda: added in project.predictions())
         (prediction,) = project.predictions()[added]
         assert in_text(LESSON, prediction["result"]) == LESSON_LEARNED
+
+
+def test_old_predictions_are_deleted_and_what_the_project_shows_stays_selected(
+    project: Project, studio: Studio, backend: str, redis_url: str, tmp_path: Path
+) -> None:
+    """Deleting the predictions of any version, Label Studio unselects the backend, which then predicts no more."""
+    settings = Settings.model_validate(
+        {"model_dir": tmp_path, "label_studio_host": studio.server.url, "label_studio_api_key": TOKEN}
+    )
+    store = project_store(settings.models_folder, project.id, keep=2)
+    names = [store.publish(lambda folder: None, {"tasks": tasks}).name for tasks in range(1, 4)]
+    task, other = project.add({"text": TEXT}, {"text": TEXT})
+    for version in (*names, "spacy", PACKAGED_ENCODER):
+        body = [{"task": task, "result": [], "score": 0.5, "model_version": version}]
+        studio.ask("POST", f"/api/projects/{project.id}/import/predictions", body, status=201)
+    client, notes = LabelStudioClient(settings), TrainingQueue(connect(redis_url, timeout=5), settings).notes
+    path = f"/api/projects/{project.id}/"
+    assert studio.ask("GET", path)["model_version"] == "backend"
+    assert client.delete_predictions(project.id, PACKAGED_ENCODER) == 1
+    assert not studio.ask("GET", path)["model_version"], "this is what is mended"
+    client.select_version(project.id, "backend")
+    assert delete_old_predictions(project.id, store, client, notes) == 1
+    assert {one["model_version"] for one in project.predictions()[task]} == {*names[1:], "spacy"}
+    assert studio.ask("GET", path)["model_version"] == "backend"
+    for _ in range(2):
+        project.submit(project.next()["id"], [])
+    assert other in project.predictions(), "the label stream still asks for predictions"
 
 
 def least_certain(stored: dict[int, list[Any]]) -> list[int]:

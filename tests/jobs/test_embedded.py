@@ -12,10 +12,12 @@ import psutil
 import pytest
 
 from huggingface_ner.cli import main
+from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.tasks import TaskReader
-from huggingface_ner.learning.dataset import held_out_tasks
+from huggingface_ner.learning.held_out import HELD_OUT_SHARE, divide
+from huggingface_ner.store.split_file import Split
 from tests import recorded
 from tests.jobs.test_train import config, tasks
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
@@ -61,8 +63,9 @@ def test_ten_annotations_make_a_better_model_serve(
     project = int(setup["project"].partition(".")[0])
     short = [task for task in news_tasks if len(task["data"]["text"]) < 2_000]
     label_studio_api.add(project, news_config, short)
-    held_out = held_out_tasks((str(task["id"]) for task in short), 0.2)
-    sample = [task for task in short if str(task["id"]) in held_out]
+    salt = project_address(label_studio_api.url, project)
+    split = divide({str(task["id"]) for task in short}, Split(), HELD_OUT_SHARE, salt)
+    sample = [task for task in short if str(task["id"]) in split.held_out]
     gold = list(read_gold(sample, parse_labeling_config(news_config), TaskReader(str, "")))
     wanted = {(text.task_id, span.start, span.end, span.label) for text in gold for span in text.spans}
 
@@ -151,7 +154,7 @@ def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
             assert _ended(second, 7)["status"] == "published"
 
 
-@pytest.mark.parametrize("part", ["worker", "valkey"])
+@pytest.mark.parametrize("part", ["huggingface_ner worker", "huggingface_ner serve", "valkey"])
 def test_a_part_that_dies_is_started_again(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, part: str
 ) -> None:
@@ -162,12 +165,37 @@ def test_a_part_that_dies_is_started_again(
         supervisor = _supervisor(url)
         assert _webhooks(url, 7, 9)[-1]["status"] == "ok"
         (child,) = [child for child in supervisor.children() if part in " ".join(child.cmdline())]
+        family = [child, *child.children(recursive=True)]
         child.kill()
+        assert not psutil.wait_procs(family, timeout=30)[1], "what it had started ends with it"
+        wait(f"{url}/health")
         until = time.monotonic() + 30
         while _webhooks(url, 7, 1)[0].get("job") is None:
             assert time.monotonic() < until
             time.sleep(0.2)
         assert _ended(url, 7)["status"] == "published"
+
+
+def test_predictions_go_on_while_the_queues_folder_is_away(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    prediction = {"tasks": tasks(1), "label_config": config("PER", "LOC")}
+    folder, away = tmp_path / "models" / "queue", tmp_path / "away"
+    with running(SERVE, tmp_path / "log", **environment) as url:
+        wait(f"{url}/ready")
+        (valkey,) = [child for child in _supervisor(url).children() if "valkey" in child.name()]
+        folder.rename(away)
+        valkey.kill()
+        until = time.monotonic() + 60
+        while "cannot be started" not in (tmp_path / "log").read_text():
+            assert ask(f"{url}/predict", prediction)[0] == 200
+            assert time.monotonic() < until
+        away.rename(folder)
+        while _webhooks(url, 7, 1)[0].get("status") != "ok":
+            assert ask(f"{url}/predict", prediction)[0] == 200
+            assert time.monotonic() < until
 
 
 def _is_gone(process: psutil.Process) -> bool:

@@ -108,3 +108,20 @@ def test_the_button_trains_at_once_if_the_switch_is_off(queue: TrainingQueue, tm
     _send(queue, tmp_path, "ANNOTATION_CREATED", project=project)
     assert _send(queue, tmp_path, "START_TRAINING", project=project) == "train-7-1"
     assert _jobs(queue) == ["train-7-1"]
+
+
+def test_a_training_is_expected_shortly_before_it_is_requested(queue: TrainingQueue) -> None:
+    assert not queue.is_expected()
+    queue.count_updates(7, EACH - requests.UPDATES_AHEAD - 1)
+    assert not queue.is_expected()
+    queue.count_updates(7, 1)
+    assert queue.is_expected()
+    queue.request_training(7)
+    assert queue.is_expected()
+    assert queue.begin(7) is not None
+    assert 0 < queue.rq.connection.ttl(queue._expected) <= requests.STILL_EXPECTED_SECONDS
+
+
+def test_a_click_is_expected_too(queue: TrainingQueue) -> None:
+    queue.request_training(7)
+    assert queue.is_expected()

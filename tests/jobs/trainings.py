@@ -55,7 +55,7 @@ class Trainings:
             "NUM_TRAIN_EPOCHS": "1",
             "LEARNING_RATE": "2e-2",
         }
-        self.settings = Settings(redis_url=redis_url, model_dir=folder / "models")
+        self.settings = Settings(redis_url=redis_url, model_dir=folder / "models", label_studio_host=api.url)
         self.queue = TrainingQueue(connect(redis_url, timeout=5), self.settings)
         self.log = folder / "log"
         self._folder = folder

@@ -6,6 +6,7 @@ import pytest
 
 from huggingface_ner.label_studio.client import TASKS_AT_A_TIME, ClientError, LabelStudioClient, Project
 from huggingface_ner.settings import Settings
+from tests import recorded
 from tests.label_studio_api import LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN, LabelStudioApi, serve_label_studio_api
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
@@ -57,6 +58,19 @@ def test_an_unknown_project_says_so(label_studio_api: LabelStudioApi) -> None:
     with pytest.raises(ClientError, match="has no project 8") as raised:
         _client(label_studio_api).labeling_config(8)
     assert not raised.value.retryable
+
+
+def test_annotated_tasks_have_their_predictions(label_studio_api: LabelStudioApi) -> None:
+    (task, *_) = recorded("predict_tasks_with_annotations_and_predictions")["request"]["body"]["tasks"]
+    odd = {"id": 3, "created_at": "yesterday"}
+    label_studio_api.add(7, CONFIG, [{**task, "predictions": [*task["predictions"], odd]}])
+    (found,) = _client(label_studio_api).annotated_tasks(7)
+    (prediction,) = task["predictions"]
+    assert found["predictions"][0] == {
+        **{name: prediction[name] for name in ("id", "model_version", "result")},
+        "created_at": "2026-11-23T22:40:50.209905+00:00",
+    }
+    assert found["predictions"][1] == {"model_version": None, "result": None, **odd}
 
 
 def test_the_token_that_label_studio_sends_serves_for_want_of_a_key(label_studio_api: LabelStudioApi) -> None:

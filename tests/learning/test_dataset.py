@@ -6,13 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huggingface_ner.engines.pretrained import load_tokenizer
-from huggingface_ner.learning.dataset import (
-    IGNORED,
-    MAX_HELD_OUT,
-    held_out_tasks,
-    label_windows,
-    word_tags,
-)
+from huggingface_ner.learning.dataset import IGNORED, label_windows, word_tags
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
 from huggingface_ner.tagging.tag_groups import TagGroups
@@ -20,28 +14,6 @@ from huggingface_ner.tagging.windows import Windower
 
 GROUPS = TagGroups.bio([["PER", "LOC"]])
 (SCHEME,) = GROUPS.schemes
-
-
-def _task_ids(count: int) -> list[str]:
-    return [str(number) for number in range(count)]
-
-
-@pytest.mark.parametrize(("tasks", "least", "most"), [(19, 0, 0), (20, 1, 9), (1000, 150, 200), (5000, 200, 200)])
-def test_a_share_of_the_tasks_is_held_out(tasks: int, least: int, most: int) -> None:
-    held_out = held_out_tasks(_task_ids(tasks), 0.2)
-    assert least <= len(held_out) <= most <= MAX_HELD_OUT
-    assert held_out <= set(_task_ids(tasks))
-
-
-def test_what_is_held_out_stays_so_as_tasks_are_added() -> None:
-    assert held_out_tasks(_task_ids(300), 0.2) <= held_out_tasks(_task_ids(600), 0.2)
-
-
-def test_a_task_of_several_texts_counts_once_and_none_is_held_out_at_0() -> None:
-    assert held_out_tasks(_task_ids(100) * 2, 0.2) == held_out_tasks(_task_ids(100), 0.2)
-    assert held_out_tasks(_task_ids(10) * 2, 0.2) == set()
-    assert held_out_tasks(_task_ids(100), 0.0) == set()
-    assert len(held_out_tasks(_task_ids(2), 0.2, min_tasks=2)) == 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10))))

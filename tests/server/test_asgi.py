@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
 
@@ -124,3 +124,49 @@ def test_nothing_is_sent_to_a_client_that_has_gone(pieces: list[bytes]) -> None:
         return [b""]
 
     assert ask(app, scope(), pieces, leaves=True) == []
+
+
+def _pieces(taken: list[int], closed: threading.Event) -> Iterator[bytes]:
+    try:
+        for number in range(1_000):
+            taken.append(number)
+            yield b"piece"
+    finally:
+        closed.set()
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_an_answer_that_is_not_to_be_buffered_is_sent_as_it_is_made(leaves: bool) -> None:
+    """If the client disconnects, no more of it is made."""
+    taken: list[int] = []
+    closed = threading.Event()
+    sent: list[Message] = []
+
+    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "application/zip"), ("X-Accel-Buffering", "no")])
+        return _pieces(taken, closed)
+
+    async def answer() -> None:
+        asked, left = [{"type": "http.request", "body": b"", "more_body": False}], asyncio.Event()
+
+        async def receive() -> Message:
+            if asked:
+                return asked.pop()
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+            if leaves and len(sent) == 4:
+                left.set()
+
+        await AsgiApp(app, Settings())(scope("GET", b"/projects/7"), receive, send)
+
+    event_loop.run(answer())
+    assert closed.is_set()
+    if leaves:
+        assert 3 <= len(taken) < 10
+        assert all(message["more_body"] for message in sent[1:])
+    else:
+        assert [message["body"] for message in sent[1:]] == [b"piece"] * 1_000 + [b""]
+        assert not sent[-1].get("more_body")

@@ -1,18 +1,31 @@
 """Engines for models that came without one."""
 
+import gc
+import math
 import os
+import shutil
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.serving import engine_preparer
-from huggingface_ner.serving.engine_preparer import EnginePreparer
+from huggingface_ner.serving.engine_preparer import EnginePreparer, _Untried
+from huggingface_ner.store.files import place_folder
+from huggingface_ner.tagging.engine_trials import prepare_engine
 from tests.tiny_models import save_tiny_model
 
 ONNX = EnginePreference("onnx", "fp32")
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -30,15 +43,50 @@ def test_torch_serves_until_the_engine_is_there_and_all_processes_take_it(
     taggers = [preparer.load(tiny_bert) for preparer in preparers]
     before = [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers]
     assert [str(tagger.choice.kind) for tagger in taggers] == ["torch fp32"] * 2
-    end = time.monotonic() + 120
-    while {str(tagger.choice.kind) for tagger in taggers} != {"onnx fp32"}:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    _until(lambda: {str(tagger.choice.kind) for tagger in taggers} == {"onnx fp32"})
     assert [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers] == before
     assert not (tiny_bert / "engine").exists(), "the folder is not ours"
     (kept,) = [path for path in (tmp_path / "engines").iterdir() if path.is_dir()]
     assert (kept / "engine" / "model.fp32.onnx").is_file()
     assert str(preparers[0].load(tiny_bert).choice.kind) == "onnx fp32", "at once, the next time"
+
+
+def test_what_a_worker_chose_is_taken_without_trials(
+    tiny_bert: Path, tmp_path: Path, preparers: list[EnginePreparer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = shutil.copytree(tiny_bert, tmp_path / "version")
+    monkeypatch.setattr(EnginePreparer, "_prepare", lambda *_: pytest.fail("it is tried by the worker"))
+    taggers = [preparer.load(version, time.time() + 600) for preparer in preparers]
+    before = [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers]
+    assert [str(tagger.choice.kind) for tagger in taggers] == ["torch fp32"] * 2
+    prepare_engine(version, preference=ONNX, device="cpu", into=tmp_path / "aside")
+    place_folder(tmp_path / "aside" / "engine", version / "engine")
+    _until(lambda: {str(tagger.choice.kind) for tagger in taggers} == {"onnx fp32"})
+    assert [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers] == before
+
+
+def test_a_worker_that_chose_nothing_is_not_waited_for(
+    tiny_bert: Path, tmp_path: Path, preparers: list[EnginePreparer]
+) -> None:
+    """It was killed, or its settings allow other engines than ours."""
+    version = shutil.copytree(tiny_bert, tmp_path / "version")
+    killed = preparers[0].load(version, time.time() + 0.5)
+    _until(lambda: str(killed.choice.kind) == "onnx fp32")
+    other = shutil.copytree(tiny_bert, tmp_path / "other")
+    prepare_engine(other, preference=EnginePreference("torch", "fp32"), device="cpu")
+    tagger = preparers[1].load(other, time.time() + 3600)
+    _until(lambda: str(tagger.choice.kind) == "onnx fp32")
+
+
+def test_a_model_that_nothing_uses_any_more_is_let_go(tiny_bert: Path, preparers: list[EnginePreparer]) -> None:
+    tagger = weakref.ref(preparers[0].load(tiny_bert, time.time() + 3600))
+
+    def is_freed() -> bool:
+        gc.collect()
+        return tagger() is None
+
+    _until(is_freed)
+    assert preparers[0]._is_settled(_Untried(tagger, tiny_bert, tiny_bert, math.inf))
 
 
 def test_another_model_in_the_same_folder_is_another_engine(
@@ -58,10 +106,7 @@ def test_where_nothing_can_be_written_torch_serves(
     (tmp_path / "file").write_text("")
     preparer = EnginePreparer(tmp_path / "file" / "engines", ONNX, "cpu")
     tagger = preparer.load(tiny_bert)
-    end = time.monotonic() + 20
-    while "no engine could be prepared, torch fp32 serves" not in caplog.text:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    _until(lambda: "; torch fp32 stays in use" in caplog.text)
     assert str(tagger.choice.kind) == "torch fp32"
     preparer.close()
 

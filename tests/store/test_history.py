@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from huggingface_ner.store.history import HISTORY, MAX_ENTRIES, Entry, merged, read_history, write_history
+from huggingface_ner.intervals import share_interval
+from huggingface_ner.store.history import (
+    HISTORY,
+    MAX_ENTRIES,
+    Entry,
+    Suggestions,
+    merged,
+    newest_with_suggestions,
+    read_history,
+    write_history,
+)
 from huggingface_ner.store.versions import project_store
 
 SCORES: dict[str, Any] = {"correct": 3, "predicted": 4, "gold": 5}
@@ -35,6 +45,47 @@ def test_versions_of_an_older_release_are_in_it(tmp_path: Path) -> None:
     store.publish(lambda folder: None, _metrics(10))
     (tmp_path / "7" / HISTORY).unlink()
     assert [entry.tasks for entry in store.history()] == [10]
+
+
+def _suggestions(tasks: int, exact: int = 3) -> Suggestions:
+    return Suggestions(tasks=tasks, exact=exact, to_mend=1, to_delete=0, missing=2)
+
+
+def test_how_suggestions_fared_outlives_the_versions(tmp_path: Path) -> None:
+    store = project_store(tmp_path, 7, keep=1)
+    first = store.publish(lambda folder: None, _metrics(10)).name
+    second = store.publish(lambda folder: None, _metrics(20)).name
+    store.note_suggestions({first: _suggestions(4), "20260101-000000-0000": _suggestions(9)})
+    for tasks in (30, 40, 50):
+        store.publish(lambda folder: None, _metrics(tasks))
+    assert store.version(first) is None
+    known = {entry.version: entry.suggestions for entry in store.history()}
+    assert known[first] == _suggestions(4)
+    assert known[second] is None
+    assert len(known) == 5, "a version that nobody knows has no entry"
+    newest = newest_with_suggestions(store.history())
+    assert newest is not None
+    assert newest.version == first
+
+
+def test_deleted_tasks_change_nothing_and_the_same_tasks_do(tmp_path: Path) -> None:
+    store = project_store(tmp_path, 7)
+    name = store.publish(lambda folder: None, _metrics(10)).name
+    for found, kept in ((4, 4), (3, 4), (0, 4), (4, 4), (5, 5)):
+        store.note_suggestions({name: _suggestions(found, exact=found)} if found else {})
+        (entry,) = store.history()
+        assert entry.suggestions == _suggestions(kept, exact=kept)
+    store.note_suggestions({name: _suggestions(5, exact=2)})
+    assert store.history()[0].suggestions == _suggestions(5, exact=2), "an annotation was changed"
+
+
+def test_the_share_accepted_has_an_interval() -> None:
+    told = Suggestions(tasks=41, exact=292, to_mend=60, to_delete=60, missing=33).as_dict()
+    assert (told["suggested"], told["accepted"], round(told["share"], 2)) == (412, 292, 0.71)
+    assert told["interval"] == share_interval(292, 412)
+    nothing = Suggestions(tasks=2, exact=0, to_mend=0, to_delete=0, missing=5)
+    assert nothing.share is None
+    assert newest_with_suggestions([Entry(version="v", tasks=2, suggestions=nothing)]) is None
 
 
 def test_a_version_without_scores_is_in_it_and_a_damaged_one_is_not() -> None:

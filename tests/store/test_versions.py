@@ -1,6 +1,7 @@
 import errno
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_the_last_published_serves_and_the_last_few_are_kept(store: ModelStore, 
     assert [version.metrics["f1"] for version in store.fallbacks(names[4])] == [4, 3, 2]
     assert [version.metrics["f1"] for version in store.fallbacks(names[3])] == [3, 2]
     assert (store.versions()[-1].folder / "inner" / "model").read_text() == "4"
-    assert sorted(path.name for path in (tmp_path / "3").iterdir()) == [*names[2:], "current"]
+    assert {path.name for path in (tmp_path / "3").iterdir()} == {*names[2:], "current"}
 
 
 @pytest.mark.usefixtures("clock")
@@ -70,6 +71,37 @@ def test_a_new_version_serves_once_every_process_has_had_time_to_load_it(
     now += ACTIVATION_DELAY
     assert serving() == third
     store.remove(second)
+
+
+def test_what_is_added_to_a_version_is_whole(store: ModelStore, tmp_path: Path) -> None:
+    name = _publish(store, 1)
+    version = store.version(name)
+    assert version is not None
+
+    def fail(aside: Path) -> dict[str, object]:
+        _writes("added")(aside)
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        store.add(version, "inner", fail)
+    assert (version.folder / "inner" / "model").read_text() == "1"
+
+    def write(aside: Path) -> dict[str, object]:
+        _writes("added")(aside)
+        return {"more": 2}
+
+    store.add(version, "inner", write)
+    assert store.versions()[0].metrics == {"f1": 1, "more": 2}
+    assert (version.folder / "inner" / "model").read_text() == "added", "it replaces what was there"
+
+    def lose(aside: Path) -> dict[str, object]:
+        shutil.rmtree(version.folder)
+        return write(aside)
+
+    with pytest.raises(FileNotFoundError):
+        store.add(version, "inner", lose)
+    assert store.versions() == [], "a version that was removed does not come back"
+    assert [path.name for path in (tmp_path / "3").iterdir()] == ["current"]
 
 
 @pytest.mark.usefixtures("clock")
@@ -97,7 +129,7 @@ def test_a_full_disk_leaves_the_serving_version(store: ModelStore, tmp_path: Pat
     with pytest.raises(OSError, match="No space"):
         store.publish(fail, {})
     assert store.current() == name
-    assert sorted(path.name for path in (tmp_path / "3").iterdir()) == [name, "current"]
+    assert {path.name for path in (tmp_path / "3").iterdir()} == {name, "current"}
 
 
 @pytest.mark.usefixtures("clock")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EnginePreference
-from huggingface_ner.engines import onnx_engine
+from huggingface_ner.engines import onnx_engine, openvino_engine
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.layouts import Batch, LogProbabilities
 from huggingface_ner.engines.onnx_engine import OnnxEngine
@@ -67,9 +67,11 @@ def test_a_model_that_cannot_be_exported_is_served_by_torch(
         raise RuntimeError("no such operator\nand a long story")
 
     monkeypatch.setattr(onnx_engine, "export", fail)
+    monkeypatch.setattr(openvino_engine, "convert", fail)
     found = prepare_engine(tiny_bert, preference=EnginePreference(min_agreement=0.0), device="cpu", into=tmp_path)
     assert found["engine"] == "torch bf16"
-    assert "onnx int8 cannot run the model: no such operator" in str(found["reason"])
+    for kind in ("onnx int8", "openvino bf16"):
+        assert f"{kind} cannot run the model: no such operator" in str(found["reason"])
 
 
 def test_a_model_without_a_head_is_refused(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_a_model_without_a_head_is_refused(tmp_path: Path) -> None:
 
 def test_a_tiny_model_of_each_kind_is_prepared(tmp_path: Path, tiny_model: Path, all_is_fast: None) -> None:
     found = prepare_engine(tiny_model, preference=EnginePreference(precision="fp32"), device="cpu", into=tmp_path)
-    assert found["engine"] == "onnx fp32"
+    assert found["engine"] == "openvino fp32"
     texts = ["Anna Kovács flew to Zürich.", "", "word " * 300]
     tagger = load_prepared(tiny_model, "cpu", EnginePreference(precision="fp32"), tmp_path)
     assert tagger is not None

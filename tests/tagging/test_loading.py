@@ -1,14 +1,30 @@
 """A model is served by the engine that was prepared for it, else by PyTorch."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference
+import pytest
+
+from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EngineName, EnginePreference
 from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_prepared, load_tagger
+from tests import ROOT
 from tests.tiny_models import save_tiny_model
 
-ONNX = EngineKind("onnx", "fp32")
+OPENVINO = EngineKind("openvino", "fp32")
+# Loads the model in the folder that is the first argument, and says what runs it and whether PyTorch was imported.
+WITHOUT_PYTORCH = """
+import sys
+from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.tagging.loading import load_tagger
+
+tagger = load_tagger(sys.argv[1], device="cpu", preference=EnginePreference(sys.argv[2], "fp32", 0.0))
+tagger.find_spans(["Anna flew to Zürich."])
+print(tagger.choice.kind, "torch" in sys.modules, "transformers" in sys.modules)
+"""
 
 
 def test_damaged_records_are_as_none(tiny_bert: Path, tmp_path: Path) -> None:
@@ -22,7 +38,16 @@ def test_a_folder_serves_as_it_was_prepared(tmp_path: Path, all_is_fast: None) -
     folder = save_tiny_model(tmp_path / "model", "bert")
     assert load_tagger(folder, device="cpu").choice.reason == "no other engine has been tried"
     prepare_engine(folder, preference=EnginePreference(precision="fp32"), device="cpu")
-    assert load_tagger(folder, device="cpu", preference=EnginePreference(precision="fp32")).choice.kind == ONNX
+    assert load_tagger(folder, device="cpu", preference=EnginePreference(precision="fp32")).choice.kind == OPENVINO
     assert (
         load_tagger(folder, device="cpu", preference=EnginePreference("torch", "fp32")).choice.kind == TORCH_FP32
     )
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_a_prepared_model_needs_no_pytorch(tiny_bert: Path, tmp_path: Path, engine: EngineName) -> None:
+    folder = shutil.copytree(tiny_bert, tmp_path / "model")
+    prepare_engine(folder, preference=EnginePreference(engine, "fp32", 0.0), device="cpu")
+    command = [sys.executable, "-c", WITHOUT_PYTORCH, str(folder), engine]
+    loaded = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert loaded.stdout.split() == [engine, "fp32", "False", "False"]

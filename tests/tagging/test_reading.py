@@ -10,7 +10,7 @@ import pytest
 from tokenizers import pre_tokenizers
 from transformers import pipeline
 
-from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engine_kinds import EngineName, EnginePreference
 from huggingface_ner.engines import hardware
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer
@@ -89,16 +89,17 @@ def test_spans_are_those_of_transformers_own_pipeline(tmp_path: Path, words: lis
     assert [(span.start, span.end, span.label) for span in ours] == theirs
 
 
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
 def test_an_engine_without_pytorch_reads_a_head_as_the_model_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineName
 ) -> None:
     monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
-    fp32 = EnginePreference("onnx", "fp32", min_agreement=0.0)
+    fp32 = EnginePreference(engine, "fp32", min_agreement=0.0)
     folder = save_told_model(tmp_path / "model", CONLL, ["O", "O", "I-LOC", *["O"] * 20])
     prepare_engine(folder, preference=fp32, device="cpu", into=tmp_path / "into")
     tagger = load_prepared(folder, "cpu", fp32, tmp_path / "into")
     assert tagger is not None
-    assert tagger.choice.kind.engine == "onnx"
+    assert tagger.choice.kind.engine == engine
     assert tagger.find_spans(["a b"]) == [[Span(2, 3, "LOC")]]
 
 
@@ -194,9 +195,9 @@ def test_a_model_without_borders_inside_words_is_saved_as_older_releases_saved_i
     assert Reading(tag_scheme="IOB2").saved() == {"tag_scheme": "IOB2", "word_rules": 2}
 
 
-@pytest.mark.parametrize("engine", ["torch", "onnx"])
+@pytest.mark.parametrize("engine", ["torch", "openvino", "onnx"])
 def test_borders_inside_words_are_saved_with_the_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineName
 ) -> None:
     monkeypatch.setattr(hardware, "has_fast_int8", lambda: True)
     text, borders = "in Oslobb", InnerBorders(suffixes=("bb",))
@@ -206,11 +207,12 @@ def test_borders_inside_words_are_saved_with_the_model(
     assert load_tagger(folder, device="cpu").find_spans([text]) == [[Span(3, 9, "LOC")]]
     model.config.huggingface_ner = Reading(tag_scheme="IOB2", inner_borders=borders).saved()
     save_model(model, tokenizer, tmp_path / "saved")
-    if engine == "onnx":
-        fp32 = EnginePreference("onnx", "fp32", min_agreement=0.0)
+    if engine != "torch":
+        fp32 = EnginePreference(engine, "fp32", min_agreement=0.0)
         prepare_engine(tmp_path / "saved", preference=fp32, device="cpu", into=tmp_path / "into")
         tagger = load_prepared(tmp_path / "saved", "cpu", fp32, tmp_path / "into")
         assert tagger is not None
+        assert tagger.choice.kind.engine == engine
     else:
         tagger = load_tagger(tmp_path / "saved", device="cpu")
     assert tagger.find_spans([text]) == [[Span(3, 7, "LOC")]]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from huggingface_ner.learning.learning_curve import Forecast
 from huggingface_ner.server.pages.facts import Score
+from huggingface_ner.store.history import Suggestions
 
 LEFT, RIGHT, TOP, BOTTOM = 40, 14, 12, 40
 TICKS = 5
@@ -24,8 +25,17 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedPoint:
+    """A version: its tasks, and what annotators did with its suggestions; there is at least one."""
+
+    tasks: int
+    suggestions: Suggestions
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
-    """A version in the chart: the middle and both ends of its interval. text: what it says."""
+    """A version in the chart: its F1, and both ends of the F1's interval. text: what it says."""
 
     x: float
     y: float
@@ -38,18 +48,21 @@ class Mark:
 class Chart:
     """A learning curve of a certain size. x_ticks, y_ticks: the place and the text of each.
 
-    line, future, band: points of SVG polylines; the band and the future are "" without a forecast. now: where the
-    future begins.
+    marks: F1. accepted: the share of the suggestions that were accepted.
+    line, future, band, accepted_line: points of SVG polylines; the band and the future are "" without a forecast.
+    now: where the future begins.
     """
 
     width: int
     height: int
     marks: tuple[Mark, ...]
+    accepted: tuple[Mark, ...]
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
     line: str
     future: str
     band: str
+    accepted_line: str
     now: float
 
     @property
@@ -68,9 +81,18 @@ class Chart:
         return self.width - RIGHT
 
 
-def draw_chart(points: Sequence[Point], forecast: Forecast | None, width: int, height: int) -> Chart:
-    """Return the chart of versions, which are in the order of their numbers of tasks. There is at least one."""
-    most = max(point.tasks for point in points)
+def draw_chart(
+    points: Sequence[Point],
+    accepted: Sequence[AcceptedPoint],
+    forecast: Forecast | None,
+    size: tuple[int, int],
+) -> Chart:
+    """Return the chart of versions, which are in the order of their numbers of tasks.
+
+    There is at least one point of either kind. size: width and height.
+    """
+    width, height = size
+    most = max([*(point.tasks for point in points), *(point.tasks for point in accepted)])
     end = forecast.doubled.tasks if forecast else most
     step = nice_step(end)
     x_end = max(-(-end // step) * step, 1)
@@ -90,11 +112,13 @@ def draw_chart(points: Sequence[Point], forecast: Forecast | None, width: int, h
         width,
         height,
         tuple(_mark(point, x(point.tasks), y) for point in points),
+        tuple(_accepted_mark(point, x(point.tasks), y) for point in accepted),
         tuple((x(tasks), str(tasks)) for tasks in range(0, x_end + 1, step)),
         tuple((y(share / TICKS), f"{share / TICKS:.1f}") for share in range(TICKS + 1)),
         line([(point.tasks, point.score.f1 or 0.0) for point in points]),
         line([(at.tasks, at.f1) for at in curve]),
         line([*upper, *lower[::-1]]),
+        line([(point.tasks, point.suggestions.share or 0.0) for point in accepted]),
         x(most),
     )
 
@@ -103,6 +127,13 @@ def _mark(point: Point, x: float, y: Callable[[float], float]) -> Mark:
     low, high = point.score.f1_interval
     f1 = point.score.f1 or 0.0
     return Mark(x, y(f1), y(low), y(high), f"{point.tasks} tasks: F1 {f1:.2f} ({low:.2f} to {high:.2f})")
+
+
+def _accepted_mark(point: AcceptedPoint, x: float, y: Callable[[float], float]) -> Mark:
+    low, high = point.suggestions.interval
+    share = point.suggestions.share or 0.0
+    ends = f"{100 * low:.0f} to {100 * high:.0f} %"
+    return Mark(x, y(share), y(low), y(high), f"{point.tasks} tasks: {100 * share:.0f} % accepted ({ends})")
 
 
 def nice_step(end: int) -> int:

@@ -13,6 +13,10 @@ from huggingface_ner.settings import Settings
 COOKIE = "huggingface_ner_form"
 FIELD = "token"
 MAX_TOKEN = 100
+NOT_ALLOWED = (
+    "only somebody with credentials, or on the machine of the service itself, may do this: set BASIC_AUTH_USER "
+    "and BASIC_AUTH_PASS, or use the command line"
+)
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # Headers of a proxy on this machine, behind which everybody seems to be on this machine.
 _PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
@@ -43,10 +47,7 @@ def check_form(request: Request, settings: Settings) -> None:
     has to contain the token of a cookie that other sites can neither read nor send.
     """
     if not may_act(request, settings):
-        raise ForbiddenError(
-            "only somebody with credentials, or on the machine of the service itself, may do this: set "
-            "BASIC_AUTH_USER and BASIC_AUTH_PASS, or use the command line"
-        )
+        raise ForbiddenError(NOT_ALLOWED)
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin", "")
     is_ours = site == "same-origin" if site is not None else _netloc(origin) == request.host

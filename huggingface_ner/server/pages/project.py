@@ -7,13 +7,16 @@ from typing import Any
 from huggingface_ner.label_studio.addresses import task_address
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
 from huggingface_ner.left_out import LeftOut
-from huggingface_ner.server.pages.charts import Point
+from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
-from huggingface_ner.server.pages.words import counted, version_time
+from huggingface_ner.server.pages.review import Review
+from huggingface_ner.server.pages.review_reading import read_page_review
+from huggingface_ner.server.pages.words import counted
 from huggingface_ner.settings import Settings
-from huggingface_ner.store.history import Entry
+from huggingface_ner.store.history import Entry, Suggestions, newest_with_suggestions
 from huggingface_ner.store.mistakes_file import read_mistakes
+from huggingface_ner.store.version_names import order, published_at
 from huggingface_ner.store.versions import ModelStore, Version
 
 # A label with fewer annotated spans is called rare: its scores say little, and the model has seen it only a few
@@ -39,7 +42,7 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class MistakeKind:
     """A kind of mistake, with examples; see learning.mistakes. The ``link`` of an example opens its task."""
 
     gold: str
@@ -53,7 +56,8 @@ class Table:
     """Mistakes by label.
 
     rows: each has an annotated label and a count for each label that the model gave, with the correct spans on the
-    diagonal; then the counts of other borders and of missed spans. The last row, "", has what was invented.
+    diagonal. Then follow the numbers of spans that were found with the right label and wrong borders, and of spans
+    that were missed. The last row, whose label is "", counts the invented spans.
     """
 
     labels: tuple[str, ...]
@@ -70,6 +74,7 @@ class VersionRow:
     score: Score | None
     labels: tuple[LabelScore, ...]
     is_in_use: bool
+    suggestions: Suggestions | None
 
     def number(self, name: str) -> int | None:
         """Return a number of metrics.json, or None."""
@@ -92,20 +97,39 @@ class VersionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveRow:
+    """A version in the table of the curve."""
+
+    version: str
+    tasks: int
+    score: Score | None
+    suggestions: Suggestions | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectPage:
-    """What is shown of one project. no_forecast: why there is no forecast."""
+    """What is shown of one project.
+
+    points, accepted: the two curves. curve: both as a table. newest_accepted: the newest version in it whose
+    suggestions were corrected. no_forecast: why there is no forecast. review: None if no training has looked for
+    annotations to review.
+    """
 
     known: Known
     conditions: tuple[Condition, ...]
     labels: tuple[LabelScore, ...]
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[MistakeKind, ...]
     more_mistakes: int
     table: Table | None
     left_out: tuple[str, ...]
     points: tuple[Point, ...]
+    accepted: tuple[AcceptedPoint, ...]
+    curve: tuple[CurveRow, ...]
+    newest_accepted: tuple[str, Suggestions] | None
     forecast: Forecast | None
     no_forecast: str
     versions: tuple[VersionRow, ...]
+    review: Review | None
 
     @property
     def held_out(self) -> int | None:
@@ -136,8 +160,10 @@ class ProjectPage:
                 {"gold": one.gold, "predicted": one.predicted, "count": one.count, "examples": list(one.examples)}
                 for one in self.mistakes
             ],
+            "review": self.review.as_dict() if self.review else None,
             "left_out": list(self.left_out),
             "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],
+            "suggestions": [{"version": at.version, **at.suggestions.as_dict()} for at in self.accepted],
             "versions": [
                 {"version": row.name, "in_use": row.is_in_use, "metrics": row.metrics} for row in self.versions
             ],
@@ -153,7 +179,8 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         kept, history, in_use = [], [], None
     mistakes = read_mistakes(version.folder) if version else {}
     kinds = _mistakes(mistakes, known)
-    points = _points(history)
+    points, accepted = _points(history), _accepted(history)
+    newest = newest_with_suggestions(history)
     expected = forecast([_scored(point) for point in points]) if points else ""
     return ProjectPage(
         known,
@@ -164,9 +191,13 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         _table(mistakes.get("correct"), kinds),
         _left_out(known),
         points,
+        accepted,
+        _curve(points, accepted),
+        (newest.version, newest.suggestions) if newest and newest.suggestions else None,
         None if isinstance(expected, str) else expected,
         expected if isinstance(expected, str) else "",
-        tuple(_row(one, in_use) for one in reversed(kept)),
+        tuple(_row(one, in_use, accepted) for one in reversed(kept)),
+        read_page_review(known),
     )
 
 
@@ -180,17 +211,35 @@ def _points(history: list[Entry]) -> tuple[Point, ...]:
         score = read_score(entry.overall.model_dump()) if entry.overall else None
         if score is not None and score.f1 is not None:
             found.append(Point(entry.tasks, score, entry.version))
-    return tuple(sorted(found, key=lambda point: (point.tasks, point.version)))
+    return tuple(sorted(found, key=lambda point: (point.tasks, order(point.version))))
 
 
-def _row(version: Version, in_use: str | None) -> VersionRow:
+def _accepted(history: list[Entry]) -> tuple[AcceptedPoint, ...]:
+    found = [
+        AcceptedPoint(entry.tasks, entry.suggestions, entry.version)
+        for entry in history
+        if entry.suggestions is not None and entry.suggestions.suggested
+    ]
+    return tuple(sorted(found, key=lambda point: (point.tasks, order(point.version))))
+
+
+def _curve(points: tuple[Point, ...], accepted: tuple[AcceptedPoint, ...]) -> tuple[CurveRow, ...]:
+    rows = {point.version: CurveRow(point.version, point.tasks, point.score, None) for point in points}
+    for point in accepted:
+        score = rows[point.version].score if point.version in rows else None
+        rows[point.version] = CurveRow(point.version, point.tasks, score, point.suggestions)
+    return tuple(sorted(rows.values(), key=lambda row: (row.tasks, order(row.version))))
+
+
+def _row(version: Version, in_use: str | None, accepted: tuple[AcceptedPoint, ...]) -> VersionRow:
     return VersionRow(
         version.name,
-        version_time(version.name),
+        published_at(version.name),
         version.metrics,
         read_score(version.metrics),
         _labels(version.metrics),
         version.name == in_use,
+        next((point.suggestions for point in accepted if point.version == version.name), None),
     )
 
 
@@ -212,7 +261,7 @@ def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
     return tuple(sorted(found, key=lambda one: (-(one.annotated or 0), -one.score.gold)))
 
 
-def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[Mistake, ...]:
+def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKind, ...]:
     found = []
     for kind in _mappings(mistakes.get("kinds")):
         examples = tuple(
@@ -223,11 +272,11 @@ def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[Mistake, ...]:
             for example in _mappings(kind.get("examples"))
         )
         gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
-        found.append(Mistake(gold, predicted, _count(kind.get("count")), examples))
+        found.append(MistakeKind(gold, predicted, _count(kind.get("count")), examples))
     return tuple(found)
 
 
-def _table(correct: object, mistakes: tuple[Mistake, ...]) -> Table | None:
+def _table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table | None:
     """Return the table of mistakes, with the labels that are in most of them; None if there are no mistakes."""
     totals: dict[str, int] = {}
     for one in mistakes:
@@ -248,7 +297,10 @@ def _table(correct: object, mistakes: tuple[Mistake, ...]) -> Table | None:
 
 
 def _left_out(known: Known) -> tuple[str, ...]:
-    """Return what the last training left out, or what the version's did: a sentence for each reason."""
+    """Return a sentence for each reason for which the last training left out regions.
+
+    If these counts are not stored, the counts of the training that made the version are used.
+    """
     last = _mapping(known.status.get("last")).get("left_out")
     counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
     return tuple(counts.reasons())

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
+from huggingface_ner.store.history import Suggestions
+from huggingface_ner.store.version_names import published_at
 
 # What each phase of a run does; see learning.progress.
 PHASES = {
@@ -11,8 +13,9 @@ PHASES = {
     "downloading": "reading the annotated tasks",
     "training": "learning",
     "evaluating": "scoring it on the tasks held out",
-    "saving": "saving it and choosing the fastest engine",
+    "saving": "saving it",
     "publishing": "publishing it",
+    "trying engines": "trying faster engines; the new version is published already",
 }
 OUTCOMES = {
     "published": "The last training published a new version",
@@ -62,14 +65,6 @@ def iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
-def version_time(version: str) -> float | None:
-    """Return when a version was published, in seconds since 1970, as its name tells."""
-    try:
-        return datetime.strptime(version[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return None
-
-
 def state_sentence(status: dict[str, Any]) -> str:
     """Return what goes on in a project now, given its status; see jobs.status."""
     state = status["state"]
@@ -77,15 +72,20 @@ def state_sentence(status: dict[str, Any]) -> str:
         phase = status["run"]["phase"]
         return f"Training: {PHASES.get(phase, phase)}"
     if state == "waiting":
-        ahead = status.get("ahead")
-        if ahead is None:
-            return "A training starts in a few seconds"
-        return f"A training waits; {counted(ahead, 'other')} first" if ahead else "A training waits; it is next"
+        return _waiting_sentence(status.get("ahead"))
     if state == "parked":
         return "Trainings are stopped until the next annotation"
     if state == "damaged":
         return "Its entry in Redis cannot be read"
-    return "No training is running" if state == "idle" else "Its trainings are not known"
+    return "No training is running" if state == "idle" else "The state of its trainings is not known"
+
+
+def _waiting_sentence(ahead: int | None) -> str:
+    if ahead is None:
+        return "A training starts in a few seconds"
+    if ahead == 0:
+        return "A training waits; it is next"
+    return f"A training waits; {counted(ahead, 'other')} {'runs' if ahead == 1 else 'run'} first"
 
 
 def progress_sentence(run: dict[str, Any]) -> str:
@@ -105,6 +105,8 @@ def progress_sentence(run: dict[str, Any]) -> str:
 def percent(run: dict[str, Any], now: float) -> float | None:
     """Return how much of a run is done, within [0, 100]; None if that is not known. now: seconds since 1970."""
     left = run.get("seconds_left_in_all")
+    if run["phase"] == "trying engines":  # what people wait for is done
+        return None
     if left is not None:
         elapsed = max(now - run["began"], 0.0)
         return round(100 * elapsed / (elapsed + left), 1) if elapsed + left else None
@@ -130,6 +132,26 @@ def outcome_sentence(last: dict[str, Any], now: float) -> str:
     when = f", {ago(at, now)}" if isinstance(at, int | float) else ""
     reason = str(last.get("reason") or "").rstrip(".")
     return f"{OUTCOMES.get(last.get('status', ''), 'The last training has ended')}{when}: {reason}."
+
+
+def percentage(share: float | None) -> str:
+    """Return a share as a percentage; a dash if there is none."""
+    return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+
+
+def accepted_sentence(suggestions: Suggestions, version: str | None) -> str:
+    """Return how many suggestions of a version annotators accepted.
+
+    version: its name; None if it is the current one.
+    """
+    at = published_at(version) if version is not None else None
+    when = "this version" if version is None else f"the version of {date(at)}" if at is not None else version
+    low, high = (f"{100 * end:.0f}" for end in suggestions.interval)
+    return (
+        f"Of {counted(suggestions.suggested, 'suggestion')} of {when}, {percentage(suggestions.share)} were "
+        f"accepted unchanged ({low} to {high} % with 95 % confidence), in {counted(suggestions.tasks, 'task')} "
+        "annotated after it."
+    )
 
 
 def forecast_sentence(found: Forecast, tasks: int) -> str:

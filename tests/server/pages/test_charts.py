@@ -3,8 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huggingface_ner.learning.learning_curve import Expected, Forecast
-from huggingface_ner.server.pages.charts import Point, draw_chart, nice_step
+from huggingface_ner.server.pages.charts import AcceptedPoint, Point, draw_chart, nice_step
 from huggingface_ner.server.pages.facts import Score
+from huggingface_ner.store.history import Suggestions
 
 POINTS = st.lists(
     st.builds(
@@ -18,11 +19,28 @@ POINTS = st.lists(
 )
 
 
-@given(POINTS, st.sampled_from([(760, 300), (340, 250)]))
-def test_everything_is_inside_the_chart(points: list[Point], size: tuple[int, int]) -> None:
-    chart = draw_chart(sorted(points, key=lambda point: point.tasks), None, *size)
-    assert len(chart.marks) == len(points)
-    for mark in chart.marks:
+ACCEPTED = st.lists(
+    st.builds(
+        lambda tasks, exact, wrong: AcceptedPoint(tasks, _suggestions(exact, wrong), "v"),
+        st.integers(0, 10**6),
+        st.integers(1, 500),
+        st.integers(0, 500),
+    ),
+    max_size=20,
+)
+
+
+def _suggestions(exact: int, wrong: int) -> Suggestions:
+    return Suggestions(tasks=exact, exact=exact, to_mend=0, to_delete=wrong, missing=3)
+
+
+@given(POINTS, ACCEPTED, st.sampled_from([(760, 300), (340, 250)]))
+def test_everything_is_inside_the_chart(
+    points: list[Point], accepted: list[AcceptedPoint], size: tuple[int, int]
+) -> None:
+    chart = draw_chart(sorted(points, key=lambda point: point.tasks), accepted, None, size)
+    assert (len(chart.marks), len(chart.accepted)) == (len(points), len(accepted))
+    for mark in (*chart.marks, *chart.accepted):
         assert chart.left <= mark.x <= chart.right
         assert 0 <= mark.high <= mark.y + 0.11
         assert mark.y - 0.11 <= mark.low <= chart.bottom
@@ -38,7 +56,14 @@ def test_ticks_are_round_numbers(end: int, step: int) -> None:
 def test_the_forecast_goes_on_to_the_right() -> None:
     points = [Point(60, Score(5, 10, 10), "a"), Point(100, Score(7, 10, 10), "b")]
     expected = [Expected(tasks, 0.7, 0.6, 0.8) for tasks in (60, 100, 200)]
-    chart = draw_chart(points, Forecast(tuple(expected), 0.7, expected[-1]), 760, 300)
+    chart = draw_chart(points, [], Forecast(tuple(expected), 0.7, expected[-1]), (760, 300))
     assert chart.now == chart.marks[-1].x < float(chart.future.split()[-1].partition(",")[0]) <= chart.right
     assert len(chart.band.split()) == 6
     assert chart.marks[0].text == "60 tasks: F1 0.50 (0.26 to 0.74)"
+
+
+def test_what_was_accepted_is_drawn_without_any_scores() -> None:
+    chart = draw_chart([], [AcceptedPoint(10, _suggestions(3, 1), "a")], None, (760, 300))
+    assert (chart.marks, chart.line) == ((), "")
+    assert [mark.text for mark in chart.accepted] == ["10 tasks: 75 % accepted (30 to 95 %)"]
+    assert len(chart.accepted_line.split()) == 1

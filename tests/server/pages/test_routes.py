@@ -18,7 +18,7 @@ from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
-from huggingface_ner.store.history import HISTORY
+from huggingface_ner.store.history import HISTORY, Suggestions
 from huggingface_ner.store.mistakes_file import MISTAKES
 from huggingface_ner.store.versions import METRICS, project_store
 from tests import recorded
@@ -156,6 +156,39 @@ def test_the_curve_has_all_versions_also_as_a_table(client: FlaskClient, setting
     assert "more tasks should bring F1 to" in _text(page, "//section[@aria-labelledby='curve-title']")
 
 
+def test_the_share_of_the_suggestions_that_were_accepted_is_beside_f1(
+    client: FlaskClient, settings: Settings
+) -> None:
+    *_, before, current = publish_curve(settings)
+    store = project_store(settings.models_folder, 7)
+    store.note_suggestions({before: Suggestions(tasks=41, exact=292, to_mend=60, to_delete=60, missing=33)})
+    page = _page(client, "/projects/7")
+    told = "Of 412 suggestions of the version of 22 Nov 2026, 03:12 UTC, 71 % were accepted unchanged (66 to 75 %"
+    assert told in _text(page, "//section[@aria-labelledby='f1-title']")
+    store.note_suggestions({current: Suggestions(tasks=1, exact=1, to_mend=1, to_delete=0, missing=0)})
+    page, facts = _page(client, "/projects/7"), client.get("/projects/7").get_json()
+    assert "Of 2 suggestions of this version, 50 % were" in _text(page, "//section[@aria-labelledby='f1-title']")
+    assert facts["accepted"].endswith("in 1 task annotated after it.")
+    shares = {one["version"]: one["share"] for one in facts["suggestions"]}
+    assert shares == {before: 292 / 412, current: 0.5}
+    assert facts["suggestions"][0]["changed"] == 60
+    assert len(page.xpath("//*[contains(@class, 'wide')]//*[@class='mark accepted']")) == 2
+    rows = page.xpath("//details[@id='curve-table']//tbody/tr")
+    assert [row[6].text for row in rows][-2:] == ["71\u00a0%", "50\u00a0%"]
+    assert [row[6].text for row in rows][:-2] == ["–"] * 6
+    assert page.xpath("//td[@data-name='Accepted']/text()")[:3] == ["50\u00a0%", "71\u00a0%", "–"]
+
+
+def test_suggestions_are_shown_before_there_are_any_scores(client: FlaskClient, settings: Settings) -> None:
+    store = project_store(settings.models_folder, 7)
+    name = store.publish(lambda folder: None, {"tasks": 10, "held_out": 0}).name
+    store.note_suggestions({name: Suggestions(tasks=3, exact=2, to_mend=1, to_delete=1, missing=0)})
+    page = _page(client, "/projects/7")
+    assert "Of 4 suggestions of this version, 50 % were accepted unchanged" in _text(page)
+    assert "Not scored yet" in _text(page)
+    assert len(page.xpath("//details[@id='curve-table']//tbody/tr")) == 1
+
+
 def test_a_project_with_few_tasks_gets_no_forecast(client: FlaskClient, settings: Settings) -> None:
     store = project_store(settings.models_folder, 7)
     publish(store, 0, 20, 0.4)
@@ -215,7 +248,7 @@ def test_without_a_queue_the_models_are_shown(queue_is: str, settings: Settings)
     for path in ("/", "/projects/7"):
         shown = _text(_page(client, path))
         assert "training queue" in shown
-        assert "Its trainings are not known" in shown
+        assert "The state of its trainings is not known" in shown
     assert "What it gets wrong" in _text(_page(client, "/projects/7"))
 
 

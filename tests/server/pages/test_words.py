@@ -29,10 +29,7 @@ def test_times() -> None:
     assert words.ago(400.0, 100.0) == "just now", "clocks differ"
     assert words.date(1795370000.0) == "22 Nov 2026, 17:53 UTC"
     assert words.date(1e300) == ""
-    moment = words.version_time("20261122-101200-77b7")
-    assert moment is not None
-    assert words.iso(moment) == "2026-11-22T10:12:00+00:00"
-    assert words.version_time("x") is None
+    assert words.iso(1795342320.0) == "2026-11-22T10:12:00+00:00"
 
 
 def test_numbers() -> None:
@@ -43,11 +40,15 @@ def test_numbers() -> None:
     ("status", "told"),
     [
         ({"state": "idle"}, "No training is running"),
-        ({"state": "waiting", "ahead": 2}, "A training waits; 2 others first"),
+        ({"state": "waiting", "ahead": 2}, "A training waits; 2 others run first"),
         ({"state": "waiting", "ahead": 0}, "A training waits; it is next"),
         ({"state": "waiting"}, "A training starts in a few seconds"),
         ({"state": "parked"}, "Trainings are stopped until the next annotation"),
-        ({"state": "running", "run": {"phase": "saving"}}, "Training: saving it and choosing the fastest engine"),
+        ({"state": "running", "run": {"phase": "saving"}}, "Training: saving it"),
+        (
+            {"state": "running", "run": {"phase": "trying engines"}},
+            "Training: trying faster engines; the new version is published already",
+        ),
     ],
 )
 def test_states(status: dict[str, Any], told: str) -> None:
@@ -64,6 +65,9 @@ def test_progress_promises_only_what_is_known() -> None:
     saving = {"phase": "saving", "percent": 0.0, "steps": 0, "began": 0.0}
     assert words.progress_sentence(saving) == "How long it takes is not known yet."
     assert words.percent(saving, 10.0) is None
+    trying = {**saving, "phase": "trying engines", "seconds_left_in_all": 20.0}
+    assert words.progress_sentence(trying) == "About 20 seconds left."
+    assert words.percent(trying, 10.0) is None, "the new version is there"
 
 
 def test_what_comes_next() -> None:

@@ -1,7 +1,9 @@
 """What it costs an annotator to turn suggestions into the right annotation."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from huggingface_ner.spans import Span
 
@@ -30,6 +32,11 @@ class Edits:
         return self.missing + self.to_mend + self.exact
 
     @property
+    def suggested(self) -> int:
+        """The number of suggested spans."""
+        return self.to_delete + self.to_mend + self.exact
+
+    @property
     def cost(self) -> float | None:
         """Edits per gold span: 1.0 without suggestions; None if there are no gold spans."""
         return self.total / self.entities if self.entities else None
@@ -50,12 +57,23 @@ def count_edits(gold: Sequence[Span], suggested: Sequence[Span]) -> Edits:
     many as possible are mended, because a mended span saves a deletion and an addition.
     """
     wanted, found = sorted(set(gold) - set(suggested)), sorted(set(suggested) - set(gold))
-    mended = _pairs([[place for place, span in enumerate(wanted) if _overlap(span, other)] for other in found])
+    mended = _pairs(_overlapping(wanted, found))
     return Edits(len(wanted) - mended, len(found) - mended, mended, len(set(gold) & set(suggested)))
 
 
-def _overlap(span: Span, other: Span) -> bool:
-    return span.start < other.end and other.start < span.end
+def _overlapping(spans: Sequence[Span], others: Sequence[Span]) -> list[list[int]]:
+    """Return, for each of the others, the places of the spans that overlap it. spans: in order."""
+    starts = [span.start for span in spans]
+    # ascending: no span before the first place with a larger end overlaps a stretch that begins there
+    ends = list(accumulate((span.end for span in spans), max))
+    return [
+        [
+            place
+            for place in range(bisect_right(ends, other.start), bisect_left(starts, other.end))
+            if spans[place].end > other.start
+        ]
+        for other in others
+    ]
 
 
 def _pairs(partners: Sequence[Sequence[int]]) -> int:
@@ -64,14 +82,19 @@ def _pairs(partners: Sequence[Sequence[int]]) -> int:
     Augmenting paths; Kuhn, 1955, The Hungarian Method for the Assignment Problem.
     """
     holder: dict[int, int] = {}
-
-    def pair(one: int, seen: set[int]) -> bool:
-        for partner in partners[one]:
-            if partner not in seen:
-                seen.add(partner)
-                if partner not in holder or pair(holder[partner], seen):
-                    holder[partner] = one
-                    return True
-        return False
-
-    return sum(pair(one, set()) for one in range(len(partners)))
+    for one in range(len(partners)):
+        # a path of those that have to change their partner, and the partners that they change to
+        path, taken, seen = [(one, iter(partners[one]))], list[int](), set[int]()
+        while path:
+            partner = next((partner for partner in path[-1][1] if partner not in seen), None)
+            if partner is None:
+                path.pop()
+                del taken[-1:]
+                continue
+            seen.add(partner)
+            taken.append(partner)
+            if partner not in holder:
+                holder.update((new, changed) for new, (changed, _) in zip(taken, path, strict=True))
+                break
+            path.append((holder[partner], iter(partners[holder[partner]])))
+    return len(holder)

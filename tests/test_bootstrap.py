@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.bootstrap import Interval, count_spans, f1, paired_difference
+from huggingface_ner.bootstrap import Difference, count_spans, f1, paired_difference
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import Span
 
@@ -22,16 +22,18 @@ def test_f1_is_that_of_the_scores() -> None:
 
 
 def test_a_way_does_not_differ_from_itself() -> None:
-    assert paired_difference([(_counts(0.5), _counts(0.5))]) == Interval(0.0, 0.0, 0.0)
+    assert paired_difference([(_counts(0.5), _counts(0.5))]) == Difference(0.0, 0.0, 0.0, below=0.0)
 
 
 def test_a_clear_difference_has_an_interval_above_zero() -> None:
     better = paired_difference([(_counts(0.5), _counts(0.7))])
     assert 0 < better.low < better.difference < better.high
+    assert better.below == 0.0
     assert better.difference == pytest.approx(f1(_counts(0.7)).mean() - f1(_counts(0.5)).mean())
     assert str(better).endswith(" *")
     worse = paired_difference([(_counts(0.7), _counts(0.5))])
     assert worse.difference == pytest.approx(-better.difference)
+    assert worse.below == 1.0
 
 
 def test_a_difference_in_few_texts_is_not_sure() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.edits import Edits, count_edits
+from huggingface_ner.edits import Edits, count_edits
 from huggingface_ner.spans import Span
 
 ANNA, PARIS = Span(0, 4, "PER"), Span(10, 15, "LOC")

@@ -1,4 +1,4 @@
-"""Differences between two ways of tagging the same texts, with their intervals."""
+"""Differences between two ways of tagging the same texts: how large they are, and how sure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,16 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A difference, and the bounds of its 95 % interval."""
+class Difference:
+    """How much F1 is above another, and the bounds of the 95 % interval.
+
+    below: the share of the draws in which it is below the other.
+    """
 
     difference: float
     low: float
     high: float
+    below: float
 
     def __str__(self) -> str:
         sure = "" if self.low <= 0 <= self.high else " *"
@@ -36,11 +40,15 @@ def count_spans(gold: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]])
 
 def f1(counts: Counts) -> npt.NDArray[np.float64]:
     """Return strict F1 over all texts: a number for each seed."""
-    correct, predicted, gold = np.moveaxis(counts.sum(axis=-2), -1, 0)
+    return _f1_of_sums(counts.sum(axis=-2))
+
+
+def _f1_of_sums(sums: Counts) -> npt.NDArray[np.float64]:
+    correct, predicted, gold = np.moveaxis(sums, -1, 0)
     return np.asarray(2 * correct / np.maximum(predicted + gold, 1), dtype=np.float64)
 
 
-def paired_difference(pairs: Sequence[tuple[Counts, Counts]]) -> Interval:
+def paired_difference(pairs: Sequence[tuple[Counts, Counts]]) -> Difference:
     """Return how much the second way's F1 is above the first's, in the mean over seeds and corpora.
 
     pairs: for each corpus, the counts of both ways, over the same texts and seeds.
@@ -53,7 +61,7 @@ def paired_difference(pairs: Sequence[tuple[Counts, Counts]]) -> Interval:
     drawn = np.mean([_draw(*pair, random) for pair in pairs], axis=0)
     difference = float(np.mean([f1(second).mean() - f1(first).mean() for first, second in pairs]))
     low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(difference, float(low), float(high))
+    return Difference(difference, float(low), float(high), float(np.mean(drawn < 0)))
 
 
 def _draw(first: Counts, second: Counts, random: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -61,8 +69,11 @@ def _draw(first: Counts, second: Counts, random: np.random.Generator) -> npt.NDA
     if first.shape != second.shape or (first[..., 2] != second[..., 2]).any():
         raise ValueError("the two ways were not scored on the same texts and seeds")
     seeds, texts, _ = first.shape
-    differences = np.empty(DRAWS)
-    for draw in range(DRAWS):
-        of_seed, of_text = random.integers(seeds, size=seeds), random.integers(texts, size=texts)
-        differences[draw] = np.mean(f1(second[of_seed][:, of_text]) - f1(first[of_seed][:, of_text]))
+    # how often each text and each seed is drawn: [draws, texts] and [draws, seeds]
+    of_text = random.multinomial(texts, np.full(texts, 1 / texts), DRAWS)
+    of_seed = random.multinomial(seeds, np.full(seeds, 1 / seeds), DRAWS)
+    differences = np.zeros(DRAWS)
+    for seed in range(seeds):
+        second_f1, first_f1 = (_f1_of_sums(of_text @ counts[seed]) for counts in (second, first))
+        differences += of_seed[:, seed] * (second_f1 - first_f1) / seeds
     return differences

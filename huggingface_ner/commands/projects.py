@@ -1,0 +1,160 @@
+"""The command ``projects``: lists projects, removes what is stored of them, and adopts an address's models."""
+# ruff: noqa: PLC0415
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from huggingface_ner.commands.options import Commands, add_command, project_id
+from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.settings import Settings
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from huggingface_ner.jobs.queue import TrainingQueue
+
+
+class ProjectsError(HuggingFaceNERError):
+    """Projects cannot be removed; the message says why, and what to do."""
+
+
+def add_projects(commands: Commands) -> None:
+    """Add the command ``projects``."""
+    parser = add_command(
+        commands,
+        projects,
+        "List the projects of which something is stored, or remove what is stored of some: models, marks, notes "
+        "and known mentions. Label Studio keeps its projects and annotations.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="list the projects").set_defaults(act=_list)
+    remove = actions.add_parser("remove", help="remove what is stored of projects")
+    remove.set_defaults(act=_remove)
+    remove.add_argument(
+        "projects", nargs="*", type=project_id, metavar="ID", help="id of a project, as shown by list"
+    )
+    remove.add_argument("--gone", action="store_true", help="remove those that Label Studio no longer has")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    adopt = actions.add_parser(
+        "adopt", help="give LABEL_STUDIO_HOST the models of the same Label Studio under another address"
+    )
+    adopt.set_defaults(act=_adopt)
+    adopt.add_argument("address", help="its former address, as shown by list")
+
+
+def projects(options: argparse.Namespace, settings: Settings) -> None:
+    """List projects, remove what is stored of them, or take over the models of another address."""
+    options.act(options, settings)
+
+
+def _list(options: argparse.Namespace, settings: Settings) -> None:
+    from huggingface_ner.jobs.queue import TrainingQueue
+    from huggingface_ner.model_places import normalized, places
+    from huggingface_ner.store.versions import project_stores
+
+    redis = _redis(settings)
+    statuses = _statuses(None if redis is None else TrainingQueue(redis, settings))
+    stores = project_stores(settings.models_folder)
+    print(f"{settings.label_studio_host}:")
+    print(f"{'project':>7}  {'versions':>8}  {'state':8}  title")
+    for number in sorted({*statuses, *stores}):
+        status = statuses.get(number, {})
+        versions = len(stores[number].versions()) if number in stores else 0
+        print(f"{number:7}  {versions:8}  {status.get('state', '-'):8}  {status.get('title') or '-'}".rstrip())
+    for place, host in places(settings.all_models_folder).items():
+        if host != normalized(settings.label_studio_host):
+            numbers = project_stores(settings.all_models_folder / place)
+            print(f"another Label Studio, {host}: models of {len(numbers)} projects")
+
+
+def _remove(options: argparse.Namespace, settings: Settings) -> None:
+    from huggingface_ner.jobs.forgetting import forget_project
+    from huggingface_ner.jobs.queue import TrainingQueue
+    from huggingface_ner.store.versions import project_stores
+
+    redis, stores = _redis(settings), project_stores(settings.models_folder)
+    queue = None if redis is None else TrainingQueue(redis, settings)
+    statuses = _statuses(queue)
+    known = {*statuses, *stores}
+    if bool(options.projects) == options.gone:
+        raise ProjectsError("name the projects to remove by their ids, or write --gone, but not both")
+    chosen = _gone(known, settings, queue) if options.gone else sorted({*options.projects})
+    missing = [number for number in chosen if number not in known]
+    if missing:
+        raise ProjectsError(f"project {missing[0]}: nothing is stored of it; `projects list` shows the projects")
+    if not chosen:
+        print("Label Studio has all projects of which something is stored")
+        return
+    for number in chosen:
+        versions = len(stores[number].versions()) if number in stores else 0
+        title = statuses.get(number, {}).get("title")
+        print(
+            f"project {number}{f' ({title})' if title else ''}: {versions} versions, and all that Redis has of it"
+        )
+    if not (options.yes or _agrees()):
+        raise ProjectsError("nothing was removed")
+    for number in chosen:
+        if redis is not None:
+            forget_project(redis, settings, number)
+        if number in stores:
+            stores[number].delete()
+        print(f"project {number}: removed")
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        raise ProjectsError("nothing was removed: nobody can be asked here, so write --yes too")
+    return input("Remove this for good? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") -> list[int]:
+    """Return the projects that Label Studio no longer has; raises ProjectsError if it has none of them."""
+    from huggingface_ner.label_studio.client import LabelStudioClient
+
+    gone = []
+    for number in sorted(known):
+        client = LabelStudioClient(settings, queue.notes.token(number) if queue else None)
+        if not client.has_project(number):
+            gone.append(number)
+    if gone and len(gone) == len(known):
+        raise ProjectsError(
+            f"Label Studio at LABEL_STUDIO_HOST={settings.label_studio_host} has none of the projects "
+            f"{', '.join(map(str, gone))}: is it the right one, and may the user of LABEL_STUDIO_API_KEY see "
+            "them? If they are all gone, remove them by their ids"
+        )
+    return gone
+
+
+def _adopt(options: argparse.Namespace, settings: Settings) -> None:
+    from huggingface_ner.jobs.queue_owner import adopt_queue
+    from huggingface_ner.jobs.redis_connection import connect, queue_url
+    from huggingface_ner.store.claims import adopt_models
+
+    adopt_models(settings, options.address)
+    url = queue_url(settings)
+    if url is not None:
+        adopt_queue(connect(url), settings)
+    print(f"{settings.label_studio_host} has the models of {options.address} now; restart the servers and workers")
+
+
+def _redis(settings: Settings) -> "Redis | None":
+    """Return the Redis of the training queue; None if there never was one. Raises QueueError if it is down."""
+    from huggingface_ner.jobs.redis_connection import connect, embedded_folder, running_queue_url
+
+    if settings.redis_url is None and not embedded_folder(settings).exists():
+        return None
+    return connect(running_queue_url(settings))
+
+
+def _statuses(queue: "TrainingQueue | None") -> dict[int, dict[str, Any]]:
+    from redis import RedisError
+
+    from huggingface_ner.jobs.redis_connection import QueueError
+
+    if queue is None:
+        return {}
+    try:
+        return {status["project"]: status for status in queue.statuses()}
+    except RedisError as error:
+        raise QueueError(f"the training queue does not answer: {error}") from error

@@ -1,0 +1,54 @@
+"""A model as converters take it: the inputs of a layout, and logits as the only output."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from huggingface_ner.engines.layouts import Packed, Padded
+from huggingface_ner.engines.packed_model import packed_model
+
+
+class PaddedModel(nn.Module):
+    """A token-classification model that reads the inputs of ``layouts.Padded``."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return the logits, [windows, tokens, tags]; token ids and mask are both [windows, tokens]."""
+        logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+
+def plain_model(model: PreTrainedModel, attention: str) -> tuple[nn.Module, type[Packed] | type[Padded]]:
+    """Return what a converter takes of a model, packed if that is possible, and the layout of its inputs.
+
+    attention: the implementation that is converted, such as "eager" or "sdpa"; it may not be one that looks at the
+    values of its inputs. The model has to be in float32 on the CPU.
+    """
+    model.train(False)
+    model.set_attn_implementation("eager")  # a fused one would be made to look at the values of its inputs
+    packed = packed_model(model)
+    model.set_attn_implementation(attention)
+    if packed is not None:
+        return packed.train(False), Packed
+    return PaddedModel(model).train(False), Padded
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the converters' warnings, which are for their developers, out of the log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,165 @@
+"""A version as the files of a Hugging Face model, and how they are written into a folder or a zip file.
+
+Only files that transformers needs are exported, so nothing that quotes the project's texts (mistakes.json) or is
+about this service (metrics.json, the engines).
+"""
+
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engines.prepared import engine_folder
+from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.exports.model_card import CardOptions, model_card
+from huggingface_ner.exports.pipeline_code import CUSTOM_PIPELINES, pipeline_code
+from huggingface_ner.store.files import folder_aside, place_folder, replaced_file
+from huggingface_ner.store.versions import Version
+from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
+
+CONFIG, CARD = "config.json", "README.md"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+# The files of a model's weights and of its tokenizer, as transformers names them.
+_KEPT = (
+    *("*.safetensors", "*.safetensors.index.json", "tokenizer.json", "special_tokens_map.json"),
+    *("added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "*.model"),
+)
+# Fields of the configs that contain paths of this machine.
+_PATHS = ("_name_or_path", "name_or_path")
+_PIECE = 1 << 20
+
+# The content of each file by its name in the exported model, or the file that has it.
+Files = Mapping[str, Path | bytes]
+
+
+class ExportError(HuggingFaceNERError):
+    """A version cannot be exported; the message says why, and what to do."""
+
+
+def exported_files(version: Version, options: CardOptions) -> dict[str, Path | bytes]:
+    """Return the files of a version as a Hugging Face model, without computing; raises ExportError and OSError."""
+    config = _read_object(version.folder / CONFIG)
+    reading = Reading.of_saved(config.get(CONFIG_KEY), version.name, ours=True)
+    weights = sorted(path for pattern in _KEPT for path in version.folder.glob(pattern))
+    if not any(path.suffix == ".safetensors" for path in weights):
+        raise ExportError(f"{version.folder}: it has no *.safetensors, so the version is damaged; use another one")
+    config |= {CONFIG_KEY: reading.saved(), "custom_pipelines": CUSTOM_PIPELINES}
+    tokenizer_config = _read_object(version.folder / TOKENIZER_CONFIG)
+    return {
+        **{path.name: path for path in weights},
+        CONFIG: _json(config),
+        TOKENIZER_CONFIG: _json(tokenizer_config),
+        **pipeline_code(),
+        CARD: model_card(version.metrics, len(reading.groups or [()]), options).encode(),
+    }
+
+
+def onnx_files(version: Version, preference: EnginePreference, into: Path) -> dict[str, Path]:
+    """Return the files of a version's ONNX engine: those that it has, or those that are made now, in a folder.
+
+    This can take a minute, if they are made. preference: which precision to prefer, and which agreement to demand.
+    Raises ExportError if no ONNX engine agrees with the model.
+    """
+    from huggingface_ner.tagging.engine_trials import prepare_engine  # noqa: PLC0415 - it imports torch
+
+    folder, reason = version.folder, ""
+    if not _exports(folder):
+        precision = "auto" if preference.precision == "bf16" else preference.precision
+        wanted = EnginePreference("onnx", precision, preference.min_agreement)
+        reason = str(prepare_engine(folder, preference=wanted, device="cpu", into=into)["reason"])
+        folder = into
+    if not _exports(folder):
+        raise ExportError(f"{version.name}: there is no ONNX engine for it: {reason}; export it without --onnx")
+    kept = [*_exports(folder), *engine_folder(folder).glob("*.json")]
+    return {f"{engine_folder(folder).name}/{path.name}": path for path in sorted(kept)}
+
+
+def write_folder(files: Files, folder: Path) -> None:
+    """Write a model into a new folder, or replace one that is a model; raises FileExistsError and OSError."""
+    if folder.exists() and not (folder / CONFIG).is_file() and (folder.is_file() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not a model; choose a new folder")
+    with folder_aside(folder.parent) as aside:
+        for name, content in files.items():
+            path = aside / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            else:
+                shutil.copyfile(content, path)
+        place_folder(aside, folder)
+
+
+def write_zip(files: Files, path: Path, folder: str) -> None:
+    """Write a model into a zip file, in which all files are in a folder; raises OSError."""
+    with replaced_file(path) as aside, aside.open("wb") as file:
+        for piece in zip_pieces(files, folder):
+            file.write(piece)
+
+
+def zip_pieces(files: Files, folder: str) -> Iterator[bytes]:
+    """Yield a zip file piece by piece, in which all files are in a folder; it needs little memory.
+
+    Weights cannot be compressed, so nothing is. Raises OSError, also between pieces.
+    """
+    written = _Written()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            # without dates, the same version is the same file
+            entry = zipfile.ZipInfo(f"{folder}/{name}")
+            entry.external_attr = 0o644 << 16
+            source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+            with source, archive.open(entry, "w", force_zip64=True) as target:
+                while piece := source.read(_PIECE):
+                    target.write(piece)
+                    yield written.take()
+    yield written.take()
+
+
+class _Written(io.RawIOBase):
+    """Collects what is written, until it is taken."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep a piece; return its size."""
+        self._pieces.append(bytes(data))
+        return len(self._pieces[-1])
+
+    def take(self) -> bytes:
+        """Return what was written since the last call."""
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def _exports(folder: Path) -> list[Path]:
+    return list(engine_folder(folder).glob("*.onnx"))
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object, without the fields that are nobody else's business; raises ExportError and OSError."""
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ExportError(f"{path}: not valid JSON ({error}): the version is damaged; use another one") from error
+    if not isinstance(value, dict):
+        raise ExportError(f"{path}: not a JSON object: the version is damaged; use another one")
+    return {name: field for name, field in value.items() if name not in _PATHS or not _is_path(field)}
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and (os.sep in value[:1] or Path(value).exists())
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()

@@ -1,0 +1,30 @@
+"""Whose queue a Redis has: two Label Studios number their projects alike, so they must not share a queue's keys.
+
+If both use one MODEL_DIR, their keys differ (see Settings.queue_prefix). If each has a MODEL_DIR of its own, only
+this mark in Redis tells them apart.
+"""
+
+from redis import Redis
+
+from huggingface_ner.jobs.forgetting import HOST_FIELD
+from huggingface_ner.jobs.redis_connection import QueueError, as_text
+from huggingface_ner.model_places import normalized
+from huggingface_ner.settings import Settings
+
+
+def claim_queue(redis: Redis, settings: Settings) -> None:
+    """Note that the queue is that of LABEL_STUDIO_HOST; raises QueueError if it is another's, and RedisError."""
+    key, host = f"{settings.queue_prefix}:{HOST_FIELD}", normalized(settings.label_studio_host)
+    redis.set(key, host, nx=True)
+    known = as_text(redis.get(key) or host)
+    if known != host:
+        raise QueueError(
+            f"this Redis has the queue of {known}, and LABEL_STUDIO_HOST is {host}: use another database (in "
+            "REDIS_URL) or another FINETUNED_MODEL_NAME. If it is the same Label Studio under another address, "
+            f"run: python -m huggingface_ner projects adopt {known}"
+        )
+
+
+def adopt_queue(redis: Redis, settings: Settings) -> None:
+    """Note that the queue's Label Studio has the address LABEL_STUDIO_HOST now; raises RedisError."""
+    redis.set(f"{settings.queue_prefix}:{HOST_FIELD}", normalized(settings.label_studio_host))

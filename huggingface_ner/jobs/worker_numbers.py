@@ -1,0 +1,90 @@
+"""What workers tell of their own processes, for operators: memory, processor time, and whether a job runs.
+
+A hash in Redis has an entry for each worker, which the worker writes with each heartbeat.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
+from redis import Redis
+
+from huggingface_ner.jobs.redis_connection import as_text
+from huggingface_ner.jobs.worker_health import HEALTH_TTL
+
+# Upper bound on the workers that are shown.
+MAX_WORKERS = 100
+# The numbers of a process, as prometheus_client names them.
+NUMBERS = ("resident_memory_bytes", "cpu_seconds_total", "start_time_seconds", "open_fds")
+
+
+class WorkerNumbers:
+    """Reads the numbers of this worker's process and of its job's, and writes them to Redis.
+
+    name: tells the worker from others; of bounded length. job_pid: returns the process id of the current job, 0 if
+    none runs.
+    """
+
+    def __init__(self, prefix: str, name: str, job_pid: Callable[[], int]) -> None:
+        self._key = numbers_key(prefix)
+        self._name = name
+        self._job_pid = job_pid
+        registry = CollectorRegistry()
+        self._worker = ProcessCollector(registry=registry)
+        self._job = ProcessCollector(namespace="job", pid=job_pid, registry=registry)
+
+    def write(self, connection: Redis) -> None:
+        """Write the numbers, and remove those of workers that have ended. Raises RedisError."""
+        now = time.time()
+        numbers = {
+            "at": now,
+            "worker": _numbers(self._worker),
+            "job": _numbers(self._job) if self._job_pid() else {},
+        }
+        connection.hset(self._key, self._name, json.dumps(numbers))
+        ended = [name for name, one in _read(connection, self._key).items() if _is_over(one, now)]
+        if ended:
+            connection.hdel(self._key, *ended)
+
+
+def numbers_key(prefix: str) -> str:
+    """Return the key of the hash. prefix: Settings.queue_prefix."""
+    return f"{prefix}:workers"
+
+
+def read_worker_numbers(connection: Redis, prefix: str) -> dict[str, dict[str, Any]]:
+    """Return the numbers of the workers that are up, by their names. Raises RedisError.
+
+    Each has ``worker`` and ``job``, with NUMBERS as far as this system tells them; ``job`` is empty if none runs.
+    """
+    now = time.time()
+    found = {name: one for name, one in _read(connection, numbers_key(prefix)).items() if not _is_over(one, now)}
+    return dict(sorted(found.items())[:MAX_WORKERS])
+
+
+def _read(connection: Redis, key: str) -> dict[str, dict[str, Any]]:
+    """Return all entries; one that cannot be read counts as one of a worker that has ended."""
+    return {as_text(name): _object(value) for name, value in connection.hgetall(key).items()}
+
+
+def _object(text: bytes | str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _is_over(numbers: Mapping[str, Any], now: float) -> bool:
+    at = numbers.get("at")
+    return not isinstance(at, int | float) or now - at > HEALTH_TTL
+
+
+def _numbers(collector: ProcessCollector) -> dict[str, float]:
+    """Return a process's numbers; none on a system without /proc, or if the process has just ended."""
+    samples = [sample for family in collector.collect() for sample in family.samples]
+    named = {sample.name.rpartition("process_")[2]: sample.value for sample in samples}
+    return {name: named[name] for name in NUMBERS if name in named}

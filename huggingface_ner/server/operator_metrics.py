@@ -1,0 +1,149 @@
+"""Metrics of what the whole service knows: trainings, queue, models, workers; read when they are requested.
+
+They are the same in every server process, because they come from Redis and from the disk. One request takes four
+round trips to Redis, however many projects there are.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis import RedisError
+
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.worker_numbers import NUMBERS
+from huggingface_ner.left_out import LeftOut
+from huggingface_ner.server.pages.facts import Facts, Known
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.version_names import number_of
+
+# Upper bound on the projects that have metrics of their own: those that were used last.
+MAX_PROJECTS = 200
+PREFIX = "huggingface_ner"
+
+
+class OperatorMetrics(Collector):
+    """Makes the metrics of the whole service.
+
+    queue: None if there is no training queue; then, and if Redis does not answer, only the models are known.
+    """
+
+    def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
+        self._facts = Facts(settings, queue)
+        self._queue = queue
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing, so that nothing is read when this is registered."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Read and yield all metrics."""
+        projects, trouble = self._facts.projects()
+        workers: dict[str, dict[str, Any]] = {}
+        if self._queue is not None and trouble is None:
+            try:
+                workers = self._queue.workers()
+            except RedisError as error:
+                trouble = str(error)
+        yield _gauge("queue_up", "Whether the training queue answers: 1 or 0.", float(trouble is None))
+        yield _gauge("projects", "Projects of which something is stored.", len(projects))
+        yield from _queue_metrics(projects)
+        shown = sorted(projects, key=_last_used, reverse=True)[:MAX_PROJECTS]
+        shown.sort(key=lambda known: known.project_id)
+        yield from _training_metrics(shown)
+        yield from _model_metrics(shown)
+        yield from _worker_metrics(workers)
+
+
+def register(registry: CollectorRegistry, settings: Settings, queue: TrainingQueue | None) -> None:
+    """Add the metrics to a registry."""
+    registry.register(OperatorMetrics(settings, queue))
+
+
+def _last_used(known: Known) -> tuple[bool, float]:
+    status = known.status
+    times = [status.get("event_at"), status.get("setup_at"), (status.get("last") or {}).get("at")]
+    return status["state"] in ("running", "waiting"), max(time for time in (*times, 0.0) if time is not None)
+
+
+def _queue_metrics(projects: list[Known]) -> Iterator[Metric]:
+    states = [known.status["state"] for known in projects]
+    for state in ("running", "waiting", "parked", "damaged"):
+        yield _gauge(f"trainings_{state}", f"Projects whose training is {state}.", states.count(state))
+    since = [known.status["waiting_since"] for known in projects if "waiting_since" in known.status]
+    age = max(time.time() - min(since), 0.0) if since else 0.0
+    yield _gauge("queue_age_seconds", "How long the oldest training has waited; 0 if none waits.", age)
+
+
+def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
+    trainings = _counter("trainings", "Trainings that have ended.", ["project", "outcome"])
+    pushed = _counter("suggestions_pushed", "Suggestions stored in Label Studio.", ["project"])
+    updates = _gauges("updates_until_training", "Annotation updates until the next training.", ["project"])
+    seconds: dict[str, float] = {}
+    for known in projects:
+        project, totals = str(known.project_id), _mapping(known.status.get("totals"))
+        for outcome, count in _mapping(totals.get("trainings")).items():
+            trainings.add_metric([project, outcome], count)
+        for phase, spent in _mapping(totals.get("seconds")).items():
+            seconds[phase] = seconds.get(phase, 0.0) + spent
+        pushed.add_metric([project], totals.get("pushed", 0))
+        if "updates_until_training" in known.status:
+            updates.add_metric([project], known.status["updates_until_training"])
+    phases = _counter("training_phase_seconds", "How long trainings took, by phase.", ["phase"])
+    for phase, spent in seconds.items():
+        phases.add_metric([phase], spent)
+    yield from (trainings, phases, pushed, updates)
+
+
+def _model_metrics(projects: list[Known]) -> Iterator[Metric]:
+    f1 = _gauges("model_f1", "F1 of the version in use.", ["project"])
+    version = _gauges("model_version", "Number of the version in use.", ["project"])
+    tasks = _gauges("model_tasks", "Annotated tasks that the version in use knew.", ["project"])
+    left_out = _gauges("left_out_regions", "Annotated regions that the last training did not use.", ["project"])
+    for known in projects:
+        project = str(known.project_id)
+        if known.score is not None and known.score.f1 is not None:
+            f1.add_metric([project], known.score.f1)
+        if known.version is not None:
+            version.add_metric([project], number_of(known.version.name) or 0)
+        if known.tasks is not None:
+            tasks.add_metric([project], known.tasks)
+        last = _mapping(known.status.get("last")).get("left_out")
+        counted = last or (known.version.metrics.get("left_out") if known.version else None)
+        if counted:
+            left_out.add_metric([project], LeftOut.from_dict(counted).regions_left_out)
+    yield from (f1, version, tasks, left_out)
+
+
+def _worker_metrics(workers: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    yield _gauge("workers", "Workers that are up.", len(workers))
+    for kind, whose in (("worker", "a worker"), ("job", "a worker's job, if one runs")):
+        for number in NUMBERS:
+            name = number.removesuffix("_total")
+            make = _gauges if name == number else _counter
+            help_text = f"{name.replace('_', ' ').capitalize()} of the process of {whose}."
+            family = make(f"{kind}_process_{name}", help_text, ["worker"])
+            for worker, numbers in workers.items():
+                value = _mapping(numbers.get(kind)).get(number)
+                if isinstance(value, int | float):
+                    family.add_metric([worker], value)
+            yield family
+
+
+def _gauge(name: str, help_text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", help_text, value=value)
+
+
+def _gauges(name: str, help_text: str, labels: list[str]) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
+
+
+def _counter(name: str, help_text: str, labels: list[str]) -> CounterMetricFamily:
+    return CounterMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,158 @@
+"""The command ``projects``: what it shows, and what it removes."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from huggingface_ner.cli import main
+from huggingface_ner.commands import projects
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.claims import claim_models
+from huggingface_ner.store.versions import project_store, project_stores
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+
+CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
+
+
+@pytest.fixture
+def settings(
+    tmp_path: Path, redis_url: str, label_studio_api: LabelStudioApi, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    environment = {
+        "MODEL_DIR": str(tmp_path),
+        "REDIS_URL": redis_url,
+        "LABEL_STUDIO_HOST": label_studio_api.url,
+        "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    claim_models(settings)
+    return settings
+
+
+@pytest.fixture
+def queue(settings: Settings, redis_url: str) -> TrainingQueue:
+    """The queue, with the projects 1 to 3; 1 and 2 have models, and 1 and 3 have marks."""
+    queue = TrainingQueue(connect(redis_url), settings)
+    for project in (1, 3):
+        queue.count_updates(project, 1)
+        queue.notes.note_event(project, f"Project no. {project}")
+    for project in (1, 2):
+        project_store(settings.models_folder, project).publish(lambda folder: None, {})
+    return queue
+
+
+def test_all_projects_of_which_something_is_stored_are_listed(
+    settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = settings.model_copy(update={"label_studio_host": "http://other"})
+    claim_models(other)
+    project_store(settings.all_models_folder / "other-x", 5)
+    assert main(["projects", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{settings.label_studio_host}:"
+    assert [line.split() for line in lines[2:5]] == [
+        ["1", "1", "idle", "Project", "no.", "1"],
+        ["2", "1", "-", "-"],
+        ["3", "0", "idle", "Project", "no.", "3"],
+    ]
+    assert lines[5:] == ["another Label Studio, http://other: models of 0 projects"]
+
+
+def test_a_project_is_removed_with_its_models_and_marks(
+    settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["projects", "remove", "1", "--yes"]) == 0
+    assert "project 1 (Project no. 1): 1 versions" in capsys.readouterr().out
+    assert list(project_stores(settings.models_folder)) == [2]
+    assert queue.projects() == [3]
+    assert main(["projects", "remove", "1", "--yes"]) == 1
+    assert "project 1: nothing is stored of it" in capsys.readouterr().err
+
+
+def test_those_that_label_studio_no_longer_has_are_removed(
+    settings: Settings,
+    queue: TrainingQueue,
+    label_studio_api: LabelStudioApi,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    label_studio_api.add(1, CONFIG, [])
+    assert main(["projects", "remove", "--gone", "--yes"]) == 0
+    assert "project 2: removed\nproject 3: removed\n" in capsys.readouterr().out
+    assert (list(project_stores(settings.models_folder)), queue.projects()) == ([1], [1])
+    assert main(["projects", "remove", "--gone"]) == 0
+    assert "has all projects" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_a_label_studio_that_does_not_answer_has_lost_no_project(
+    settings: Settings, queue: TrainingQueue, label_studio_api: LabelStudioApi, status: int
+) -> None:
+    label_studio_api.status = status
+    assert main(["projects", "remove", "--gone", "--yes"]) == 1
+    assert list(project_stores(settings.models_folder)) == [1, 2]
+
+
+def test_a_label_studio_that_has_none_of_the_projects_may_be_the_wrong_one(
+    settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["projects", "remove", "--gone", "--yes"]) == 1
+    assert "has none of the projects 1, 2, 3: is it the right one" in capsys.readouterr().err
+    assert list(project_stores(settings.models_folder)) == [1, 2]
+
+
+@pytest.mark.parametrize(("answer", "removed"), [("y", True), ("YES ", True), ("", False), ("n", False)])
+def test_it_asks_before_it_removes(
+    settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, answer: str, removed: bool
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    assert main(["projects", "remove", "2"]) == int(not removed)
+    assert list(project_stores(settings.models_folder)) == ([1] if removed else [1, 2])
+
+
+def test_where_nobody_can_be_asked_nothing_is_removed(
+    settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+    assert main(["projects", "remove", "2"]) == 1
+    assert "write --yes too" in capsys.readouterr().err
+    assert list(project_stores(settings.models_folder)) == [1, 2]
+
+
+@pytest.mark.parametrize("options", [["remove"], ["remove", "1", "--gone"]])
+def test_ids_or_gone_are_wanted(
+    settings: Settings, queue: TrainingQueue, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["projects", *options, "--yes"]) == 1
+    assert "by their ids, or write --gone, but not both" in capsys.readouterr().err
+
+
+def test_models_are_removed_without_a_queue_that_never_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    project_store(Settings().models_folder, 2).publish(lambda folder: None, {})
+    assert main(["projects", "remove", "2", "--yes"]) == 0
+    (tmp_path / "queue").mkdir()
+    project_store(Settings().models_folder, 2).publish(lambda folder: None, {})
+    assert main(["projects", "remove", "2", "--yes"]) == 1, "the queue has marks, and is not running"
+    assert "no running server found" in capsys.readouterr().err
+
+
+def test_a_moved_label_studio_adopts_its_models(
+    settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
+    assert main(["projects", "list"]) == 0
+    assert f"another Label Studio, {settings.label_studio_host}: models of 2 projects" in capsys.readouterr().out
+    assert main(["projects", "adopt", settings.label_studio_host]) == 0
+    assert "restart the servers and workers" in capsys.readouterr().out
+    assert main(["projects", "list"]) == 0
+    assert "Project no. 3" in capsys.readouterr().out
+    assert main(["projects", "adopt", settings.label_studio_host]) == 1
+    assert projects.ProjectsError.retryable is False

@@ -1,0 +1,134 @@
+"""Which predictions are deleted from Label Studio, and that nothing else changes there."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huggingface_ner.jobs.old_predictions import delete_old_predictions
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.versions import ModelStore, project_store
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
+
+CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
+OTHERS = ("spacy-3.8", "dslim/bert-base-NER", "v1-F1-0.75-120-tasks-20261126-031700-7b16", "anna")
+EMPTY = "all-MiniLM-L6-v2"
+
+
+@pytest.fixture
+def queue(redis_url: str, tmp_path: Path) -> TrainingQueue:
+    return TrainingQueue(connect(redis_url, timeout=5), Settings(model_dir=tmp_path))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    """A project's store that has had five versions and keeps two."""
+    return project_store(tmp_path, 7, keep=2)
+
+
+@pytest.fixture
+def names(store: ModelStore, label_studio_api: LabelStudioApi) -> list[str]:
+    names = [store.publish(lambda folder: None, {"tasks": tasks}).name for tasks in range(1, 6)]
+    label_studio_api.add(7, CONFIG, [])
+    for version in (*names, *OTHERS, EMPTY):
+        for task in range(3):
+            label_studio_api.predictions.append({"task": task, "model_version": version})
+    return names
+
+
+@pytest.fixture
+def client(label_studio_api: LabelStudioApi) -> LabelStudioClient:
+    return LabelStudioClient(
+        Settings.model_validate({"label_studio_host": label_studio_api.url, "label_studio_api_key": LEGACY_TOKEN})
+    )
+
+
+def _left(api: LabelStudioApi) -> Counter[str]:
+    return Counter(given["model_version"] for given in api.predictions)
+
+
+def test_those_of_versions_that_are_gone_are_deleted_and_no_others(
+    queue: TrainingQueue,
+    store: ModelStore,
+    names: list[str],
+    client: LabelStudioClient,
+    label_studio_api: LabelStudioApi,
+) -> None:
+    assert delete_old_predictions(7, store, client, queue.notes) == 12
+    assert _left(label_studio_api) == Counter(dict.fromkeys((*names[-2:], *OTHERS), 3))
+    label_studio_api.requests.clear()
+    assert delete_old_predictions(7, store, client, queue.notes) == 0
+    assert label_studio_api.requests == ["GET /api/projects/7/model-versions/"]
+
+
+def test_before_there_is_a_version_the_encoder_keeps_its_own(
+    queue: TrainingQueue, store: ModelStore, client: LabelStudioClient, label_studio_api: LabelStudioApi
+) -> None:
+    label_studio_api.add(7, CONFIG, [])
+    label_studio_api.predictions.append({"task": 1, "model_version": EMPTY})
+    assert delete_old_predictions(7, store, client, queue.notes) == 0
+    assert _left(label_studio_api) == {EMPTY: 1}
+
+
+@pytest.mark.parametrize("selects_old", [False, True])
+def test_what_the_project_shows_stays_selected(
+    queue: TrainingQueue,
+    store: ModelStore,
+    names: list[str],
+    client: LabelStudioClient,
+    label_studio_api: LabelStudioApi,
+    selects_old: bool,
+) -> None:
+    """Label Studio unselects the ML backend, whose name is selected when it is connected."""
+    label_studio_api.add_backend(7, "http://backend.internal:9090")
+    selected = names[0] if selects_old else label_studio_api.backends[0]["title"]
+    label_studio_api.model_versions[7] = selected
+    delete_old_predictions(7, store, client, queue.notes)
+    assert label_studio_api.model_versions[7] == ("" if selects_old else selected)
+    assert queue.notes.selected(7) is None
+
+
+def test_a_job_that_is_killed_in_between_leaves_nothing_unselected(
+    queue: TrainingQueue,
+    store: ModelStore,
+    names: list[str],
+    client: LabelStudioClient,
+    label_studio_api: LabelStudioApi,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(*_: Any) -> None:
+        raise Killed
+
+    label_studio_api.add_backend(7, "http://backend.internal:9090")
+    title = label_studio_api.model_versions[7] = label_studio_api.backends[0]["title"]
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "select_version", kill)
+        with pytest.raises(Killed):
+            delete_old_predictions(7, store, client, queue.notes)
+    assert label_studio_api.model_versions[7] == ""
+    delete_old_predictions(7, store, client, queue.notes)
+    assert label_studio_api.model_versions[7] == title
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_failure_is_only_logged(
+    queue: TrainingQueue,
+    store: ModelStore,
+    names: list[str],
+    client: LabelStudioClient,
+    label_studio_api: LabelStudioApi,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+) -> None:
+    label_studio_api.status = status
+    assert delete_old_predictions(7, store, client, queue.notes) == 0
+    assert "old predictions were not deleted" in caplog.text
+    with pytest.raises(ClientError):
+        client.predicted_versions(7)
