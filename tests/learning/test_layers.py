@@ -251,7 +251,7 @@ def test_a_project_without_overlaps_keeps_the_plain_head(
     one, other = trained(), trained(layers=[["PER", "LOC"]])
     assert all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
     config = json.loads((tmp_path / "model" / "config.json").read_text())
-    assert config["huggingface_ner"].keys() == {"tag_scheme", "word_rules", "transitions"}
+    assert config["huggingface_ner"].keys() == {"tag_scheme", "word_rules", "transitions", "calibrations"}
     assert list(config["id2label"].values()) == ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 
 
