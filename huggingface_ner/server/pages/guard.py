@@ -13,6 +13,8 @@ from huggingface_ner.settings import Settings
 COOKIE = "huggingface_ner_form"
 FIELD = "token"
 MAX_TOKEN = 100
+# Maximum bytes of a form. Larger ones would be written to temporary files, whose folder may be small.
+MAX_FORM = 10_000
 NOT_ALLOWED = (
     "only somebody with credentials, or on the machine of the service itself, may do this: set BASIC_AUTH_USER "
     "and BASIC_AUTH_PASS, or use the command line"
@@ -51,6 +53,7 @@ def check_form(request: Request, settings: Settings) -> None:
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin", "")
     is_ours = site == "same-origin" if site is not None else _netloc(origin) == request.host
+    request.max_content_length = MAX_FORM
     cookie, field = request.cookies.get(COOKIE, ""), request.form.get(FIELD, "")
     if not is_ours or not cookie or not hmac.compare_digest(_bytes(cookie), _bytes(field)):
         raise ForbiddenError("the form is not of this page, or is too old: load the page again, and try once more")

@@ -63,6 +63,16 @@ def test_the_tab_with_tasks_to_review_is_requested(
     assert _post(client, "/projects/7/review-tab", "x" * 43).status_code == 403
 
 
+def test_a_form_that_is_too_long_is_refused(client: FlaskClient, queue: TrainingQueue, names: list[str]) -> None:
+    token = _forms(client)["7/train"]
+    body = f"token={token}&more={'x' * 20_000}"
+    answer = client.post(
+        "/projects/7/train", data=body, headers=OURS, content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code == 413
+    assert queue.status(7)["state"] == "idle"
+
+
 def test_a_version_is_used_and_removed(client: FlaskClient, settings: Settings, names: list[str]) -> None:
     store, old, newest = project_store(settings.models_folder, 7), names[-2], names[-1]
     forms = _forms(client)
