@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 def serve_with_training(settings: Settings) -> None:
     """Run the server and the worker until SIGTERM, Ctrl-C or the end of the server.
 
-    Raises QueueError if another server uses the same MODEL_DIR, and OSError if MODEL_DIR is not writable or the
-    server ends by itself.
+    A process that is killed is started again. Raises QueueError if another server uses the same MODEL_DIR, and
+    OSError if MODEL_DIR is not writable or the server ends by itself.
     """
     signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
@@ -70,15 +70,18 @@ def serve_with_training(settings: Settings) -> None:
             _ManagedProcess(["serve", "--host", settings.host, "--port", str(settings.port)], environment)
         )
         misses = 0
-        while server.is_running():
+        while not server.has_failed():
             misses = 0 if valkey.is_running() else misses + 1
             if misses > MAX_FAILED_CHECKS:
                 logger.error("the training queue does not answer; restarting it: see %s", valkey.log_path)
                 misses = 0
                 valkey.terminate()
-                with suppress(QueueError):  # predictions work without it; later checks try again
+                try:
                     _start(valkey)
+                except QueueError as error:  # predictions work without it; later checks try again
+                    logger.error("%s", error)
             worker.restart_if_ended()
+            server.restart_if_ended()
             time.sleep(POLL_INTERVAL)
         raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
 
@@ -113,6 +116,10 @@ class _ManagedProcess:
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    def has_failed(self) -> bool:
+        """Return whether the process has ended by itself; one that was killed has not failed."""
+        return not self.is_running() and (self.returncode or 0) >= 0
+
     def restart_if_ended(self) -> None:
         if not self.is_running() and time.monotonic() - self._started > RESTART_INTERVAL:
             logger.error("%s has ended with status %s; restarting it", self._arguments[0], self.returncode)
@@ -139,7 +146,8 @@ def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
         yield server
     finally:
         _shut_down(f"unix://{socket}")
-        server.stop()
+        with suppress(ValkeyServerError):  # it is not running: its folder was away
+            server.stop()
 
 
 def _start(server: ValkeyServer) -> None:
@@ -148,7 +156,7 @@ def _start(server: ValkeyServer) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         server.start()
-    except ValkeyServerError as error:
+    except (ValkeyServerError, OSError) as error:
         raise QueueError(f"{server.data_dir}: the training queue cannot be started: {error}") from error
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)

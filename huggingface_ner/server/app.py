@@ -131,7 +131,13 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
     """Store the token that Label Studio sends, unless LABEL_STUDIO_API_KEY is set."""
     if settings.label_studio_api_key is not None or queue is None or project is None:
         return
-    if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_CHARACTERS:
+    # a token is sent in a header; JSON may have anything in its place, also what Redis cannot store
+    if (
+        isinstance(token, str)
+        and 0 < len(token) <= MAX_TOKEN_CHARACTERS
+        and token.isascii()
+        and token.isprintable()
+    ):
         try:
             queue.notes.put_token(project, token)
         except RedisError as error:

