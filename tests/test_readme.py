@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from huggingface_ner.cli import main
 from huggingface_ner.server.app import create_app
@@ -273,6 +274,15 @@ def test_help_says_it_all() -> None:
         shown = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=True).stdout
         assert "usage:" in shown
         assert len(shown) > 200 or command in ("worker", "health")
+
+
+@pytest.mark.parametrize("name", ["page.png", "page_curve.png"])
+def test_screenshots_of_the_page_are_wide_and_small(name: str) -> None:
+    path = ROOT / "docs" / name
+    assert f"(docs/{name})" in README
+    with Image.open(path) as image:
+        assert image.width == 1400
+    assert path.stat().st_size < 150_000
 
 
 def test_files_that_the_readme_names_are_there() -> None:
