@@ -6,7 +6,7 @@ from typing import Any
 
 from demo import ROOT
 from huggingface_ner.label_studio.documents import open_document
-from huggingface_ner.label_studio.gold import best_annotation
+from huggingface_ner.label_studio.gold import usable_annotations
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans
 from huggingface_ner.scores import Scores, evaluate
@@ -23,10 +23,13 @@ def read_news() -> dict[str, Regions]:
     """Return each text's gold regions; of the tasks, those that a training would learn from."""
     tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
     return {
-        task["data"]["text"]: annotation["result"]
-        for task in tasks
-        if (annotation := best_annotation(task)) is not None
+        task["data"]["text"]: _followed(annotations) for task in tasks if (annotations := usable_annotations(task))
     }
+
+
+def _followed(annotations: list[Mapping[str, Any]]) -> Regions:
+    """Return the regions of the ground truth or, without one, of the newest annotation: one annotator made all."""
+    return next((one["result"] for one in annotations if one["ground_truth"]), annotations[-1]["result"])
 
 
 def score(gold: Mapping[str, Regions], predicted: Mapping[str, Regions]) -> Scores:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from huggingface_ner.commands.evaluate import add_evaluate
 from huggingface_ner.commands.predict import add_predict
 from huggingface_ner.commands.projects import add_projects
+from huggingface_ner.commands.review import add_review
 from huggingface_ner.commands.serve import add_serve, add_worker
 from huggingface_ner.commands.status import add_health, add_status
 from huggingface_ner.commands.train import add_train
@@ -28,6 +29,7 @@ ADD_COMMANDS = (
     add_evaluate,
     add_versions,
     add_projects,
+    add_review,
 )
 # The commands that are the service; the others ask about the service that uses MODEL_DIR.
 SERVICES = ("serve", "worker")

@@ -16,6 +16,7 @@ ReadingReason = Literal[
     "nothing_selected",
     "blank",
     "crosses_border",
+    "outvoted",
 ]
 # Reasons found when texts are split into the words that a model is trained on.
 LearningReason = Literal["duplicate", "inside", "overlap", "shared_word", "no_word", "part_of_word"]
@@ -24,8 +25,9 @@ TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
-# Regions with these reasons are used, but a model cannot suggest exactly the same stretches.
-_USED: tuple[Reason, ...] = ("crosses_border", "part_of_word")
+# Regions with these reasons are not left out of the gold regions: the first two are used, but a model cannot
+# suggest exactly the same stretches; the third are not what the annotations of their tasks say together.
+_USED: tuple[Reason, ...] = ("crosses_border", "part_of_word", "outvoted")
 # What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
@@ -50,6 +52,10 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "crosses_border": (
         "runs over the border of an utterance or a block, where suggestions are cut",
         "run over borders of utterances or blocks, where suggestions are cut",
+    ),
+    "outvoted": (
+        "was outvoted by other annotations of its task",
+        "were outvoted by other annotations of their tasks",
     ),
     "part_of_word": (
         "begins or ends inside a word and was learned as the whole word",
@@ -76,7 +82,7 @@ class LeftOut:
     regions_seen: all regions, used or not. A region with several labels counts once for each of them.
     regions: the number of regions that were not used, by reason and label; the label is "" if there is none. The
     regions with the reasons "part_of_word" and "crosses_border" were used, but cannot be suggested as they
-    are.
+    are; those with the reason "outvoted" were outvoted by other annotations of their task, see consensus.
     tasks: the number of annotated tasks whose text was not used, by reason.
     labels: the labels of the labelling config of which a training had no example, each once.
     """

@@ -37,6 +37,18 @@ class TaggedText:
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """What one of several annotations marks in a text.
+
+    annotator: the id of the user who made it; None if it is not known.
+    """
+
+    annotator: int | None
+    spans: tuple[Span, ...]
+    is_ground_truth: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotatedText:
     """A text with its gold spans, which may overlap, and the id of its task.
 
@@ -44,6 +56,7 @@ class AnnotatedText:
     left_out: the number of its annotated regions that could not be read as spans.
     part: which of its task's texts it is; labels can have other names in other texts of the task.
     borders: the offsets that no suggestion crosses, ascending.
+    votes: what each annotation of its task marks, the oldest first, if there are several; see consensus.
     """
 
     task_id: str
@@ -52,6 +65,24 @@ class AnnotatedText:
     left_out: int = 0
     part: str = ""
     borders: tuple[int, ...] = ()
+    votes: tuple[Vote, ...] = ()
+
+    @property
+    def latest_votes(self) -> list[Vote]:
+        """The last vote of each annotator, and all votes of unknown ones."""
+        last = {vote.annotator: index for index, vote in enumerate(self.votes)}
+        return [
+            vote
+            for index, vote in enumerate(self.votes)
+            if vote.annotator is None or last[vote.annotator] == index
+        ]
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether its annotators disagree, and no annotation is the ground truth."""
+        if any(vote.is_ground_truth for vote in self.votes):
+            return False
+        return len({frozenset(vote.spans) for vote in self.latest_votes}) > 1
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:

@@ -55,6 +55,7 @@ class LabelStudioApi:
 
     projects: labelling configs by project. tasks: each project's tasks, with annotations.
     model_versions: what each project shows. predictions: those given to it. backends, webhooks: of all projects.
+    views: the Data Manager's tabs, of all projects. users: those of Label Studio.
     status: answered to everything instead, if it is set. redirects: likewise, a status and the host to go to.
     answering: cleared, tasks are not answered until set.
     takes_predictions: if it has been released, how many more requests with predictions are answered.
@@ -67,6 +68,8 @@ class LabelStudioApi:
         self.predictions: list[dict[str, Any]] = []
         self.backends: list[dict[str, Any]] = []
         self.webhooks: list[dict[str, Any]] = []
+        self.views: list[dict[str, Any]] = []
+        self.users: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.status: int | None = None
         self.redirects: tuple[int, str] | None = None
@@ -97,21 +100,29 @@ class LabelStudioApi:
         if self.status is not None:
             return self.status, {"detail": "as the test asks"}
         if url.path == "/api/token/refresh/" and method == "POST":
-            is_ours = body.get("refresh") == PERSONAL_ACCESS_TOKEN
-            return (200, {"access": ACCESS_TOKEN}) if is_ours else (401, {"detail": "Token is invalid"})
+            return self._access_token(body)
         if authorization not in (f"Token {LEGACY_TOKEN}", f"Bearer {ACCESS_TOKEN}"):
             return self._recorded("wrong_token")
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if url.path == "/api/ml/":
-            return 200, [backend for backend in self.backends if backend["project"] == int(query["project"])]
-        if url.path.startswith("/api/webhooks/"):
-            return self._webhook(method, url.path, query, body)
+        if url.path in ("/api/ml/", "/api/users/"):
+            return 200, self.users if url.path == "/api/users/" else self._backends(int(query["project"]))
+        if url.path.startswith(("/api/dm/views/", "/api/webhooks/")):
+            change = self._view if url.path.startswith("/api/dm/") else self._webhook
+            return change(method, url.path, query, body)
         if url.path.startswith("/api/projects/"):
             return self._of_project(method, url.path, body)
         if url.path.rstrip("/") == "/api/tasks":
             self.answering.wait(60)
             return self._unannotated(query) if "query" in query else self._page(query)
         return 404, {"detail": f"the stand-in does not know {url.path}"}
+
+    def _backends(self, project_id: int) -> list[dict[str, Any]]:
+        return [backend for backend in self.backends if backend["project"] == project_id]
+
+    @staticmethod
+    def _access_token(body: Any) -> tuple[int, Any]:
+        is_ours = body.get("refresh") == PERSONAL_ACCESS_TOKEN
+        return (200, {"access": ACCESS_TOKEN}) if is_ours else (401, {"detail": "Token is invalid"})
 
     def _of_project(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if path.endswith("/import/predictions"):
@@ -160,6 +171,18 @@ class LabelStudioApi:
             changed.update(body)
             return 200, changed
         return 200, [webhook for webhook in self.webhooks if webhook["project"] == int(query["project"])]
+
+    def _view(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
+        """Keep tabs; what Label Studio makes of their filters is checked on the real one, in tests/e2e."""
+        if method == "GET":
+            return 200, [view for view in self.views if view["project"] == int(query["project"])]
+        if method == "PATCH":
+            (view,) = [view for view in self.views if view["id"] == int(path.rstrip("/").rpartition("/")[2])]
+        else:
+            view = {"id": len(self.views) + 1, "project": body["project"]}
+            self.views.append(view)
+        view["data"] = body["data"]
+        return 201 if method == "POST" else 200, view
 
     def _unannotated(self, query: dict[str, str]) -> tuple[int, Any]:
         """Answer as the filters of the query ask: they are checked on the real Label Studio, in tests/e2e."""

@@ -23,7 +23,9 @@ from huggingface_ner.left_out import LeftOut
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import Span
+from huggingface_ner.store.review_file import write_review
 from huggingface_ner.store.versions import project_store
+from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 from tests.told_models import bio_tags, save_told_model
 
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
@@ -365,6 +367,31 @@ def test_a_label_may_have_another_name_over_a_second_text(
     assert main(["evaluate", *arguments, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
     assert (scores["f1"], scores["gold"], sorted(scores["labels"])) == (1.0, 2, ["Mensch", "PER"])
+
+
+def test_what_to_look_at_is_printed_and_shown_as_a_tab(
+    label_studio_api: LabelStudioApi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_HOST", label_studio_api.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", LEGACY_TOKEN)
+    for arguments in (["7"], ["7", "--tab"]):
+        assert main(["review", *arguments]) == 1
+        assert b"no training has looked" in capsysbinary.readouterr().err
+    review = {"dubious": [{"task": "5", "text": "Zürich", "label": "PER", "reasons": ["=1"]}]}
+    project_store(Settings().models_folder, 7).publish(lambda folder: write_review(folder, review), {})
+    assert main(["review", "7"]) == 0
+    title, line = capsysbinary.readouterr().out.decode().splitlines()
+    assert title.startswith("kind,task,address,")
+    assert line.endswith(",Zürich,,PER,,'=1")
+    assert main(["review", "7", "--tab"]) == 0
+    assert b"shows 1 task." in capsysbinary.readouterr().out
+    assert len(label_studio_api.views) == 2, "and the tab with all tasks"
+    with pytest.raises(SystemExit):
+        main(["review", "x"])
 
 
 def test_a_version_is_exported_into_a_folder_or_a_zip_file(

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "commands.inputs": "tests/test_cli.py",
     "commands.options": "tests/test_cli.py",
     "commands.predict": "tests/test_cli.py",
+    "commands.review": "tests/test_cli.py",
     "commands.serve": "tests/test_cli.py",
     "commands.status": "tests/test_cli.py",
     "commands.train": "tests/test_cli.py",

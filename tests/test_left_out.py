@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from huggingface_ner.left_out import LEARNING_REASONS, MAX_LABELS, OTHER_LABELS, READING_REASONS, LeftOut, Reason
 
 REASONS: list[Reason] = [*READING_REASONS, *LEARNING_REASONS]
-USED: tuple[Reason, ...] = ("part_of_word", "crosses_border")
+USED: tuple[Reason, ...] = ("part_of_word", "crosses_border", "outvoted")
 LABELS = st.text(max_size=5) | st.none() | st.just("\ud83d")
 COUNTED = st.lists(st.tuples(st.sampled_from(REASONS), LABELS), max_size=20)
 

@@ -26,7 +26,7 @@ from tests.waiting import until
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions", "projects")
+HELP = ("serve", "worker", "status", "health", "train", "evaluate", "predict", "versions", "projects", "review")
 COMMANDS = [
     line
     for block in BLOCKS
@@ -65,7 +65,7 @@ def test_every_command_is_named() -> None:
 
 def test_every_route_is_in_the_table(news_models: ServedModels) -> None:
     routes = {rule.rule for rule in create_app(Settings(), news_models).url_map.iter_rules()}
-    assert routes == set(re.findall(r"`(?:GET|POST) (/[\w/<>:]*)`", README))
+    assert routes == set(re.findall(r"`(?:GET|POST) (/[\w/<>:.]*)`", README))
 
 
 def test_the_curl_line_finds_what_is_in_the_text(news_models: ServedModels) -> None:

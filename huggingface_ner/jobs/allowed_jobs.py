@@ -21,6 +21,7 @@ from rq.job import Job
 TRAIN = "huggingface_ner.jobs.train.train_project"
 COUNT = "huggingface_ner.jobs.count.count_annotations"
 FILL = "huggingface_ner.jobs.mention_fill.fill_mentions"
+REVIEW = "huggingface_ner.jobs.review_tab.make_review_tab"
 SUGGEST = "huggingface_ner.jobs.suggest.suggest_project"
 # The functions that a job may call, by the name in the job. The last two names are from the previous release,
 # whose jobs may still be in the queue after an upgrade.
@@ -28,6 +29,7 @@ FUNCTIONS = {
     TRAIN: TRAIN,
     COUNT: COUNT,
     FILL: FILL,
+    REVIEW: REVIEW,
     SUGGEST: SUGGEST,
     "huggingface_ner.training.job.train_project": TRAIN,
     "huggingface_ner.training.suggestions.suggest_project": SUGGEST,

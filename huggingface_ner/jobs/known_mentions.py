@@ -11,8 +11,8 @@ from redis import RedisError
 from redis.client import Pipeline
 
 from huggingface_ner.jobs.mention_changes import Position
-from huggingface_ner.jobs.mention_fills import MentionFills
 from huggingface_ner.jobs.mention_store import MentionStore
+from huggingface_ner.jobs.requested_jobs import RequestedJobs
 from huggingface_ner.label_studio.annotation_events import AnnotationChanges
 from huggingface_ner.label_studio.known_strings import KnownString
 from huggingface_ner.mentions.gazetteer import Gazetteer, read_gazetteer
@@ -79,7 +79,7 @@ class KnownMentions:
     gazetteer: the file of GAZETTEER.
     """
 
-    def __init__(self, store: MentionStore | None, fills: MentionFills | None, gazetteer: Path | None) -> None:
+    def __init__(self, store: MentionStore | None, fills: RequestedJobs | None, gazetteer: Path | None) -> None:
         self.store = store
         self._fills = fills
         self._path = gazetteer

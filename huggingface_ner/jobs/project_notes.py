@@ -107,6 +107,10 @@ class ProjectNotes:
         fields |= {} if contact.title is None else {"title": contact.title}
         self._note(contact.project_id, "label_studio_at", fields)
 
+    def note_review(self, project_id: int, note: str) -> None:
+        """Store a text for users that says how the last request for the tab with tasks to review ended."""
+        self._note(project_id, "review_at", {"review": note})
+
     def _note(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> None:
         """Store fields and their time, unless the same were stored within NOTE_INTERVAL.
 

@@ -21,6 +21,7 @@ Redis has a hash for each project:
 - ``labels_note``: which labels are never suggested; ``title``: of the project;
 - ``address``, ``setup_at``: Label Studio's address for people, and when it last requested /setup;
 - ``selected``: the model version to select again in Label Studio, see old_predictions;
+- ``review``, ``review_at``: how the last request for the tab with tasks to review ended, and when;
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
   the last request, empty if it did, and when that was.
 
@@ -44,13 +45,13 @@ from redis.client import Pipeline
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, TRAIN
+from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, REVIEW, TRAIN
 from huggingface_ner.jobs.known_mentions import KnownMentions
-from huggingface_ner.jobs.mention_fills import MentionFills
 from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.project_notes import ProjectNotes
 from huggingface_ner.jobs.recounts import Recounts
 from huggingface_ner.jobs.redis_connection import connect, decoded, job_id, queue_url
+from huggingface_ner.jobs.requested_jobs import RequestedJobs
 from huggingface_ner.jobs.requests import STILL_EXPECTED_SECONDS
 from huggingface_ner.jobs.runs import (
     LEASE_SECONDS,
@@ -94,22 +95,24 @@ class TrainingQueue(Recounts):
         super().__init__(connection, settings)
         self._timeout = settings.training_timeout
         self.notes = ProjectNotes(connection, self._prefix, self._breaker)
-        self.fills = MentionFills(connection, self._prefix, self._breaker)
+        self.fills = RequestedJobs.mention_fills(connection, self._prefix, self._breaker)
+        self.review_tabs = RequestedJobs.review_tabs(connection, self._prefix, self._breaker)
         store = MentionStore(connection, self._prefix) if settings.known_mentions else None
         self.mentions = KnownMentions(store, self.fills, settings.gazetteer)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
 
     def enqueue_due(self) -> None:
-        """Enqueue a job for each project whose recount, fill or training is due.
+        """Enqueue a job for each project whose recount, fill, review tab or training is due.
 
         Several workers may call this at once. Before trainings are enqueued, held requests whose GRACE_SECONDS are
         over become requests, and runs whose worker was killed are ended.
         """
         for project_id in self.recounts_due():
             self._enqueue(COUNT, project_id, job_id(self._prefix, f"count-{project_id}"), result_ttl=0)
-        for project_id in self.fills.due():
-            self._enqueue(FILL, project_id, job_id(self._prefix, f"mentions-{project_id}"), result_ttl=0)
+        for function, name, requested in ((FILL, "mentions", self.fills), (REVIEW, "review", self.review_tabs)):
+            for project_id in requested.due():
+                self._enqueue(function, project_id, job_id(self._prefix, f"{name}-{project_id}"), result_ttl=0)
         self.request_held()
         for project_id in self._members(self._wanting):
             with self._damaged.skipped(project_id, self._key(project_id)):

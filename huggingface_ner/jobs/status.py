@@ -70,6 +70,7 @@ _TEXTS = {
     "parked": "reason",
     "webhook": "webhook",
     "labels_note": "labels",
+    "review": "review_tab",
     "title": "title",
     "address": "address",
 }

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -18,10 +18,12 @@ from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.phases import PhaseClock
 from huggingface_ner.jobs.process import RUN_ID, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.review_tab import NothingToReviewError, show_tasks_to_review
 from huggingface_ner.jobs.run_reporter import REPORT_INTERVAL, LeaseLostError, Reporter
 from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.addresses import project_address
-from huggingface_ner.label_studio.client import Contact, LabelStudioClient
+from huggingface_ner.label_studio.annotator_names import annotator_names
+from huggingface_ner.label_studio.client import ClientError, Contact, LabelStudioClient
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.suggestion_edits import SuggestionEdits
@@ -119,15 +121,37 @@ def run_training(
     if mentions is not None:
         fill = MentionFill(mentions, project_id, config, reader)
         tasks, reader = fill.watch(tasks), fill.reader
-    store = project_store(settings.models_folder, project_id)
+    store = project_store(settings.models_folder, project_id, settings.keep_versions)
     tasks = _noting_suggestions(tasks, SuggestionEdits(config, reader), store)
-    outcome = _train(project_id, config, settings, partial(read_gold, tasks, config, reader), report)
+    names = partial(_annotator_names, client, project_id)
+    read_texts = partial(read_gold, tasks, config, reader)
+    outcome = _train(project_id, store, config, settings, read_texts, report=report, names=names)
     outcome = outcome.model_copy(update={"accepted": _accepted(store)})
+    _update_review_tab(client, project_id, store)
     summary = outcome.left_out and outcome.left_out["summary"]
     if summary:
         # %.80r, because a title can contain line breaks and have any length
         logger.warning("project %d, %.80r: %s", project_id, project.title, summary)
     return outcome
+
+
+def _annotator_names(client: LabelStudioClient, project_id: int, annotators: Collection[int]) -> dict[int, str]:
+    """Return the names of annotators; if Label Studio does not tell them, their numbers have to do."""
+    try:
+        return annotator_names(client, project_id, annotators)
+    except ClientError as error:
+        logger.warning("project %d: the names of its annotators could not be read: %s", project_id, error)
+        return {}
+
+
+def _update_review_tab(client: LabelStudioClient, project_id: int, store: ModelStore) -> None:
+    """Let the tab with tasks to review, if somebody has made one, show those that the training has found."""
+    try:
+        show_tasks_to_review(client, project_id, store, create=False)
+    except NothingToReviewError:
+        return
+    except ClientError as error:
+        logger.warning("project %d: the tab with tasks to review could not be updated: %s", project_id, error)
 
 
 def _noting_suggestions(
@@ -149,10 +173,13 @@ def _accepted(store: ModelStore) -> dict[str, Any] | None:
 
 def _train(
     project_id: int,
+    store: ModelStore,
     config: LabelingConfig,
     settings: Settings,
     read_texts: Callable[[LeftOut], Iterable[AnnotatedText]],
+    *,
     report: Report,
+    names: Callable[[Collection[int]], Mapping[int, str]],
 ) -> Outcome:
     left_out = LeftOut()
     with temporary_folder("huggingface-ner-texts-") as folder, Spool(folder / "texts.jsonl") as spool:
@@ -178,10 +205,11 @@ def _train(
             report=report,
             layers=config.layers,
             left_out=left_out,
+            annotators=names(spool.annotators),
         )
         return train_version(
             training,
-            project_store(settings.models_folder, project_id, settings.keep_versions),
+            store,
             f1_tolerance=settings.f1_tolerance,
             preference=settings.engine_preference,
             salt=project_address(settings.label_studio_host, project_id),

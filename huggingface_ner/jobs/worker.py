@@ -1,4 +1,4 @@
-"""The worker: runs the jobs in the queue (recounts, trainings, suggestions), each in its own process."""
+"""The worker: runs the jobs in the queue (trainings, suggestions and others), each in its own process."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, SUGGEST, TRAIN, AllowedJob
+from huggingface_ner.jobs.allowed_jobs import COUNT, FILL, REVIEW, SUGGEST, TRAIN, AllowedJob
 from huggingface_ner.jobs.process import (
     HOLDER,
     JOB_FOLDER,
@@ -84,6 +84,8 @@ class TrainingWorker(SpawnWorker):
         elif job.func_name == FILL:
             # no lease is needed either: two fills at the same time store the same
             self._run_due(self.training.fills.begin(project_id), job, queue)
+        elif job.func_name == REVIEW:
+            self._run_due(self.training.review_tabs.begin(project_id), job, queue)
         else:
             self._train(project_id, job, queue)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from huggingface_ner.label_studio.controls import SpanControl, TextObject
-from huggingface_ner.label_studio.gold import since_epoch
+from huggingface_ner.label_studio.gold import annotator_id, since_epoch
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
 from huggingface_ner.label_studio.occurrences import MAX_MENTION_CHARACTERS
 from huggingface_ner.label_studio.page_values import fill_in
@@ -47,6 +47,7 @@ class AnnotationEntry:
 
     updated_at: when it was last changed, in microseconds since 1970.
     texts: empty if the annotation is cancelled, or if no text of the task can be read.
+    annotator: the id of the user who made it; None if it is not known.
     """
 
     annotation_id: int
@@ -55,6 +56,7 @@ class AnnotationEntry:
     is_ground_truth: bool = False
     is_cancelled: bool = False
     texts: tuple[EntryText, ...] = ()
+    annotator: int | None = None
 
     @property
     def size(self) -> int:
@@ -93,6 +95,7 @@ def read_entries(
                     bool(annotation.get("ground_truth")),
                     cancelled,
                     () if cancelled else tuple(_entry_text(annotation.get("result"), *found) for found in texts),
+                    annotator_id(annotation),
                 )
             )
     return entries

@@ -229,6 +229,12 @@ class LabelStudioClient:
             raise ClientError(f"webhook {min(refused)} did not keep the added credentials", retryable=True)
         return len(without) if ours else None
 
+    @contextmanager
+    def request(self, project_id: int) -> Iterator[LabelStudio]:
+        """Yield the SDK for requests about a project; its errors become ClientError, and all are noted."""
+        with self._errors(project_id):
+            yield self._sdk
+
     def _webhooks(self, project_id: int) -> list[Any]:
         return list(self._sdk.webhooks.list(project=str(project_id)))
 

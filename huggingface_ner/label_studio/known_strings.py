@@ -4,7 +4,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Protocol
 
 from huggingface_ner.label_studio.annotation_entries import layer_name
@@ -17,15 +16,15 @@ class Tally(Protocol):
     """How often a string occurs in annotated texts, and how often it is annotated there."""
 
     @property
-    def occurrences(self) -> Fraction | int:
+    def occurrences(self) -> int:
         """How many occurrences there are."""
 
     @property
-    def marked(self) -> Fraction | int:
+    def marked(self) -> int:
         """How many of them are annotated."""
 
     @property
-    def labels(self) -> Mapping[str, Fraction | int]:
+    def labels(self) -> Mapping[str, int]:
         """How many of them have each label."""
 
 
@@ -103,16 +102,16 @@ def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
 def _best(tally: Tally | None, listed: Sequence[str], control: SpanControl) -> tuple[str, float] | None:
     """Return the label to suggest for a string, and its share of the occurrences; None to suggest nothing."""
     shares: Counter[str] = Counter()
-    occurrences = marked = Fraction(len(listed[:1]))
+    occurrences = marked = len(listed[:1])
     if tally is not None:
         occurrences += tally.occurrences
         marked += tally.marked
         for saved, count in tally.labels.items():
             name = control.read_label(saved)  # None if the label was removed from the config
             if name is not None:
-                shares[name] += count  # type: ignore[assignment]  # a Counter adds fractions too
+                shares[name] += count
     shares.update(listed[:1])
     label = max(shares, key=lambda one: shares[one], default=None)
     if label is None or 2 * marked < occurrences:
         return None
-    return label, min(float(shares[label] / occurrences), 1.0)
+    return label, min(shares[label] / occurrences, 1.0)

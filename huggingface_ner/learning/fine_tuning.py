@@ -31,6 +31,7 @@ from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.batches import CountingCollator, padding_collator
 from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
+from huggingface_ner.learning.dynamics import Dynamics, DynamicsCallback
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, update_reading
 from huggingface_ner.learning.overlaps import Groups, plan_groups
 from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
@@ -95,6 +96,7 @@ def fine_tune(
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
+    dynamics: Dynamics | None = None,
     tracking: Tracking = NO_TRACKING,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return a model with a BIO head for ``labels``, trained on the examples, and its tokenizer.
@@ -102,6 +104,7 @@ def fine_tune(
     layers: the labels of each layer; spans of different layers may overlap. If None, all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
     left_out: counts the spans that cannot be learned; see label_windows. tracking: where the course is reported.
+    dynamics: observes the model while it is trained.
     match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
     Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
     diverges.
@@ -178,7 +181,10 @@ def fine_tune(
             ),
             train_dataset=windows,
             data_collator=pad,
-            callbacks=[] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)],
+            callbacks=[
+                *([] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)]),
+                *([] if dynamics is None else [DynamicsCallback(dynamics, tokenizer)]),
+            ],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.encoder_rate = encoder_rate

@@ -4,17 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from huggingface_ner.learning.quotes import name, quote, quoted
 from huggingface_ner.spans import AnnotatedText, Span
 
 # Maximum number of examples of each kind of mistake, and of kinds; the most frequent kinds are kept. So the file
 # with the mistakes has at most about 200 kB, whatever the labelling config.
 MAX_EXAMPLES = 5
 MAX_KINDS = 100
-# Code points that are kept of a span, and of the text on each side of it.
-MAX_SPAN = 120
-CONTEXT = 60
-MAX_LABEL = 100
-ELLIPSIS = "…"
 
 # The label of the gold span and that of the predicted one; "" if there is none. A span that has the right label
 # and the wrong borders is a kind of its own: both labels are equal.
@@ -37,8 +33,8 @@ class Mistakes:
     def add(self, text: AnnotatedText, predicted: Sequence[Span]) -> None:
         """Add the differences in one text."""
         wanted, found = set(text.spans), set(predicted)
-        self._correct.update(_clean(span.label, MAX_LABEL) for span in wanted & found)
-        for gold, guess in _pairs(sorted(wanted - found), sorted(found - wanted)):
+        self._correct.update(name(span.label) for span in wanted & found)
+        for gold, guess in pair_spans(sorted(wanted - found), sorted(found - wanted)):
             kind = (_label(gold), _label(guess))
             self._counts[kind] += 1
             examples = self._examples.setdefault(kind, [])
@@ -64,8 +60,11 @@ class Mistakes:
         }
 
 
-def _pairs(gold: Sequence[Span], guesses: Sequence[Span]) -> list[tuple[Span | None, Span | None]]:
-    """Return each gold span with its predicted span, and the spans that have none; both are in order."""
+def pair_spans(gold: Sequence[Span], guesses: Sequence[Span]) -> list[tuple[Span | None, Span | None]]:
+    """Return each gold span with its predicted span, see Mistakes, and the spans that have none.
+
+    gold, guesses: in order; no span is in both.
+    """
     candidates = [
         (_closeness(wanted, guess), -index, -place)
         for index, wanted in enumerate(gold)
@@ -95,24 +94,11 @@ def _example(text: AnnotatedText, gold: Span | None, guess: Span | None) -> dict
     ``predicted``: the text that the model selected, if it differs from the gold span.
     """
     span = gold or guess
-    assert span is not None  # noqa: S101 - _pairs returns no pair without a span
-    start, end = max(span.start - CONTEXT, 0), span.end + CONTEXT
+    assert span is not None  # noqa: S101 - pair_spans returns no pair without a span
     is_elsewhere = guess is not None and (guess.start, guess.end) != (span.start, span.end)
-    selected = text.text[guess.start : guess.end] if guess and is_elsewhere else ""
-    return {
-        "task": _clean(text.task_id, MAX_LABEL),
-        "before": (ELLIPSIS if start else "") + _clean(text.text[start : span.start], CONTEXT),
-        "text": _clean(text.text[span.start : span.end], MAX_SPAN),
-        "after": _clean(text.text[span.end : end], CONTEXT) + (ELLIPSIS if end < len(text.text) else ""),
-        "predicted": _clean(selected, MAX_SPAN),
-    }
+    selected = quoted(text.text, guess) if guess and is_elsewhere else ""
+    return {"task": name(text.task_id), **quote(text.text, span), "predicted": selected}
 
 
 def _label(span: Span | None) -> str:
-    return _clean(span.label, MAX_LABEL) if span else ""
-
-
-def _clean(text: str, most: int) -> str:
-    """Return a text of bounded length that can be written as UTF-8, which lone surrogates cannot."""
-    cut = text if len(text) <= most else text[: most - 1] + ELLIPSIS
-    return cut.encode("utf-8", "replace").decode()
+    return name(span.label) if span else ""

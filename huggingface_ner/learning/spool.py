@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
 
-from huggingface_ner.spans import AnnotatedText, Span, drop_overlaps
+from huggingface_ner.spans import AnnotatedText, Span, Vote, drop_overlaps
 
 
 class SpooledTexts(Sequence[AnnotatedText]):
@@ -46,21 +46,25 @@ class Spool:
         self.task_ids: list[str] = []
         self.spans = 0
         self.spans_by_label: Counter[str] = Counter()
+        # the known annotators of the tasks that have several annotations
+        self.annotators: set[int] = set()
 
     def add(self, text: AnnotatedText) -> None:
         """Append a text; raises OSError, for example if the disk is full."""
-        spans = [(span.start, span.end, span.label) for span in text.spans]
+        spans = _saved(text.spans)
         taught = [text.task_id, text.text, spans]
-        # annotations that are left out teach nothing, so they do not change the digest
+        # annotations that are left out or outvoted teach nothing, so they do not change the digest
         self._hash.update(json.dumps(taught).encode() + b"\n")
         if len(drop_overlaps(set(text.spans))) < len(set(text.spans)):
             # up to release 0.2.0, only one of the spans that overlap was learned: train such a version again
             self._hash.update(b"overlaps\n")
         self._places.append(self._file.tell())
-        self._file.write(json.dumps([*taught, text.left_out, text.part, text.borders]).encode() + b"\n")
+        votes = [(vote.annotator, _saved(vote.spans), vote.is_ground_truth) for vote in text.votes]
+        self._file.write(json.dumps([*taught, text.left_out, text.part, text.borders, votes]).encode() + b"\n")
         self.task_ids.append(text.task_id)
         self.spans += len(spans)
         self.spans_by_label.update(span.label for span in text.spans)
+        self.annotators.update(vote.annotator for vote in text.votes if vote.annotator is not None)
 
     def digest(self) -> str:
         """Return a hash of all texts and spans, in order; hexadecimal."""
@@ -77,8 +81,16 @@ class Spool:
 
     def _read(self, place: int) -> AnnotatedText:
         self._file.seek(place)
-        task_id, text, spans, left_out, part, borders = json.loads(self._file.readline())
-        return AnnotatedText(task_id, text, tuple(Span(*span) for span in spans), left_out, part, tuple(borders))
+        task_id, text, spans, left_out, part, borders, votes = json.loads(self._file.readline())
+        return AnnotatedText(
+            task_id,
+            text,
+            _spans(spans),
+            left_out,
+            part,
+            tuple(borders),
+            tuple(Vote(annotator, _spans(of_one), is_truth) for annotator, of_one, is_truth in votes),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -87,3 +99,11 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def _saved(spans: Sequence[Span]) -> list[tuple[int, int, str]]:
+    return [(span.start, span.end, span.label) for span in spans]
+
+
+def _spans(saved: Sequence[tuple[int, int, str]]) -> tuple[Span, ...]:
+    return tuple(Span(*span) for span in saved)

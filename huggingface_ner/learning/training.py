@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.engines.stand_in import baseline_name
 from huggingface_ner.learning.calibration import IsRight, calibrate
+from huggingface_ner.learning.dynamics import Dynamics
 from huggingface_ner.learning.evaluation import MatchLabelsOver, evaluate_tagger
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
 from huggingface_ner.learning.head import MatchLabels
@@ -21,6 +23,7 @@ from huggingface_ner.learning.held_out import HELD_OUT_SHARE, held_out_once
 from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.overlaps import Groups, learnable_spans
 from huggingface_ner.learning.progress import RunProgress
+from huggingface_ner.learning.review import find_review, review_agreement
 from huggingface_ner.learning.spool import Spool, SpooledTexts
 from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.left_out import LeftOut
@@ -54,6 +57,7 @@ class TrainedModel:
     scores: None if no text was held out.
     mistakes: what the model gets wrong in the texts held out.
     left_out: the regions and tasks that could not be read, or that a model cannot learn or suggest.
+    review: which annotations to look at; see find_review.
     """
 
     model: PreTrainedModel
@@ -63,6 +67,7 @@ class TrainedModel:
     scores: Evaluation | None
     left_out: LeftOut
     mistakes: Mistakes
+    review: dict[str, Any]
 
     @property
     def f1(self) -> float | None:
@@ -76,6 +81,7 @@ class Training:
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
     start from. match_labels_over: see MatchLabelsOver. report: called when a phase begins and after each optimiser
     step. layers: see fine_tune. left_out: the annotations that were not used when the texts were read.
+    annotators: the names of annotators, by id.
     """
 
     def __init__(
@@ -90,6 +96,7 @@ class Training:
         report: Report,
         layers: Groups | None = None,
         left_out: LeftOut | None = None,
+        annotators: Mapping[int, str] | None = None,
     ) -> None:
         self.spool = spool
         self.labels = labels
@@ -98,6 +105,7 @@ class Training:
         self.options = options
         self.report = report
         self.left_out = LeftOut() if left_out is None else left_out
+        self.annotators = annotators or {}
         self._match_labels = match_labels
         self._match_labels_over = match_labels_over
 
@@ -111,6 +119,8 @@ class Training:
         learned, held_out = self.spool.split(hold_out)
         left_out = LeftOut()
         left_out.merge(self.left_out)
+        texts = self.spool.split(set())[0]
+        dynamics = Dynamics(texts)
         self.report(RunProgress("training"))
         model, tokenizer = fine_tune(
             learned,
@@ -122,6 +132,7 @@ class Training:
             device=self.options.device,
             progress=self._step_reporter(),
             left_out=left_out,
+            dynamics=dynamics,
             tracking=self.options.tracking,
         )
         left_out.add_labels(self.labels, Counter(span.label for text in learned for span in text.spans))
@@ -134,7 +145,8 @@ class Training:
             calibrate(model, tokenizer, held_out, self._is_right(tag_groups.labels))
         mistakes = Mistakes()
         scores = self.score(tagger_of_model(model, tokenizer), held_out, mistakes) if held_out else None
-        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes)
+        review = find_review(texts, self.layers, dynamics, self.annotators)
+        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes, review)
 
     def score(
         self, tagger: Tagger, texts: Sequence[AnnotatedText], mistakes: Mistakes | None = None
@@ -144,6 +156,10 @@ class Training:
         mistakes: collects what the tagger gets wrong.
         """
         return evaluate_tagger(tagger, texts, self._match_labels_over, compare=mistakes.add if mistakes else None)
+
+    def review_agreement(self) -> dict[str, Any]:
+        """Return which annotations to look at as far as this depends on no model; see review.review_agreement."""
+        return review_agreement(self.spool.split(set())[0], self.annotators)
 
     def _is_right(self, labels: Sequence[str]) -> IsRight:
         """Return whether a span is right whose label is one of a model's labels."""

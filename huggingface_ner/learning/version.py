@@ -19,6 +19,7 @@ from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
 from huggingface_ner.scores import Evaluation, score_basis
 from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.model_folder import write_model
+from huggingface_ner.store.review_file import read_review, write_review
 from huggingface_ner.store.split_file import Split
 from huggingface_ner.store.version_names import order
 from huggingface_ner.store.versions import ModelStore, Version
@@ -64,6 +65,9 @@ def train_version(
     if compared is not None and compared.is_worse:
         # what only this model has learned from may still be held out
         store.write_split(replace(split, learned=before.learned))
+        if current is not None:
+            # the current version stays in use, but the annotations are those that the new model has seen
+            write_review(current.folder, trained.review)
         return _refused(trained, compared)
     store.write_split(split)
     version = _publish(training, trained, store, compared=compared, started=started)
@@ -171,6 +175,8 @@ def _load(model: str | Path, device: str) -> Tagger | None:
 
 def _unchanged(current: Version, training: Training) -> Outcome:
     metrics = current.metrics
+    # the annotators may agree more or less than they did, although they say the same together
+    write_review(current.folder, {**read_review(current.folder), **training.review_agreement()})
     # the texts are the same, so the regions that cannot be learned are too; the unreadable regions may be others
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
@@ -215,6 +221,7 @@ def _publish(
     def write(aside: Path) -> None:
         write_model(trained.model, trained.tokenizer, aside)
         write_mistakes(aside, trained.mistakes.as_dict())
+        write_review(aside, trained.review)
         metrics["seconds"] = round(time.monotonic() - started, 1)
         training.report(RunProgress("publishing"))
 

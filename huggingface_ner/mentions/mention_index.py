@@ -2,14 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from dataclasses import replace
 
+from huggingface_ner.consensus import Agreement, Ballot, decide, is_contested
 from huggingface_ner.label_studio.annotation_entries import AnnotationEntry, EntryText, Mention
 from huggingface_ner.mentions.string_finder import StringFinder, places_of
-from huggingface_ner.mentions.tallies import Place, Tally, Weight, tally_text
+from huggingface_ner.mentions.tallies import Place, Tally, tally_text
 
 Tallies = Mapping[str, Tally]
 """Layer -> the tally of a string in it."""
+
+# The index of a text among those of its task, the text, which may have changed since the last annotation of the
+# task, and a mention in it.
+Mark = tuple[int, str, Mention]
 
 
 class MentionIndex:
@@ -26,7 +31,10 @@ class MentionIndex:
         self._entries: dict[int, dict[int, AnnotationEntry]] = {}  # task -> annotation -> entry
         self._tasks: dict[int, int] = {}  # annotation -> task
         self._size = 0
-        self._counted: dict[int, list[tuple[EntryText, Weight]]] = {}  # task -> its texts, with weights
+        self._counted: dict[int, tuple[EntryText, ...]] = {}  # task -> its texts, with what counts in them
+        self._agreement = Agreement()
+        self._ranks: Mapping[int, int] = {}
+        self._contested: set[int] = set()  # tasks in which one of two annotations is followed
 
     def __len__(self) -> int:
         """How many annotations the index has."""
@@ -44,7 +52,7 @@ class MentionIndex:
         before = [self._tasks[one] for one in changed if one in self._tasks]
         tasks = dict.fromkeys([*before, *(entry.task_id for entry in put)])
         for task_id in tasks:
-            self._uncount(task_id)
+            self._agreement.add(self._ballots(task_id), -1)
         for annotation_id in removed:
             self._forget(annotation_id)
         for entry in put:
@@ -52,6 +60,16 @@ class MentionIndex:
             self._size += sum(len(text.text) for text in entry.texts)
             self._tasks[entry.annotation_id] = entry.task_id
             self._entries.setdefault(entry.task_id, {})[entry.annotation_id] = entry
+        for task_id in tasks:
+            ballots = self._ballots(task_id)
+            self._agreement.add(ballots)
+            (self._contested.add if is_contested(ballots) else self._contested.discard)(task_id)
+        ranks = self._agreement.ranks()
+        if ranks != self._ranks:
+            self._ranks = ranks
+            tasks |= dict.fromkeys(one for one in self._contested if self._decided(one) != self._counted.get(one))
+        for task_id in tasks:
+            self._uncount(task_id)
         self._count(tasks)
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
@@ -74,9 +92,9 @@ class MentionIndex:
                 del self._entries[task_id]
 
     def _uncount(self, task_id: int) -> None:
-        counted = self._counted.pop(task_id, [])
-        for text, weight in counted:
-            self._add_text(text, -weight)
+        counted = self._counted.pop(task_id, ())
+        for text in counted:
+            self._add_text(text, -1)
         for string in _strings(counted):
             self._mentioned[string] -= 1
             if not self._mentioned[string]:
@@ -86,17 +104,39 @@ class MentionIndex:
                     self._tallies.pop(string, None)
 
     def _count(self, task_ids: Iterable[int]) -> None:
-        counted = {task_id: weighted_texts(self._entries.get(task_id, {}).values()) for task_id in task_ids}
+        counted = {task_id: self._decided(task_id) for task_id in task_ids}
         new = self._add_strings(string for texts in counted.values() for string in _strings(texts))
         for texts in self._counted.values():  # the other tasks, in which the new strings have not been counted
-            for text, weight in texts:
+            for text in texts:
                 places = {string: places_of(string, text.text) for string in new if string in text.text}
-                self._add(text, places, weight)
+                self._add(text, places, 1)
         for task_id, texts in counted.items():
             if texts:
                 self._counted[task_id] = texts
-            for text, weight in texts:
-                self._add_text(text, weight)
+            for text in texts:
+                self._add_text(text, 1)
+
+    def _usable(self, task_id: int) -> list[AnnotationEntry]:
+        """Return the annotations of a task that may count, the oldest first."""
+        entries = self._entries.get(task_id, {}).values()
+        usable = [entry for entry in entries if not entry.is_cancelled and entry.texts]
+        return sorted(usable, key=lambda entry: (entry.updated_at, entry.annotation_id))
+
+    def _ballots(self, task_id: int) -> list[Ballot[Mark]]:
+        """Return what the annotations of a task say, if there are several."""
+        entries = self._usable(task_id)
+        return [_ballot(entry) for entry in entries] if len(entries) > 1 else []
+
+    def _decided(self, task_id: int) -> tuple[EntryText, ...]:
+        """Return the texts of a task, with the mentions that count in each of them."""
+        entries = self._usable(task_id)
+        if len(entries) < 2:
+            return entries[0].texts if entries else ()
+        decision = decide([_ballot(entry) for entry in entries], self._ranks)
+        return tuple(
+            replace(text, mentions=tuple(sorted(one for where, _, one in decision.marks if where == place)))
+            for place, text in enumerate(entries[decision.source].texts)
+        )
 
     def _add_strings(self, strings: Iterable[str]) -> list[str]:
         """Add the strings of mentions, and return those that have not been counted before."""
@@ -109,14 +149,14 @@ class MentionIndex:
             self._mentioned[string] += 1
         return new
 
-    def _add_text(self, text: EntryText, weight: Weight) -> None:
+    def _add_text(self, text: EntryText, weight: int) -> None:
         """Add the counts of a text; with a negative weight, subtract them."""
         places: dict[str, list[Place]] = {}
         for start, end in self.find(text.text):
             places.setdefault(text.text[start:end], []).append((start, end))
         self._add(text, places, weight)
 
-    def _add(self, text: EntryText, places: Mapping[str, Sequence[Place]], weight: Weight) -> None:
+    def _add(self, text: EntryText, places: Mapping[str, Sequence[Place]], weight: int) -> None:
         for string, layer, tally in tally_text(text, places):
             layers = self._tallies.setdefault(string, {})
             total = layers.setdefault(layer, Tally())
@@ -127,21 +167,15 @@ class MentionIndex:
                     del self._tallies[string]
 
 
-def weighted_texts(entries: Iterable[AnnotationEntry]) -> list[tuple[EntryText, Weight]]:
-    """Return the texts of a task's annotations that count, each with its weight.
-
-    If an annotation is the ground truth, only it counts (of several, the newest). Cancelled ones never count.
-    """
-    usable = [entry for entry in entries if not entry.is_cancelled and entry.texts]
-    truths = [entry for entry in usable if entry.is_ground_truth]
-    if truths:
-        usable = [max(truths, key=lambda entry: (entry.updated_at, entry.annotation_id))]
-    weight: Weight = Fraction(1, len(usable)) if len(usable) > 1 else 1
-    return [(text, weight) for entry in usable for text in entry.texts]
+def _ballot(entry: AnnotationEntry) -> Ballot[Mark]:
+    marks = frozenset(
+        (place, text.text, mention) for place, text in enumerate(entry.texts) for mention in text.mentions
+    )
+    return Ballot(entry.annotator, marks, entry.is_ground_truth)
 
 
-def _strings(texts: Sequence[tuple[EntryText, Weight]]) -> Iterator[str]:
-    for text, _ in texts:
+def _strings(texts: Iterable[EntryText]) -> Iterator[str]:
+    for text in texts:
         for mention in text.mentions:
             yield _string(text, mention)
 

@@ -41,7 +41,8 @@ def pack(entry: AnnotationEntry) -> bytes:
         texts.append([text.text, text.layers, mentions])
     flags = _GROUND_TRUTH * entry.is_ground_truth + _CANCELLED * entry.is_cancelled
     # ASCII, because a text may have lone surrogates
-    written = json.dumps([entry.task_id, entry.updated_at, flags, texts], separators=(",", ":"))
+    fields = [entry.task_id, entry.updated_at, flags, texts, entry.annotator]
+    written = json.dumps(fields, separators=(",", ":"))
     return zlib.compress(written.encode("ascii"))
 
 
@@ -49,9 +50,13 @@ def unpack(annotation_id: int, packed: bytes) -> AnnotationEntry:
     """Return the entry of an annotation; raises UnreadableEntryError if anything about the bytes is wrong."""
     try:
         written = zlib.decompressobj().decompress(packed, MAX_UNPACKED_BYTES)
-        task_id, updated_at, flags, texts = json.loads(written)
+        # before release 0.3.0, the annotator was not stored
+        task_id, updated_at, flags, texts, *annotators = json.loads(written)
         if not (_is_number(task_id) and _is_number(updated_at) and _is_number(flags)):
             raise TypeError("a number is missing")
+        annotator = annotators[0] if annotators else None
+        if len(annotators) > 1 or not (annotator is None or _is_number(annotator)):
+            raise TypeError("not an annotator")
         return AnnotationEntry(
             annotation_id,
             task_id,
@@ -59,6 +64,7 @@ def unpack(annotation_id: int, packed: bytes) -> AnnotationEntry:
             bool(flags & _GROUND_TRUTH),
             bool(flags & _CANCELLED),
             tuple(_text(*text) for text in texts),
+            annotator,
         )
     except (ValueError, TypeError, IndexError, RecursionError, zlib.error) as error:
         raise UnreadableEntryError(f"annotation {annotation_id}: {type(error).__name__}") from error

@@ -4,12 +4,10 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from huggingface_ner.label_studio.annotation_entries import EntryText, Mention
 
 Place = tuple[int, int]
-Weight = Fraction | int
 
 
 @dataclass(slots=True)
@@ -18,19 +16,18 @@ class Tally:
 
     occurrences: how many there are. Those that overlap a longer mention of the layer do not count, because there
     the longer string is suggested. marked: how many of them are annotated. labels: how many have each label.
-    The annotations of a task share its occurrences: each of k annotations counts 1/k.
     """
 
-    occurrences: Weight = 0
-    marked: Weight = 0
+    occurrences: int = 0
+    marked: int = 0
     labels: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: "Tally", weight: Weight) -> None:
-        """Add the counts of another tally, each multiplied by ``weight``."""
+    def add(self, other: "Tally", weight: int) -> None:
+        """Add the counts of another tally; with the weight -1, take them off."""
         self.occurrences += weight * other.occurrences
         self.marked += weight * other.marked
         for label, count in other.labels.items():
-            self.labels[label] += weight * count  # type: ignore[assignment]  # a Counter adds fractions too
+            self.labels[label] += weight * count
             if not self.labels[label]:
                 del self.labels[label]
 

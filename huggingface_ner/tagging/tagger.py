@@ -46,6 +46,11 @@ class Tagger:
         self._current = engine, choice
 
     @property
+    def tag_groups(self) -> TagGroups:
+        """The tag groups of the model's head."""
+        return self._tag_groups
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The entity types that the model knows."""
         return self._tag_groups.labels

@@ -32,6 +32,11 @@ class Studio:
     def personal_access_token(self) -> str:
         return str(self.ask("POST", "/api/token/", {}, status=201)["token"])
 
+    def user(self, email: str, first_name: str, last_name: str) -> int:
+        """Add a user who can annotate; returns the id."""
+        names = {"username": email.partition("@")[0], "first_name": first_name, "last_name": last_name}
+        return int(self.ask("POST", "/api/users/", {"email": email, **names}, status=201)["id"])
+
     def project(self, title: str, config: str) -> "Project":
         made = self.ask("POST", "/api/projects/", {"title": title, "label_config": config}, status=201)
         return Project(self, made["id"])

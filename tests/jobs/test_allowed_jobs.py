@@ -20,6 +20,7 @@ from huggingface_ner.jobs.allowed_jobs import (
     MAX_LOGGED,
     MAX_PROJECT_ID,
     MAX_SECONDS,
+    REVIEW,
     SUGGEST,
     TRAIN,
     AllowedJob,
@@ -119,6 +120,7 @@ def test_a_job_that_is_not_on_the_list_is_refused(
         (TRAIN, [7], TRAIN),
         (COUNT, [7], COUNT),
         (FILL, [7], FILL),
+        (REVIEW, [7], REVIEW),
         (TRAIN_BEFORE, [7], TRAIN),
         (SUGGEST, [7, "v"], SUGGEST),
         (SUGGEST_BEFORE, [7, "v"], SUGGEST),
@@ -164,7 +166,7 @@ def test_whatever_is_in_redis_nothing_else_can_be_called(data: Any, fields: dict
         job.restore({name.encode(): value for name, value in raw.items()})
     except Exception:  # refused
         return
-    assert job.func_name in (TRAIN, SUGGEST, COUNT, FILL)
+    assert job.func_name in (TRAIN, SUGGEST, COUNT, FILL, REVIEW)
     assert job.instance is None
     assert job.kwargs == {}
     assert isinstance(job.args[0], int)

@@ -87,7 +87,7 @@ def test_it_can_be_switched_off(redis_url: str) -> None:
 def test_a_project_that_was_never_filled_is_requested_once(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("huggingface_ner.jobs.mention_fills.FILL_DELAY", 0.0)
+    monkeypatch.setattr("huggingface_ner.jobs.requested_jobs.DELAY", 0.0)
     filled = queue(redis_url)
     assert filled.mentions.store is not None
     filled.mentions.in_project(7)

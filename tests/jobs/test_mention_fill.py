@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from huggingface_ner.jobs import mention_fill, mention_fills
+from huggingface_ner.jobs import mention_fill, requested_jobs
 from huggingface_ner.jobs.mention_changes import Position
 from huggingface_ner.jobs.mention_fill import MentionFill, fill_mentions
 from huggingface_ner.jobs.mention_store import MentionStore
@@ -41,7 +41,7 @@ def stored(store: MentionStore, project: int = 7) -> dict[int, str]:
 def queue(redis_url: str, label_studio_api: LabelStudioApi, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
     settings = Settings(label_studio_host=label_studio_api.url, label_studio_api_key=LEGACY_TOKEN)
     made = TrainingQueue(connect(redis_url, timeout=5), settings)
-    monkeypatch.setattr(mention_fills, "FILL_DELAY", 0.0)
+    monkeypatch.setattr(requested_jobs, "DELAY", 0.0)
     monkeypatch.setattr(mention_fill, "begin_job", lambda: (settings, made))
     return made
 

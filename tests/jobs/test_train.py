@@ -7,18 +7,21 @@ from typing import Any
 import pytest
 
 from huggingface_ner.jobs import train
+from huggingface_ner.jobs.review_tab import show_tasks_to_review
 from huggingface_ner.jobs.train import run_training
 from huggingface_ner.label_studio.addresses import project_address
-from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning import version as version_module
 from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.held_out import HELD_OUT_SHARE, divide
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.review_file import read_review
 from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.loading import load_fine_tuned, load_tagger
 from huggingface_ner.tagging.reading import Reading
+from tests.label_studio.test_review_tab import shown
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
 NAMES = {"Anna": "PER", "Kovács": "PER", "Zürich": "LOC", "Paulo": "LOC"}
@@ -342,6 +345,80 @@ def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pyt
     outcome = train._outcome(7, training, None, lambda progress: None)
     assert (outcome.status, outcome.retryable) == ("failed", True)
     assert outcome.reason == "ZeroDivisionError: division by zero: the current model stays in use"
+
+
+def _review(settings: Settings) -> dict[str, Any]:
+    version = _store(settings).current_version()
+    assert version is not None
+    return dict(read_review(version.folder))
+
+
+def test_what_to_look_at_is_found_and_shown_as_a_tab(label_studio_api: LabelStudioApi, training: Settings) -> None:
+    """Two people annotate the same tasks; one of them takes Anna for a place in one task."""
+    label_studio_api.users = [{"id": 1, "username": "a", "first_name": "Ada"}, {"id": 2, "username": "b"}]
+    twice = tasks(24)
+    for number, task in enumerate(twice, start=1):
+        (annotation,) = task["annotations"]
+        second = {"completed_by": 2, "result": tasks(1, {"Anna": "LOC"})[0]["annotations"][0]["result"]}
+        task["annotations"] = [
+            {**annotation, "id": 2 * number, "completed_by": 1},
+            {**annotation, "id": 2 * number + 1, "completed_by": 2, **(second if number == 1 else {})},
+        ]
+    label_studio_api.add(7, config("PER", "LOC"), twice)
+    assert _run(training).status == "published"
+    assert label_studio_api.views == [], "nobody has asked for a tab"
+    review = _review(training)
+    assert review["annotators"] == {"1": "Ada", "2": "b"}
+    assert [one["task"] for one in review["agreement"]["disputed"]] == ["1"]
+    assert review["agreement"]["tasks"] == 24
+    assert "1" in [one["task"] for one in review["dubious"]]
+    (anna,) = review["contradictions"]["strings"]
+    assert (anna["string"], anna["examples"][0]["task"]) == ("Anna", "1")
+
+    store, client = _store(training), LabelStudioClient(training)
+    assert show_tasks_to_review(client, 7, store, create=True) is not None
+    assert 1 in shown(label_studio_api.views[-1])
+    twice[0]["annotations"][1]["ground_truth"] = True
+    twice[0]["annotations"][1]["result"] = twice[0]["annotations"][0]["result"]
+    assert _run(training).status == "published"
+    assert _review(training)["agreement"]["disputed"] == _review(training)["contradictions"]["strings"] == []
+    assert 1 not in shown(label_studio_api.views[-1]), "the tab is kept up to date"
+
+    twice[3]["annotations"][0]["result"] = []
+    twice[3]["annotations"][1]["ground_truth"] = True
+    assert _run(training).status == "unchanged"
+    agreement = _review(training)["agreement"]
+    assert (agreement["f1"], agreement["disputed"]) == (pytest.approx(2 * 23 / 47), [])
+    label_studio_api.views.clear()
+    assert _run(training).status == "unchanged"
+    assert label_studio_api.views == [], "a tab that was deleted is not made again"
+
+
+def test_names_and_a_tab_are_no_reason_to_fail(
+    label_studio_api: LabelStudioApi, training: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ClientError("no", retryable=False)
+
+    for name in ("annotator_names", "show_tasks_to_review"):
+        monkeypatch.setattr(train, name, fails)
+    label_studio_api.add(7, config("PER", "LOC"), tasks(4))
+    assert _run(training).status == "published"
+    assert _review(training)["annotators"] == {}
+
+
+def test_a_model_that_is_refused_still_finds_what_to_look_at(
+    label_studio_api: LabelStudioApi, training: Settings
+) -> None:
+    label_studio_api.add(7, config("PER", "LOC"), tasks(60))
+    assert _run(training).status == "published"
+    assert _review(training)["contradictions"]["strings"] == []
+    held_out = _held_out(training)
+    for task in label_studio_api.tasks[7]:
+        if str(task["id"]) not in held_out:
+            task["annotations"] = [{"result": []}]
+    assert _run(training).status == "refused"
+    assert _review(training)["contradictions"]["strings"] != []
 
 
 def test_a_task_is_held_out_or_learned_from_and_stays_so(

@@ -32,10 +32,10 @@ def read(config: str, data: dict[str, Any], *annotations: object, at_once: bool 
 
 def test_an_annotation_is_read_with_the_names_that_are_saved() -> None:
     regions = region(0, 3), region(9, 13, "LOC"), region(9, 13, "Place"), region(4, 8, "GONE"), region(90, 99)
-    (entry,) = read(CONFIG, {"t": "Ada from Lyon"}, annotation(7, *regions, ground_truth=True))
+    (entry,) = read(CONFIG, {"t": "Ada from Lyon"}, annotation(7, *regions, ground_truth=True, completed_by=3))
     (text,) = entry.texts
     assert (entry.annotation_id, entry.task_id, entry.updated_at) == (7, 5, 1_500_000)
-    assert (entry.is_ground_truth, entry.is_cancelled) == (True, False)
+    assert (entry.is_ground_truth, entry.is_cancelled, entry.annotator) == (True, False, 3)
     assert (text.text, text.layers) == ("Ada from Lyon", ("l",))
     assert text.mentions == (Mention(0, 3, "l", "PER"), Mention(9, 13, "l", "LOC"))
 

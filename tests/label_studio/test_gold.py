@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huggingface_ner.label_studio.fetching import FetchError
-from huggingface_ner.label_studio.gold import best_annotation, read_gold
+from huggingface_ner.label_studio.gold import annotator_id, read_gold, usable_annotations
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.tasks import TaskReader
 from huggingface_ner.left_out import LeftOut
-from huggingface_ner.spans import Span
+from huggingface_ner.spans import Span, Vote
 
 CONFIG = parse_labeling_config(
     '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
@@ -29,23 +29,20 @@ def _annotation(number: int, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("annotations", "best"),
+    ("annotations", "usable"),
     [
-        ([], None),
-        (None, None),
-        (["x", None], None),
-        ([_annotation(1, was_cancelled=True)], None),
-        ([_annotation(1), _annotation(2, was_cancelled=True)], 1),
-        ([_annotation(2), _annotation(1)], 2),
-        ([_annotation(1, ground_truth=True), _annotation(2)], 1),
-        ([_annotation(1, ground_truth=True, was_cancelled=True), _annotation(2)], 2),
-        ([_annotation(1, ground_truth=True), _annotation(2, ground_truth=True)], 2),
-        ([{"id": 3}, {"id": 4}], 4),
+        ([], []),
+        (None, []),
+        (["x", None], []),
+        ([_annotation(1, was_cancelled=True)], []),
+        ([_annotation(1), _annotation(2, was_cancelled=True)], [1]),
+        ([_annotation(2), _annotation(1)], [1, 2]),
+        ([_annotation(1, ground_truth=True, was_cancelled=True), _annotation(2)], [2]),
+        ([{"id": 4}, {"id": 3}], [3, 4]),
     ],
 )
-def test_the_annotation_that_teaches(annotations: object, best: int | None) -> None:
-    annotation = best_annotation({"annotations": annotations})
-    assert (annotation and annotation["id"]) == best
+def test_the_annotations_that_count(annotations: object, usable: list[int]) -> None:
+    assert [one["id"] for one in usable_annotations({"annotations": annotations})] == usable
 
 
 @pytest.mark.parametrize(
@@ -63,9 +60,8 @@ def test_the_annotation_that_teaches(annotations: object, best: int | None) -> N
 )
 def test_times_compare_as_times(older: object, newer: object) -> None:
     for field in ("updated_at", "created_at"):
-        best = best_annotation({"annotations": [{"id": 1, field: newer}, {"id": 2, field: older}]})
-        assert best is not None
-        assert best["id"] == 1
+        task = {"annotations": [{"id": 1, field: newer}, {"id": 2, field: older}]}
+        assert [one["id"] for one in usable_annotations(task)] == [2, 1]
 
 
 @given(moments=st.lists(st.tuples(MOMENTS, OFFSETS), min_size=1, unique_by=lambda pair: pair[0]), other=NOT_TIMES)
@@ -76,10 +72,18 @@ def test_the_newest_is_the_newest_in_any_time_zone(
         {"id": -number, "updated_at": moment.replace(tzinfo=UTC).astimezone(zone).isoformat()}
         for number, (moment, zone) in enumerate(moments)
     ]
-    best = best_annotation({"annotations": [*annotations, {"id": 1, "updated_at": other}]})
-    assert best is not None
+    newest = usable_annotations({"annotations": [*annotations, {"id": 1, "updated_at": other}]})[-1]
     moment, zone = max(moments, key=lambda pair: pair[0])
-    assert best["updated_at"] == moment.replace(tzinfo=UTC).astimezone(zone).isoformat()
+    assert newest["updated_at"] == moment.replace(tzinfo=UTC).astimezone(zone).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("completed_by", "annotator"),
+    [(3, 3), ({"id": 3, "email": "ada@example.org"}, 3), (None, None), ("ada", None), ({}, None), (True, None)],
+)
+def test_the_annotator_is_an_id_or_a_user(completed_by: object, annotator: int | None) -> None:
+    assert annotator_id({"completed_by": completed_by}) == annotator
+    assert annotator_id({}) is None
 
 
 def test_tasks_without_a_usable_annotation_or_text_are_left_out() -> None:
@@ -139,6 +143,73 @@ def test_every_region_is_either_a_span_or_counted() -> None:
     }
     assert left_out.regions_seen == len(text.spans) + left_out.regions_left_out
     assert text.left_out == left_out.regions_left_out
+
+
+def _by(number: int, annotator: int | None, *regions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return _annotation(number, completed_by=annotator, result=[*regions], **more)
+
+
+def _gold(*tasks: list[dict[str, Any]], left_out: LeftOut | None = None) -> dict[str, tuple[Span, ...]]:
+    """Read tasks, given their annotations; returns the gold spans by the number of the task."""
+    texts = [{"id": number, "data": {"t": "Anna flew"}, "annotations": one} for number, one in enumerate(tasks)]
+    return {text.task_id: text.spans for text in read_gold(texts, CONFIG, READER, left_out)}
+
+
+FLEW = {**REGION, "value": {"start": 5, "end": 9, "labels": ["PER"]}}
+
+
+def test_a_region_counts_if_more_than_half_of_the_annotations_have_it() -> None:
+    left_out = LeftOut()
+    anna, flew = Span(0, 4, "PER"), Span(5, 9, "PER")
+    gold = _gold(
+        [_by(1, 1, REGION), _by(2, 2, REGION), _by(3, 3, FLEW)],
+        [_by(1, 1, REGION), _by(2, 2, REGION, FLEW), _by(3, 3), _by(4, 4)],
+        [_by(1, 1, REGION), _by(2, 2, FLEW), _by(3, 3), _by(4, 4, REGION, was_cancelled=True)],
+        [_by(1, 1, REGION, REGION), _by(2, 1, REGION)],
+        left_out=left_out,
+    )
+    assert gold == {"0": (anna,), "1": (), "2": (), "3": (anna,)}
+    assert left_out.regions == {("outvoted", "PER"): 1 + 2 + 2}
+    assert "5 PER were outvoted by other annotations of their tasks" in left_out.summary()
+    assert left_out.regions_left_out == 0, "they are no gold regions"
+    assert _gold([_by(1, 1, FLEW), _by(2, 2, FLEW), _by(3, 3, REGION, ground_truth=True)]) == {"0": (anna,)}
+    assert flew in _gold([_by(1, None, FLEW), _by(2, None, FLEW)])["0"]
+
+
+def test_of_two_annotations_the_one_of_who_agrees_more_is_followed() -> None:
+    """Annotator 3 agrees with 1 and not with 2; task 0 is read before this is known."""
+    contested = [_by(1, 1, REGION), _by(2, 2, FLEW)]
+    agreed, not_agreed = [_by(1, 1, REGION), _by(2, 3, REGION)], [_by(1, 2), _by(2, 3, REGION)]
+    assert _gold(contested)["0"] == (Span(5, 9, "PER"),), "the newest"
+    gold = _gold(contested, agreed, not_agreed)
+    assert [*gold] == ["1", "0", "2"], "texts of contested tasks come last"
+    assert gold["0"] == (Span(0, 4, "PER"),)
+    assert gold["2"] == (Span(0, 4, "PER"),)
+    unknown = [_by(1, None, REGION), _by(2, 2, FLEW)]
+    assert _gold(unknown, agreed, not_agreed)["0"] == (Span(5, 9, "PER"),), "the newest"
+
+
+def test_a_text_has_the_votes_of_its_annotations() -> None:
+    annotations = [_by(2, 2, FLEW), _by(1, 1, REGION, ground_truth=True), _by(3, 3, was_cancelled=True)]
+    (text,) = read_gold([{"id": 1, "data": {"t": "Anna flew"}, "annotations": annotations}], CONFIG, READER)
+    assert text.votes == (Vote(1, (Span(0, 4, "PER"),), is_ground_truth=True), Vote(2, (Span(5, 9, "PER"),)))
+    assert not text.is_disputed, "the ground truth has settled it"
+    (alone,) = read_gold([{"id": 1, "data": {"t": "Anna"}, "annotations": annotations[1:]}], CONFIG, READER)
+    assert alone.votes == ()
+
+
+def test_a_disputed_text_says_so() -> None:
+    for second, is_disputed in ((FLEW, True), (REGION, False)):
+        annotations = [_by(1, 1, REGION), _by(2, 2, second)]
+        (text,) = read_gold([{"id": 1, "data": {"t": "Anna flew"}, "annotations": annotations}], CONFIG, READER)
+        assert text.is_disputed == is_disputed
+
+
+def test_what_a_followed_annotation_could_not_select_is_counted_once() -> None:
+    left_out = LeftOut()
+    blank = {**REGION, "value": {"start": 4, "end": 5, "labels": ["PER"]}}
+    _gold([_by(1, 1, REGION, blank), _by(2, 2, REGION, blank)], left_out=left_out)
+    assert (left_out.regions_seen, left_out.regions) == (2, {("blank", "PER"): 1})
 
 
 def test_the_sample_data_teaches_what_it_should(news_config: str, news_tasks: list[dict[str, Any]]) -> None:

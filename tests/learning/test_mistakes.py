@@ -4,7 +4,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huggingface_ner.learning.mistakes import CONTEXT, MAX_EXAMPLES, MAX_KINDS, MAX_SPAN, Mistakes
+from huggingface_ner.learning.mistakes import MAX_EXAMPLES, MAX_KINDS, Mistakes
+from huggingface_ner.learning.quotes import CONTEXT, MAX_SPAN
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 

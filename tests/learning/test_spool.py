@@ -7,9 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huggingface_ner.learning.spool import Spool
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Span, Vote
 
-TEXTS = [AnnotatedText(str(n // 2), f"text {n}\n😀", (Span(0, 4, "PER"), Span(5, 6, "LOC")), n) for n in range(10)]
+VOTES = (Vote(1, (Span(0, 4, "PER"),), is_ground_truth=True), Vote(None, ()))
+TEXTS = [
+    AnnotatedText(str(n // 2), f"text {n}\n😀", (Span(0, 4, "PER"), Span(5, 6, "LOC")), n, votes=VOTES[: n % 3])
+    for n in range(10)
+]
 
 
 def _fill(spool: Spool) -> Spool:

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huggingface_ner.consensus import Agreement, Ballot, decide
 from huggingface_ner.label_studio.annotation_entries import AnnotationEntry, EntryText, Mention
 from huggingface_ner.mentions.mention_index import MentionIndex
 from huggingface_ner.mentions.string_finder import StringFinder
@@ -61,11 +61,13 @@ def test_a_part_of_a_word_is_never_known() -> None:
     assert tally(index, "Paris") == (0, 0, {})
 
 
-def test_annotators_of_a_task_share_its_occurrences() -> None:
+def test_annotations_of_a_task_are_weighed() -> None:
     index = MentionIndex()
     text = "Ada met Ada"
     index.change([entry(1, text, ("Ada", "PER"), task=1), entry(2, text, task=1), entry(3, text, task=1)])
-    assert tally(index, "Ada") == (2, Fraction(1, 3), {"PER": Fraction(1, 3)})
+    assert list(index.find("Ada")) == [], "one of three has marked it"
+    index.change([entry(2, text, ("Ada", "PER"), task=1)])
+    assert tally(index, "Ada") == (2, 1, {"PER": 1})
     index.change([entry(4, text, ("Ada", "ORG"), task=1, is_ground_truth=True, updated_at=1)])
     assert tally(index, "Ada") == (2, 1, {"ORG": 1}), "the ground truth wins"
     index.change([entry(5, text, task=1, is_ground_truth=True, updated_at=2)])
@@ -75,11 +77,35 @@ def test_annotators_of_a_task_share_its_occurrences() -> None:
     assert tally(index, "Ada") == (2, 1, {"PER": 1})
 
 
+def test_of_two_annotations_the_one_of_who_agrees_more_is_followed() -> None:
+    index = MentionIndex()
+    contested = [
+        entry(1, "Ada", ("Ada", "PER"), task=1, annotator=1),
+        entry(2, "Ada", ("Ada", "ORG"), task=1, annotator=2, updated_at=1),
+    ]
+    index.change(contested)
+    assert tally(index, "Ada") == (1, 1, {"ORG": 1}), "the newest"
+    agreed = [entry(number, "Bob", ("Bob", "PER"), task=2, annotator=number - 2) for number in (3, 5)]
+    index.change(agreed)
+    assert tally(index, "Ada") == (1, 1, {"PER": 1}), "1 agrees with 3, in another task"
+    index.change([], [5])
+    assert tally(index, "Ada") == (1, 1, {"ORG": 1})
+    index.change([replace(contested[0], texts=contested[1].texts)])
+    index.change(agreed)
+    assert tally(index, "Ada") == (1, 1, {"ORG": 1}), "nobody disagrees any more"
+
+
+def test_a_text_that_has_changed_is_another_text() -> None:
+    index = MentionIndex()
+    index.change([entry(1, "Ada", ("Ada", "PER"), task=1), entry(2, "Bob", ("Bob", "PER"), task=1)])
+    assert (list(index.find("Ada")), tally(index, "Bob")) == ([], (1, 1, {"PER": 1}))
+
+
 def test_an_annotation_may_move_and_nothing_is_left_of_a_removed_one() -> None:
     index = MentionIndex()
     index.change([entry(1, "Ada", ("Ada", "PER"), task=1), entry(2, "Ada", task=2)])
-    index.change([entry(1, "Ada", ("Ada", "PER"), task=2)])
-    assert tally(index, "Ada") == (1, Fraction(1, 2), {"PER": Fraction(1, 2)})
+    index.change([entry(1, "Ada", ("Ada", "PER"), task=2, updated_at=1)])
+    assert tally(index, "Ada") == (1, 1, {"PER": 1})
     assert (len(index), index.size) == (2, 6)
     index.change([], [1, 2, 3])
     assert (len(index), index.size, list(index.find("Ada")), index.tallies("Ada")) == (0, 0, [], {})
@@ -121,58 +147,71 @@ def texts(draw: st.DrawFn) -> tuple[Words, tuple[tuple[int, int, str], ...]]:
     return words, tuple(mentions)
 
 
-ENTRIES = st.builds(
-    lambda number, task, read, updated_at, truth, cancelled: (number, task, read, updated_at, truth, cancelled),
+ENTRIES = st.tuples(
     st.integers(1, 6),
     st.integers(1, 3),
     texts(),
     st.integers(0, 5),
     st.booleans(),
     st.booleans(),
+    st.one_of(st.none(), st.integers(1, 3)),
 )
 
 
 def _entry(drawn: Any) -> AnnotationEntry:
-    number, task, (words, stretches), updated_at, truth, cancelled = drawn
+    number, task, (words, stretches), updated_at, truth, cancelled, annotator = drawn
     starts = [2 * place for place in range(len(words))]
     mentions = tuple(Mention(starts[first], starts[last - 1] + 1, "l", label) for first, last, label in stretches)
-    return AnnotationEntry(
-        number, task, updated_at, truth, cancelled, (EntryText(" ".join(words), ("l",), mentions),)
-    )
+    text = EntryText(" ".join(words), ("l",), mentions)
+    return AnnotationEntry(number, task, updated_at, truth, cancelled, (text,), annotator)
 
 
-def _judged(entries: dict[int, Any], string: Words) -> tuple[Fraction, Fraction, dict[str, Fraction]]:
-    """Count by words what MentionIndex counts by characters."""
-    occurrences, marked, labels = Fraction(0), Fraction(0), Counter[str]()
+Weighed = tuple[Words, tuple[tuple[int, int, str], ...]]
+
+
+def _weighed(entries: dict[int, Any]) -> list[Weighed]:
+    """Return the words of each task, and the mentions that count."""
     by_task: dict[int, list[Any]] = {}
-    for drawn in entries.values():
+    for drawn in sorted(entries.values(), key=lambda drawn: (drawn[3], drawn[0])):
         if not drawn[5]:
             by_task.setdefault(drawn[1], []).append(drawn)
-    for drawns in by_task.values():
-        truths = sorted((drawn for drawn in drawns if drawn[4]), key=lambda drawn: (drawn[3], drawn[0]))
-        counted = truths[-1:] or drawns
-        for _, _, (words, mentions), *_ in counted:
-            weight = Fraction(1, len(counted))
-            place = 0
-            own = {first: label for first, last, label in mentions if words[first:last] == string}
-            occurrences += weight * len(own)
-            marked += weight * len(own)
-            for label in own.values():
-                labels[label] += weight  # type: ignore[assignment]
-            blocked = {
-                word
-                for first, last, _ in mentions
-                if words[first:last] == string or len(" ".join(words[first:last])) > len(" ".join(string))
-                for word in range(first, last)
-            }
-            while place + len(string) <= len(words):
-                stretch = range(place, place + len(string))
-                if words[place : place + len(string)] == string and not blocked & set(stretch):
-                    occurrences += weight
-                    place += len(string)
-                else:
-                    place += 1
-    return occurrences, marked, {label: Fraction(count) for label, count in labels.items()}
+    agreement, found = Agreement(), []
+    ballots = {
+        task: [Ballot(one[6], frozenset((one[2][0], mention) for mention in one[2][1]), one[4]) for one in drawns]
+        for task, drawns in by_task.items()
+    }
+    for some in ballots.values():
+        agreement.add(some)
+    for task, drawns in by_task.items():
+        decision = decide(ballots[task], agreement.ranks())
+        words = drawns[decision.source][2][0]
+        found.append((words, tuple(sorted(mention for own, mention in decision.marks if own == words))))
+    return found
+
+
+def _judged(weighed: list[Weighed], string: Words) -> tuple[int, int, dict[str, int]]:
+    """Count by words what MentionIndex counts by characters."""
+    occurrences, marked, labels = 0, 0, Counter[str]()
+    for words, mentions in weighed:
+        place = 0
+        own = {first: label for first, last, label in mentions if words[first:last] == string}
+        occurrences += len(own)
+        marked += len(own)
+        labels.update(label for first, last, label in mentions if words[first:last] == string)
+        blocked = {
+            word
+            for first, last, _ in mentions
+            if words[first:last] == string or len(" ".join(words[first:last])) > len(" ".join(string))
+            for word in range(first, last)
+        }
+        while place + len(string) <= len(words):
+            stretch = range(place, place + len(string))
+            if words[place : place + len(string)] == string and not blocked & set(stretch):
+                occurrences += 1
+                place += len(string)
+            else:
+                place += 1
+    return occurrences, marked, dict(labels)
 
 
 @pytest.mark.parametrize("listed", [(), ("a", "a b")])
@@ -189,9 +228,10 @@ def test_any_sequence_of_changes_leaves_what_is_counted_by_words(
             kept.pop(number, None)
         kept.update(put)
     strings = {words[first:last] for _, _, (words, mentions), *_ in kept.values() for first, last, _ in mentions}
-    known = {string for string in strings if _judged(kept, string)[1]}
+    weighed = _weighed(kept)
+    known = {string for string in strings if _judged(weighed, string)[1]}
     for string in known | {tuple(one.split()) for one in listed}:
-        assert tally(index, " ".join(string)) == _judged(kept, string)
+        assert tally(index, " ".join(string)) == _judged(weighed, string)
     everything = " . ".join(" ".join(string) for string in strings)
     found = {everything[start:end] for start, end in index.find(everything)}
     assert found >= {" ".join(string) for string in known}

@@ -44,10 +44,15 @@ IDS = st.integers(1, 2**63 - 1)
         st.booleans(),
         st.booleans(),
         st.lists(entry_texts(), max_size=3).map(tuple),
+        st.one_of(st.none(), IDS),
     )
 )
 def test_an_entry_comes_back_as_it_was(entry: AnnotationEntry) -> None:
     assert unpack(entry.annotation_id, pack(entry)) == entry
+
+
+def test_an_entry_of_release_0_2_0_has_no_annotator() -> None:
+    assert unpack(7, _zipped([1, 2, 0, []])) == AnnotationEntry(7, 1, 2)
 
 
 def _zipped(value: Any) -> bytes:
@@ -72,6 +77,9 @@ def _zipped(value: Any) -> bytes:
                 [1, 2, 3],
                 ["1", 2, 0, []],
                 [True, 2, 0, []],
+                [1, 2, 0, [], "ada"],
+                [1, 2, 0, [], -1],
+                [1, 2, 0, [], 1, 2],
                 [1, -2, 0, []],
                 [1, 2, 0, [[]]],
                 [1, 2, 0, [[1, [], []]]],

@@ -1,4 +1,4 @@
-"""What people can do on the page of a project: start a training, and use or remove a version."""
+"""What people can do on the page of a project: start a training, use or remove a version, make the review tab."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from redis import RedisError
 
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.review_tab import request_review_tab
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server.pages.guard import ForbiddenError, check_form
 from huggingface_ner.settings import Settings
@@ -16,6 +17,8 @@ from huggingface_ner.store.versions import StoreError, project_store
 # Shows a person why an action failed: the message, the status, and the relative address of the folder of the
 # projects' pages.
 Refuse = Callable[[str, int, str], ResponseReturnValue]
+# Does something with a project; given the project and the same address.
+Act = Callable[[Callable[[int], object], str, str], ResponseReturnValue]
 
 
 def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse: Refuse) -> None:
@@ -38,11 +41,7 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
         # relative, because a proxy may serve the page under any path
         return redirect(f"{back}{project_id}", 303)
 
-    @app.post("/projects/<project>/train")
-    def train(project: str) -> ResponseReturnValue:
-        if queue is None:
-            return refuse("there is no training queue: set REDIS_URL", 503, "../")
-        return act(queue.request_training, project, "../")
+    _install_requests(app, queue, act, refuse)
 
     @app.post("/projects/<project>/versions/<version>/use")
     def use_version(project: str, version: str) -> ResponseReturnValue:
@@ -51,6 +50,24 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
     @app.post("/projects/<project>/versions/<version>/remove")
     def remove_version(project: str, version: str) -> ResponseReturnValue:
         return act(partial(_remove, settings, version), project, "../../../")
+
+
+def _install_requests(app: Flask, queue: TrainingQueue | None, act: Act, refuse: Refuse) -> None:
+    """Add the actions that the worker does."""
+
+    def ask(request_job: Callable[[TrainingQueue, int], object], project: str) -> ResponseReturnValue:
+        """Request a job of the worker."""
+        if queue is None:
+            return refuse("there is no training queue: set REDIS_URL", 503, "../")
+        return act(partial(request_job, queue), project, "../")
+
+    @app.post("/projects/<project>/train")
+    def train(project: str) -> ResponseReturnValue:
+        return ask(TrainingQueue.request_training, project)
+
+    @app.post("/projects/<project>/review-tab")
+    def review_tab(project: str) -> ResponseReturnValue:
+        return ask(request_review_tab, project)
 
 
 def _use(settings: Settings, version: str, project_id: int) -> None:

@@ -10,6 +10,8 @@ from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
+from huggingface_ner.server.pages.review import Review
+from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.server.pages.words import counted
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import Entry, Suggestions, newest_with_suggestions
@@ -109,7 +111,8 @@ class ProjectPage:
     """What is shown of one project.
 
     points, accepted: the two curves. curve: both as a table. newest_accepted: the newest version in it whose
-    suggestions were corrected. no_forecast: why there is no forecast.
+    suggestions were corrected. no_forecast: why there is no forecast. review: None if no training has looked for
+    annotations to review.
     """
 
     known: Known
@@ -126,6 +129,7 @@ class ProjectPage:
     forecast: Forecast | None
     no_forecast: str
     versions: tuple[VersionRow, ...]
+    review: Review | None
 
     @property
     def held_out(self) -> int | None:
@@ -156,6 +160,7 @@ class ProjectPage:
                 {"gold": one.gold, "predicted": one.predicted, "count": one.count, "examples": list(one.examples)}
                 for one in self.mistakes
             ],
+            "review": self.review.as_dict() if self.review else None,
             "left_out": list(self.left_out),
             "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],
             "suggestions": [{"version": at.version, **at.suggestions.as_dict()} for at in self.accepted],
@@ -192,6 +197,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         None if isinstance(expected, str) else expected,
         expected if isinstance(expected, str) else "",
         tuple(_row(one, in_use, accepted) for one in reversed(kept)),
+        read_page_review(known),
     )
 
 

@@ -15,6 +15,8 @@ from huggingface_ner.server.pages.charts import draw_chart
 from huggingface_ner.server.pages.facts import Facts, Known, now
 from huggingface_ner.server.pages.guard import form_token, give_token, may_act
 from huggingface_ner.server.pages.project import ProjectPage, read_project
+from huggingface_ner.server.pages.review_csv import review_csv
+from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.version_names import published_at
 
@@ -31,6 +33,8 @@ BUSY_INTERVAL = 2
 IDLE_INTERVAL = 10
 # Kinds of mistakes that the page lists, the most frequent first.
 SHOWN_KINDS = 12
+# Dubious annotations that are listed at once; the others are listed when a person asks.
+SHOWN_DUBIOUS = 10
 
 
 def install(
@@ -48,6 +52,11 @@ def install(
     def project_page(project: str) -> ResponseReturnValue:
         project_id = parse_project_id(project)
         return abort(404) if project_id is None else pages.project(project_id)
+
+    @app.get("/projects/<project>/review.csv")
+    def review_table(project: str) -> ResponseReturnValue:
+        project_id = parse_project_id(project)
+        return abort(404) if project_id is None else pages.review(project_id)
 
     actions.install(app, settings, queue, pages.refuse)
     download.install(app, settings, pages.refuse)
@@ -102,11 +111,24 @@ class _Pages:
             return _varying(jsonify(page.as_dict(sentences)))
         busy = known.status["state"] in ("running", "waiting")
         values = {**sentences, "page": page, "known": known, "charts": _charts(page), "trouble": trouble}
-        values["shown_kinds"] = SHOWN_KINDS
+        values |= {"shown_kinds": SHOWN_KINDS, "shown_dubious": SHOWN_DUBIOUS}
         token = form_token(request) if may_act(request, self._settings) else None
         answer = self._page("project.html", "../", busy=busy, token=token, **values)
         if token is not None:
             give_token(answer, request, token)
+        return answer
+
+    def review(self, project_id: int) -> Response:
+        known, _ = self._facts.project(project_id)
+        review = read_page_review(known) if known else None
+        if review is None:
+            abort(404, f"project {project_id}: no training has looked for annotations to review yet")
+        # the mark at the start tells spreadsheets that this is UTF-8; texts may contain lone surrogates
+        content = review_csv(review).encode("utf-8-sig", "replace")
+        answer = Response(content, content_type="text/csv; charset=utf-8")
+        answer.headers["Content-Disposition"] = f'attachment; filename="review-{project_id}.csv"'
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
     def refuse(self, message: str, status: int, back: str) -> ResponseReturnValue:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +13,16 @@ from werkzeug.serving import make_server
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.learning.dubious import Suspect
+from huggingface_ner.learning.dynamics import Dynamics
 from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.learning.review import find_review
 from huggingface_ner.settings import Settings
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Span, Vote
 from huggingface_ner.store import versions
 from huggingface_ner.store.mistakes_file import write_mistakes
+from huggingface_ner.store.review_file import write_review
 from huggingface_ner.store.versions import ModelStore, project_store
 
 # annotated tasks, and the share of the spans that the version finds
@@ -93,7 +98,30 @@ def publish(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(versions, "datetime", Then)
         patch.setattr(versions, "ACTIVATION_DELAY", 0.0)
-        return store.publish(lambda folder: write_mistakes(folder, mistakes.as_dict()), metrics).name
+
+        def write(folder: Path) -> None:
+            write_mistakes(folder, mistakes.as_dict())
+            write_review(folder, make_review(labels, text))
+
+        return store.publish(write, metrics).name
+
+
+def make_review(labels: Sequence[str] = LABELS, text: str = TEXT) -> dict[str, Any]:
+    """Return what is to be reviewed in texts that two people have annotated in different ways."""
+    first, second = (Span(*place, label) for place, label in zip(PLACES, (labels[0], labels[-1]), strict=False))
+    other = Span(first.start, first.end, labels[-1])
+    texts = [AnnotatedText(str(task), text, (first,)) for task in range(300, 306)]
+    texts.append(AnnotatedText("306", text, (second,)))
+    votes = (Vote(1, (first,)), Vote(2, (other, second)), Vote(None, ()))
+    texts.append(AnnotatedText("307", f"{text} {text}", (), votes=votes))
+    dynamics = Dynamics(texts)
+    review = find_review(texts, [[*labels]], dynamics, {1: text, 2: "Bob <bob@example.org>"})
+    suspects = [
+        Suspect(one, first, 0.03, 0.1, Span(first.start, first.end, label, 0.8), ())
+        for one, label in zip(texts, [*labels, *labels, *labels], strict=False)
+    ]
+    suspects.append(Suspect(texts[0], Span(*PLACES[-1], ""), 0.2, 0.5, Span(*PLACES[-1], labels[-1], 0.9), ()))
+    return {**review, "dubious": [one.as_dict() for one in suspects] * 2, "more": 4}
 
 
 def publish_curve(settings: Settings, project: int = 7) -> list[str]:
@@ -125,6 +153,7 @@ def make_hostile(settings: Settings, queue: TrainingQueue, project: int = 8) -> 
     queue.notes.note_contact(Contact(project, trouble=bad))
     queue.notes.note_webhook(project, writable[0])
     queue.notes.note_labels(project, writable[1])
+    queue.notes.note_review(project, bad)
     regions = {"inside": dict.fromkeys(writable, 3)}
     end_training(
         queue, project, reason=writable[0], version=name, left_out={"regions_seen": 99, "regions": regions}

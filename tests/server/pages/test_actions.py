@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.review_tab import REQUESTED
 from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.guard import COOKIE
 from huggingface_ner.serving.served_models import ServedModels
@@ -60,6 +61,16 @@ def test_a_form_that_is_too_long_is_refused(client: FlaskClient, queue: Training
     )
     assert answer.status_code == 413
     assert queue.status(7)["state"] == "idle"
+
+
+def test_the_tab_with_tasks_to_review_is_requested(
+    client: FlaskClient, queue: TrainingQueue, names: list[str]
+) -> None:
+    answer = _post(client, "/projects/7/review-tab", _forms(client)["7/review-tab"])
+    assert (answer.status_code, answer.headers["Location"]) == (303, "../7")
+    assert queue.status(7)["review_tab"] == REQUESTED
+    assert REQUESTED in client.get("/projects/7", headers=HTML).get_data(as_text=True)
+    assert _post(client, "/projects/7/review-tab", "x" * 43).status_code == 403
 
 
 def test_a_version_is_used_and_removed(client: FlaskClient, settings: Settings, names: list[str]) -> None:
@@ -168,7 +179,8 @@ def test_a_queue_that_is_missing_or_away_is_told(settings: Settings, names: list
     answer = client.post("/projects/7/train", headers=OURS)
     assert answer.status_code == 503
     assert "REDIS_URL" in answer.get_data(as_text=True)
-    assert client.post("/projects/x/train", headers={"Accept": "*/*"}).status_code == 503
+    for path in ("/projects/x/train", "/projects/7/review-tab"):
+        assert client.post(path, headers={"Accept": "*/*"}).status_code == 503
 
 
 def test_the_buttons_work_in_a_browser(browser: Browser, app: Flask, settings: Settings, names: list[str]) -> None:

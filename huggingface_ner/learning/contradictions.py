@@ -1,0 +1,135 @@
+"""Finds annotations of a project that contradict each other: strings treated in two ways, and identical texts.
+
+Dickinson and Meurers (2003) find errors of annotation by the variation of what is annotated in the same words.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from huggingface_ner.learning.occurrences import AnnotatedStrings, Occurrence
+from huggingface_ner.learning.overlaps import Groups
+from huggingface_ner.learning.quotes import clean, name, quote, quoted
+from huggingface_ner.spans import AnnotatedText, Span
+
+# The contradictory strings and identical texts that are kept, and the examples of each treatment of a string.
+MAX_STRINGS = 100
+MAX_TEXTS = 50
+MAX_EXAMPLES = 3
+MAX_TEXT = 200
+MAX_STRING = 120
+# The treatments of a string and the ways of annotating a text, and what is kept of each way.
+MAX_WAYS = 5
+MAX_TASKS = 10
+MAX_SPANS = 10
+
+
+# The index of a layer, and a string.
+Key = tuple[int, str]
+
+
+class Treatments(Counter[str]):
+    """What annotators did with the occurrences of a string: how many have each label, or UNMARKED."""
+
+    @property
+    def majority(self) -> str:
+        """The label that most occurrences have."""
+        return max(sorted(self), key=lambda label: self[label])
+
+
+class Contradictions:
+    """Finds contradictions in texts, which are read several times.
+
+    layers: the labels of each layer; labels of different layers do not contradict each other.
+    """
+
+    def __init__(self, texts: Sequence[AnnotatedText], layers: Groups) -> None:
+        self._texts = texts
+        self._strings = AnnotatedStrings(texts, layers)
+        self._treatments: dict[Key, Treatments] = {}
+        same: dict[bytes, set[bytes]] = {}  # the digest of a text -> those of the ways in which it is annotated
+        for text in texts:
+            same.setdefault(_digest(text.text), set()).add(_digest(sorted(set(text.spans))))
+            for occurrence in self._strings.find(text):
+                self._treatments.setdefault(_key(occurrence), Treatments())[occurrence.label] += 1
+        differing = {digest for digest, ways in same.items() if len(ways) > 1}
+        self._more_texts = len(differing) - len(kept := sorted(differing)[:MAX_TEXTS])
+        self._identical: dict[bytes, list[AnnotatedText]] = {digest: [] for digest in kept}
+        for text in texts if kept else ():
+            self._identical.get(_digest(text.text), []).append(text)
+
+    def treatments(self, text: AnnotatedText) -> Iterator[tuple[Occurrence, Treatments]]:
+        """Yield each occurrence of an annotated string in a text, and what annotators did with the string."""
+        for occurrence in self._strings.find(text):
+            yield occurrence, self._treatments[_key(occurrence)]
+
+    def identical(self, text: AnnotatedText) -> list[tuple[Span, ...]]:
+        """Return how a text is annotated wherever it occurs; empty if it is always annotated in the same way."""
+        return [one.spans for one in self._identical.get(_digest(text.text), ())]
+
+    def strings(self) -> dict[str, Any]:
+        """Return the strings that are treated in several ways, as JSON; the clearest contradictions first.
+
+        ``strings``: each with the ``counts`` of its labels, the most frequent first, with "" for occurrences that
+        are not annotated; and ``examples`` of all but the most frequent label. ``more``: how many further strings
+        there are.
+        """
+        found = [(key, one) for key, one in self._treatments.items() if len(one) > 1]
+        found.sort(key=lambda item: (item[1].total() - 2 * max(item[1].values()), item[0]))
+        examples: dict[Key, list[dict[str, str]]] = {key: [] for key, _ in found[:MAX_STRINGS]}
+        for text in self._texts if examples else ():
+            for occurrence, treatments in self.treatments(text):
+                own = examples.get(_key(occurrence))
+                if own is not None and occurrence.label != treatments.majority and len(own) < MAX_EXAMPLES:
+                    place = quote(text.text, occurrence.span)
+                    own.append({"task": name(text.task_id), "label": name(occurrence.label), **place})
+        strings = [
+            {
+                "string": clean(key[1], MAX_STRING),
+                "counts": [{"label": name(label), "count": count} for label, count in one.most_common(MAX_WAYS)],
+                "examples": examples[key],
+            }
+            for key, one in found[:MAX_STRINGS]
+        ]
+        return {"strings": strings, "more": len(found[MAX_STRINGS:])}
+
+    def texts(self) -> dict[str, Any]:
+        """Return the texts that occur several times and are annotated differently, as JSON.
+
+        ``texts``: each with its beginning, and its ``ways``: the ``tasks`` in which it is annotated so, and the
+        ``spans`` that not all of them have. ``more``: how many further texts there are.
+        """
+        found = []
+        for texts in self._identical.values():
+            ways: dict[frozenset[Span], list[AnnotatedText]] = {}
+            for text in texts:
+                ways.setdefault(frozenset(text.spans), []).append(text)
+            found.append(_ways(ways))
+        return {"texts": found, "more": self._more_texts}
+
+
+def _key(occurrence: Occurrence) -> Key:
+    return occurrence.layer, occurrence.string
+
+
+def _ways(ways: dict[frozenset[Span], list[AnnotatedText]]) -> dict[str, Any]:
+    shared = frozenset.intersection(*ways)
+    first = next(iter(ways.values()))[0]
+    return {
+        "text": clean(first.text, MAX_TEXT),
+        "ways": [
+            {
+                "tasks": [name(text.task_id) for text in texts[:MAX_TASKS]],
+                "spans": [
+                    {"text": quoted(first.text, span), "label": name(span.label)}
+                    for span in sorted(spans - shared)[:MAX_SPANS]
+                ],
+            }
+            for spans, texts in list(ways.items())[:MAX_WAYS]
+        ],
+    }
+
+
+def _digest(value: object) -> bytes:
+    return hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).digest()[:16]

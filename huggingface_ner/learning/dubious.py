@@ -1,0 +1,225 @@
+"""Lists annotations that may be wrong, the most dubious first.
+
+How dubious a place is, is the sum of what speaks against it; bench/README.md has the figures:
+
+- half of -log p, where p is the probability of its worst word, as the mean over the training. For a span, the
+  words beside it count too, because a border may be wrong;
+- the score of the best other span that the model found there, minus that of the annotated one;
+- for each way in which others treat the same: -log of twice their share that agrees. Others are the other
+  occurrences of the string, the other annotations of the task, and the same place in identical texts.
+"""
+
+import heapq
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from huggingface_ner.learning.contradictions import Contradictions, Treatments
+from huggingface_ner.learning.dynamics import Dynamics, Observed
+from huggingface_ner.learning.occurrences import UNMARKED
+from huggingface_ner.learning.quotes import name, quote, quoted
+from huggingface_ner.spans import AnnotatedText, Span
+
+MAX_DUBIOUS = 100
+# Places below this are not listed: of those just above it, a fifth were errors on the web texts measured.
+MIN_SUSPICION = 0.5
+MIN_PROBABILITY = 1e-3
+# The model's own opinion is a reason, or a suggestion, if it is at least as sure as this.
+SURE = 0.3
+# Half a vote for each side, so that a single other opinion is not taken for certainty.
+PRIOR = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What others say of a place. agreeing: how many treat it so too, of how many; why: a sentence."""
+
+    agreeing: int
+    others: int
+    why: str
+
+    @property
+    def suspicion(self) -> float:
+        """What this adds to how dubious the place is; 0 if there are no others."""
+        return -math.log(2 * (self.agreeing + PRIOR) / (self.others + 2 * PRIOR))
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A place that may be annotated wrongly.
+
+    span: what is annotated or, if its label is UNMARKED, where nothing is. probability: of its worst word.
+    support: the score of what is annotated. rival: the best other span that was found, whose label is UNMARKED if
+    there is none.
+    """
+
+    text: AnnotatedText
+    span: Span
+    probability: float
+    support: float
+    rival: Span
+    opinions: tuple[Opinion, ...]
+
+    @property
+    def suspicion(self) -> float:
+        """How dubious the place is."""
+        model = -0.5 * math.log(max(self.probability, MIN_PROBABILITY)) + self.rival.score - self.support
+        return model + sum(opinion.suspicion for opinion in self.opinions)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the place for people, as JSON; see dubious_annotations."""
+        return {
+            "task": name(self.text.task_id),
+            **quote(self.text.text, self.span),
+            "start": self.span.start,
+            "end": self.span.end,
+            "label": name(self.span.label),
+            "suggestion": self._suggestion(),
+            "reasons": self._reasons(),
+            "suspicion": round(self.suspicion, 3),
+        }
+
+    def _suggestion(self) -> str:
+        rival, span = self.rival, self.span
+        if rival.label == UNMARKED:
+            return "nothing" if self.support < SURE and self.probability < SURE else ""
+        if rival.score < SURE and span.label != UNMARKED:
+            return ""
+        is_here = (rival.start, rival.end) == (span.start, span.end)
+        return name(rival.label) if is_here else f"{name(rival.label)}: {quoted(self.text.text, rival)}"
+
+    def _reasons(self) -> list[str]:
+        reasons = [opinion.why for opinion in self.opinions if opinion.suspicion > 0]
+        if self.probability < 0.5 or not reasons:
+            share = f"{self.probability:.0%}".replace("%", " %")
+            reasons.append(f"While it was trained, the model held this for right with {share} on average.")
+        return reasons
+
+
+def dubious_annotations(dynamics: Dynamics, contradictions: Contradictions) -> dict[str, Any]:
+    """Return the annotations that may be wrong, as JSON.
+
+    ``dubious``: the most dubious places first, one of those that overlap; each with its task, the text around it,
+    its ``label``, "" where nothing is annotated, a ``suggestion``, "" if there is none, and ``reasons`` in
+    sentences. ``more``: how many further places are dubious. ``not_looked_at``: how many texts were not observed.
+    """
+    count = 0
+    listed: list[Suspect] = []
+    for text, observed in dynamics.observed():
+        dubious = [
+            one for one in _apart(_suspects(text, observed, contradictions)) if one.suspicion > MIN_SUSPICION
+        ]
+        count += len(dubious)
+        listed = (
+            heapq.nlargest(MAX_DUBIOUS, [*listed, *dubious], key=lambda one: one.suspicion) if dubious else listed
+        )
+    return {
+        "dubious": [suspect.as_dict() for suspect in listed],
+        "more": count - len(listed),
+        "not_looked_at": dynamics.total - dynamics.count,
+    }
+
+
+def _apart(suspects: Iterator[Suspect]) -> list[Suspect]:
+    """Return the most dubious ones of places in a text that overlap."""
+    kept: list[Suspect] = []
+    for suspect in sorted(suspects, key=lambda suspect: -suspect.suspicion):
+        if not any(_overlap(suspect.span, other.span) for other in kept):
+            kept.append(suspect)
+    return kept
+
+
+def _suspects(text: AnnotatedText, observed: Observed, contradictions: Contradictions) -> Iterator[Suspect]:
+    spans = sorted(set(text.spans))
+    treatments = {
+        (one.span.start, one.span.end, one.label): of_string for one, of_string in contradictions.treatments(text)
+    }
+    words = _Words(observed, spans)
+    for span in spans:
+        rivals = [
+            Span(found.start, found.end, found.label, score)
+            for found, score in observed.found.items()
+            if _overlap(found, span) and found not in spans
+        ]
+        rival = max(rivals, key=lambda one: one.score, default=Span(span.start, span.end, UNMARKED, 0.0))
+        opinions = _opinions(text, span, treatments, contradictions)
+        yield Suspect(text, span, words.worst(span), observed.found.get(span, 0.0), rival, opinions)
+    unmarked: dict[tuple[int, int], Span] = {}
+    for found, score in sorted(observed.found.items(), key=lambda item: item[1]):  # the best one last
+        unmarked[found.start, found.end] = Span(found.start, found.end, found.label, score)
+    for (start, end, label), of_string in treatments.items():
+        if label == UNMARKED:
+            unmarked.setdefault((start, end), Span(start, end, of_string.majority, 0.0))
+    for (start, end), rival in unmarked.items():
+        place = Span(start, end, UNMARKED)
+        if rival.label != UNMARKED and not any(_overlap(place, span) for span in spans):
+            opinions = _opinions(text, place, treatments, contradictions)
+            yield Suspect(text, place, words.worst(place), 0.5, rival, opinions)
+
+
+def _opinions(
+    text: AnnotatedText,
+    span: Span,
+    treatments: Mapping[tuple[int, int, str], Treatments],
+    contradictions: Contradictions,
+) -> tuple[Opinion, ...]:
+    """Return what others say of a place."""
+    found = []
+    of_string = treatments.get((span.start, span.end, span.label))
+    if of_string is not None and of_string.total() > 1:
+        found.append(_of_string(quoted(text.text, span), span.label, of_string))
+    votes = [] if any(vote.is_ground_truth for vote in text.votes) else text.latest_votes
+    if len(votes) > 1:
+        said = sum(_agrees(span, vote.spans) for vote in votes)
+        what = f"marked this as {name(span.label)}" if span.label else "left this unmarked"
+        found.append(Opinion(max(said - 1, 0), len(votes) - 1, f"{said} of {len(votes)} annotators {what}."))
+    same = contradictions.identical(text)
+    if len(same) > 1:
+        agreeing = sum(_agrees(span, spans) for spans in same) - 1
+        why = f"{agreeing} of {len(same) - 1} identical texts are annotated so here."
+        found.append(Opinion(agreeing, len(same) - 1, why))
+    return tuple(found)
+
+
+def _of_string(string: str, label: str, treatments: Treatments) -> Opinion:
+    others = treatments.copy()
+    others[label] -= 1
+    most, count = max(sorted(others.items()), key=lambda item: item[1])
+    how = f"annotated as {name(most)}" if most else "not annotated"
+    why = f"“{string}” is {how} in {count} of {others.total()} other places."
+    return Opinion(others[label], others.total(), why)
+
+
+def _agrees(span: Span, spans: tuple[Span, ...]) -> bool:
+    return span in spans if span.label else not any(_overlap(span, other) for other in spans)
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+class _Words:
+    """The words of a text, with the probability of what is annotated at each."""
+
+    def __init__(self, observed: Observed, spans: list[Span]) -> None:
+        self._starts = [start for start, _ in observed.words]
+        self._ends = [end for _, end in observed.words]
+        self._probabilities = observed.probabilities
+        self._annotated: set[int] = set()
+        for span in spans:
+            self._annotated.update(range(*self._range(span)))
+
+    def _range(self, span: Span) -> tuple[int, int]:
+        return bisect_right(self._ends, span.start), bisect_left(self._starts, span.end)
+
+    def worst(self, span: Span) -> float:
+        """Return the lowest probability of the words of a place and, beside a span, of those that are unmarked."""
+        first, last = self._range(span)
+        words = list(range(first, last))
+        if span.label != UNMARKED:
+            words += [
+                word for word in (first - 1, last) if 0 <= word < len(self._starts) and word not in self._annotated
+            ]
+        return min((float(self._probabilities[word]) for word in words), default=1.0)

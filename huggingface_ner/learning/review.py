@@ -1,0 +1,48 @@
+"""What to look at in a project's annotations: dubious ones, contradictions, and where annotators disagree."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from huggingface_ner.learning.agreement import AnnotatorAgreement
+from huggingface_ner.learning.contradictions import Contradictions
+from huggingface_ner.learning.dubious import dubious_annotations
+from huggingface_ner.learning.dynamics import Dynamics
+from huggingface_ner.learning.overlaps import Groups
+from huggingface_ner.learning.quotes import name
+from huggingface_ner.spans import AnnotatedText
+
+# Annotators whose names are kept.
+MAX_ANNOTATORS = 500
+
+
+def find_review(
+    texts: Sequence[AnnotatedText], layers: Groups, dynamics: Dynamics, annotators: Mapping[int, str]
+) -> dict[str, Any]:
+    """Return what to look at in annotated texts, as JSON of bounded size.
+
+    layers: the labels of each layer; see fine_tune. dynamics: has observed the texts while a model was trained.
+    annotators: the names of annotators, by id.
+    ``dubious``, ``more``: see dubious_annotations. ``contradictions``: see Contradictions.strings. ``identical``:
+    see Contradictions.texts. The other fields: see review_agreement.
+    """
+    contradictions = Contradictions(texts, layers)
+    return {
+        **dubious_annotations(dynamics, contradictions),
+        "contradictions": contradictions.strings(),
+        "identical": contradictions.texts(),
+        **review_agreement(texts, annotators),
+    }
+
+
+def review_agreement(texts: Sequence[AnnotatedText], annotators: Mapping[int, str]) -> dict[str, Any]:
+    """Return what to look at that depends on no model, as JSON.
+
+    ``agreement``: see AnnotatorAgreement. ``annotators``: the names of annotators, by id.
+    """
+    agreement = AnnotatorAgreement()
+    for text in texts:
+        agreement.add(text)
+    return {
+        "agreement": agreement.as_dict(),
+        "annotators": {str(one): name(annotators[one]) for one in sorted(annotators)[:MAX_ANNOTATORS]},
+    }

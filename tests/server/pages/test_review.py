@@ -1,0 +1,166 @@
+"""What the page says of the annotations to look at: read from the version's file, for people and for programs."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.server.app import create_app
+from huggingface_ner.server.pages.facts import Known
+from huggingface_ner.server.pages.review import Review
+from huggingface_ner.server.pages.review_csv import COLUMNS, FORMULA, harmless, review_csv
+from huggingface_ner.server.pages.review_reading import read_page_review
+from huggingface_ner.serving.served_models import ServedModels
+from huggingface_ner.settings import Settings
+from huggingface_ner.store.review_file import REVIEW, write_review
+from huggingface_ner.store.versions import Version, project_store
+from tests.server.pages.projects import HOSTILE, LABELS, TEXT, make_hostile, make_review, publish_curve
+
+BASE = "http://ls.example"
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def read(folder: Path, review: Any) -> Review | None:
+    (folder / REVIEW).write_text(json.dumps(review))
+    return read_page_review(Known(7, {"state": "idle"}, BASE, Version("v", folder, {})))
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+
+
+def test_everything_that_was_found_is_shown(tmp_path: Path) -> None:
+    review = read(tmp_path, make_review())
+    assert review is not None
+    place = review.dubious[1]
+    assert (place.quote["task"], place.label, place.suggestion) == ("301", "Person", "Organisation")
+    assert place.link == f"{BASE}/projects/7/data?task=301"
+    assert "3 % on average" in place.reasons[0]
+    assert (review.dubious[8].label, review.dubious[8].suggestion, review.more_dubious) == ("", "Ort", 4)
+    assert {one.string: dict(one.counts) for one in review.strings} == {"Kovács": {"Person": 6, "": 3}}
+    (text,) = review.texts
+    assert [tasks for tasks, _ in text.ways][1] == (("306", f"{BASE}/projects/7/data?task=306"),)
+    assert [spans for _, spans in text.ways] == [(("Kovács", "Person"),), (("Stadtverwaltung ", "Ort"),)]
+    assert review.all_together is not None
+    assert (review.all_together.count, review.all_together.f1) == (1, 0.0)
+    (pair,) = review.pairs
+    assert pair.names == (TEXT[:99] if len(TEXT) > 100 else TEXT, "Bob <bob@example.org>")
+    assert sorted(pair.differences) == [("", "Ort", 1), ("Person", "Ort", 1)]
+    (dispute,) = review.disputes
+    assert (dispute.task, dispute.f1) == ("307", 0.0)
+    assert dispute.places[0].reasons == (f"{TEXT}: Person", "Bob <bob@example.org>: Ort", "unknown: not marked")
+
+
+def test_programs_get_the_same_facts(client: FlaskClient, settings: Settings) -> None:
+    publish_curve(settings)
+    review = client.get("/projects/7").get_json()["review"]
+    assert len(review["dubious"]) == 18
+    assert review["dubious"][0]["link"].endswith("/projects/7/data?task=300")
+    assert [one["string"] for one in review["contradictions"]] == ["Kovács"]
+    assert review["identical_texts"][0]["ways"][1]["tasks"] == ["306"]
+    agreement = review["agreement"]
+    assert (agreement["tasks"], agreement["f1"], agreement["disputed"][0]["task"]) == (1, 0.0, "307")
+    assert {one["label"] for one in agreement["labels"]} == {"Person", "Ort"}
+    assert agreement["pairs"][0]["annotators"][1] == "Bob <bob@example.org>"
+
+
+def test_it_is_a_table_for_spreadsheets(client: FlaskClient, settings: Settings) -> None:
+    publish_curve(settings)
+    answer = client.get("/projects/7/review.csv")
+    assert (answer.status_code, answer.mimetype) == (200, "text/csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="review-7.csv"'
+    found = rows(answer.get_data(as_text=True))
+    assert [*found[0]] == list(COLUMNS)
+    assert {row["kind"] for row in found} == {
+        "dubious annotation",
+        "annotators disagree",
+        "identical texts",
+        "contradiction",
+    }
+    first = found[0]
+    assert (first["task"], first["text"], first["annotated as"]) == ("300", "Kovács", "Person")
+    assert first["address"].endswith("/projects/7/data?task=300")
+    kovacs = [row for row in found if row["kind"] == "contradiction" and row["text"] == "Kovács"]
+    assert kovacs[0]["why"] == "Person 6 times, not annotated 3 times"
+
+
+def test_without_a_review_there_is_no_table(client: FlaskClient, settings: Settings) -> None:
+    for path in ("/projects/7/review.csv", "/projects/x/review.csv"):
+        assert client.get(path).status_code == 404
+    project_store(settings.models_folder, 7).publish(lambda folder: None, {})
+    assert client.get("/projects/7/review.csv").status_code == 404
+    assert client.get("/projects/7").get_json()["review"] is None
+
+
+def test_it_is_behind_the_same_guard_as_everything(settings: Settings, queue: TrainingQueue) -> None:
+    publish_curve(settings)
+    given = {"basic_auth_user": "ann", "basic_auth_pass": SecretStr("secret")}
+    with_auth = settings.model_copy(update=given)
+    client = create_app(with_auth, ServedModels(with_auth), queue).test_client()
+    assert client.get("/projects/7/review.csv").status_code == 401
+    headers = {"Authorization": "Basic YW5uOnNlY3JldA=="}
+    assert client.get("/projects/7/review.csv", headers=headers).status_code == 200
+
+
+def test_no_cell_is_a_formula(client: FlaskClient, settings: Settings, queue: TrainingQueue) -> None:
+    make_hostile(settings, queue)
+    folder = project_store(settings.models_folder, 8).versions()[-1].folder
+    bad = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1", " =1", "＝1", *HOSTILE]
+    dubious = [dict.fromkeys(("task", "before", "text", "after", "label", "suggestion"), one) for one in bad]
+    write_review(folder, {**make_review(), "dubious": [{**one, "reasons": [one["text"]]} for one in dubious]})
+    for row in rows(client.get("/projects/8/review.csv").get_data().decode("utf-8-sig")):
+        assert not any((cell or "").lstrip().startswith(FORMULA) for cell in row.values())
+
+
+@given(st.text())
+def test_any_cell_is_harmless_and_stays_readable(cell: str) -> None:
+    assert harmless(cell).removeprefix("'").endswith(cell.removeprefix("'"))
+    assert not harmless(cell).lstrip().startswith(FORMULA)
+
+
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=8,
+)
+FIELDS = ("dubious", "contradictions", "identical", "agreement", "annotators", "more")
+
+
+@given(st.sampled_from(FIELDS), st.sampled_from(["", "strings", "texts", "labels", "pairs", "disputed"]), JSON)
+def test_a_file_that_somebody_has_edited_is_read(
+    tmp_path_factory: pytest.TempPathFactory, field: str, inner: str, value: Any
+) -> None:
+    review = make_review()
+    folder = tmp_path_factory.getbasetemp()
+    if inner and isinstance(review[field], dict):
+        review[field][inner] = value
+    else:
+        review[field] = value
+    found = read(folder, review)
+    assert found is not None
+    assert review_csv(found).startswith("kind,")
+    json.dumps(found.as_dict())
+
+
+def test_what_is_no_review_is_not_shown(tmp_path: Path) -> None:
+    nothing: tuple[Any, ...] = ({}, [], None, "x")
+    for review in nothing:
+        assert read(tmp_path, review) is None
+    empty = read(tmp_path, {"dubious": []})
+    assert empty is not None
+    assert empty.is_empty
+    assert empty.all_together is None
+    assert LABELS
