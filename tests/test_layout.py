@@ -33,6 +33,7 @@ ELSEWHERE = {
     "engines.cores": "tests/test_cli.py",
     "jobs.webhooks": "tests/server/test_training_routes.py",
     "label_studio.model_class": "tests/test_readme.py",
+    "label_studio.project_webhooks": "tests/server/test_webhook_credentials.py",
     "learning.progress": "tests/jobs/test_train.py",
     "learning.training": "tests/jobs/test_train.py",
     "learning.version": "tests/jobs/test_train.py",

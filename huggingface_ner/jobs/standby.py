@@ -5,6 +5,7 @@ waits for a job in its standard input. It runs one job, so what a job leaves beh
 spawned, not forked, because CUDA does not survive a fork.
 """
 
+import logging
 import math
 import os
 import signal
@@ -19,6 +20,7 @@ from importlib import import_module
 from pydantic import BaseModel
 from redis import Redis
 from rq import Queue, SpawnWorker
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.serializers import JSONSerializer
 
@@ -32,6 +34,8 @@ PREPARED = "prepared"
 # Seconds until another process is prepared if one has ended while it waited, for example for lack of memory.
 RESTART_INTERVAL = 30.0
 STDIN = 0
+
+logger = logging.getLogger(__name__)
 
 
 class HandedJob(BaseModel, frozen=True):
@@ -160,7 +164,11 @@ def main() -> None:
     )
     if worker is None:
         raise SystemExit(1)
-    job = AllowedJob.fetch(handed.job, connection=connection, serializer=JSONSerializer)
+    try:
+        job = AllowedJob.fetch(handed.job, connection=connection, serializer=JSONSerializer)
+    except NoSuchJobError as error:  # it was removed, or replaced by one that is refused
+        logger.warning("the job %s is not run: %s", handed.job, error)
+        raise SystemExit(1) from None
     worker.execution = Execution.fetch(handed.execution, handed.job, connection)
     queue = Queue(handed.queue, connection=connection, job_class=AllowedJob, serializer=JSONSerializer)
     worker.main_work_horse(job, queue)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 from label_studio_sdk import LabelStudio, PredictionRequest
@@ -204,39 +204,11 @@ class LabelStudioClient:
                 raise ApiError(status_code=answer.status_code, body=answer.text)
             return answer.json()
 
-    def give_credentials(self, project_id: int, host: str, user: str, authorization: str) -> int | None:
-        """Add credentials to the webhook of a project's backend; returns how many webhooks lacked them.
-
-        Returns None if the backend has no webhook.
-        host: host and port of the backend's URL, to find it among several backends with the same user.
-        authorization: the header to add. Nothing is added if the webhook's URL contains the credentials, as it
-        does if the backend's URL contains them.
-        Raises ClientError.
-        """
-        with self._errors(project_id):
-            backends: list[Any] = [each for each in self._sdk.ml.list(project=project_id) if _has_user(each, user)]
-            if len(backends) > 1:
-                backends = [each for each in backends if urlsplit(each.url).netloc.rpartition("@")[2] == host]
-            urls = {f"{backend.url.rstrip('/')}/webhook" for backend in backends}
-            ours = [hook for hook in self._webhooks(project_id) if hook.url in urls]
-            without = [hook for hook in ours if not _carries(hook, authorization)]
-            for hook in without:
-                headers = {**(hook.headers or {}), "Authorization": authorization}
-                self._sdk.webhooks.update(hook.id, url=hook.url, headers=headers)
-            kept = self._webhooks(project_id) if without else []
-        refused = {hook.id for hook in without} - {hook.id for hook in kept if _carries(hook, authorization)}
-        if refused:
-            raise ClientError(f"webhook {min(refused)} did not keep the added credentials", retryable=True)
-        return len(without) if ours else None
-
     @contextmanager
     def request(self, project_id: int) -> Iterator[LabelStudio]:
         """Yield the SDK for requests about a project; its errors become ClientError, and all are noted."""
         with self._errors(project_id):
             yield self._sdk
-
-    def _webhooks(self, project_id: int) -> list[Any]:
-        return list(self._sdk.webhooks.list(project=str(project_id)))
 
     @cached_property
     def _sdk(self) -> LabelStudio:
@@ -311,13 +283,3 @@ def _prediction(prediction: Any) -> dict[str, Any]:
 def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:
     """Return a filter condition in the form of Label Studio's Data Manager."""
     return {"filter": f"filter:tasks:{column}", "type": kind, "operator": operator, "value": value}
-
-
-def _has_user(backend: Any, user: str) -> bool:
-    """Return whether Label Studio connects to a backend as a user; the name may be in the backend's URL."""
-    return user in (backend.basic_auth_user, unquote(urlsplit(backend.url).username or ""))
-
-
-def _carries(webhook: Any, authorization: str) -> bool:
-    in_url = urlsplit(webhook.url).username is not None
-    return in_url or (webhook.headers or {}).get("Authorization") == authorization

@@ -16,6 +16,7 @@ from redis import RedisError
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.project_webhooks import give_credentials
 from huggingface_ner.server import auth
 from huggingface_ner.settings import Settings
 
@@ -133,7 +134,7 @@ class WebhookCredentials:
             notes = queue.notes
             client = LabelStudioClient(self._settings, notes.token(project_id), note=notes.note_contact)
             user = self._settings.basic_auth_user or ""
-            given = client.give_credentials(project_id, host, user, authorization)
+            given = give_credentials(client, project_id, host, user, authorization)
             if given:
                 queue.request_recount(project_id)
         except (ClientError, RedisError) as error:
