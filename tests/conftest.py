@@ -14,6 +14,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["INFERENCE_ENGINE"] = "torch"
 os.environ["INFERENCE_PRECISION"] = "fp32"
 
+import hypothesis
 import pytest
 import torch
 from playwright.sync_api import Browser, sync_playwright
@@ -30,6 +31,9 @@ from tests.server.service import free_port
 from tests.tiny_models import KINDS, save_tiny_model
 
 torch.set_num_threads(1)
+# how long an example takes says something about the machine, which may be busy, and nothing about the code
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
