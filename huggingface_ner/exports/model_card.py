@@ -85,7 +85,11 @@ def model_card(metrics: Mapping[str, Any], groups: int, options: CardOptions) ->
 
 def markdown(text: str) -> str:
     """Return a text for a line of Markdown, with everything escaped that Markdown or HTML may read as a sign."""
-    return _SIGNS.sub(lambda match: f"&#{ord(match[0])};", " ".join(text.split()))
+    return _SIGNS.sub(lambda match: f"&#{ord(match[0])};", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def base_model(metrics: Mapping[str, Any]) -> str | None:
@@ -128,7 +132,8 @@ def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
         base_model=base_model(metrics),
         tags=["token-classification", "named-entity-recognition", "label-studio"],
         metrics=["f1", "precision", "recall"],
-        model_name=options.name,
+        # YAML reads some line breaks as others, so the name has none
+        model_name=_one_line(options.name),
         eval_results=results or None,
     )
     return f"---\n{data.to_yaml()}\n---"

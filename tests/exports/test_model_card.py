@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 from huggingface_hub import ModelCard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from huggingface_ner.exports.model_card import CardOptions, base_model, markdown, model_card
@@ -52,12 +52,14 @@ def test_the_baseline_is_named_only_if_it_is_on_the_hub(tmp_path: Path, monkeypa
 
 
 @given(label=st.text(min_size=1))
+@example("a\x85b")
+@example("\u2028")
 def test_hostile_labels_and_names_stay_texts(label: str) -> None:
     """Neither the table nor the YAML breaks, and nothing is read as Markdown or HTML."""
     metrics = {**METRICS, "labels": {}, "label_names": [label], "label_spans": {label: 5}}
     text = model_card(metrics, 1, CardOptions(label))
     head, _, body = text.removeprefix("---\n").partition("\n---\n")
-    assert yaml.safe_load(head)["model-index"][0]["name"] == label
+    assert yaml.safe_load(head)["model-index"][0]["name"] == " ".join(label.split())
     rows = [
         line
         for line in body.split("\n")
