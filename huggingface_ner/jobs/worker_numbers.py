@@ -6,14 +6,15 @@ A hash in Redis has an entry for each worker, which the worker writes with each 
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.process_collector import ProcessCollector
 from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import as_text
 from huggingface_ner.jobs.worker_health import HEALTH_TTL
+
+if TYPE_CHECKING:
+    from prometheus_client.process_collector import ProcessCollector
 
 # Upper bound on the workers that are shown.
 MAX_WORKERS = 100
@@ -32,6 +33,10 @@ class WorkerNumbers:
         self._key = numbers_key(prefix)
         self._name = name
         self._job_pid = job_pid
+        # imported here: it reads PROMETHEUS_MULTIPROC_DIR on import, which the server sets later
+        from prometheus_client import CollectorRegistry  # noqa: PLC0415
+        from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415
+
         registry = CollectorRegistry()
         self._worker = ProcessCollector(registry=registry)
         self._job = ProcessCollector(namespace="job", pid=job_pid, registry=registry)
@@ -83,7 +88,7 @@ def _is_over(numbers: Mapping[str, Any], now: float) -> bool:
     return not isinstance(at, int | float) or now - at > HEALTH_TTL
 
 
-def _numbers(collector: ProcessCollector) -> dict[str, float]:
+def _numbers(collector: "ProcessCollector") -> dict[str, float]:
     """Return a process's numbers; none on a system without /proc, or if the process has just ended."""
     samples = [sample for family in collector.collect() for sample in family.samples]
     named = {sample.name.rpartition("process_")[2]: sample.value for sample in samples}

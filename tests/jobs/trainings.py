@@ -21,7 +21,6 @@ END_TIMEOUT = 120.0
 # Run by every process: stands still for a while at a step, so that it can be killed there.
 STANDS_STILL = """
 import os, time
-from pathlib import Path
 
 def wait_before(owner, name):
     do = getattr(owner, name)
@@ -32,13 +31,23 @@ def wait_before(owner, name):
 
 if os.environ.get("STANDS_STILL_AT") == "starting" and "HUGGINGFACE_NER_RUN_ID" in os.environ:
     time.sleep(5)
+if os.environ.get("STANDS_STILL_AT") == "training":  # a tenth of a second at each step
+    from huggingface_ner.jobs import run_reporter
+    run_reporter.REPORT_INTERVAL = 0.05
+    report = run_reporter.Reporter.__call__
+    def report_slowly(self, progress):
+        report(self, progress)
+        time.sleep(0.1 if progress.step else 0)
+    run_reporter.Reporter.__call__ = report_slowly
 if os.environ.get("STANDS_STILL_AT") == "attempts":
     from huggingface_ner.jobs import runs
     runs.RETRY_DELAYS = (0.0, 0.0)
 if os.environ.get("STANDS_STILL_AT") == "saving":
-    wait_before(os, "fsync")
+    from huggingface_ner.store import files
+    wait_before(files, "place_folder")
 if os.environ.get("STANDS_STILL_AT") == "publishing":
-    wait_before(Path, "replace")
+    from huggingface_ner.store.versions import ModelStore
+    wait_before(ModelStore, "_point_to")
 """
 
 
