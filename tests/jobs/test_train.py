@@ -18,6 +18,7 @@ from huggingface_ner.learning.held_out import HELD_OUT_SHARE, divide
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.review_file import read_review
+from huggingface_ner.store.split_file import Split
 from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.loading import load_fine_tuned, load_tagger
 from huggingface_ner.tagging.reading import Reading
@@ -268,9 +269,13 @@ def test_what_is_left_out_is_told(
     """A label was renamed: its regions are told, and count again when it names its past."""
     renamed = config("PER", "LOC").replace('value="LOC"', 'value="Ort"')
     annotated = tasks(40)
+    salt = project_address(training.label_studio_host, 7)
+    held_out = divide({str(task["id"]) for task in annotated}, Split(), HELD_OUT_SHARE, salt).held_out
+    learned = [task for task in annotated if str(task["id"]) not in held_out]
+    nested = next(task for task in learned if task["data"]["t"].startswith("Anna"))
     for end in (3, 2, 1):  # more levels than are learned
         inner = {"from_name": "l", "to_name": "t", "value": {"start": 0, "end": end, "labels": ["PER"]}}
-        annotated[0]["annotations"][0]["result"].append(inner)
+        nested["annotations"][0]["result"].append(inner)
     label_studio_api.add(7, renamed, [*annotated, {**tasks(1)[0], "id": 99, "data": {}}])
     outcome = _run(training)
     version = _store(training).current_version()
