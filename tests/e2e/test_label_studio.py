@@ -4,7 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -389,11 +389,13 @@ def test_old_predictions_are_deleted_and_what_the_project_shows_stays_selected(
         studio.ask("POST", f"/api/projects/{project.id}/import/predictions", body, status=201)
     client, notes = LabelStudioClient(settings), TrainingQueue(connect(redis_url, timeout=5), settings).notes
     path = f"/api/projects/{project.id}/"
-    assert studio.ask("GET", path)["model_version"] == "backend"
-    assert client.delete_predictions(project.id, PACKAGED_ENCODER) == 1
-    assert not studio.ask("GET", path)["model_version"], "this is what is mended"
-    client.select_version(project.id, "backend")
-    assert delete_old_predictions(project.id, store, client, notes) == 1
+    http = client._sdk._client_wrapper.httpx_client.httpx_client  # noqa: SLF001 - Label Studio keeps it open
+    with closing(http):
+        assert studio.ask("GET", path)["model_version"] == "backend"
+        assert client.delete_predictions(project.id, PACKAGED_ENCODER) == 1
+        assert not studio.ask("GET", path)["model_version"], "this is what is mended"
+        client.select_version(project.id, "backend")
+        assert delete_old_predictions(project.id, store, client, notes) == 1
     assert {one["model_version"] for one in project.predictions()[task]} == {*names[1:], "spacy"}
     assert studio.ask("GET", path)["model_version"] == "backend"
     for _ in range(2):
