@@ -3,6 +3,8 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from huggingface_ner.commands.options import Commands, add_command, project_id
@@ -127,14 +129,23 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
 
 
 def _adopt(options: argparse.Namespace, settings: Settings) -> None:
-    from huggingface_ner.jobs.queue_owner import adopt_queue
-    from huggingface_ner.jobs.redis_connection import connect, queue_url
+    """Take over the models of an address, and then its queue.
+
+    If this stops in between, LABEL_STUDIO_HOST has the models already and the queue in their place is still the
+    former address's. A second attempt then takes over the queue only.
+    """
+    from huggingface_ner.jobs.queue_owner import adopt_queue, queue_owner
+    from huggingface_ner.model_places import normalized
     from huggingface_ner.store.claims import adopt_models
 
-    adopt_models(settings, options.address)
-    url = queue_url(settings)
-    if url is not None:
-        adopt_queue(connect(url), settings)
+    redis, former = _redis(settings), normalized(options.address)
+    with _answering():
+        # asked with a copy of the settings, because settings remember their place, which changes here
+        owner = None if redis is None else queue_owner(redis, settings.model_copy())
+        if owner != former or former == normalized(settings.label_studio_host):
+            adopt_models(settings, former)
+        if redis is not None:
+            adopt_queue(redis, settings)
     print(f"{settings.label_studio_host} has the models of {options.address} now; restart the servers and workers")
 
 
@@ -148,13 +159,20 @@ def _redis(settings: Settings) -> "Redis | None":
 
 
 def _statuses(queue: "TrainingQueue | None") -> dict[int, dict[str, Any]]:
+    if queue is None:
+        return {}
+    with _answering():
+        return {status["project"]: status for status in queue.statuses()}
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raise QueueError if Redis does not answer in the with block."""
     from redis import RedisError
 
     from huggingface_ner.jobs.redis_connection import QueueError
 
-    if queue is None:
-        return {}
     try:
-        return {status["project"]: status for status in queue.statuses()}
+        yield
     except RedisError as error:
         raise QueueError(f"the training queue does not answer: {error}") from error

@@ -4,11 +4,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import Redis, RedisError
 
 from huggingface_ner.cli import main
 from huggingface_ner.commands import projects
+from huggingface_ner.jobs import queue_owner
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.jobs.queue_owner import claim_queue
+from huggingface_ner.jobs.redis_connection import QueueError, connect
+from huggingface_ner.model_places import places
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.claims import claim_models
 from huggingface_ner.store.versions import project_store, project_stores
@@ -145,14 +149,86 @@ def test_models_are_removed_without_a_queue_that_never_was(
 
 
 def test_a_moved_label_studio_adopts_its_models(
-    settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    queue: TrainingQueue,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
     assert main(["projects", "list"]) == 0
     assert f"another Label Studio, {settings.label_studio_host}: models of 2 projects" in capsys.readouterr().out
+    claim_queue(connect(redis_url), settings)
     assert main(["projects", "adopt", settings.label_studio_host]) == 0
     assert "restart the servers and workers" in capsys.readouterr().out
+    claim_queue(connect(redis_url), Settings())
     assert main(["projects", "list"]) == 0
     assert "Project no. 3" in capsys.readouterr().out
     assert main(["projects", "adopt", settings.label_studio_host]) == 1
     assert projects.ProjectsError.retryable is False
+
+
+def test_an_adoption_that_stops_after_the_models_is_finished_by_the_next(
+    settings: Settings,
+    queue: TrainingQueue,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(redis: Redis, settings: Settings) -> None:
+        raise RedisError("it has just stopped")
+
+    claim_queue(connect(redis_url), settings)
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
+    with monkeypatch.context() as patch:
+        patch.setattr(queue_owner, "adopt_queue", fail)
+        assert main(["projects", "adopt", settings.label_studio_host]) == 1
+    assert "the training queue does not answer: it has just stopped" in capsys.readouterr().err
+    assert list(project_stores(Settings().models_folder)) == [1, 2]
+    with pytest.raises(QueueError, match=f"projects adopt {settings.label_studio_host}"):
+        claim_queue(connect(redis_url), Settings())
+    assert main(["projects", "adopt", f"{settings.label_studio_host}/"]) == 0
+    claim_queue(connect(redis_url), Settings())
+    assert main(["projects", "adopt", settings.label_studio_host]) == 1
+    assert f"{settings.label_studio_host}: no models of it" in capsys.readouterr().err
+
+
+def test_a_queue_is_adopted_without_models_if_model_dir_is_new(
+    settings: Settings, queue: TrainingQueue, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_queue(connect(redis_url), settings)
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "new"))
+    claim_models(Settings())
+    assert main(["projects", "adopt", settings.label_studio_host]) == 0
+    claim_queue(connect(redis_url), Settings())
+
+
+def test_the_address_in_use_is_not_adopted(
+    settings: Settings, queue: TrainingQueue, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim_queue(connect(redis_url), settings)
+    assert main(["projects", "adopt", settings.label_studio_host]) == 1
+    assert "this is LABEL_STUDIO_HOST" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"), [(None, "no running server found"), ("redis://127.0.0.1:1/0", "answer")]
+)
+def test_nothing_is_adopted_while_the_queue_does_not_answer(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str | None,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "http://former")
+    claim_models(Settings())
+    (tmp_path / "queue").mkdir()
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
+    if url is not None:
+        monkeypatch.setenv("REDIS_URL", url)
+    assert main(["projects", "adopt", "http://former"]) == 1
+    assert reason in capsys.readouterr().err
+    assert list(places(Settings().all_models_folder).values()) == ["http://former"]
