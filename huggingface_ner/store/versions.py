@@ -281,7 +281,8 @@ def _write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
 
 
 def delete_stale_leftovers(models_folder: Path) -> None:
-    """Delete what killed processes have left behind in the stores of all projects; see files.STALE_AFTER."""
+    """Delete what killed processes have left behind of all projects, and beside them; see files.STALE_AFTER."""
+    delete_leftovers(models_folder)
     for project_id in project_stores(models_folder):
         delete_leftovers(models_folder / str(project_id))
 
