@@ -98,7 +98,8 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
         raise ProjectsError("nothing was removed")
     for number in chosen:
         if redis is not None:
-            forget_project(redis, settings, number)
+            with _answering():
+                forget_project(redis, settings, number)
         if number in stores:
             stores[number].delete()
         print(f"project {number}: removed")
@@ -114,11 +115,11 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
     """Return the projects that Label Studio no longer has; raises ProjectsError if it has none of them."""
     from huggingface_ner.label_studio.client import LabelStudioClient
 
-    gone = []
-    for number in sorted(known):
-        client = LabelStudioClient(settings, queue.notes.token(number) if queue else None)
-        if not client.has_project(number):
-            gone.append(number)
+    with _answering():
+        tokens = {number: queue.notes.token(number) if queue else None for number in sorted(known)}
+    gone = [
+        number for number, token in tokens.items() if not LabelStudioClient(settings, token).has_project(number)
+    ]
     if gone and len(gone) == len(known):
         raise ProjectsError(
             f"Label Studio at LABEL_STUDIO_HOST={settings.label_studio_host} has none of the projects "

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis, RedisError
@@ -125,6 +126,28 @@ def test_where_nobody_can_be_asked_nothing_is_removed(
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
     assert main(["projects", "remove", "2"]) == 1
     assert "write --yes too" in capsys.readouterr().err
+    assert list(project_stores(settings.models_folder)) == [1, 2]
+
+
+@pytest.mark.parametrize("options", [["2"], ["--gone"]])
+def test_a_queue_that_stops_meanwhile_is_named(
+    settings: Settings,
+    queue: TrainingQueue,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+) -> None:
+    read = TrainingQueue.statuses
+
+    def read_and_stop(asked: TrainingQueue) -> list[dict[str, Any]]:
+        statuses = read(asked)
+        connect(redis_url, timeout=5).shutdown(nosave=True)
+        return statuses
+
+    monkeypatch.setattr(TrainingQueue, "statuses", read_and_stop)
+    assert main(["projects", "remove", *options, "--yes"]) == 1
+    assert "the training queue does not answer: " in capsys.readouterr().err
     assert list(project_stores(settings.models_folder)) == [1, 2]
 
 
