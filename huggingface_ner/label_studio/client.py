@@ -167,9 +167,7 @@ class LabelStudioClient:
 
         Label Studio then begins with the tasks of which this version is least certain.
         """
-        with self._errors(project_id):
-            selected = self._sdk.projects.get(id=project_id).model_version
-        if selected != version:
+        if self.selected_version(project_id) != version:
             self.select_version(project_id, version)
 
     def selected_version(self, project_id: int) -> str:
