@@ -13,7 +13,7 @@ from redis import Redis, RedisError
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 from huggingface_ner.jobs.totals import PUSHED
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 
 # Minimum seconds until the same token is stored again; Label Studio sends it with every /setup.
 WRITE_INTERVAL = 600.0

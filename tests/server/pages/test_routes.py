@@ -12,7 +12,7 @@ from redis import Redis
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.routes import POLICY
