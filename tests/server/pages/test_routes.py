@@ -19,8 +19,9 @@ from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import HISTORY, Suggestions
+from huggingface_ner.store.metrics_file import METRICS
 from huggingface_ner.store.mistakes_file import MISTAKES
-from huggingface_ner.store.versions import METRICS, project_store
+from huggingface_ner.store.versions import project_store
 from tests import recorded
 from tests.server.pages.projects import end_training, make_hostile, publish, publish_curve
 
