@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_ner.store.damages import damages
+from huggingface_ner.store.damages import read_object
 from huggingface_ner.store.files import replaced_file
 
 METRICS = "metrics.json"
-_CONSEQUENCE = "its scores are unknown; the version itself can be used"
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -20,15 +19,5 @@ def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
 
 def read_metrics(folder: Path) -> dict[str, Any]:
     """Return a version's metrics; if the file is damaged or missing, log this and return {}."""
-    path = folder / METRICS
-    try:
-        metrics = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        if folder.is_dir():  # if it is not, the version was deleted meanwhile
-            damages.found(path, f"{path} cannot be read ({error}): {_CONSEQUENCE}")
-        return {}
-    if not isinstance(metrics, dict):
-        damages.found(path, f"{path} is not a JSON object: {_CONSEQUENCE}")
-        return {}
-    damages.repaired(path)
-    return metrics
+    consequence = "its scores are unknown; the version itself can be used"
+    return read_object(folder / METRICS, consequence, is_optional=False)
