@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from huggingface_ner.commands.options import Commands, add_command, project_id
+from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command, project_id
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
@@ -29,19 +29,20 @@ def add_projects(commands: Commands) -> None:
         "List the projects of which something is stored, or remove what is stored of some: models, marks, notes "
         "and known mentions. Label Studio keeps its projects and annotations.",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="list the projects").set_defaults(act=_list)
-    remove = actions.add_parser("remove", help="remove what is stored of projects")
-    remove.set_defaults(act=_remove)
+    actions = add_actions(parser)
+    add_action(actions, "list", _list, "list the projects")
+    remove = add_action(actions, "remove", _remove, "remove what is stored of projects")
     remove.add_argument(
         "projects", nargs="*", type=project_id, metavar="ID", help="id of a project, as shown by list"
     )
     remove.add_argument("--gone", action="store_true", help="remove those that Label Studio no longer has")
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    adopt = actions.add_parser(
-        "adopt", help="give LABEL_STUDIO_HOST the models of the same Label Studio under another address"
+    adopt = add_action(
+        actions,
+        "adopt",
+        _adopt,
+        "give LABEL_STUDIO_HOST the models of the same Label Studio under another address",
     )
-    adopt.set_defaults(act=_adopt)
     adopt.add_argument("address", help="its former address, as shown by list")
 
 
