@@ -1,5 +1,6 @@
 """The command ``projects``: what it shows, and what it removes."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from redis import Redis, RedisError
 
 from huggingface_ner.cli import main
-from huggingface_ner.commands import projects
+from huggingface_ner.commands.projects import add_projects
 from huggingface_ner.jobs import queue_owner
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.queue_owner import claim_queue
@@ -54,9 +55,9 @@ def queue(settings: Settings, redis_url: str) -> TrainingQueue:
 def test_all_projects_of_which_something_is_stored_are_listed(
     settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = settings.model_copy(update={"label_studio_host": "http://other"})
+    other = Settings(label_studio_host="http://other")
     claim_models(other)
-    project_store(settings.all_models_folder / "other-x", 5)
+    project_store(other.models_folder, 5).publish(lambda folder: None, {})
     assert main(["projects", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{settings.label_studio_host}:"
@@ -65,7 +66,7 @@ def test_all_projects_of_which_something_is_stored_are_listed(
         ["2", "1", "-", "-"],
         ["3", "0", "idle", "Project", "no.", "3"],
     ]
-    assert lines[5:] == ["another Label Studio, http://other: models of 0 projects"]
+    assert lines[5:] == ["another Label Studio, http://other: models of 1 projects"]
 
 
 def test_a_project_is_removed_with_its_models_and_marks(
@@ -151,6 +152,14 @@ def test_a_queue_that_stops_meanwhile_is_named(
     assert list(project_stores(settings.models_folder)) == [1, 2]
 
 
+def test_an_action_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_projects(parser.add_subparsers())
+    with pytest.raises(SystemExit):
+        parser.parse_args(["projects"])
+    assert "the following arguments are required: ACTION" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [["remove"], ["remove", "1", "--gone"]])
 def test_ids_or_gone_are_wanted(
     settings: Settings, queue: TrainingQueue, options: list[str], capsys: pytest.CaptureFixture[str]
@@ -188,7 +197,7 @@ def test_a_moved_label_studio_adopts_its_models(
     assert main(["projects", "list"]) == 0
     assert "Project no. 3" in capsys.readouterr().out
     assert main(["projects", "adopt", settings.label_studio_host]) == 1
-    assert projects.ProjectsError.retryable is False
+    assert f"{settings.label_studio_host}: no models of it" in capsys.readouterr().err
 
 
 def test_an_adoption_that_stops_after_the_models_is_finished_by_the_next(
