@@ -188,7 +188,7 @@ class _Others:
         }
         votes = [] if any(vote.is_ground_truth for vote in text.votes) else text.latest_votes
         self._votes = [_Annotation(vote.spans) for vote in votes]
-        self._same = [_Annotation(spans) for spans in contradictions.identical(text)]
+        self._identical = [(_Annotation(way), count) for way, count in contradictions.identical(text).items()]
 
     def opinions(self, span: Span) -> tuple[Opinion, ...]:
         """Return what others say of a place."""
@@ -201,9 +201,9 @@ class _Others:
             said = sum(vote.agrees(span) for vote in self._votes)
             what = f"marked this as {name(span.label)}" if span.label else "left this unmarked"
             found.append(Opinion(max(said - 1, 0), count - 1, f"{said} of {count} annotators {what}."))
-        others = len(self._same) - 1
+        others = sum(count for _, count in self._identical) - 1
         if others > 0:
-            agreeing = sum(one.agrees(span) for one in self._same) - 1
+            agreeing = sum(count for way, count in self._identical if way.agrees(span)) - 1
             why = f"{agreeing} of {others} identical texts are annotated so here."
             found.append(Opinion(agreeing, others, why))
         return tuple(found)
