@@ -98,6 +98,11 @@ class Places:
         last = bisect_left(self._places, (end,))
         return last > 0 and self._ends[last - 1] > start
 
+    def longer_overlap(self, start: int, end: int) -> bool:
+        """Return whether one of them that is longer than a stretch overlaps it."""
+        reaching = self._places[bisect_right(self._ends, start) : bisect_left(self._places, (end,))]
+        return any(other_end > start and other_end - other > end - start for other, other_end in reaching)
+
 
 def overlapping(spans: Sequence[Span], others: Sequence[Span]) -> list[list[int]]:
     """Return, for each of the others, the indices of the spans that overlap it, ascending. spans: in order."""

@@ -27,3 +27,11 @@ def test_places_overlap_what_one_of_them_overlaps(spans: list[Span], others: lis
     places = Places((span.start, span.end) for span in spans)
     for other in others:
         assert places.overlap(other.start, other.end) == any(overlap(span, other) for span in spans)
+
+
+@given(SPANS, SPANS)
+def test_places_overlap_what_is_shorter_than_one_of_them(spans: list[Span], others: list[Span]) -> None:
+    places = Places((span.start, span.end) for span in spans)
+    for other in others:
+        longer = [span for span in spans if span.end - span.start > other.end - other.start]
+        assert places.longer_overlap(other.start, other.end) == any(overlap(span, other) for span in longer)
