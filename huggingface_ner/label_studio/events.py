@@ -33,7 +33,7 @@ class WebhookEvent:
 
     project_id: None if the event names no project.
     updates: how many annotations were created, changed or deleted.
-    added: how many annotations the project has more than before; negative if some were deleted.
+    added: the change in the project's number of annotations; negative if some were deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
     title: the project's title; empty if it is not in the event.
     may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on

@@ -1,4 +1,4 @@
-"""Suggests strings that are known from other texts, and combines them with what a model has found."""
+"""Suggests strings that are known from other texts, and combines them with a model's spans."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter

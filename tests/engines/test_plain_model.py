@@ -1,4 +1,4 @@
-"""What converters take of a model says what the model says, and looks at the values of none of its inputs."""
+"""The form of a model that converters get has the model's logits, and no attention that looks at input values."""
 
 import logging
 import warnings
