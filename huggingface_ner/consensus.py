@@ -73,7 +73,7 @@ class Agreement:
         return {annotator: 2 * common[annotator] / count for annotator, count in marks.items() if count}
 
     def ranks(self) -> dict[int, int]:
-        """Return the rank of each of these annotators; the more they agree with others, the higher it is.
+        """Return the rank of each of these annotators; a higher rank means more agreement.
 
         Annotators who agree equally have the same rank.
         As long as the ranks stay the same, no decision changes.
@@ -104,7 +104,7 @@ def decide(ballots: Sequence[Ballot[Mark]], ranks: Mapping[int, int]) -> Decisio
 
 
 def is_contested(ballots: Sequence[Ballot[Any]]) -> bool:
-    """Return whether there are exactly two annotations, which differ, and neither is the ground truth.
+    """Return whether there are exactly two annotations that differ, and no ground truth.
 
     Which of the two is followed depends on all tasks of the project.
     """
@@ -114,7 +114,7 @@ def is_contested(ballots: Sequence[Ballot[Any]]) -> bool:
 
 
 def _followed(ballots: Sequence[Ballot[Any]], ranks: Mapping[int, int]) -> int:
-    """Return the index of the annotation that is followed, of the two."""
+    """Return the index, 0 or 1, of the annotation that is followed."""
     older, newer = (ballot.annotator for ballot in ballots)
     if older is None or newer is None or older == newer:
         return 1

@@ -177,7 +177,7 @@ class LeftOut:
         return "; ".join(told)
 
     def reasons(self) -> list[str]:
-        """Return one text for people for each reason, the most frequent reason first."""
+        """Return a text about each reason, written for people; the most frequent reason comes first."""
         return [_told(reason, labels) for reason, labels in self._by_reason()]
 
     def _by_reason(self) -> list[tuple[Reason, Counter[str]]]:

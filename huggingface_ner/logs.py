@@ -18,7 +18,7 @@ _RUN = re.compile(r"\btrain-[0-9]{1,20}-[0-9]{1,20}\b")
 
 
 class TextFormatter(logging.Formatter):
-    """One line for each event: time with offset, level, logger, message. A traceback follows, indented."""
+    """Writes a line for each event: time with offset, level, logger and message. A traceback follows, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event."""
@@ -28,7 +28,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object for each event; ``project``, ``run`` and ``traceback`` only if there is one."""
+    """Writes a JSON object for each event; it has ``project``, ``run`` and ``traceback`` only if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event."""

@@ -165,7 +165,7 @@ class LabelStudioClient:
     def set_model_version(self, project_id: int, version: str) -> None:
         """Select a version as the model version of a project; raises ClientError.
 
-        Label Studio then shows the tasks that this version is least certain about first.
+        Label Studio then starts with the tasks that this version is least certain about.
         """
         with self._errors(project_id):
             selected = self._sdk.projects.get(id=project_id).model_version

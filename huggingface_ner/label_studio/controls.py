@@ -28,7 +28,7 @@ class Label:
     """A ``<Label>`` of a control.
 
     value: the name that annotators see. alias: the name that is saved instead, if there is one.
-    predicted_values: the names that a model may have for this label.
+    predicted_values: the names that a model may use for this label.
     """
 
     value: str
@@ -177,7 +177,7 @@ class LabelingConfig:
         """Map each label of a model to the learned name of the config's label that it matches, if there is one.
 
         The rules are, in order: ``predicted_values``, the same name, the same learned name, the same name in
-        another case, a usual synonym. The first rule that finds a label wins; if it finds several, the first of
+        another case, a common synonym. The first rule that finds a label wins; if it finds several, the first of
         them in the config wins. "control/label" counts as a learned name too, because a model may have learned the
         label under it when the config was different.
         text_object: if given, only the labels of the controls over this object count.

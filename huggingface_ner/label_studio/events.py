@@ -13,7 +13,7 @@ PROJECT_DELETED = "PROJECT_DELETED"
 TASKS_CREATED = "TASKS_CREATED"
 TASKS_DELETED = "TASKS_DELETED"
 # Action -> the key of its annotations, which are an object or a list. ANNOTATIONS_CREATED has a list, although its
-# key is a singular.
+# key is in the singular.
 ANNOTATION_KEYS = {
     "ANNOTATION_CREATED": "annotation",
     "ANNOTATION_UPDATED": "annotation",

@@ -198,7 +198,7 @@ def _xpath(piece: _Piece) -> str:
 
 
 def _pieces(html: str, inline: bool, borders: list[int]) -> Iterator[_Piece]:
-    """Yield the pieces of the text in order; append the offset of each block's text to ``borders``."""
+    """Yield the pieces of the text in order; append to ``borders`` where each further block begins."""
     start = global_start = 0
     apart = False
     last = "\n"

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class SeenRegions:
-    """A record of the regions of the most recent contexts. It shows whether a region was sent before.
+    """Records the regions of the most recent contexts, to recognise a region that was sent before.
 
     It is thread-safe and bounded in memory. The page sends a region again if it is relabelled within seconds of
     being drawn. With several server processes this record is only a hint, because the second request may reach a

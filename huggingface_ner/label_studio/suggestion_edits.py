@@ -58,7 +58,7 @@ class SuggestionEdits:
 
 
 def corrected(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Return the suggestion that was corrected first, and the annotation that came of it; None if there is none.
+    """Return the suggestion that was corrected first, and the annotation made from it; None if there is none.
 
     If an annotator started from a suggestion on the page, the annotation names this suggestion. Otherwise, the
     annotation is compared with the newest suggestion from before it was created. Suggestions that were turned into

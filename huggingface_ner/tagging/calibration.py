@@ -1,9 +1,9 @@
 """Turns the score that a model gives a span into the probability that the span is right.
 
-A model is too sure of texts that it was trained on for long. It also treats the words of a span as independent, so
-the scores of long spans are too low. Both errors can be measured on texts that the model was not trained on. A
-function from scores to probabilities corrects them. It never changes the order of spans with the same number of
-words.
+After a long training, a model is too sure of the texts that it was trained on. A model also treats the words of a
+span as independent, so the scores of long spans are too low. Both errors can be measured on texts that the model
+was not trained on. A function from scores to probabilities corrects them. It never changes the order of spans with
+the same number of words.
 """
 
 import math

@@ -158,7 +158,7 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
 
 
 def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> LogProbabilities:
-    """Set the probability of the unused outputs to zero, and scale the others up to sum to one."""
+    """Set the probability of the unused outputs to zero, and scale up the others so that they sum to one."""
     if not scheme.unused.any():
         return log_probabilities
     return normalized(np.where(scheme.unused, -np.inf, log_probabilities))

@@ -1,7 +1,7 @@
 """Borders inside words, which a model learns from its annotations.
 
 In some texts, annotators mark parts of words: "Ankara" in the Turkish "Ankarada", "القاهرة" in "والقاهرة",
-"London" in "LoveLondon". Where such parts begin and end depends on the language, and no setting says it. But the
+"London" in "LoveLondon". Where such parts begin and end depends on the language, and no setting states it. But the
 rest of these words occurs with other names too: "da" follows them, and "و" precedes them. So these affixes are
 learned from the annotated texts. Every word that begins or ends with one of them is cut there. The model decides
 which of the parts are entities.

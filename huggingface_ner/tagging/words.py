@@ -58,7 +58,7 @@ _RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """A text's runs of characters, which words are made of; in order, not overlapping, without blanks.
+    """The runs of characters of which a text's words are made; in order, without overlaps and without blanks.
 
     starts, ends: code points, half-open.
     lettered: whether a run consists of letters or digits.
@@ -129,7 +129,7 @@ def group_tokens(
 ) -> tuple[list[tuple[int, int]], list[int]]:
     """Return the words of a text and each word's first token; no word begins or ends inside a token or a run.
 
-    Tokenizers disagree on what a word is. For some, "Paris." is one word. For others, a Japanese sentence is one.
+    Tokenizers disagree on what a word is. For some, "Paris." is a word. For others, a Japanese sentence is a word.
     So words are made from the runs of the text. If one token spans several runs, these runs are one word.
     """
     words: list[tuple[int, int]] = []

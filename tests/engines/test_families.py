@@ -1,4 +1,4 @@
-"""An engine is one file: its family is enough to try, choose and serve what it offers, prepares and loads."""
+"""An engine needs only one file: its family says which kinds it offers, and prepares and loads them."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The form of a model that converters get has the model's logits, and no attention that looks at input values."""
+"""A model in the form for converters has the same logits as before, and its attention is not blockwise."""
 
 import logging
 import warnings

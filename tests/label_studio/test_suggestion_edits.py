@@ -1,4 +1,4 @@
-"""Tasks as Label Studio 1.23.2 returns them, with predictions and the annotations that came of them."""
+"""Tasks as Label Studio 1.23.2 returns them, with predictions and the annotations made from them."""
 
 import copy
 from typing import Any
