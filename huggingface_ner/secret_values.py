@@ -1,11 +1,11 @@
-"""Secrets among the settings: a file may contain them, and no message shows them."""
+"""Reads the secrets among the settings, which may be stored in files, and keeps them out of messages."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Settings that a file may contain instead; NAME_FILE names the file.
+# Settings whose value may be stored in a file; the setting NAME_FILE names the file.
 SECRETS = ("basic_auth_pass", "label_studio_api_key", "redis_url")
 
 # The parts of a URL, valid or not, that may contain a password.

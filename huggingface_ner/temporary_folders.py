@@ -29,7 +29,7 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
 
 
 def delete_leftover_folders(prefix: str) -> None:
-    """Delete the temporary folders with a prefix that no running process has locked."""
+    """Delete the temporary folders whose names begin with ``prefix``, except those that a process has locked."""
     for folder in Path(gettempdir()).glob(f"{prefix}*"):
         # another process uses the folder or has deleted it, or another user owns it
         with suppress(OSError):

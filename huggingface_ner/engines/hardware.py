@@ -39,7 +39,7 @@ def has_fast_int8() -> bool:
 def has_fast_bf16(device: str = "cpu") -> bool:
     """Return whether a device has bfloat16 products; without them, bfloat16 is many times slower than float32.
 
-    device: "cuda" asks torch; anything else is the processor.
+    device: for "cuda", torch is asked; any other device is the processor.
     """
     if device == "cuda":
         import torch  # noqa: PLC0415

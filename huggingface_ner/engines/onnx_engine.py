@@ -89,7 +89,7 @@ def _export_name(precision: Precision) -> str:
 
 
 def export(model: "PreTrainedModel", path: Path) -> None:
-    """Write a model, on the CPU and in float32, as ONNX; raises any exception of torch's exporter.
+    """Write a model, which is on the CPU and in float32, as ONNX; raises any exception of torch's exporter.
 
     The export has the inputs of layouts.Packed if the model can be packed, and those of layouts.Padded if not. Its
     output is the logits, [rows, tokens, tags].

@@ -104,7 +104,7 @@ def _files(precision: Precision) -> tuple[str, str]:
 
 
 def convert(model: "PreTrainedModel", path: Path, precision: Precision = "fp32", windows: Batch = ()) -> None:
-    """Write a model, on the CPU and in float32, for OpenVINO, as an .xml and a .bin beside it.
+    """Write a model, which is on the CPU and in float32, as an .xml and a .bin file for OpenVINO.
 
     precision: for int8 and mixed, the model's layers are rounded. The other precisions are chosen when the model
     is loaded.

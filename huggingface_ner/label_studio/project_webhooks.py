@@ -1,4 +1,4 @@
-"""The webhooks that Label Studio has registered for this backend."""
+"""Adds credentials to the webhooks that Label Studio has registered for this backend."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit

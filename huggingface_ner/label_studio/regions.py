@@ -80,7 +80,7 @@ def _spans(value: object, control: SpanControl, document: Document, left_out: Le
 
 
 def _region_type(value: object) -> str | None:
-    """Return the type of a region with this value; None if no control that labels spans made it."""
+    """Return the type of a region with this value; None if the region is not from a control that labels spans."""
     if not isinstance(value, Mapping):
         return None
     return next((region_type for region_type in REGION_TYPES.values() if region_type in value), None)

@@ -213,7 +213,7 @@ def _spans(path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, sche
 
 
 def _score(start: int, end: int, label: str, log_probabilities: LogProbabilities, scheme: TagScheme) -> float:
-    """Return the probability that the model gives a span, taking the words' tags as independent of one another.
+    """Return the probability that the model gives a span, assuming that the tags of its words are independent.
 
     It is the sum over all tag sequences that contain the span. In these, all words of the span have tags of its
     label. The first word opens an entity and does not continue the entity of the word before. The other words

@@ -1,6 +1,6 @@
 """How a model's output is read.
 
-Fine-tuning writes this into the model's ``config.json``. For other models, it follows from the names of the tags.
+Fine-tuning writes the reading into the model's ``config.json``. For other models, the names of the tags decide it.
 Exported models contain a copy of this module and of all that it imports; see exports.pipeline_code.
 """
 
