@@ -8,4 +8,4 @@ FOLDER = ROOT / "results" / "demo"
 
 
 class DemoError(RuntimeError):
-    """The demo cannot go on; the message says what to do."""
+    """The demo cannot continue; the message says what to do."""
