@@ -117,9 +117,12 @@ class AnnotatorAgreement:
         counts.update(both=len(first & second), one=len(first), other=len(second))
 
     def _measures(self, of: Pair | str | None, words: Iterable[Word]) -> dict[str, Any]:
+        return {"f1": self._f1(of), "alpha": alpha(words)}
+
+    def _f1(self, of: Pair | str | None) -> float | None:
         counts = self._counts.get(of, Counter())
         scores = Scores(counts["both"], counts["one"], counts["other"])
-        return {"f1": scores.f1 if counts["one"] + counts["other"] else None, "alpha": alpha(words)}
+        return scores.f1 if counts["one"] + counts["other"] else None
 
     def _labels(self) -> list[dict[str, Any]]:
         spans = {
@@ -134,14 +137,18 @@ class AnnotatorAgreement:
         return found
 
     def _pairs(self) -> list[dict[str, Any]]:
+        def order(pair: Pair) -> tuple[float, Pair]:
+            f1 = self._f1(pair)
+            return 2.0 if f1 is None else f1, pair
+
         found = []
-        for pair, tasks in self._pair_tasks.items():
+        for pair in sorted(self._pair_tasks, key=order)[:MAX_PAIRS]:  # alpha is slow: only of those that are kept
             words = ([one for one in word if one[0] in pair] for word in self._words)
             differences = self._differences[pair].most_common(MAX_DIFFERENCES)
             found.append(
                 {
                     "annotators": list(pair),
-                    "tasks": len(tasks),
+                    "tasks": len(self._pair_tasks[pair]),
                     **self._measures(pair, (word for word in words if len(word) == 2)),
                     "differences": [
                         {"labels": [name(label) for label in labels], "count": count}
@@ -149,8 +156,7 @@ class AnnotatorAgreement:
                     ],
                 }
             )
-        found.sort(key=lambda one: (2.0 if one["f1"] is None else one["f1"], one["annotators"]))
-        return found[:MAX_PAIRS]
+        return found
 
 
 def word_values(text: str, annotations: Sequence[Sequence[Span]]) -> list[list[Value]]:
