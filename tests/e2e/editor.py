@@ -63,6 +63,13 @@ READY = """() => {
 SELECTED = """label => [...Htx.annotationStore.selected.names.values()].some(
     tag => (tag.selectedLabels ?? []).some(selected => selected.value === label))"""
 
+# The page selects a region at once, and its labels a moment later. A key that is pressed before replaces them.
+REGION_SELECTED = """() => {
+    const regions = Htx.annotationStore.selected.selectedRegions;
+    return regions.length === 1 && regions[0].results.every(({mainValue, from_name}) =>
+        mainValue.every(label => from_name.selectedLabels.some(selected => selected.value === label)));
+}"""
+
 
 class Editor:
     """One project's tasks in the page.
@@ -131,9 +138,7 @@ class Editor:
         self._page.keyboard.press("Escape")
         left, right, y = self._coordinates(word, number)
         self._page.mouse.click((left + right) / 2, y)
-        self._page.wait_for_function(
-            "() => Htx.annotationStore.selected.selectedRegions.length === 1", timeout=TIMEOUT_MS
-        )
+        self._page.wait_for_function(REGION_SELECTED, timeout=TIMEOUT_MS)
         self._page.keyboard.press(key)
 
     def _coordinates(self, word: str, number: int) -> Any:
