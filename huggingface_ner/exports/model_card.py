@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
 from huggingface_ner.exports.pipeline_code import TASK
 from huggingface_ner.intervals import f1_interval
+from huggingface_ner.json_values import mapping
 from huggingface_ner.store.history import Counts
 
 # The packaged encoder's name on the Hub.
@@ -141,11 +142,11 @@ def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
 
 def _labels(metrics: Mapping[str, Any]) -> list[_Row]:
     """Return the rows of all labels, the most frequent first."""
-    scored, annotated = _mapping(metrics.get("labels")), _mapping(metrics.get("label_spans"))
+    scored, annotated = mapping(metrics.get("labels")), mapping(metrics.get("label_spans"))
     names = metrics.get("label_names")
     known = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
     labels = sorted(dict.fromkeys([*known, *scored]), key=lambda name: -int(annotated.get(name) or 0))
-    return [_row(name, _mapping(scored.get(name)), annotated.get(name)) for name in labels]
+    return [_row(name, mapping(scored.get(name)), annotated.get(name)) for name in labels]
 
 
 def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row:
@@ -168,7 +169,7 @@ def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row
 
 def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how the version was trained: names and values for the card's table."""
-    settings = _mapping(metrics.get("settings"))
+    settings = mapping(metrics.get("settings"))
     facts = {
         "annotated tasks": _number(metrics, "tasks"),
         "texts trained on": _number(metrics, "trained"),
@@ -194,7 +195,3 @@ def _counts(scores: Mapping[str, Any]) -> Counts | None:
 def _number(metrics: Mapping[str, Any], name: str) -> int | None:
     value = metrics.get(name)
     return value if isinstance(value, int) else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

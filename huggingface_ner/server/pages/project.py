@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from huggingface_ner.json_values import count, mapping, mappings
 from huggingface_ner.label_studio.addresses import task_address
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
 from huggingface_ner.left_out import LeftOut
@@ -85,7 +86,7 @@ class VersionRow:
     def learned_from(self) -> str:
         """The texts and the baseline that it was trained from, and the engine that runs it."""
         baseline = self.metrics.get("baseline")
-        engine = _mapping(self.metrics.get("engine")).get("engine")
+        engine = mapping(self.metrics.get("engine")).get("engine")
         trained, spans = self.number("trained"), self.number("spans")
         told = [
             counted(trained, "text") if trained is not None else "",
@@ -187,7 +188,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         conditions(known.status, settings),
         _labels(version.metrics) if version else (),
         kinds,
-        _count(mistakes.get("more")),
+        count(mistakes.get("more")),
         _table(mistakes.get("correct"), kinds),
         _left_out(known),
         points,
@@ -245,15 +246,15 @@ def _row(version: Version, in_use: str | None, accepted: tuple[AcceptedPoint, ..
 
 def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
     """Return a version's labels, the most frequent first: those of the config, and others that were scored."""
-    scored = _mapping(metrics.get("labels"))
-    annotated = _mapping(metrics.get("label_spans"))
+    scored = mapping(metrics.get("labels"))
+    annotated = mapping(metrics.get("label_spans"))
     names = metrics.get("label_names")
     named = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
     labels = dict.fromkeys([*named, *scored])
     found = [
         LabelScore(
             label,
-            read_score(_mapping(scored.get(label))) or Score(0, 0, 0),
+            read_score(mapping(scored.get(label))) or Score(0, 0, 0),
             annotated[label] if isinstance(annotated.get(label), int) else None,
         )
         for label in labels
@@ -263,16 +264,16 @@ def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
 
 def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKind, ...]:
     found = []
-    for kind in _mappings(mistakes.get("kinds")):
+    for kind in mappings(mistakes.get("kinds")):
         examples = tuple(
             {
                 **{name: str(example.get(name, "")) for name in EXAMPLE_FIELDS},
                 "link": task_address(known.label_studio, known.project_id, str(example.get("task", ""))),
             }
-            for example in _mappings(kind.get("examples"))
+            for example in mappings(kind.get("examples"))
         )
         gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
-        found.append(MistakeKind(gold, predicted, _count(kind.get("count")), examples))
+        found.append(MistakeKind(gold, predicted, count(kind.get("count")), examples))
     return tuple(found)
 
 
@@ -286,10 +287,10 @@ def _table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table | None:
     if not labels:
         return None
     counts = {(one.gold, one.predicted): one.count for one in mistakes}
-    right = _mapping(correct)
+    right = mapping(correct)
     rows = []
     for gold in (*labels, ""):
-        cells = [_count(right.get(gold)) if gold == label else counts.get((gold, label), 0) for label in labels]
+        cells = [count(right.get(gold)) if gold == label else counts.get((gold, label), 0) for label in labels]
         if gold:
             cells += [counts.get((gold, gold), 0), counts.get((gold, ""), 0)]
         rows.append((gold, tuple(cells)))
@@ -301,18 +302,6 @@ def _left_out(known: Known) -> tuple[str, ...]:
 
     If these counts are not stored, the counts of the training that made the version are used.
     """
-    last = _mapping(known.status.get("last")).get("left_out")
+    last = mapping(known.status.get("last")).get("left_out")
     counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
     return tuple(counts.reasons())
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
