@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_ner.json_values import count, mapping, mappings
-from huggingface_ner.label_studio.addresses import task_address
+from huggingface_ner.json_values import count, mapping
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
+from huggingface_ner.server.pages.mistakes import MistakeKind, Table, mistake_kinds, mistake_table
 from huggingface_ner.server.pages.review import Review
 from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.server.pages.words import counted
@@ -23,9 +23,6 @@ from huggingface_ner.store.versions import ModelStore, Version
 # A label with fewer annotated spans is called rare: its scores say little, and the model has seen it only a few
 # times.
 RARE_SPANS = 10
-# Maximum number of labels in the table of mistakes: those with the most mistakes.
-MAX_TABLE_LABELS = 10
-EXAMPLE_FIELDS = ("task", "before", "text", "after", "predicted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +37,6 @@ class LabelScore:
     def is_rare(self) -> bool:
         """Whether there are too few spans to learn the label."""
         return self.annotated is not None and self.annotated < RARE_SPANS
-
-
-@dataclass(frozen=True, slots=True)
-class MistakeKind:
-    """A kind of mistake, with examples; see learning.mistakes. The ``link`` of an example opens its task."""
-
-    gold: str
-    predicted: str
-    count: int
-    examples: tuple[Mapping[str, str | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Mistakes by label.
-
-    rows: each has an annotated label and a count for each label that the model gave, with the correct spans on the
-    diagonal. Then follow the numbers of spans that were found with the right label and wrong borders, and of spans
-    that were missed. The last row, whose label is "", counts the invented spans.
-    """
-
-    labels: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +153,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
     except OSError:  # the store has logged it
         kept, history, in_use = [], [], None
     mistakes = read_mistakes(version.folder) if version else {}
-    kinds = _mistakes(mistakes, known)
+    kinds = mistake_kinds(mistakes, known)
     points, accepted = _points(history), _accepted(history)
     newest = newest_with_suggestions(history)
     expected = forecast([_scored(point) for point in points]) if points else ""
@@ -189,7 +163,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         _labels(version.metrics) if version else (),
         kinds,
         count(mistakes.get("more")),
-        _table(mistakes.get("correct"), kinds),
+        mistake_table(mistakes.get("correct"), kinds),
         _left_out(known),
         points,
         accepted,
@@ -260,41 +234,6 @@ def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
         for label in labels
     ]
     return tuple(sorted(found, key=lambda one: (-(one.annotated or 0), -one.score.gold)))
-
-
-def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKind, ...]:
-    found = []
-    for kind in mappings(mistakes.get("kinds")):
-        examples = tuple(
-            {
-                **{name: str(example.get(name, "")) for name in EXAMPLE_FIELDS},
-                "link": task_address(known.label_studio, known.project_id, str(example.get("task", ""))),
-            }
-            for example in mappings(kind.get("examples"))
-        )
-        gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
-        found.append(MistakeKind(gold, predicted, count(kind.get("count")), examples))
-    return tuple(found)
-
-
-def _table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table | None:
-    """Return the table of mistakes, with the labels that are in most of them; None if there are no mistakes."""
-    totals: dict[str, int] = {}
-    for one in mistakes:
-        for label in {one.gold, one.predicted} - {""}:
-            totals[label] = totals.get(label, 0) + one.count
-    labels = tuple(sorted(totals, key=lambda label: -totals[label])[:MAX_TABLE_LABELS])
-    if not labels:
-        return None
-    counts = {(one.gold, one.predicted): one.count for one in mistakes}
-    right = mapping(correct)
-    rows = []
-    for gold in (*labels, ""):
-        cells = [count(right.get(gold)) if gold == label else counts.get((gold, label), 0) for label in labels]
-        if gold:
-            cells += [counts.get((gold, gold), 0), counts.get((gold, ""), 0)]
-        rows.append((gold, tuple(cells)))
-    return Table(labels, tuple(rows))
 
 
 def _left_out(known: Known) -> tuple[str, ...]:
