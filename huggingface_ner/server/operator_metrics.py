@@ -16,7 +16,6 @@ from redis import RedisError
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.worker_numbers import NUMBERS
 from huggingface_ner.json_values import mapping
-from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.facts import Facts, Known
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.version_names import number_of
@@ -112,10 +111,8 @@ def _model_metrics(projects: list[Known]) -> Iterator[Metric]:
             version.add_metric([project], number_of(known.version.name) or 0)
         if known.tasks is not None:
             tasks.add_metric([project], known.tasks)
-        last = mapping(known.status.get("last")).get("left_out")
-        counted = last or (known.version.metrics.get("left_out") if known.version else None)
-        if counted:
-            left_out.add_metric([project], LeftOut.from_dict(counted).regions_left_out)
+        if known.left_out is not None:
+            left_out.add_metric([project], known.left_out.regions_left_out)
     yield from (f1, version, tasks, left_out)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from huggingface_ner.json_values import count, mapping
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
-from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
@@ -85,9 +84,9 @@ class CurveRow:
 class ProjectPage:
     """What is shown of one project.
 
-    points, accepted: the two curves. curve: both as a table. newest_accepted: the newest version in it whose
-    suggestions were corrected. no_forecast: why there is no forecast. review: None if no training has looked for
-    annotations to review.
+    left_out: a sentence for each reason for which regions were left out. points, accepted: the two curves. curve:
+    both as a table. newest_accepted: the newest version in it whose suggestions were corrected. no_forecast: why
+    there is no forecast. review: None if no training has looked for annotations to review.
     """
 
     known: Known
@@ -164,7 +163,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         kinds,
         count(mistakes.get("more")),
         mistake_table(mistakes.get("correct"), kinds),
-        _left_out(known),
+        tuple(known.left_out.reasons()) if known.left_out else (),
         points,
         accepted,
         _curve(points, accepted),
@@ -234,13 +233,3 @@ def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
         for label in labels
     ]
     return tuple(sorted(found, key=lambda one: (-(one.annotated or 0), -one.score.gold)))
-
-
-def _left_out(known: Known) -> tuple[str, ...]:
-    """Return a sentence for each reason for which the last training left out regions.
-
-    If these counts are not stored, the counts of the training that made the version are used.
-    """
-    last = mapping(known.status.get("last")).get("left_out")
-    counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
-    return tuple(counts.reasons())
