@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
 from huggingface_ner.exports.pipeline_code import TASK
-from huggingface_ner.intervals import f1_interval
 from huggingface_ner.json_values import mapping
+from huggingface_ner.scores import Scores
 from huggingface_ner.store.history import Counts
 
 # The packaged encoder's name on the Hub.
@@ -21,8 +21,9 @@ PACKAGED_ON_HUB = f"sentence-transformers/{PACKAGED_ENCODER}"
 # What the files of an exported model need.
 PYTHON, TRANSFORMERS = "3.11", "5.0"
 UNKNOWN = "–"
+# The name of a repository on the Hub.
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _SIGNS = re.compile(r"[^\w\s.,-]|_")
 
 
@@ -103,7 +104,7 @@ def base_model(metrics: Mapping[str, Any]) -> str | None:
         return None
     if baseline == PACKAGED_ENCODER:
         return PACKAGED_ON_HUB
-    return baseline if _REPOSITORY.fullmatch(baseline) and not Path(baseline).exists() else None
+    return baseline if REPOSITORY.fullmatch(baseline) and not Path(baseline).exists() else None
 
 
 def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
@@ -154,15 +155,15 @@ def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row
     shown = UNKNOWN if annotated is None else annotated
     if counts is None or not counts.predicted + counts.gold:
         return _Row(markdown(name), annotated=shown)
-    low, high = f1_interval(counts.correct, counts.predicted, counts.gold)
+    found = Scores(counts.correct, counts.predicted, counts.gold)
     return _Row(
         markdown(name),
-        f"{2 * counts.correct / (counts.predicted + counts.gold):.2f}",
-        f"{low:.2f}",
-        f"{high:.2f}",
-        f"{counts.correct / counts.predicted:.2f}" if counts.predicted else UNKNOWN,
-        f"{counts.correct / counts.gold:.2f}" if counts.gold else UNKNOWN,
-        counts.gold,
+        f"{found.f1:.2f}",
+        f"{found.f1_interval.low:.2f}",
+        f"{found.f1_interval.high:.2f}",
+        f"{found.precision:.2f}" if found.predicted else UNKNOWN,
+        f"{found.recall:.2f}" if found.gold else UNKNOWN,
+        found.gold,
         shown,
     )
 
