@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
@@ -31,6 +32,13 @@ def read_corpus(corpus: Path | None, part: str) -> list[AnnotatedText]:
     config = parse_labeling_config((NEWS / "labeling_config.xml").read_text(encoding="utf-8"))
     tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
     return list(read_gold(tasks, config, task_reader(Settings())))
+
+
+def short_news() -> tuple[str, list[dict[str, Any]]]:
+    """Return the labelling config of examples/news, and its annotated tasks with less than 2,000 characters."""
+    config = (NEWS / "labeling_config.xml").read_text(encoding="utf-8")
+    tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
+    return config, [task for task in tasks if len(task["data"]["text"]) < 2_000]
 
 
 def sentences(text: AnnotatedText) -> Iterator[AnnotatedText]:

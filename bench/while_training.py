@@ -8,25 +8,23 @@ trainings, and the memory (proportional set size, MB) of the server's processes 
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import psutil
 
+from bench.corpus import short_news
 from bench.memory import families, megabytes
 from tests.label_studio_api import LEGACY_TOKEN, serve_label_studio_api
 from tests.server.service import ask, free_port, wait
 
-NEWS = Path("examples/news")
 POLL_INTERVAL = 0.05
 SECONDS_IDLE = 15.0
 SECONDS_AFTER = 10.0  # the new version serves, the old one is given back
@@ -91,9 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trainings", type=int, default=1, help="default: %(default)s")
     options = parser.parse_args()
-    config = (NEWS / "labeling_config.xml").read_text(encoding="utf-8")
-    tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
-    tasks = [task for task in tasks if len(task["data"]["text"]) < 2_000]
+    config, tasks = short_news()
     with serve_label_studio_api() as api, TemporaryDirectory() as folder:
         port = free_port()
         environment = {

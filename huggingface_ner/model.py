@@ -110,8 +110,8 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
         Spans with a score below MIN_SCORE are left out; this changes no task's score. A task that cannot be read
-        gets an empty result and the score 1. Raises NotReadyError while there is no
-        model, OverloadedError if too many texts wait already, and ClientGoneError if the client has disconnected.
+        gets an empty result and the score 1. Raises NotReadyError while there is no model, OverloadedError if too
+        many texts wait already, and ClientGoneError if the client has disconnected.
 
         context: the regions on the annotator's page, if the request comes from interactive annotating. In that
         case the first task is answered without the model, and its regions have no score; see answer_drawn_region.

@@ -8,8 +8,8 @@ To add an engine called NAME, add a file, ``huggingface_ner/engines/NAME_engine.
 - ``FAMILY``, an instance of the latter class.
 
 Every process imports the file, so the file imports the engine's library only inside these methods. The name is
-then accepted in ``INFERENCE_ENGINE=NAME``. With these alone, the engine is tried against PyTorch in float32, and
-its prepared files are kept beside a model.
+then accepted in ``INFERENCE_ENGINE=NAME``. Once its kinds are in ``choice.FASTEST_FIRST``, the engine is tried
+against PyTorch in float32, and its prepared files are kept beside a model.
 """
 
 from collections.abc import Sequence
@@ -72,9 +72,9 @@ class EngineFamily(Protocol):
     def prepare(self, kind: EngineKind, source: EngineSource) -> Sequence[str]:
         """Write the files that ``load`` needs for an offered kind into the source's folder; return their names.
 
-        Other kinds of the same model write into the same folder, so each name has to contain its kind; files that
-        exist already may be used. This may take seconds to a minute, and is never called in a request. If it
-        raises an exception, the kind is not used.
+        Other kinds of the same model write into the same folder, so kinds whose files differ need different names.
+        Files that exist already may be used. This may take seconds to a minute, and is never called in a request.
+        If it raises an exception, the kind is not used.
         """
 
     def load(self, kind: EngineKind, source: EngineSource) -> Engine:

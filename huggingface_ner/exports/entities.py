@@ -1,4 +1,4 @@
-"""A pipeline of transformers that finds the same entities as the service.
+"""A pipeline of transformers that finds the entities that the model finds in the service.
 
 A copy of this module is part of each exported model; see pipeline_code. So it imports only what can be copied too.
 """

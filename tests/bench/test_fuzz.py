@@ -1,10 +1,12 @@
 """bench/fuzz.py makes the same requests again, and sees what is wrong with an answer."""
 
 import json
+import socket
+import threading
 
 import pytest
 
-from bench.fuzz import Requests, judged
+from bench.fuzz import Requests, judged, outcome
 
 REQUEST = b"POST /predict HTTP/1.1\r\n\r\n{}"
 
@@ -41,3 +43,18 @@ def test_most_requests_are_read_as_json() -> None:
 )
 def test_wrong_answers_are_seen(status: int, head: bytes, body: bytes, is_wrong: bool) -> None:
     assert judged(status, head, body, REQUEST).startswith("wrong") is is_wrong
+
+
+def test_what_follows_100_continue_is_the_answer() -> None:
+    answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Internal Server Error\r\n\r\n{}"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with listening.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        assert outcome(listening.getsockname()[1], REQUEST).startswith("wrong: 500")
+        serving.join()

@@ -109,6 +109,7 @@ class Editor:
                     self._page.wait_for_function(MORE_REGIONS, arg=before, timeout=DRAWN_MS)
                     self._untouched = False
                     return
+        raise AssertionError(f"{word}: the page made no region")
 
     def _draw(self, word: str, number: int, *labels: str) -> None:
         self._page.wait_for_function(READY, timeout=TIMEOUT_MS)
