@@ -84,9 +84,10 @@ class CurveRow:
 class ProjectPage:
     """What is shown of one project.
 
-    left_out: a sentence for each reason for which regions were left out. points, accepted: the two curves. curve:
-    both as a table. newest_accepted: the newest version in it whose suggestions were corrected. no_forecast: why
-    there is no forecast. review: None if no training has looked for annotations to review.
+    more_mistakes: how many mistakes are of kinds that are not in ``mistakes``. left_out: a sentence for each
+    reason for which regions were left out. points, accepted: the two curves. curve: both as a table.
+    newest_accepted: the newest version in it whose suggestions were corrected. no_forecast: why there is no
+    forecast. review: None if no training has looked for annotations to review.
     """
 
     known: Known
@@ -134,6 +135,7 @@ class ProjectPage:
                 {"gold": one.gold, "predicted": one.predicted, "count": one.count, "examples": list(one.examples)}
                 for one in self.mistakes
             ],
+            "more_mistakes": self.more_mistakes,
             "review": self.review.as_dict() if self.review else None,
             "left_out": list(self.left_out),
             "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],

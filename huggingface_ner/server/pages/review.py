@@ -58,7 +58,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A task that annotators disagree about. places: each with a sentence on who says what."""
+    """A task that annotators disagree about.
+
+    places: each with a sentence on who says what. more: how many further places there are.
+    """
 
     task: str
     link: str | None
@@ -71,6 +74,7 @@ class Dispute:
 class Review:
     """What to look at.
 
+    more_dubious, more_strings, more_texts, more_disputes: how many further ones are not listed.
     not_looked_at: how many texts were too many to be looked at. all_together: the agreement of all annotators over
     all labels; None if no task has several annotators.
     """
@@ -95,7 +99,7 @@ class Review:
         return not (self.dubious or self.strings or self.texts or self.disputes)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same facts for programs."""
+        """Return the same facts for programs. ``more_...``: how many further ones are not listed."""
         return {
             "dubious": [place.as_dict() for place in self.dubious],
             "more_dubious": self.more_dubious,
@@ -108,6 +112,7 @@ class Review:
                 }
                 for one in self.strings
             ],
+            "more_contradictions": self.more_strings,
             "identical_texts": [
                 {
                     "text": one.text,
@@ -121,6 +126,7 @@ class Review:
                 }
                 for one in self.texts
             ],
+            "more_identical_texts": self.more_texts,
             "agreement": None if self.all_together is None else self._agreement(self.all_together),
         }
 
@@ -152,7 +158,9 @@ class Review:
                     "link": one.link,
                     "f1": one.f1,
                     "places": [place.as_dict() for place in one.places],
+                    "more_places": one.more,
                 }
                 for one in self.disputes
             ],
+            "more_disputed": self.more_disputes,
         }

@@ -19,7 +19,7 @@ from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import HISTORY, Suggestions
-from huggingface_ner.store.mistakes_file import MISTAKES
+from huggingface_ner.store.mistakes_file import MISTAKES, write_mistakes
 from huggingface_ner.store.versions import METRICS, project_store
 from tests import recorded
 from tests.server.pages.projects import end_training, make_hostile, publish, publish_curve
@@ -271,6 +271,14 @@ def test_damaged_files_are_no_reason_to_fail(
     _page(client, "/")
     assert "Versions" in _text(_page(client, "/projects/7"))
     assert client.get("/projects/7").status_code == 200
+
+
+def test_mistakes_of_rarer_kinds_are_counted(client: FlaskClient, settings: Settings) -> None:
+    version = project_store(settings.models_folder, 7).publish(lambda folder: None, {})
+    kind = {"gold": "PER", "predicted": "", "count": 2, "examples": []}
+    write_mistakes(version.folder, {"kinds": [kind], "more": 30})
+    assert client.get("/projects/7").get_json()["more_mistakes"] == 30
+    assert "And 30 mistakes of rarer kinds." in _text(_page(client, "/projects/7"))
 
 
 def test_hostile_texts_are_shown_as_they_are(
