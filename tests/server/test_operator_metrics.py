@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,21 +22,6 @@ from huggingface_ner.store.versions import project_store
 from tests import ROOT
 
 Metrics = dict[tuple[str, tuple[str, ...]], float]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(model_dir=tmp_path)
-
-
-@pytest.fixture
-def queue(redis_url: str, settings: Settings) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), settings)
-
-
-@pytest.fixture
-def app(settings: Settings, queue: TrainingQueue) -> Flask:
-    return create_app(settings, ServedModels(settings), queue)
 
 
 def _end(queue: TrainingQueue, project: int, **outcome: Any) -> None:

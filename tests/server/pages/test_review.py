@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,11 +26,6 @@ from huggingface_ner.store.versions import Version, project_store
 from tests.server.pages.projects import HOSTILE, LABELS, TEXT, make_hostile, make_review, publish_curve
 
 BASE = "http://ls.example"
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def read(folder: Path, review: Any) -> Review | None:

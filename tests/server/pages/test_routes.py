@@ -6,7 +6,6 @@ from typing import Any
 
 import lxml.html
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 
@@ -25,11 +24,6 @@ from tests import recorded
 from tests.server.pages.projects import end_training, make_hostile, publish, publish_curve
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def _page(client: FlaskClient, path: str, status: int = 200) -> lxml.html.HtmlElement:
