@@ -1,7 +1,8 @@
 """Metrics of what the whole service knows: trainings, queue, models, workers; read when they are requested.
 
-They are the same in every server process, because they come from Redis and from the disk. One request takes four
-round trips to Redis, however many projects there are.
+They are the same in every server process, because they come from Redis and from the disk. One request takes three
+round trips to Redis, however many projects there are: one to find the projects, one to read them, and one to read
+the workers. Finding the projects takes further ones if Redis has more than jobs.status.KEYS_AT_A_TIME keys.
 """
 
 import time

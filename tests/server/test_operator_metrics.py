@@ -20,6 +20,7 @@ from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 from tests import ROOT
+from tests.server.round_trips import RoundTrips
 
 Metrics = dict[tuple[str, tuple[str, ...]], float]
 
@@ -137,6 +138,14 @@ def test_the_number_of_projects_is_bounded(
         ("6",),
         ("9",),
     ]
+
+
+def test_the_number_of_projects_makes_no_more_round_trips(app: Flask, queue: TrainingQueue) -> None:
+    for project in range(1, 31):
+        queue.count_updates(project, 1)
+    round_trips = RoundTrips(queue._redis)
+    assert _metrics(app)["projects", ()] == 30
+    assert round_trips.count == 3, "one for the projects, one for all that is known of them, one for the workers"
 
 
 def test_without_a_queue_the_models_are_known(settings: Settings, redis_url: str) -> None:

@@ -2,12 +2,10 @@
 
 import json
 import re
-from typing import Any
 
 import lxml.html
 import pytest
 from flask.testing import FlaskClient
-from redis import Redis
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
@@ -22,6 +20,7 @@ from huggingface_ner.store.mistakes_file import MISTAKES, write_mistakes
 from huggingface_ner.store.versions import METRICS, project_store
 from tests import recorded
 from tests.server.pages.projects import end_training, make_hostile, publish, publish_curve
+from tests.server.round_trips import RoundTrips
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 
@@ -289,27 +288,12 @@ def test_hostile_texts_are_shown_as_they_are(
     assert json.loads(client.get("/projects/8").data)["title"].startswith("<img")
 
 
-class _CountingRedis:
-    """Counts how often Redis is asked."""
-
-    def __init__(self, connection: Redis) -> None:
-        self.asked = 0
-        pool: Any = connection.connection_pool
-        get = pool.get_connection
-
-        def counting(*arguments: Any, **keywords: Any) -> Any:
-            self.asked += 1
-            return get(*arguments, **keywords)
-
-        pool.get_connection = counting
-
-
 def test_the_number_of_projects_makes_no_more_requests(
     client: FlaskClient, settings: Settings, queue: TrainingQueue
 ) -> None:
     for project in range(1, 31):
         queue.notes.note_event(project, f"Project number {project}")
-    counting = _CountingRedis(queue._redis)
+    round_trips = RoundTrips(queue._redis)
     page = _page(client, "/")
     assert len(page.xpath("//tbody/tr")) == 30
-    assert counting.asked == 2, "one for the projects, one for all that is known of them"
+    assert round_trips.count == 2, "one for the projects, one for all that is known of them"
