@@ -75,7 +75,8 @@ class AnnotatorAgreement:
 
         ``tasks``: how many tasks several people annotated. ``f1``, ``alpha``: of all labels and annotators; None
         if nothing was marked. ``words``: of how many words alpha was computed. ``labels``, ``pairs``: the same for
-        each label and each pair of annotators. ``disputed``: the tasks in which annotations differ and none is
+        each label and each pair of annotators; ``more_labels``, ``more_pairs``: how many further ones there are.
+        ``disputed``: the tasks in which annotations differ and none is
         the ground truth; ``more``: how many further ones there are.
         """
         self._drop_disputed()
@@ -83,8 +84,8 @@ class AnnotatorAgreement:
             "tasks": len(self._tasks),
             **self._measures(None, self._words),
             "words": len(self._words),
-            "labels": self._labels(),
-            "pairs": self._pairs(),
+            **self._labels(),
+            **self._pairs(),
             "disputed": self._disputed,
             "more": self._more,
         }
@@ -121,7 +122,7 @@ class AnnotatorAgreement:
         scores = Scores(counts["both"], counts["one"], counts["other"])
         return {"f1": scores.f1 if counts["one"] + counts["other"] else None, "alpha": alpha(words)}
 
-    def _labels(self) -> list[dict[str, Any]]:
+    def _labels(self) -> dict[str, Any]:
         spans = {
             label: counts["one"] + counts["other"]
             for label, counts in self._counts.items()
@@ -131,9 +132,9 @@ class AnnotatorAgreement:
         for label in sorted(spans, key=lambda label: (-spans[label], label))[:MAX_LABELS]:
             words = ([(who, label in value) for who, value in word] for word in self._words)
             found.append({"label": name(label), "spans": spans[label], **self._measures(label, words)})
-        return found
+        return {"labels": found, "more_labels": len(spans) - len(found)}
 
-    def _pairs(self) -> list[dict[str, Any]]:
+    def _pairs(self) -> dict[str, Any]:
         found = []
         for pair, tasks in self._pair_tasks.items():
             words = ([one for one in word if one[0] in pair] for word in self._words)
@@ -150,7 +151,7 @@ class AnnotatorAgreement:
                 }
             )
         found.sort(key=lambda one: (2.0 if one["f1"] is None else one["f1"], one["annotators"]))
-        return found[:MAX_PAIRS]
+        return {"pairs": found[:MAX_PAIRS], "more_pairs": len(found[MAX_PAIRS:])}
 
 
 def word_values(text: str, annotations: Sequence[Sequence[Span]]) -> list[list[Value]]:

@@ -74,7 +74,7 @@ class Dispute:
 class Review:
     """What to look at.
 
-    more_dubious, more_strings, more_texts, more_disputes: how many further ones are not listed.
+    ``more_...``: how many further ones are not listed.
     not_looked_at: how many texts were too many to be looked at. all_together: the agreement of all annotators over
     all labels; None if no task has several annotators.
     """
@@ -89,7 +89,9 @@ class Review:
     all_together: Agreement | None
     words: int
     labels: tuple[Agreement, ...]
+    more_labels: int
     pairs: tuple[Agreement, ...]
+    more_pairs: int
     disputes: tuple[Dispute, ...]
     more_disputes: int
 
@@ -140,6 +142,7 @@ class Review:
                 {"label": one.names[0], "f1": one.f1, "alpha": one.alpha, "spans": one.count}
                 for one in self.labels
             ],
+            "more_labels": self.more_labels,
             "pairs": [
                 {
                     "annotators": list(one.names),
@@ -152,6 +155,7 @@ class Review:
                 }
                 for one in self.pairs
             ],
+            "more_pairs": self.more_pairs,
             "disputed": [
                 {
                     "task": one.task,

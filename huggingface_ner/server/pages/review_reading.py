@@ -52,7 +52,9 @@ class _Reader:
                 _agreement((str(one.get("label", "")),), one, one.get("spans"))
                 for one in mappings(agreement.get("labels"))
             ),
+            count(agreement.get("more_labels")),
             tuple(self._pair(one) for one in mappings(agreement.get("pairs"))),
+            count(agreement.get("more_pairs")),
             tuple(self._dispute(one) for one in mappings(agreement.get("disputed"))),
             count(agreement.get("more")),
         )

@@ -72,46 +72,53 @@ def test_programs_get_the_same_facts(client: FlaskClient, settings: Settings) ->
     assert agreement["pairs"][0]["annotators"][1] == "Bob <bob@example.org>"
 
 
-def _with_more(dubious: int, strings: int, texts: int, disputes: int, places: int) -> dict[str, Any]:
+def _with_more(
+    dubious: int, strings: int, texts: int, labels: int, pairs: int, disputes: int, places: int
+) -> dict[str, Any]:
     """Return a review of which so many are not listed."""
     review = make_review()
     review["more"] = dubious
     review["contradictions"]["more"] = strings
     review["identical"]["more"] = texts
-    review["agreement"]["more"] = disputes
+    review["agreement"] |= {"more_labels": labels, "more_pairs": pairs, "more": disputes}
     review["agreement"]["disputed"][0]["more"] = places
     return review
 
 
 def test_programs_get_the_numbers_of_what_is_not_listed(tmp_path: Path) -> None:
-    found = read(tmp_path, _with_more(3, 4, 5, 6, 7))
+    found = read(tmp_path, _with_more(3, 4, 5, 6, 7, 8, 9))
     assert found is not None
     facts = found.as_dict()
     agreement = facts["agreement"]
     assert [
         *(facts["more_dubious"], facts["more_contradictions"], facts["more_identical_texts"]),
+        *(agreement["more_labels"], agreement["more_pairs"]),
         *(agreement["more_disputed"], agreement["disputed"][0]["more_places"]),
-    ] == [3, 4, 5, 6, 7]
+    ] == [3, 4, 5, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize(
     ("more", "sentences"),
     [
-        ((0, 0, 0, 0, 0), []),
+        ((0, 0, 0, 0, 0, 0, 0), []),
         (
-            (1, 1, 0, 1, 1),
+            (1, 1, 0, 1, 1, 1, 1),
             [
                 "And 1 less dubious annotation besides.",
                 "And 1 more contradiction.",
+                "And 1 rarer label.",
+                "And 1 pair that agrees more.",
                 "And 1 more place.",
                 "And 1 more such task.",
             ],
         ),
         (
-            (2, 2, 1, 4, 5),
+            (2, 2, 1, 6, 7, 4, 5),
             [
                 "And 2 less dubious annotations besides.",
                 "And 3 more contradictions.",
+                "And 6 rarer labels.",
+                "And 7 pairs that agree more.",
                 "And 5 more places.",
                 "And 4 more such tasks.",
             ],
@@ -119,7 +126,7 @@ def test_programs_get_the_numbers_of_what_is_not_listed(tmp_path: Path) -> None:
     ],
 )
 def test_the_page_says_how_many_are_not_listed(
-    client: FlaskClient, settings: Settings, more: tuple[int, int, int, int, int], sentences: list[str]
+    client: FlaskClient, settings: Settings, more: tuple[int, ...], sentences: list[str]
 ) -> None:
     version = project_store(settings.models_folder, 7).publish(lambda folder: None, {})
     write_review(version.folder, _with_more(*more))
