@@ -1,7 +1,8 @@
 """The app for a WSGI server, ``huggingface_ner._wsgi:app``. If this file is run as a script, it starts the server.
 
-``label-studio-ml start ./huggingface_ner`` runs this file with the ``python`` that is first on PATH, and with this
-folder first on the module path. This file replaces that entry by the parent folder, which contains the package.
+``label-studio-ml start ./huggingface_ner`` runs this file with the ``python`` that is first on PATH. Python then
+puts this folder first on ``sys.path``. This file replaces it there with the parent folder, which contains the
+package.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Differences between two ways of tagging the same texts: how large they are, and how sure."""
+"""Measures how much the F1 of two ways of tagging the same texts differs, and how certain the difference is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much F1 is above another, and the bounds of the 95 % interval.
+    """How much higher one F1 is than another, and the bounds of the difference's 95 % interval.
 
-    below: the share of the draws in which it is below the other.
+    below: the share of the draws in which the difference is negative.
     """
 
     difference: float
@@ -33,13 +33,13 @@ class Difference:
 
 
 def count_spans(gold: Sequence[Sequence[Span]], found: Sequence[Sequence[Span]]) -> Counts:
-    """Return the counts of each text."""
+    """Return, for each text, the numbers of correct, predicted and gold spans."""
     pairs = [(set(wanted), set(spans)) for wanted, spans in zip(gold, found, strict=True)]
     return np.array([(len(wanted & spans), len(spans), len(wanted)) for wanted, spans in pairs])
 
 
 def f1(counts: Counts) -> npt.NDArray[np.float64]:
-    """Return strict F1 over all texts: a number for each seed."""
+    """Return strict F1 over all texts, one number for each seed."""
     return _f1_of_sums(counts.sum(axis=-2))
 
 
@@ -49,14 +49,14 @@ def _f1_of_sums(sums: Counts) -> npt.NDArray[np.float64]:
 
 
 def paired_difference(pairs: Sequence[tuple[Counts, Counts]]) -> Difference:
-    """Return how much the second way's F1 is above the first's, in the mean over seeds and corpora.
+    """Return how much higher the second way's F1 is than the first's, averaged over seeds and corpora.
 
     pairs: for each corpus, the counts of both ways, over the same texts and seeds.
     Paired bootstrap (Efron and Tibshirani, 1993; Berg-Kirkpatrick et al., 2012, An Empirical Investigation of
-    Statistical Significance in NLP): in each draw, texts and seeds are drawn anew, with replacement, and both ways
-    are scored on the same draw.
+    Statistical Significance in NLP): each draw takes texts and seeds at random, with replacement, and scores both
+    ways on them.
     """
-    # each corpus has draws of its own
+    # texts and seeds are drawn for each corpus separately
     random = np.random.default_rng(0)
     drawn = np.mean([_draw(*pair, random) for pair in pairs], axis=0)
     difference = float(np.mean([f1(second).mean() - f1(first).mean() for first, second in pairs]))

@@ -1,4 +1,4 @@
-"""python -m huggingface_ner serve | worker | status | health | train | ...: the command line."""
+"""The command line: python -m huggingface_ner serve | worker | status | health | train | ..."""
 
 import argparse
 import sys
@@ -31,7 +31,7 @@ ADD_COMMANDS = (
     add_projects,
     add_review,
 )
-# The commands that are the service; the others ask about the service that uses MODEL_DIR.
+# The commands that start the service. All others work with the service that uses MODEL_DIR.
 SERVICES = ("serve", "worker")
 
 

@@ -1,13 +1,14 @@
-"""Decides what the annotations of a task say together, if there are several.
+"""Decides which marks (labelled stretches) count if a task has several annotations.
 
-1. If an annotation is marked as ground truth, it alone counts; of several, the newest.
+1. If an annotation is marked as ground truth, only this annotation counts. If several are, only the newest of them
+   counts.
 2. Otherwise, a mark counts if more than half of the annotations have it.
-3. Of two annotations that differ, one is followed: that of the annotator who agrees more with the others in the
-   project (F1 of the marks in shared tasks). If they agree equally, or the annotators are not known, it is the
-   newest annotation.
+3. If there are exactly two annotations and they differ, one of them is followed: the one by the annotator who
+   agrees more with the others in the project (F1 of the marks in shared tasks). If both agree equally, or if the
+   annotators are not known, the newer annotation is followed.
 
-Cancelled annotations never count. This is the only place that decides so: the texts to learn from and to score on,
-and the known mentions, are all read with it.
+Cancelled annotations never count. Only this module makes these decisions. They apply to the texts for training, to
+the texts for scoring, and to the known mentions.
 """
 
 from collections import Counter
@@ -21,10 +22,10 @@ Mark = TypeVar("Mark", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Ballot(Generic[Mark]):
-    """What an annotation says of a task.
+    """The marks of one annotation of a task.
 
-    annotator: the id of the user who made it; None if it is not known.
-    marks: what it marks; two annotations agree on a mark if they have equal ones.
+    annotator: the id of the user who made the annotation; None if it is not known.
+    marks: two annotations agree on a mark if both contain it.
     """
 
     annotator: int | None
@@ -34,10 +35,10 @@ class Ballot(Generic[Mark]):
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[Mark]):
-    """What the annotations of a task say together.
+    """The marks that count in a task.
 
-    marks: what counts. source: the index of the annotation that is followed, or, if the marks of several are
-    weighed, of the newest. outvoted: the marks that do not count; empty if there is a ground truth.
+    marks: the marks that count. source: the index of the annotation that is followed or, if the majority decides,
+    of the newest one. outvoted: the marks that do not count; empty if there is a ground truth.
     """
 
     marks: frozenset[Mark]
@@ -53,13 +54,13 @@ class Agreement:
         self._all: Counter[tuple[int, int]] = Counter()  # pair -> marks of both together
 
     def add(self, ballots: Sequence[Ballot[Any]], weight: int = 1) -> None:
-        """Count the annotations of a task. weight: -1 takes them off again."""
+        """Count the annotations of a task. weight: -1 subtracts annotations that were counted before."""
         for pair, one, other in _pairs(ballots):
             self._common[pair] += weight * len(one.marks & other.marks)
             self._all[pair] += weight * (len(one.marks) + len(other.marks))
 
     def f1_by_annotator(self) -> dict[int, float]:
-        """Return for each annotator the F1 of their marks and those of all others, in the tasks that they share.
+        """Return, for each annotator, the F1 of their marks against those of all others, in shared tasks.
 
         Annotators who share no marked task with others are left out.
         """
@@ -72,8 +73,9 @@ class Agreement:
         return {annotator: 2 * common[annotator] / count for annotator, count in marks.items() if count}
 
     def ranks(self) -> dict[int, int]:
-        """Return the rank of each of these annotators; higher if they agree more, and the same if equally.
+        """Return the rank of each of these annotators; a higher rank means more agreement.
 
+        Annotators who agree equally have the same rank.
         As long as the ranks stay the same, no decision changes.
         """
         by_annotator = self.f1_by_annotator()
@@ -82,8 +84,9 @@ class Agreement:
 
 
 def decide(ballots: Sequence[Ballot[Mark]], ranks: Mapping[int, int]) -> Decision[Mark]:
-    """Return what counts, given the annotations of a task that are not cancelled, the oldest first; at least one.
+    """Return which marks count in a task.
 
+    ballots: the annotations that are not cancelled, the oldest first; at least one.
     ranks: see Agreement; only contested tasks need them.
     """
     newest = len(ballots) - 1
@@ -101,14 +104,17 @@ def decide(ballots: Sequence[Ballot[Mark]], ranks: Mapping[int, int]) -> Decisio
 
 
 def is_contested(ballots: Sequence[Ballot[Any]]) -> bool:
-    """Return whether one of two annotations is followed; which one depends on all tasks of the project."""
+    """Return whether there are exactly two annotations that differ, and no ground truth.
+
+    Which of the two is followed depends on all tasks of the project.
+    """
     if len(ballots) != 2 or any(ballot.is_ground_truth for ballot in ballots):
         return False
     return ballots[0].marks != ballots[1].marks
 
 
 def _followed(ballots: Sequence[Ballot[Any]], ranks: Mapping[int, int]) -> int:
-    """Return which of two annotations is followed."""
+    """Return the index, 0 or 1, of the annotation that is followed."""
     older, newer = (ballot.annotator for ballot in ballots)
     if older is None or newer is None or older == newer:
         return 1

@@ -1,11 +1,9 @@
 """What it costs an annotator to turn suggestions into the right annotation."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
-from huggingface_ner.spans import Span
+from huggingface_ner.spans import Span, overlapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +55,8 @@ def count_edits(gold: Sequence[Span], suggested: Sequence[Span]) -> Edits:
     many as possible are mended, because a mended span saves a deletion and an addition.
     """
     wanted, found = sorted(set(gold) - set(suggested)), sorted(set(suggested) - set(gold))
-    mended = _pairs(_overlapping(wanted, found))
+    mended = _pairs(overlapping(wanted, found))
     return Edits(len(wanted) - mended, len(found) - mended, mended, len(set(gold) & set(suggested)))
-
-
-def _overlapping(spans: Sequence[Span], others: Sequence[Span]) -> list[list[int]]:
-    """Return, for each of the others, the places of the spans that overlap it. spans: in order."""
-    starts = [span.start for span in spans]
-    # ascending: no span before the first place with a larger end overlaps a stretch that begins there
-    ends = list(accumulate((span.end for span in spans), max))
-    return [
-        [
-            place
-            for place in range(bisect_right(ends, other.start), bisect_left(starts, other.end))
-            if spans[place].end > other.start
-        ]
-        for other in others
-    ]
 
 
 def _pairs(partners: Sequence[Sequence[int]]) -> int:

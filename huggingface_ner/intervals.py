@@ -34,7 +34,8 @@ def share_interval(count: int, total: int) -> Interval:
 def f1_interval(correct: int, predicted: int, gold: int) -> Interval:
     """Return the interval of the F1 of spans; see scores.Scores for the counts.
 
-    F1 is a function of one share J: of all spans that are gold, predicted or both, J is the share that is both.
+    F1 is a function of one share J: among the spans that are gold, predicted or both, J is the share of those that
+    are both.
     F1 = 2 J / (1 + J) grows with J, so the ends of J's Wilson interval give the ends of F1's interval. Spans count
     as independent. Spans of one text are not quite independent, so the interval is a little too narrow.
     """

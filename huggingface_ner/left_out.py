@@ -27,15 +27,16 @@ TaskReason = Literal["not_fetched", "unreadable", "skipped"]
 
 READING_REASONS: tuple[ReadingReason, ...] = get_args(ReadingReason)
 LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
-# Regions with these reasons are not left out of the gold regions: the first two are used, but a model cannot
-# suggest exactly the same stretches; the third are not what the annotations of their tasks say together.
+# Regions with these reasons do not count as left out. Regions with one of the first two reasons are used, but a
+# model cannot suggest exactly these stretches. Regions with the third reason were outvoted: they are not gold
+# regions.
 _USED: tuple[Reason, ...] = ("crosses_border", "part_of_word", "outvoted")
 # What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
     "unknown_control": (
-        "is of a control that labels no text in the labelling config",
-        "are of controls that label no text in the labelling config",
+        "belongs to a control that labels no text in the labelling config",
+        "belong to controls that label no text in the labelling config",
     ),
     "unknown_label": (
         "has a label that is not in the labelling config",
@@ -52,8 +53,8 @@ _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "shared_word": ("shares its words with another region", "share their words with other regions"),
     "no_word": ("contains no word", "contain no word"),
     "crosses_border": (
-        "runs over the border of an utterance or a block, where suggestions are cut",
-        "run over borders of utterances or blocks, where suggestions are cut",
+        "crosses the border of an utterance or a block, where suggestions are cut",
+        "cross borders of utterances or blocks, where suggestions are cut",
     ),
     "outvoted": (
         "was outvoted by other annotations of its task",
@@ -86,7 +87,7 @@ class LeftOut:
     regions with the reasons "part_of_word" and "crosses_border" were used, but cannot be suggested as they
     are; those with the reason "outvoted" were outvoted by other annotations of their task, see consensus.
     tasks: the number of annotated tasks whose text was not used, by reason.
-    labels: the labels of the labelling config of which a training had no example, each once.
+    labels: the labels of the labelling config for which a training had no example, each once.
     """
 
     regions_seen: int = 0
@@ -99,9 +100,9 @@ class LeftOut:
         self.regions[reason, _name(label) if isinstance(label, str) else ""] += 1
 
     def add_labels(self, labels: Iterable[str], learned: Mapping[str, int]) -> None:
-        """Note the labels without an example.
+        """Record which of these labels have no example.
 
-        learned: how many regions of each label went into learning, including those that were then left out.
+        learned: how many regions of each label the training got, including those that it then left out.
         """
         for label in labels:
             name = _name(label)
@@ -178,7 +179,7 @@ class LeftOut:
         return "; ".join(told)
 
     def reasons(self) -> list[str]:
-        """Return, for each reason, which regions were left out, for people; the most frequent reason first."""
+        """Return a text about each reason, written for people; the most frequent reason comes first."""
         return [_told(reason, labels) for reason, labels in self._by_reason()]
 
     def _by_reason(self) -> list[tuple[Reason, Counter[str]]]:

@@ -1,4 +1,4 @@
-"""Configures logging: one format for all processes; no logged text can break the format."""
+"""Configures logging: all processes use one format, and no logged text can break it."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ _RUN = re.compile(r"\btrain-[0-9]{1,20}-[0-9]{1,20}\b")
 
 
 class TextFormatter(logging.Formatter):
-    """One line for each event: time with offset, level, logger, message. A traceback follows, indented."""
+    """Writes a line for each event: time with offset, level, logger and message. A traceback follows, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event."""
@@ -28,7 +28,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object for each event; ``project``, ``run`` and ``traceback`` only if there is one."""
+    """Writes a JSON object for each event; it has ``project``, ``run`` and ``traceback`` only if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of an event."""
@@ -52,7 +52,7 @@ def configure_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
-    # they log each request to the Hub, and ten lines for each training
+    # these loggers write a line for each request to the Hub, and ten lines for each training
     for chatty in ("httpx", "httpx2", "rq.worker"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
@@ -70,7 +70,7 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def _cut(text: str, maximum: int) -> str:
-    """Return a text of at most ``maximum`` characters; of a longer one, its beginning and its end."""
+    """Return a text; if it has more than ``maximum`` characters, keep only its beginning and its end."""
     if len(text) <= maximum:
         return text
     return f"{text[: maximum // 2]} [{len(text) - maximum} characters left out] {text[-maximum // 2 :]}"

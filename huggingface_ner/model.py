@@ -1,4 +1,4 @@
-"""The class that answers Label Studio, and that users customise.
+"""The class that answers Label Studio's requests. Users can customise it.
 
 It runs under label-studio-ml 1.0.9 and 2.x, because it passes all arguments to the base class by keyword.
 """
@@ -26,7 +26,7 @@ from huggingface_ner.serving.served_models import shared_models
 from huggingface_ner.settings import Settings, shared_settings
 from huggingface_ner.spans import TaggedText
 
-# The score from which on a span is more likely right than wrong, if scores are calibrated.
+# If scores are calibrated, a span with at least this score is more likely right than wrong.
 MORE_LIKELY_RIGHT = 0.5
 
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         project_id: as Label Studio sends it, "<id>.<created at>".
         label_config: the project's labelling config (XML). Raises LabelingConfigError if it labels no text.
         models: the models that predict. queue: the queue in which trainings are requested. If ``models`` is None,
-        both are those that the whole process shares.
+        the models and the queue that the whole process shares are used.
         is_connected: returns whether the client still waits for the answer; called several times a second.
         """
         self._labeling_config = parse_labeling_config(label_config) if label_config else None
@@ -109,9 +109,9 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
     ) -> list[dict[str, Any]]:
         """Return one prediction for each task, in order: ``result``, ``score`` and ``model_version``.
 
-        Spans with a score below MIN_SCORE are left out; this changes no task's score. A task that cannot be read
-        gets an empty result and the score 1. Raises NotReadyError while there is no model, OverloadedError if too
-        many texts wait already, and ClientGoneError if the client has disconnected.
+        Spans with a score below MIN_SCORE are left out, which does not change a task's score. A task that cannot
+        be read gets an empty result and the score 1. Raises NotReadyError while there is no model,
+        OverloadedError if too many texts wait already, and ClientGoneError if the client has disconnected.
 
         context: the regions on the annotator's page, if the request comes from interactive annotating. In that
         case the first task is answered without the model, and its regions have no score; see answer_drawn_region.
@@ -139,10 +139,10 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
 
         A training is requested by each START_TRAINING_EACH_N_UPDATES-th annotation, by Label Studio's button, and
         by a change of the labels. The answer then has ``job``, the id of the run that will do the training. The
-        webhook is a hint only: the run reads everything from Label Studio.
+        webhook is only a hint: the run itself reads all data from Label Studio.
         """
         received = read_event(event, data)
-        # the name comes from outside, so it is cut, and logged escaped and on one line
+        # the event's name comes from outside, so it is cut and escaped for the log
         logger.info("project %s: %.40r", received.project_id, event)
         answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:

@@ -1,7 +1,7 @@
 """Where the models of each Label Studio are, in the folder of all models.
 
 Every Label Studio counts its projects from 1, so a project's number alone does not say whose models they are. The
-models of the first Label Studio that used the folder are in the folder itself, as in releases before 0.2.0; a file
+models of the first Label Studio that used the folder are in the folder itself, as in releases up to 0.2.0; a file
 there has its address. Each other Label Studio has a subfolder, a *place*, with such a file of its own.
 """
 

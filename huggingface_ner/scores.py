@@ -75,7 +75,7 @@ def f1_in_words(
     """Return F1 scores in brackets, after a blank.
 
     For example: " (F1 0.851, between 0.764 and 0.909 with 95 % confidence, over 88 of 113 regions, before 0.700)".
-    The result is "" if there are no scores. basis: see score_basis. interval: of F1.
+    The result is "" if there are no scores. basis: see score_basis. interval: the confidence interval of F1.
     """
     if f1 is None:
         return ""

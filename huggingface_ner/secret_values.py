@@ -1,11 +1,11 @@
-"""Secrets among the settings: a file may contain them, and no message shows them."""
+"""Reads the secrets among the settings, which may be stored in files, and keeps them out of messages."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Settings that a file may contain instead; NAME_FILE names the file.
+# Settings whose value may be stored in a file; the setting NAME_FILE names the file.
 SECRETS = ("basic_auth_pass", "label_studio_api_key", "redis_url")
 
 # The parts of a URL, valid or not, that may contain a password.
@@ -13,7 +13,7 @@ _CREDENTIALS = re.compile(r"(?<=://).*@|^.*@|(?<=\?).*", re.DOTALL)
 
 
 def with_secret_files(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of settings with the secrets whose files are named; raises ValueError."""
+    """Return the values of settings, with secrets read from the files that are named; raises ValueError."""
     found = dict(values)
     for name in SECRETS:
         path = values.get(f"{name}_file")
@@ -35,7 +35,7 @@ def shown_value(name: str, value: object) -> str | None:
 
 
 def _read_secret(name: str, path: Path) -> str:
-    """Return the content of a file without the line ends at its end; raises ValueError, which names no content."""
+    """Return a file's content without the line ends at its end; raises ValueError, without quoting the content."""
     try:
         secret = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError) as error:

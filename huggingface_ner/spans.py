@@ -3,7 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from heapq import heappop, heappush
+from itertools import accumulate, pairwise
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,6 +84,42 @@ class AnnotatedText:
         if any(vote.is_ground_truth for vote in self.votes):
             return False
         return len({frozenset(vote.spans) for vote in self.latest_votes}) > 1
+
+
+class Places:
+    """Stretches of a text as pairs of start and end, which may overlap."""
+
+    def __init__(self, places: Iterable[tuple[int, int]]) -> None:
+        self._places = sorted(places)
+        self._ends = list(accumulate((end for _, end in self._places), max))  # the largest one so far
+
+    def overlap(self, start: int, end: int) -> bool:
+        """Return whether one of them overlaps a stretch."""
+        last = bisect_left(self._places, (end,))
+        return last > 0 and self._ends[last - 1] > start
+
+    def longer_overlap(self, start: int, end: int) -> bool:
+        """Return whether one of them that is longer than a stretch overlaps it."""
+        reaching = self._places[bisect_right(self._ends, start) : bisect_left(self._places, (end,))]
+        return any(other_end > start and other_end - other > end - start for other, other_end in reaching)
+
+
+def overlapping(spans: Sequence[Span], others: Sequence[Span]) -> list[list[int]]:
+    """Return, for each of the others, the indices of the spans that overlap it, ascending. spans: in order."""
+    starts = [span.start for span in spans]
+    found: list[list[int]] = [[] for _ in others]
+    begun: list[tuple[int, int]] = []  # a heap of the spans that began before, by their ends
+    following = 0
+    for number in sorted(range(len(others)), key=lambda number: others[number].start):
+        other = others[number]
+        while following < len(spans) and starts[following] <= other.start:
+            heappush(begun, (spans[following].end, following))
+            following += 1
+        while begun and begun[0][0] <= other.start:
+            heappop(begun)
+        later = range(following, bisect_left(starts, other.end, following))
+        found[number] = [*sorted(index for _, index in begun), *later]
+    return found
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int] | None:

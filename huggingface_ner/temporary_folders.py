@@ -1,7 +1,7 @@
 """Temporary folders, which are deleted even if their process is killed: the next process deletes them.
 
-They contain texts. A folder in use is locked. A pid in its name would not tell if it is in use: if a container is
-started again, its new process often has the pid of the killed one.
+The folders contain texts of tasks. A folder in use is locked. A pid in the folder's name would not show whether it
+is in use: if a container is started again, its new process often has the pid of the killed one.
 """
 
 import fcntl
@@ -29,9 +29,9 @@ def temporary_folder(prefix: str) -> Iterator[Path]:
 
 
 def delete_leftover_folders(prefix: str) -> None:
-    """Delete the temporary folders with a prefix that no running process has locked."""
+    """Delete the temporary folders whose names begin with ``prefix``, except those that a process has locked."""
     for folder in Path(gettempdir()).glob(f"{prefix}*"):
-        # another process uses the folder, has deleted it, or belongs to another user
+        # another process uses the folder or has deleted it, or another user owns it
         with suppress(OSError):
             lock = _lock(folder)
             shutil.rmtree(folder, ignore_errors=True)
@@ -41,7 +41,7 @@ def delete_leftover_folders(prefix: str) -> None:
 def _locked_folder(prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(mkdtemp(prefix=prefix))
-        with suppress(FileNotFoundError, BlockingIOError):  # taken for a leftover before it was locked
+        with suppress(FileNotFoundError, BlockingIOError):  # another process took it for a leftover first
             lock = _lock(folder)
             if folder.exists():
                 return folder, lock
@@ -49,7 +49,7 @@ def _locked_folder(prefix: str) -> tuple[Path, int]:
 
 
 def _lock(folder: Path) -> int:
-    """Return a handle that has the folder locked until it is closed; raises BlockingIOError."""
+    """Return a file descriptor that locks the folder until it is closed; raises BlockingIOError."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -19,7 +19,7 @@ class Trial:
 
     agreement: F1 of the engine's spans against those of float32, within [0, 1]; 1.0 if neither finds any.
     f1, fp32_f1: F1 of the engine and of float32 against the gold spans; None if there are no gold spans.
-    error: why the engine could not run at all; None if it could.
+    error: why the engine could not run the model; None if it could.
     """
 
     kind: EngineKind
@@ -29,7 +29,7 @@ class Trial:
     error: str | None = None
 
     def passes(self, min_agreement: float) -> bool:
-        """Whether the engine may be used."""
+        """Return whether the engine may be used."""
         if self.error is not None or self.agreement < min_agreement:
             return False
         return self.f1 is None or self.fp32_f1 is None or self.fp32_f1 - self.f1 <= MAX_F1_LOST
@@ -47,7 +47,10 @@ class Trial:
 
 
 def compare(kind: EngineKind, spans: Spans, fp32_spans: Spans, gold: Spans) -> Trial:
-    """Compare an engine's spans with those of float32, and both with the gold spans of the first texts, if any."""
+    """Compare an engine's spans with those of float32, and both with the gold spans.
+
+    gold: the gold spans of the first texts; empty if there are none.
+    """
     found = evaluate(fp32_spans, spans).overall
     agreement = found.f1 if found.predicted or found.gold else 1.0  # both find nothing, so they agree
     if not any(gold):

@@ -1,4 +1,4 @@
-"""Chooses a model's engine: the settings must allow it, the hardware must run it fast, its spans must agree."""
+"""Chooses a model's engine: the settings must allow it, it must run fast here, and its spans must agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreferenc
 from huggingface_ner.engines.agreement import Trial
 from huggingface_ner.engines.families import FAMILIES
 
-# The order in which engines are tried; only those that the hardware is fast in are tried. The order was measured,
-# see bench/README.md.
+# The order in which engines are tried. Engines that the hardware does not run fast are not tried. The order was
+# measured, see bench/README.md.
 FASTEST_FIRST = (
     EngineKind("openvino", "int8"),
     EngineKind("openvino", "mixed"),
@@ -43,8 +43,8 @@ def candidates(preference: EnginePreference, device: str) -> tuple[list[EngineKi
     what = f"{machine} is fast in {', '.join(map(str, offered)) or 'torch fp32 only'}"
     fitting = [kind for kind in offered if _fits(kind, preference)]
     if preference.precision == "auto":
-        # bf16 is no faster than fp16, and its rounding error is eight times as large: if there is fp16, bf16 is
-        # tried on request only
+        # bf16 is no faster than fp16, and its rounding error is eight times as large. If there is fp16, bf16 is
+        # tried only on request.
         coarser = {kind._replace(precision="bf16") for kind in fitting if kind.precision == "fp16"}
         fitting = [kind for kind in fitting if kind not in coarser]
     if fitting or _fits(TORCH_FP32, preference):

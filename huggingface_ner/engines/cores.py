@@ -11,7 +11,7 @@ _taken = [cores_for(1)]
 def share_cores(processes: int) -> None:
     """Use an equal share of the cores, so that several processes do not compete for them.
 
-    processes: how many share the cores. If OMP_NUM_THREADS is set, it takes precedence.
+    processes: how many processes share the cores. If OMP_NUM_THREADS is set, it takes precedence.
     """
     _take(cores_for(processes))
 
@@ -28,7 +28,7 @@ def engine_cores() -> int:
 
 def _take(cores: int) -> None:
     _taken[0] = cores
-    # the tokenizers library gets no threads of its own: texts are tokenized while an engine uses the cores
+    # the tokenizers library must not start threads, because texts are tokenized while an engine uses the cores
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))  # torch reads this when it is imported
     if "torch" in sys.modules:

@@ -7,9 +7,9 @@ To add an engine called NAME, add a file, ``huggingface_ner/engines/NAME_engine.
 - a class with the methods of ``EngineFamily``: where the engine is fast, what it writes, how it is loaded,
 - ``FAMILY``, an instance of the latter class.
 
-Every process imports the file, so the file imports the engine's library only inside these methods. The name is
-then accepted in ``INFERENCE_ENGINE=NAME``. Once its kinds are in ``choice.FASTEST_FIRST``, the engine is tried
-against PyTorch in float32, and its prepared files are kept beside a model.
+Every process imports the file, so the file imports the engine's library only inside these methods. The setting
+``INFERENCE_ENGINE`` then accepts the name. Once the engine's kinds are in ``choice.FASTEST_FIRST``, the engine is
+compared with PyTorch in float32, and its prepared files are kept beside a model.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSource:
-    """What an engine is made of.
+    """The model and the files from which an engine is made.
 
     name_or_path: the fine-tuned model's folder, or its Hub name. device: "cpu" or "cuda".
     pad_id: the token id of padding. windows: token ids of texts like those that the engine will read, for
@@ -64,17 +64,17 @@ class EngineFamily(Protocol):
     def offers(self, device: str) -> Sequence[EngineKind]:
         """Return the kinds that are likely to be fast on this machine; empty if there are none.
 
-        device: "cpu" or "cuda". Must not import the library, because processes that use another engine call this
-        too. Offered kinds are tried on each model in the order of choice.FASTEST_FIRST; the first whose
-        spans agree with those of PyTorch in float32 serves. PyTorch in float32 itself need not be offered.
+        device: "cpu" or "cuda". This method must not import the library, because processes that use another engine
+        call it too. Offered kinds are tried on each model in the order of choice.FASTEST_FIRST. The first kind
+        whose spans agree with those of PyTorch in float32 is used. PyTorch in float32 itself need not be offered.
         """
 
     def prepare(self, kind: EngineKind, source: EngineSource) -> Sequence[str]:
         """Write the files that ``load`` needs for an offered kind into the source's folder; return their names.
 
         Other kinds of the same model write into the same folder, so kinds whose files differ need different names.
-        Files that exist already may be used. This may take seconds to a minute, and is never called in a request.
-        If it raises an exception, the kind is not used.
+        Files that exist already may be used. This may take from seconds to a minute, and is never called in a
+        request. If it raises an exception, the kind is not used.
         """
 
     def load(self, kind: EngineKind, source: EngineSource) -> Engine:

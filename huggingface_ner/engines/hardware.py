@@ -1,4 +1,7 @@
-"""What the hardware computes fast, and how many cores this process may use; needs torch only for GPUs."""
+"""Finds out what the hardware computes fast, and how many cores this process may use.
+
+Needs torch only for GPUs.
+"""
 
 import os
 import platform
@@ -29,14 +32,14 @@ def processor_flags() -> frozenset[str]:
 
 
 def has_fast_int8() -> bool:
-    """Whether the processor has dot products of bytes; without them int8 gains little and may saturate."""
+    """Return whether the processor has dot products of bytes; without them int8 gains little and may saturate."""
     return bool(processor_flags() & INT8_FLAGS)
 
 
 def has_fast_bf16(device: str = "cpu") -> bool:
-    """Whether a device has bfloat16 products; without them, bfloat16 is many times slower than float32.
+    """Return whether a device has bfloat16 products; without them, bfloat16 is many times slower than float32.
 
-    device: "cuda" asks torch; anything else is the processor.
+    device: for "cuda", torch is asked; any other device is the processor.
     """
     if device == "cuda":
         import torch  # noqa: PLC0415
@@ -46,12 +49,12 @@ def has_fast_bf16(device: str = "cpu") -> bool:
 
 
 def has_x86_bf16() -> bool:
-    """Whether the processor is one of x86 that has bfloat16 products."""
+    """Return whether the processor is an x86 processor with bfloat16 products."""
     return bool(processor_flags() & X86_BF16_FLAGS)
 
 
 def has_x86_int8() -> bool:
-    """Whether the processor is one of x86 that has dot products of bytes."""
+    """Return whether the processor is an x86 processor with dot products of bytes."""
     return bool(processor_flags() & X86_INT8_FLAGS)
 
 

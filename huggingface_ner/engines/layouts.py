@@ -1,6 +1,6 @@
 """The layouts of a batch: padded (one window per row, as wide as the longest) or packed (all windows in one row).
 
-Packing avoids the computation of padding; see Krell et al., "Efficient Sequence Packing without
+Packing avoids computing padding; see Krell et al., "Efficient Sequence Packing without
 Cross-contamination" (2021). In a packed row, tokens attend only to tokens of their own window, and positions start
 again with each window.
 """

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: exports a model, quantizes the export, and runs either of the two."""
+"""ONNX Runtime on the CPU: exports a model, quantizes the export, and runs the export or its quantized version."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +63,7 @@ class OnnxFamily:
         return [*quantized, EngineKind("onnx", "fp32")]
 
     def prepare(self, kind: EngineKind, source: EngineSource) -> list[str]:
-        """Export the model, and quantize the export if the kind asks for it."""
+        """Export the model, and quantize the export if the kind is int8 or mixed."""
         from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
 
         fp32 = source.folder / _export_name("fp32")
@@ -89,7 +89,7 @@ def _export_name(precision: Precision) -> str:
 
 
 def export(model: "PreTrainedModel", path: Path) -> None:
-    """Write a model, on the CPU and in float32, as ONNX; raises whatever torch's exporter raises.
+    """Write a model, which is on the CPU and in float32, as ONNX; raises any exception of torch's exporter.
 
     The export has the inputs of layouts.Packed if the model can be packed, and those of layouts.Padded if not. Its
     output is the logits, [rows, tokens, tags].
@@ -98,7 +98,7 @@ def export(model: "PreTrainedModel", path: Path) -> None:
 
     from huggingface_ner.engines.plain_model import plain_model, quiet  # noqa: PLC0415 - it imports torch
 
-    # exported, fused attention becomes more nodes than eager attention; some handle fully masked rows
+    # fused attention is exported as more nodes than eager attention; some of them handle fully masked rows
     module, layout = plain_model(model, "eager")
     names = layout.INPUTS
     sizes = {1: torch.export.Dim("tokens")}
@@ -140,7 +140,7 @@ def quantize(exported: Path, path: Path, precision: Precision) -> None:
 
 
 def _lossy(exported: Path) -> list[str]:
-    """Return the names of the products that lose most by rounding.
+    """Return the names of the products that lose most accuracy by rounding.
 
     They are the second products of the feed-forward layers in the lower half of the encoder. The inputs of second
     products are spread most widely, and errors in the lower half pass through all layers above.

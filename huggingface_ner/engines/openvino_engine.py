@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: converts a model, and runs it in float32, in bfloat16 or, for the most part, in int8."""
+"""OpenVINO on the CPU: converts a model, and runs it in float32, in bfloat16 or mostly in int8."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ _WINDOW_LENGTH = ["huggingface_ner", "window_length"]
 class OpenvinoEngine:
     """Runs a converted model on the CPU.
 
-    Layers that were rounded are computed in int8, and the rest then in bfloat16 if the processor has it.
+    Layers that were rounded are computed in int8. The other layers of such a model are computed in bfloat16 if the
+    processor has it.
     """
 
     def __init__(self, path: Path, precision: Precision, pad_id: int) -> None:
@@ -61,13 +62,16 @@ class OpenvinoEngine:
 
 
 class OpenvinoFamily:
-    """Converts a model for each precision, but once for float32 and bfloat16: they differ when it is loaded."""
+    """Converts a model for each precision, except that float32 and bfloat16 share a conversion.
+
+    These two precisions differ only in how the conversion is loaded.
+    """
 
     def offers(self, device: str) -> list[EngineKind]:
         """Return the kinds that are likely to be fast on this machine."""
         if device != "cpu":
             return []
-        # on ARM processors it computes in float32 even if bfloat16 is requested, and gains little from int8
+        # on ARM processors, OpenVINO computes in float32 even if bfloat16 is requested, and gains little from int8
         int8 = [EngineKind("openvino", "int8"), EngineKind("openvino", "mixed")] if has_x86_int8() else []
         half = [EngineKind("openvino", "bf16")] if has_x86_bf16() else []
         return [*int8, *half, EngineKind("openvino", "fp32")]
@@ -100,13 +104,15 @@ def _files(precision: Precision) -> tuple[str, str]:
 
 
 def convert(model: "PreTrainedModel", path: Path, precision: Precision = "fp32", windows: Batch = ()) -> None:
-    """Write a model, on the CPU and in float32, for OpenVINO, as an .xml and a .bin beside it.
+    """Write a model, which is on the CPU and in float32, as an .xml and a .bin file for OpenVINO.
 
-    precision: in int8 and mixed, the model's layers are rounded; otherwise, it is chosen when the model is loaded.
-    windows: token ids of texts with which layers are rounded, see static_int8.
+    precision: for int8 and mixed, the model's layers are rounded. The other precisions are chosen when the model
+    is loaded.
+    windows: token ids of texts on which the ranges for rounding are measured, see static_int8.
 
-    The inputs are those of layouts.Packed if the model can be packed, and those of layouts.Padded if not. Its
-    output is the logits, [rows, tokens, tags]. Raises what torch or OpenVINO raises if it cannot be converted.
+    The inputs are those of layouts.Packed if the model can be packed, and those of layouts.Padded if not. The
+    output is the logits, [rows, tokens, tags]. Raises any exception of torch or OpenVINO if the model cannot be
+    converted.
     """
     import openvino  # noqa: PLC0415
     import torch  # noqa: PLC0415
@@ -115,7 +121,7 @@ def convert(model: "PreTrainedModel", path: Path, precision: Precision = "fp32",
     from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
     from huggingface_ner.engines.static_int8 import round_layers  # noqa: PLC0415 - it imports torch
 
-    # the model's own attention: OpenVINO has a fused one for long windows
+    # converts the model's own attention, because OpenVINO has a fused attention for long windows
     module, layout = plain_model(model, model.config._attn_implementation)
     if precision in ROUNDED:
         round_layers(model, windows, keep_lossy=precision == "mixed")

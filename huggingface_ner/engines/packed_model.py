@@ -15,7 +15,7 @@ from huggingface_ner.engines.positions import reserved_positions, window_length
 # A packed model is tried with windows of these lengths and with one of the model's full length. The full-length
 # window is needed because some architectures attend to near tokens only, and our mask would override this.
 PROBE_LENGTHS = (5, 9, 3)
-# The largest accepted difference of logits; packed and padded ones should differ by rounding only.
+# The largest accepted difference between packed and padded logits, which should differ only by rounding.
 TOLERANCE = 1e-3
 
 # The name under which transformers knows our attention, which computes only blocks near the diagonal.
@@ -61,8 +61,8 @@ class PackedModel(nn.Module):
 def packed_model(model: PreTrainedModel) -> PackedModel | None:
     """Return the packed version of a model, or None if its packed output differs from its output window by window.
 
-    The model has to be in float32 on the CPU. If it can be packed and has fused attention, that
-    attention is blockwise from then on.
+    The model has to be in float32 on the CPU. If it can be packed and has fused attention, its attention is
+    blockwise from then on.
     """
     packed, before = PackedModel(model), model.config._attn_implementation
     filler = model.config.pad_token_id or 0
@@ -83,7 +83,7 @@ def packed_model(model: PreTrainedModel) -> PackedModel | None:
         if all(abs(one - other).max() < TOLERANCE for one, other in pairs):
             return packed
         logger.debug("%s: its packed output differs from its padded output", type(model).__name__)
-    except Exception:  # models raise all kinds of errors for arguments they do not expect
+    except Exception:  # a model may raise any exception for arguments that it does not expect
         logger.debug("%s: it cannot be packed", type(model).__name__, exc_info=True)
     model.set_attn_implementation(before)
     return None

@@ -1,4 +1,4 @@
-"""A model as converters take it: the inputs of a layout, and logits as the only output."""
+"""Brings a model into the form that converters need: the inputs of a layout, and logits as the only output."""
 
 import logging
 import warnings
@@ -27,13 +27,14 @@ class PaddedModel(nn.Module):
 
 
 def plain_model(model: PreTrainedModel, attention: str) -> tuple[nn.Module, type[Packed] | type[Padded]]:
-    """Return what a converter takes of a model, packed if that is possible, and the layout of its inputs.
+    """Return a model in the form that converters need, packed if possible, and the layout of its inputs.
 
-    attention: the implementation that is converted, such as "eager" or "sdpa"; it may not be one that looks at the
-    values of its inputs. The model has to be in float32 on the CPU.
+    attention: the implementation that is converted, such as "eager" or "sdpa". Its control flow must not depend on
+    the values of its inputs. The model has to be in float32 on the CPU.
     """
     model.train(False)
-    model.set_attn_implementation("eager")  # a fused one would be made to look at the values of its inputs
+    # packed_model would replace fused attention by one whose control flow depends on the values of its inputs
+    model.set_attn_implementation("eager")
     packed = packed_model(model)
     model.set_attn_implementation(attention)
     if packed is not None:
@@ -43,7 +44,7 @@ def plain_model(model: PreTrainedModel, attention: str) -> tuple[nn.Module, type
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the converters' warnings, which are for their developers, out of the log."""
+    """Keep the converters' warnings out of the log; they are for the converters' developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -79,7 +79,7 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
 
 
 def head_is_missing(model: PreTrainedModel, missing: Sequence[str]) -> bool:
-    """Whether the weights that ``load_model`` found missing include those of the token-classification head."""
+    """Return whether the weights that ``load_model`` found missing include those of the head."""
     return any(not key.startswith(f"{model.base_model_prefix}.") for key in missing)
 
 
@@ -106,7 +106,7 @@ def _check_folder(name_or_path: str | Path) -> None:
 
 
 def _hub_is_away(name_or_path: str | Path) -> bool:
-    """Whether to read local files only, because the model is a folder or the Hub does not answer.
+    """Return whether to read only local files, because the model is a folder or the Hub does not answer.
 
     Without this check, the Hub's client would try for a minute before it reads the local cache.
     """
@@ -114,7 +114,7 @@ def _hub_is_away(name_or_path: str | Path) -> bool:
         return True
     try:
         get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
-    except Exception:  # the classes of errors depend on the HTTP library of the Hub's client
+    except Exception:  # the classes of the exceptions depend on the HTTP library of the Hub's client
         logger.info("%s does not answer; looking for %s in the local cache", constants.ENDPOINT, name_or_path)
         return True
     return False

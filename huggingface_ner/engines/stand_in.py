@@ -19,5 +19,5 @@ def stand_in(*, is_set: bool) -> Path | None:
 
 
 def baseline_name(baseline: str | Path) -> str:
-    """Return the name to show for a model that trainings start from; for the stand-in this is not its folder."""
+    """Return the name to show for a model that trainings start from; the stand-in's name is PACKAGED_ENCODER."""
     return PACKAGED_ENCODER if baseline == stand_in(is_set=False) else str(baseline)

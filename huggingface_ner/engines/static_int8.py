@@ -1,10 +1,10 @@
 """Rounds the linear layers of a model's encoder to int8, with ranges that are measured on texts beforehand.
 
-With such static ranges, what is said of a window does not depend on the other windows of its batch. A few channels
-of an encoder are many times wider than the others and would leave them few of the 256 values. So each channel of a
-layer's input is divided by a factor, which makes all of them about equally wide, and the layer's weights are
-multiplied by it; see Xiao et al., "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large
-Language Models" (2023).
+With such static ranges, the output for a window does not depend on the other windows of its batch. A few channels
+of an encoder have ranges that are many times wider than those of the others. They would leave the other channels
+few of the 256 values. So each channel of a layer's input is divided by a factor that makes all channels about
+equally wide, and the layer's weights are multiplied by it; see Xiao et al., "SmoothQuant: Accurate and Efficient
+Post-Training Quantization for Large Language Models" (2023).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,10 @@ from transformers import PreTrainedModel
 
 # How much of the channels' differences goes into the weights, within [0, 1]. Measured, see bench/README.md.
 SMOOTHING = 0.95
-# Ranges are measured until windows have this many tokens: more change little, and at base size take half a minute.
+# Ranges are measured until the windows read have this many tokens together. More tokens change little, and take
+# half a minute with a model of base size.
 MAX_TOKENS = 8_000
-# The smallest width of a range; zero would have no scale.
+# The smallest width of a range; a range of width zero would have no scale.
 SMALLEST = 1e-5
 
 
@@ -38,7 +39,7 @@ class Ranges:
 
 
 class RoundedLinear(nn.Module):
-    """A linear layer that rounds inputs and weights to 256 and 255 values, so that it can be computed in int8."""
+    """A linear layer that can be computed in int8: inputs are rounded to 256 values, weights to 255."""
 
     _inverse_factors: torch.Tensor
     _weights: torch.Tensor
@@ -75,7 +76,8 @@ def round_layers(model: PreTrainedModel, windows: Sequence[Sequence[int]], *, ke
     """Replace the linear layers of a model's encoder by rounded ones; the head stays as it is.
 
     windows: token ids of texts like those that the model will read; at least one. keep_lossy: whether to keep the
-    layers that lose most: the second ones of the feed-forward layers, whose inputs are spread most widely.
+    layers that lose most accuracy. They are the second ones of the feed-forward layers, whose inputs are spread
+    most widely.
     """
     layers = {
         name: module

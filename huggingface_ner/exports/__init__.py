@@ -1,1 +1,1 @@
-"""Versions of a model as Hugging Face models for others: a folder, a zip file, or a repository on the Hub."""
+"""Exports versions as Hugging Face models: as a folder, a zip file, or a repository on the Hub."""

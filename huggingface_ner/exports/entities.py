@@ -1,6 +1,7 @@
-"""A pipeline of transformers that finds the entities that the model finds in the service.
+"""A pipeline of transformers that finds the same entities as the model in the service.
 
-A copy of this module is part of each exported model; see pipeline_code. So it imports only what can be copied too.
+A copy of this module is part of each exported model, see pipeline_code. So it imports only modules that can be
+copied too.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""A version as the files of a Hugging Face model, and how they are written into a folder or a zip file.
+"""Exports a version as the files of a Hugging Face model, into a folder or a zip file.
 
-Only files that transformers needs are exported, so nothing that quotes the project's texts (mistakes.json) or is
-about this service (metrics.json, the engines).
+Only files that transformers needs are exported. Files that quote the project's texts (mistakes.json) or are about
+this service (metrics.json, the engines) are not.
 """
 
 import io
@@ -33,7 +33,7 @@ _KEPT = (
 _PATHS = ("_name_or_path", "name_or_path")
 _PIECE = 1 << 20
 
-# The content of each file by its name in the exported model, or the file that has it.
+# Name of each file in the exported model -> its content, or the path of a file with this content.
 Files = Mapping[str, Path | bytes]
 
 
@@ -42,7 +42,7 @@ class ExportError(HuggingFaceNERError):
 
 
 def exported_files(version: Version, options: CardOptions) -> dict[str, Path | bytes]:
-    """Return the files of a version as a Hugging Face model, without computing; raises ExportError and OSError."""
+    """Return a version's files as a Hugging Face model; nothing is computed. Raises ExportError and OSError."""
     config = _read_object(version.folder / CONFIG)
     reading = Reading.of_saved(config.get(CONFIG_KEY), version.name, ours=True)
     weights = sorted(path for pattern in _KEPT for path in version.folder.glob(pattern))
@@ -60,10 +60,10 @@ def exported_files(version: Version, options: CardOptions) -> dict[str, Path | b
 
 
 def onnx_files(version: Version, preference: EnginePreference, into: Path) -> dict[str, Path]:
-    """Return the files of a version's ONNX engine: those that it has, or those that are made now, in a folder.
+    """Return the files of a version's ONNX engine; if the version has none, make the files now.
 
-    This can take a minute, if they are made. preference: which precision to prefer, and which agreement to demand.
-    Raises ExportError if no ONNX engine agrees with the model.
+    Making them can take a minute. preference: which precision to prefer, and which agreement to demand. into: the
+    folder for files that are made. Raises ExportError if no ONNX engine agrees with the model.
     """
     from huggingface_ner.tagging.engine_trials import prepare_engine  # noqa: PLC0415 - it imports torch
 
@@ -80,7 +80,7 @@ def onnx_files(version: Version, preference: EnginePreference, into: Path) -> di
 
 
 def write_folder(files: Files, folder: Path) -> None:
-    """Write a model into a new folder, or replace one that is a model; raises FileExistsError and OSError."""
+    """Write a model into a new folder, or replace a folder that is a model; raises FileExistsError and OSError."""
     if folder.exists() and not (folder / CONFIG).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not a model; choose a new folder")
     with folder_aside(folder.parent) as aside:
@@ -95,21 +95,21 @@ def write_folder(files: Files, folder: Path) -> None:
 
 
 def write_zip(files: Files, path: Path, folder: str) -> None:
-    """Write a model into a zip file, in which all files are in a folder; raises OSError."""
+    """Write a model into a zip file, in which all files are in one folder; raises OSError."""
     with replaced_file(path) as aside, aside.open("wb") as file:
         for piece in zip_pieces(files, folder):
             file.write(piece)
 
 
 def zip_pieces(files: Files, folder: str) -> Iterator[bytes]:
-    """Yield a zip file piece by piece, in which all files are in a folder; it needs little memory.
+    """Yield a zip file, in which all files are in one folder, piece by piece; this needs little memory.
 
-    Weights cannot be compressed, so nothing is. Raises OSError, also between pieces.
+    Nothing is compressed, because weights cannot be. Raises OSError, also between pieces.
     """
     written = _Written()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
-            # without dates, the same version is the same file
+            # without dates, the same version always gives the same file
             entry = zipfile.ZipInfo(f"{folder}/{name}")
             entry.external_attr = 0o644 << 16
             source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
@@ -121,7 +121,7 @@ def zip_pieces(files: Files, folder: str) -> Iterator[bytes]:
 
 
 class _Written(io.RawIOBase):
-    """Collects what is written, until it is taken."""
+    """Collects written bytes until they are taken."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -136,7 +136,7 @@ class _Written(io.RawIOBase):
         return len(self._pieces[-1])
 
     def take(self) -> bytes:
-        """Return what was written since the last call."""
+        """Return the bytes that were written since the last call."""
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
@@ -147,7 +147,7 @@ def _exports(folder: Path) -> list[Path]:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object, without the fields that are nobody else's business; raises ExportError and OSError."""
+    """Read a JSON object, without the fields that contain paths; raises ExportError and OSError."""
     try:
         value = json.loads(path.read_bytes())
     except ValueError as error:

@@ -13,7 +13,7 @@ class PushError(HuggingFaceNERError):
 
 
 def check_repository(name: str) -> None:
-    """Raise PushError if a name is not one of a repository, or if nothing can be pushed anyway."""
+    """Raise PushError if a name is not a valid repository name, or if nothing can be pushed to the Hub."""
     if not REPOSITORY.fullmatch(name):
         raise PushError(f"{name}: not a repository; write USER/NAME or ORGANIZATION/NAME")
     if constants.is_offline_mode():
@@ -26,9 +26,9 @@ def check_repository(name: str) -> None:
 
 
 def push(files: Files, repository: str, message: str, *, private: bool = True) -> str:
-    """Push a model in one commit, and return the address of its repository, which is made if it is missing.
+    """Push a model in one commit, and return the address of its repository, which is created if it is missing.
 
-    private: whether a repository that is made is private. Raises PushError.
+    private: whether a repository that is created is private. Raises PushError.
     """
     check_repository(repository)
     api = HfApi()
@@ -42,7 +42,7 @@ def push(files: Files, repository: str, message: str, *, private: bool = True) -
         status = error.response.status_code
         hint = ": HF_TOKEN needs write access to it" if status in (401, 403) else ""
         raise PushError(f"{repository}: the Hub answers HTTP {status}{hint}: {_first_line(error)}") from error
-    except Exception as error:  # which errors there are depends on the HTTP library of the Hub's client
+    except Exception as error:  # the classes of the exceptions depend on the HTTP library of the Hub's client
         raise PushError(f"{repository}: not pushed to {constants.ENDPOINT}: {_first_line(error)}") from error
     return str(address)
 

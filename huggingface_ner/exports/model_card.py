@@ -18,7 +18,7 @@ from huggingface_ner.store.history import Counts
 
 # The packaged encoder's name on the Hub.
 PACKAGED_ON_HUB = f"sentence-transformers/{PACKAGED_ENCODER}"
-# What the files of an exported model need.
+# The oldest versions with which an exported model works.
 PYTHON, TRANSFORMERS = "3.11", "5.0"
 UNKNOWN = "–"
 # The name of a repository on the Hub.
@@ -29,7 +29,7 @@ _SIGNS = re.compile(r"[^\w\s.,-]|_")
 
 @dataclass(frozen=True, slots=True)
 class CardOptions:
-    """What a card says that the version does not know.
+    """The facts for a card that are not in the version's files.
 
     name: the name of the repository or the folder from which the model is loaded. license: as the Hub names it;
     None if it is not set. languages: codes of ISO 639. onnx: whether an ONNX engine is exported too.
@@ -43,7 +43,7 @@ class CardOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The scores of a label, or of all labels, as texts. annotated: its spans in all annotated texts."""
+    """The scores of a label, or of all labels, as texts. annotated: the number of its spans in all texts."""
 
     name: str
     f1: str = UNKNOWN
@@ -58,7 +58,7 @@ class _Row:
 def model_card(metrics: Mapping[str, Any], groups: int, options: CardOptions) -> str:
     """Return the card of a version, given its metrics.json and how many tag groups its head has.
 
-    It has no text of the project: only numbers, the names of labels, and names of models on the Hub.
+    The card quotes no text of the project. It has only numbers, names of labels, and names of models on the Hub.
     """
     environment = Environment(
         loader=PackageLoader(__package__),
@@ -86,7 +86,7 @@ def model_card(metrics: Mapping[str, Any], groups: int, options: CardOptions) ->
 
 
 def markdown(text: str) -> str:
-    """Return a text for a line of Markdown, with everything escaped that Markdown or HTML may read as a sign."""
+    """Return a text for a line of Markdown; characters with a meaning in Markdown or HTML are escaped."""
     return _SIGNS.sub(lambda match: f"&#{ord(match[0])};", _one_line(text))
 
 
@@ -97,7 +97,7 @@ def _one_line(text: str) -> str:
 def base_model(metrics: Mapping[str, Any]) -> str | None:
     """Return the name on the Hub of the model from which a version was trained; None if it has none.
 
-    The baseline can also be a folder, whose path is nobody else's business.
+    The baseline can also be a folder. Its path is private, so it is not returned.
     """
     baseline = metrics.get("baseline")
     if not isinstance(baseline, str):
@@ -134,7 +134,7 @@ def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
         base_model=base_model(metrics),
         tags=["token-classification", "named-entity-recognition", "label-studio"],
         metrics=["f1", "precision", "recall"],
-        # YAML reads some line breaks as others, so the name has none
+        # YAML changes some line breaks into others, so the name has none
         model_name=_one_line(options.name),
         eval_results=results or None,
     )

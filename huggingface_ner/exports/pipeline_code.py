@@ -1,7 +1,7 @@
 """Collects the code that an exported model needs to find the same entities as the service.
 
 Transformers runs code that lies beside a model if the caller allows it (``trust_remote_code``). Such code can
-import its neighbours only, in one folder. So ``entities.py``, and all modules of this package that it imports, are
+import only modules in the same folder. So ``entities.py`` and all modules of this package that it imports are
 copied, and their imports are made relative.
 """
 
@@ -42,5 +42,8 @@ def _relative(match: re.Match[str]) -> str:
 
 
 def _file(module: str) -> str:
-    """Return the name of the file of a module: two packages may have modules of one name."""
+    """Return the file name for a module.
+
+    It contains the name of the package, because modules of two packages may have the same name.
+    """
     return "entities.py" if module == PIPELINE else f"{module.replace('.', '_')}.py"

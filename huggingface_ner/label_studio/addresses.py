@@ -6,7 +6,7 @@ MAX_LENGTH = 300
 
 
 def parse_address(address: object) -> str:
-    """Return the address that Label Studio gives as its own, without a slash at its end.
+    """Return the address that Label Studio reports as its own, without a slash at its end.
 
     The value comes from outside: anything that is not the address of a web page gives "".
     """

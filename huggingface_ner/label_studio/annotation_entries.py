@@ -15,7 +15,7 @@ from huggingface_ner.label_studio.regions import read_spans
 from huggingface_ner.label_studio.tasks import TaskReader
 
 # Only this many characters of a text are read, so that one long task does not use up the memory for all others.
-# While a webhook waits for its answer, HTML that is longer is not read at all: it would take over 0.1 s.
+# Longer HTML is not read at all while a webhook waits for its answer, because reading it would take over 0.1 s.
 MAX_TEXT_CHARACTERS = 100_000
 MAX_ID = 2**63 - 1
 

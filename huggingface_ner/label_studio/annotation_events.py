@@ -1,4 +1,4 @@
-"""What webhook events say about single annotations: which are new or changed, and which are gone."""
+"""Reads from webhook events which annotations are new or changed, and which were deleted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from huggingface_ner.label_studio.events import ANNOTATION_KEYS
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.tasks import TaskReader
 
-# Label Studio waits one second for the answer to a webhook. Reading this many annotations takes part of that.
+# Label Studio waits one second for the answer to a webhook. Reading this many annotations takes less than that.
 MAX_ENTRIES = 500
 
 
@@ -18,7 +18,7 @@ class AnnotationChanges:
     """The annotations that an event is about.
 
     is_complete: False if the event may have changed further annotations that are not listed here.
-    is_project_deleted: whether the project itself is gone.
+    is_project_deleted: whether the project itself was deleted.
     """
 
     put: tuple[AnnotationEntry, ...] = ()

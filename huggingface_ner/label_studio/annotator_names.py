@@ -10,7 +10,7 @@ MAX_NAME = 100
 def annotator_names(client: LabelStudioClient, project_id: int, annotators: Collection[int]) -> dict[int, str]:
     """Return the name or, without one, the e-mail address of each annotator, by id; unknown ones are left out.
 
-    Asks Label Studio only if there are several. Raises ClientError.
+    Label Studio is asked only if there are several annotators. Raises ClientError.
     """
     if len(annotators) < 2:
         return {}

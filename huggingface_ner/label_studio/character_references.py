@@ -18,7 +18,7 @@ _C1 = {
 
 
 def character(reference: re.Match[str]) -> str:
-    """Return what a character reference stands for, as htmlparser2 reads it; its own text if it is not one."""
+    """Return the text for a character reference, as htmlparser2 reads it; an unknown reference stays as it is."""
     hexadecimal, decimal, name = reference.groups()
     if name is None:
         digits = (hexadecimal or decimal).lstrip("0")[:8] or "0"

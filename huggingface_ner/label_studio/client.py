@@ -87,7 +87,7 @@ class LabelStudioClient:
         return project
 
     def has_project(self, project_id: int) -> bool:
-        """Return whether there is a project that the user of the key may see; raises ClientError."""
+        """Return whether the project exists and the user of the key may see it; raises ClientError."""
         try:
             self.project(project_id)
         except ClientError as error:
@@ -101,7 +101,7 @@ class LabelStudioClient:
         return self.project(project_id).labeling_config
 
     def annotation_count(self, project_id: int) -> int:
-        """Return how many annotations a project has, skipped ones too; raises ClientError."""
+        """Return how many annotations a project has, including skipped ones; raises ClientError."""
         with self._errors(project_id):
             project = self._sdk.projects.get(id=project_id)
             # skipped annotations count too: skipping sends an event, and so does undoing it
@@ -110,10 +110,10 @@ class LabelStudioClient:
         return count
 
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
-        """Yield a project's tasks that have annotations, in the form of its export; requests page by page.
+        """Yield a project's annotated tasks, in the form of its export; a page is requested when it is needed.
 
-        Each has ``id``, ``data``, ``annotations`` and ``predictions``. Raises ClientError, also after some tasks
-        have been yielded.
+        Each task has ``id``, ``data``, ``annotations`` and ``predictions``. Raises ClientError, even after some
+        tasks have been yielded.
         """
         with self._errors(project_id):
             tasks: Iterable[Any] = self._sdk.tasks.list(
@@ -165,7 +165,7 @@ class LabelStudioClient:
     def set_model_version(self, project_id: int, version: str) -> None:
         """Select a version as the model version of a project; raises ClientError.
 
-        Label Studio then begins with the tasks of which this version is least certain.
+        Label Studio then starts with the tasks that this version is least certain about.
         """
         with self._errors(project_id):
             selected = self._sdk.projects.get(id=project_id).model_version
@@ -206,7 +206,7 @@ class LabelStudioClient:
 
     @contextmanager
     def request(self, project_id: int) -> Iterator[LabelStudio]:
-        """Yield the SDK for requests about a project; its errors become ClientError, and all are noted."""
+        """Yield the SDK for requests about a project; turn its errors into ClientError, and note the outcome."""
         with self._errors(project_id):
             yield self._sdk
 
@@ -269,7 +269,7 @@ class LabelStudioClient:
 
 
 def _prediction(prediction: Any) -> dict[str, Any]:
-    """Return a task's prediction as the API sends it, without what nobody reads here."""
+    """Return a task's prediction as the API sends it, only with the fields that this package reads."""
     created = prediction.created_at
     return {
         "id": getattr(prediction, "id", None),

@@ -1,4 +1,4 @@
-"""What a labelling config says about a project: the controls that label text, their labels and their objects."""
+"""The contents of a labelling config: the controls that label text, their labels and their objects."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from huggingface_ner.errors import HuggingFaceNERError
 REGION_TYPES = {"Labels": "labels", "HyperTextLabels": "hypertextlabels", "ParagraphLabels": "paragraphlabels"}
 OBJECT_TAGS = ("Text", "HyperText", "Paragraphs")
 MAX_SHOWN = 100
-# Names that models and people give to the same thing, in lower case.
+# Names of labels that mean the same, in lower case.
 _SYNONYMS = (
     {"per", "person", "people"},
     {"org", "organization", "organisation"},
@@ -28,7 +28,7 @@ class Label:
     """A ``<Label>`` of a control.
 
     value: the name that annotators see. alias: the name that is saved instead, if there is one.
-    predicted_values: the names that a model may have for this label.
+    predicted_values: the names that a model may use for this label.
     """
 
     value: str
@@ -108,10 +108,10 @@ class SpanControl:
         return self.learned.get(name, name)
 
     def read_label(self, saved: str) -> str | None:
-        """Return the name of a region's label; None if it is not one of this control's.
+        """Return the name of a region's label; None if this control has no such label.
 
         The label is looked up by name first, then by value, in case it was saved before the label had an alias.
-        Last it is looked up in ``predicted_values``, which can contain the old name of a renamed label.
+        Finally it is looked up in ``predicted_values``, which can contain the old name of a renamed label.
         """
         return self._names.get(saved)
 
@@ -177,7 +177,7 @@ class LabelingConfig:
         """Map each label of a model to the learned name of the config's label that it matches, if there is one.
 
         The rules are, in order: ``predicted_values``, the same name, the same learned name, the same name in
-        another case, a usual synonym. The first rule that finds a label wins; if it finds several, the first of
+        another case, a common synonym. The first rule that finds a label wins; if it finds several, the first of
         them in the config wins. "control/label" counts as a learned name too, because a model may have learned the
         label under it when the config was different.
         text_object: if given, only the labels of the controls over this object count.
@@ -229,8 +229,8 @@ class LabelingConfig:
     def match_labels_over(self, model_labels: Sequence[str], part: str) -> Mapping[str, str]:
         """Map each label of a model to the learned name under which it is suggested in one text.
 
-        part: the name of the text's object, see AnnotatedText. Objects that a ``<Repeater>`` makes are not told
-        apart: for them, this returns the same as ``match_labels``.
+        part: the name of the text's object, see AnnotatedText. Objects that a ``<Repeater>`` makes are not
+        distinguished: for them, this returns the same as ``match_labels``.
         """
         names = self.match_labels(model_labels)
         text_object = next((each for each in self.objects if each.name == part), None)

@@ -26,7 +26,10 @@ class Document(Protocol):
 
     @property
     def borders(self) -> tuple[int, ...]:
-        """The offsets at which utterances or blocks begin, in order, except the first; suggestions cross none."""
+        """The offsets at which utterances or blocks begin, in order, except the first.
+
+        No suggestion crosses one of them.
+        """
 
     def value(self, start: int, end: int) -> dict[str, Any] | None:
         """Return a region's value, without its labels; None if nothing of the stretch can be selected."""

@@ -13,7 +13,7 @@ PROJECT_DELETED = "PROJECT_DELETED"
 TASKS_CREATED = "TASKS_CREATED"
 TASKS_DELETED = "TASKS_DELETED"
 # Action -> the key of its annotations, which are an object or a list. ANNOTATIONS_CREATED has a list, although its
-# key is a singular.
+# key is in the singular.
 ANNOTATION_KEYS = {
     "ANNOTATION_CREATED": "annotation",
     "ANNOTATION_UPDATED": "annotation",
@@ -33,7 +33,7 @@ class WebhookEvent:
 
     project_id: None if the event names no project.
     updates: how many annotations were created, changed or deleted.
-    added: how many annotations the project has more than before; negative if some were deleted.
+    added: the change in the project's number of annotations; negative if some were deleted.
     label_config: the project's labelling config as it is now; only with PROJECT_UPDATED.
     title: the project's title; empty if it is not in the event.
     may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on

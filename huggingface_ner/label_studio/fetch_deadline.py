@@ -50,7 +50,7 @@ class Deadline:
         return self.seconds_left <= 0
 
     def connections(self, kind: type[Kind]) -> type[Kind]:
-        """Return a class of connections that end with this deadline, also during their TLS handshake."""
+        """Return a class of connections that end with this deadline, even during their TLS handshake."""
         deadline = self
 
         class Connection(kind):  # type: ignore[valid-type,misc]
@@ -62,7 +62,7 @@ class Deadline:
         return Connection
 
     def add(self, connection: socket.socket) -> None:
-        """Shut a connection down when the time is over; at once if it is over already."""
+        """Shut a connection down when the time is over, or at once if it is over already."""
         with self._lock:
             # a duplicate, because wrapping a socket in TLS detaches the original
             self._sockets.append(connection.dup())

@@ -1,8 +1,8 @@
 """Fetches the texts behind URLs: only from Label Studio and from hosts that the operator lists.
 
-A task's data comes from anyone who may import tasks, so a URL in it must not make the server send requests into
-its own network (server-side request forgery, OWASP). So the operator lists the allowed hosts, the addresses of a
-host are checked, and the connection goes to the address that was checked.
+A task's data comes from anyone who may import tasks. A URL in it must not make the server send requests into its
+own network (server-side request forgery, OWASP). So the operator lists the allowed hosts, the addresses of a host
+are checked, and the connection goes to the address that was checked.
 """
 
 import base64
@@ -33,13 +33,13 @@ _WAY_UP = re.compile(r"\.\.|%2e|%2f|%5c|\\|//", re.IGNORECASE)
 
 
 class FetchError(HuggingFaceNERError):
-    """A URL that is not fetched or does not answer; the message names its host and what to do."""
+    """A URL that may not be fetched, or whose host does not answer; the message names the host and what to do."""
 
 
 class UrlFetcher:
     """Fetches texts; safe to share between threads.
 
-    allowed_hosts: host names besides Label Studio's; ``*`` stands for every host with public addresses only.
+    allowed_hosts: host names besides Label Studio's; ``*`` stands for every host that has only public addresses.
     max_bytes, timeout: limits for one text, redirects included; the timeout is in seconds.
     """
 
@@ -149,7 +149,7 @@ class UrlFetcher:
         return content.decode("utf-8-sig", "replace")
 
     def _credentials(self, url: str, deadline: Deadline) -> dict[str, str]:
-        """Return the header for Label Studio's files, and none for its other routes."""
+        """Return the authorization header for a file of Label Studio; no header for its other routes."""
         if self._api_key is None or not self._is_file_route(url):
             return {}
         if not _is_personal_access_token(self._api_key):
@@ -210,7 +210,7 @@ def _is_public(address: str) -> bool:
 
 
 def _is_personal_access_token(key: str) -> bool:
-    """Whether a key is a JSON Web Token, as personal access tokens are."""
+    """Return whether a key is a JSON Web Token, as personal access tokens are."""
     try:
         header = json.loads(base64.urlsafe_b64decode(key.split(".", maxsplit=1)[0] + "=="))
     except ValueError:

@@ -26,8 +26,9 @@ def read_gold(
 ) -> Iterator[AnnotatedText]:
     """Yield the texts of annotated tasks, one for each object.
 
-    Cancelled annotations are ignored. What several others say together, ``consensus`` decides. If one of two has
-    to be followed, this depends on all tasks, so the texts of such tasks come last; until then they are on disk.
+    Cancelled annotations are ignored. If several others are left, ``consensus`` decides which of their spans
+    count. If it has to follow one of two annotations, the choice depends on all tasks. The texts of such tasks
+    come last, and are stored on disk until then.
     left_out: counts all regions of the annotations that are used, and the regions and tasks that are left out.
     """
     left_out = LeftOut() if left_out is None else left_out
@@ -54,7 +55,10 @@ def read_gold(
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """An annotation. spans: what it marks in each text of its task. left_out: what of it cannot be read there."""
+    """An annotation.
+
+    spans: its spans in each text of its task. left_out: its regions in each text that cannot be read.
+    """
 
     annotator: int | None
     is_ground_truth: bool
@@ -68,7 +72,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """An annotated task. texts: each without spans. readings: its annotations that count, the oldest first."""
+    """An annotated task. texts: its texts, without spans. readings: its usable annotations, the oldest first."""
 
     texts: tuple[AnnotatedText, ...]
     readings: tuple[_Reading, ...]
@@ -94,7 +98,10 @@ class _Task:
 def _read_task(
     task: object, number: int, config: LabelingConfig, reader: TaskReader, left_out: LeftOut
 ) -> _Task | None:
-    """Read a task's texts and annotations; None if none counts, which left_out counts."""
+    """Read a task's texts and annotations; return None if it has no usable annotation.
+
+    left_out: counts the task as skipped if all of its annotations are unusable.
+    """
     annotations = usable_annotations(task)
     if not isinstance(task, Mapping) or not annotations:
         if isinstance(task, Mapping) and task.get("annotations"):
@@ -154,7 +161,7 @@ def usable_annotations(task: object) -> list[Mapping[str, Any]]:
 def since_epoch(time: object) -> timedelta:
     """Return the time from 1970 to an ISO 8601 time, which is in UTC if it has no offset.
 
-    Anything that is not such a time counts as the oldest.
+    Anything that is not such a time counts as older than all times.
     """
     try:
         parsed = datetime.fromisoformat(time) if isinstance(time, str) else None

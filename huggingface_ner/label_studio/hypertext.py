@@ -152,11 +152,11 @@ class HyperTextDocument:
 
     @cached_property
     def _by_step(self) -> dict[tuple[int, str, int], PageNode | _Piece]:
-        """What each step of an XPath leads to.
+        """The node or piece to which each step of an XPath leads.
 
         The key is Python's ``id()`` of the parent node (0 for the body), the step's name and its index.
 
-        A step to an element leads to its node, a step to a text node leads to its piece.
+        A step to an element leads to its node. A step to a text node leads to its piece.
         """
         ways: dict[tuple[int, str, int], PageNode | _Piece] = {}
         for piece in self._pieces:
@@ -198,7 +198,7 @@ def _xpath(piece: _Piece) -> str:
 
 
 def _pieces(html: str, inline: bool, borders: list[int]) -> Iterator[_Piece]:
-    """Yield the pieces of the text in order; append to ``borders`` where the text of each block begins."""
+    """Yield the pieces of the text in order; append to ``borders`` where each further block begins."""
     start = global_start = 0
     apart = False
     last = "\n"

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class SeenRegions:
-    """The regions of the most recent contexts, by which a region that was sent before is recognised.
+    """Records the regions of the most recent contexts, to recognise a region that was sent before.
 
     It is thread-safe and bounded in memory. The page sends a region again if it is relabelled within seconds of
     being drawn. With several server processes this record is only a hint, because the second request may reach a
@@ -42,7 +42,7 @@ class SeenRegions:
         self._hashes: dict[int, None] = {}
 
     def add(self, task_id: object, region_ids: Iterable[str]) -> set[str]:
-        """Remember the ids of a task's regions; returns the ids that were known before."""
+        """Remember the ids of a task's regions, and return the ids that were known before."""
         task = task_id if isinstance(task_id, int | str) else None
         hashes = {region_id: hash((task, region_id)) for region_id in region_ids}
         with self._lock:
@@ -123,7 +123,7 @@ def _drawn(region: object, config: LabelingConfig) -> _Drawn | None:
 
 
 def _stored_regions(task: Mapping[str, Any]) -> Iterator[object]:
-    """Yield the regions that the page may show: of all drafts and annotations, and of the newest prediction.
+    """Yield the regions that the page may show: those of all drafts and annotations, and of the newest prediction.
 
     The prediction's regions are included only if there is no draft: the page may then show them although no draft
     or annotation has them yet.

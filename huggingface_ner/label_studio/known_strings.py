@@ -1,4 +1,4 @@
-"""Suggests strings that are known from other texts, and combines them with what a model has found."""
+"""Suggests strings that are known from other texts, and combines them with a model's spans."""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -51,9 +51,9 @@ def suggest_known(
 ) -> dict[str, list[Span]]:
     """Return the spans to suggest, without overlaps, grouped by the name of their control.
 
-    Of overlapping strings, the longest is suggested. A string that annotators left unmarked more often than not is
-    never suggested. The score is the share of its occurrences that have the label; an entry of a gazetteer counts
-    as one more occurrence with its label.
+    If strings overlap, the longest is suggested. A string is never suggested if annotators left more than half of
+    its occurrences unmarked. The score is the share of its occurrences that have the label. An entry of a
+    gazetteer counts as one more occurrence with its label.
     """
     spans: dict[str, list[Span]] = {}
     counterparts: dict[str, tuple[SpanControl, str] | None] = {}
@@ -77,9 +77,9 @@ def suggest_known(
 def prefer_surer(found: Sequence[Span], known: Sequence[Span]) -> list[Span]:
     """Return a model's spans and the known strings of one control together, in order.
 
-    A string that overlaps spans of the model is kept if its score is higher than all of theirs; otherwise,
-    these spans are kept. If the model found the same span, only its score may rise. The model's own
-    spans may overlap each other. known: in order, without overlaps.
+    A known string that overlaps spans of the model replaces them if its score is higher than all of theirs.
+    Otherwise, the model's spans are kept. If the model found the same span, its score can only rise. The model's
+    own spans may overlap each other. known: in order, without overlaps.
     """
     starts, ends = [span.start for span in known], [span.end for span in known]
     rivals: list[list[int]] = [[] for _ in known]

@@ -1,7 +1,7 @@
 """Layers: which controls a model learns separately, and under which names it learns their labels.
 
 Controls over one text are independent in Label Studio: their regions may overlap, and several controls may have
-labels of the same name. So each of them is in a layer of its own. Controls over different texts share layers.
+labels of the same name. So each of them is in a separate layer. Controls over different texts share layers.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ def load_model_class(name: str, base: type[Any] = LabelStudioMLBase) -> type[Any
     """
     module_name, _, class_name = name.partition(":")
     folder = str(Path.cwd())
-    if folder not in sys.path:  # a console script and gunicorn do not look there
+    if folder not in sys.path:  # a console script and gunicorn do not add it themselves
         sys.path.insert(0, folder)
     try:
         module = importlib.import_module(module_name)

@@ -9,7 +9,7 @@ import regex
 
 # A longer mention is a passage. Searching for a passage takes long in a text that repeats itself.
 MAX_MENTION_CHARACTERS = 1_000
-# Scripts written without spaces: nothing tells where a word ends. Line_Break=SA is Thai, Lao, Khmer, Burmese and
+# Scripts written without spaces: nothing marks the end of a word. Line_Break=SA is Thai, Lao, Khmer, Burmese and
 # similar scripts; Script_Extensions adds the marks that these scripts share, such as the Japanese long vowel mark.
 _UNSPACED = r"\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{Bopomofo}\p{Yi}\p{lb=SA}"
 _WORD = rf"[[\p{{L}}\p{{N}}\p{{M}}\p{{Join_Control}}_]--[{_UNSPACED}]]"
@@ -35,11 +35,11 @@ _AFTER_WORD = regex.compile(
 
 
 def find_occurrences(text: str, mention: str, taken: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yield the stretches of a text in which a mention's characters occur, in order, not overlapping.
+    """Yield the stretches of a text in which a mention's characters occur, in order and without overlaps.
 
     Stretches are in code points, half-open. Stretches that overlap one in ``taken`` or are part of a longer word
-    are left out. Unicode's properties say what a word is, in any language; in a script that is written
-    without spaces nothing counts as part of a longer word.
+    are left out. Unicode's properties say what a word is, in any language. In a script that is written without
+    spaces, no stretch counts as part of a longer word.
     mention: must not be empty. In the worst case, the time is proportional to the text's length times the
     mention's.
     """

@@ -55,7 +55,7 @@ class Visit:
 def visit_page(html: str, *, inline: bool) -> Iterator[Visit]:
     """Walk through the nodes that the page shows for a HyperText's HTML, in the page's order.
 
-    inline: whether the page puts it into a ``<div>`` (``inline="true"``); if not, it is a frame's document.
+    inline: whether the page puts the HTML into a ``<div>`` (``inline="true"``). If not, it is a frame's document.
     """
     cleaned = sanitize(html, is_document=not inline).replace("\r\n", "\n").replace("\r", "\n")
     if inline:

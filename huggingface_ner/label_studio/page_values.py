@@ -11,7 +11,7 @@ from huggingface_ner.errors import HuggingFaceNERError
 ENCODINGS = ("none", "base64", "base64unicode")
 # The page's own pattern of a variable. It takes a full stop after the name as a part of the name.
 _ONE_VARIABLE = re.compile(r"\$[A-Za-z0-9_\[\].{}]+")
-# A variable among words. Here a full stop after the name is kept as text. The page drops it and changes the text.
+# A variable among words. Here a full stop after the name is kept as text. The page would drop it.
 _VARIABLE = re.compile(r"\$(?:[A-Za-z0-9_\[\].{}]*[A-Za-z0-9_\[\]{}]|\.+)")
 # A step of a path: a name, or anything in brackets. The last bracket need not be closed.
 _STEP = re.compile(r"\[([^\]]*)\]|\[([^\]]+)$|([^.\[]+)")

@@ -1,8 +1,8 @@
-"""Offsets as regions contain them."""
+"""Checks and reads the offsets in regions."""
 
 
 def checked(start: int | None, end: int | None, length: int) -> tuple[int, int] | None:
-    """Return a stretch clipped to a text of that length; None if nothing of it is left."""
+    """Return a stretch clipped to a text of the given length; None if nothing of it is left."""
     if start is None or end is None:
         return None
     start, end = max(start, 0), min(end, length)

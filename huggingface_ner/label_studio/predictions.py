@@ -1,4 +1,4 @@
-"""Predicts tasks, in Label Studio's form."""
+"""Makes predictions for tasks, in the form of Label Studio's API."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ def predict_tasks(
 
     names: the model's label -> the config's label; see LabelingConfig.match_labels.
     tag: returns each text's spans and score.
-    find_known: returns the strings in a text that are known from elsewhere; by default, none are.
+    find_known: returns the strings in a text that are known from other texts; by default, no strings are known.
     min_score: spans with a lower score are left out. The score of a task does not depend on it.
     """
     opened = [
@@ -47,9 +47,10 @@ def predict_tasks(
         ]
         regions = (write_region(*one, document) for one in sorted(spans, key=lambda one: one[0]))
         results[index] += [region for region in regions if region is not None]
-        scores[index] = min(scores.get(index, 1.0), found.score)  # the lowest score of its texts
-    # Label Studio begins with the task that has the lowest score: the model is least certain of it. A model says
-    # nothing about a task that cannot be read, so such a task comes last, and so does a text without words.
+        scores[index] = min(scores.get(index, 1.0), found.score)  # a task has the lowest score of its texts
+    # Label Studio begins with the task that has the lowest score, because the model is least certain about it. A
+    # task that cannot be read gets 1.0 and comes last, because no model can say anything about it. A task without
+    # words comes last too.
     return [{"result": result, "score": scores.get(index, 1.0)} for index, result in enumerate(results)]
 
 

@@ -1,4 +1,4 @@
-"""The webhooks that Label Studio has registered for this backend."""
+"""Adds credentials to the webhooks that Label Studio has registered for this backend."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,7 +11,7 @@ from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 def give_credentials(
     client: LabelStudioClient, project_id: int, host: str, user: str, authorization: str
 ) -> int | None:
-    """Add credentials to the webhook of a project's backend; returns how many webhooks lacked them.
+    """Add credentials to the webhook of a project's backend, and return how many webhooks lacked them.
 
     Returns None if the backend has no webhook.
     host: host and port of the backend's URL, to find it among several backends with the same user.

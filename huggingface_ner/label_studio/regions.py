@@ -22,9 +22,9 @@ def read_spans(
 
     results: an annotation's or a prediction's ``result``. A region with several labels gives several spans. The
     label of a span is the name under which a model learns the region's label, see layers.py.
-    Blanks at the edges of a region are left off. A region is ignored if it is of another control, has no label of
-    these controls, or selects nothing but blanks.
-    left_out: counts the regions of these controls, and the ignored ones among them.
+    Blanks at the edges of a region are left off. A region is ignored if it belongs to another control, has no
+    label of these controls, or selects only blanks.
+    left_out: counts the regions of these controls, and those of them that are ignored.
     """
     left_out = LeftOut() if left_out is None else left_out
     by_name = {control.name: control for control in controls}
@@ -80,7 +80,7 @@ def _spans(value: object, control: SpanControl, document: Document, left_out: Le
 
 
 def _region_type(value: object) -> str | None:
-    """Return the type of a region with this value; None if no control that labels spans made it."""
+    """Return the type of a region with this value; None if the region is not from a control that labels spans."""
     if not isinstance(value, Mapping):
         return None
     return next((region_type for region_type in REGION_TYPES.values() if region_type in value), None)
@@ -123,7 +123,7 @@ def _edge(value: Mapping[str, Any], name: str) -> tuple[int, int] | None:
 
 
 def write_region(span: Span, control: SpanControl, document: Document) -> dict[str, Any] | None:
-    """Return a region for a span, with everything strict validation requires; None if it would select nothing.
+    """Return a region for a span, with all fields that strict validation requires; None if it selects nothing.
 
     The span's label has to be one of the control's label names.
     """

@@ -11,7 +11,7 @@ DEFAULT_FLAG = "{{idx}}"
 
 
 def has_repeater(root: Element) -> bool:
-    """Whether a config has a ``<Repeater>``."""
+    """Return whether a config has a ``<Repeater>``."""
     return any(_is_repeater(element) for element in root.iter())
 
 

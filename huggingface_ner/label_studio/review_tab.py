@@ -1,7 +1,7 @@
 """The tab in Label Studio's Data Manager that shows the tasks to review.
 
-A tab shows the tasks that its filters find, and everybody who sees the project sees it. Label Studio's page knows
-no filter for a list of ids, so each id, or each range of ids without a gap, is a filter of its own.
+A tab shows the tasks that its filters find. Everybody who sees the project sees the tab. Label Studio's page has
+no filter for a list of ids, so each id, or each range of consecutive ids, needs a separate filter.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,10 +29,11 @@ _DEFAULT_TAB = {**_NEW_TAB, "title": "Default"}
 
 
 def put_review_tab(client: LabelStudioClient, project_id: int, task_ids: Iterable[int], *, create: bool) -> bool:
-    """Let the tab show these tasks, the first MAX_TASKS of them; return whether there is such a tab.
+    """Make the tab show the first MAX_TASKS of these tasks; return whether the tab exists.
 
-    create: whether to create the tab if it is missing. If there is no tab at all, the one with all tasks is also
-    created, because the page would not make it any more. What users change in a tab, except its filters, stays.
+    create: whether to create the tab if it is missing. If the project has no tab at all, the default tab with all
+    tasks is also created, because the page creates it only if there is no other tab. Changes that users make to
+    the tab are kept, except changes to its filters.
     Raises ClientError.
     """
     with client.request(project_id) as sdk:
@@ -72,7 +73,7 @@ def _filter(first: int, last: int) -> dict[str, Any]:
 
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of numbers without a gap, each with its ends, in order."""
+    """Yield the first and last number of each range of consecutive numbers, in order."""
     first = last = None
     for number in sorted(set(numbers)):
         if first is None or last is None or number > last + 1:

@@ -167,6 +167,6 @@ def _style(value: str) -> str:
 
 
 def _is_unsafe(address: str) -> bool:
-    """Whether an address has a scheme that the page does not let through."""
+    """Return whether an address has a scheme that the page does not allow."""
     scheme = _SCHEME.match(_COMMENT.sub("", _CONTROL.sub("", address)))
     return scheme is not None and scheme[1].lower() not in _SAFE_SCHEMES

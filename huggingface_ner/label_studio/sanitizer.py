@@ -106,7 +106,7 @@ class _Sanitizer:
         return self._opening_tag(tag)
 
     def _declaration(self, tag: int) -> int:
-        """Skip a comment, a CDATA section or anything else that begins with "<!"."""
+        """Skip a comment, a CDATA section or other markup that begins with "<!"."""
         html = self._html
         if html.startswith("<!--", tag):
             return self._until("-->", tag + 2)
@@ -262,8 +262,8 @@ class _Sanitizer:
             if self._is_document and not self._out:
                 decoded = decoded.removeprefix("\ufeff")
             if "\0" in decoded and all(name in AROUND for name, _, _ in self._open[-3:]):
-                # Removed here and not earlier: a browser drops these NULs too, but they open the body as any text
-                # does.
+                # NULs are removed here and not earlier: a browser drops them too, but only after they have opened
+                # the body, as any text does.
                 decoded = decoded.replace("\0", "")
             is_raw = bool(self._open) and self._open[-1][0] in ("script", "style")
             self._out.append(decoded if is_raw else escape(decoded))
@@ -274,7 +274,7 @@ class _Sanitizer:
 
 
 def _is_video(address: str) -> bool:
-    """Whether an iframe's address is on a host that the page allows."""
+    """Return whether an iframe's address is on a host that the page allows."""
     try:
         parts = urlsplit(address.strip())
     except ValueError:

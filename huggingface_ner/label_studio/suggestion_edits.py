@@ -14,7 +14,7 @@ from huggingface_ner.label_studio.tasks import TaskReader
 
 @dataclass(frozen=True, slots=True)
 class VersionEdits:
-    """What annotators did with the suggestions of a version, in so many tasks."""
+    """What annotators did with the suggestions of a version, and in how many tasks."""
 
     tasks: int
     edits: Edits
@@ -33,7 +33,7 @@ class SuggestionEdits:
         self.by_version: dict[str, VersionEdits] = {}
 
     def watch(self, tasks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Yield the tasks, and count their suggestions. They need ``predictions`` and ``annotations``."""
+        """Yield the tasks, and count their suggestions. Tasks need ``predictions`` and ``annotations``."""
         for task in tasks:
             yield task
             pair = corrected(task)
@@ -59,11 +59,11 @@ class SuggestionEdits:
 
 
 def corrected(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Return the suggestion that was first corrected, and the annotation that was made of it; None if none was.
+    """Return the suggestion that was corrected first, and the annotation made from it; None if there is none.
 
-    An annotation says which suggestion it was made of, if somebody began it with one on the page. Otherwise, it is
-    compared with the newest suggestion from before it was created. Suggestions that were turned into annotations
-    in bulk do not count, because nobody has looked at them.
+    If an annotator started from a suggestion on the page, the annotation names this suggestion. Otherwise, the
+    annotation is compared with the newest suggestion from before it was created. Suggestions that were turned into
+    annotations in bulk do not count, because nobody has looked at them.
     """
     suggestions = [
         suggestion

@@ -76,8 +76,8 @@ class AnnotatorAgreement:
         ``tasks``: how many tasks several people annotated. ``f1``, ``alpha``: of all labels and annotators; None
         if nothing was marked. ``words``: of how many words alpha was computed. ``labels``, ``pairs``: the same for
         each label and each pair of annotators; ``more_labels``, ``more_pairs``: how many further ones there are.
-        ``disputed``: the tasks in which annotations differ and none is
-        the ground truth; ``more``: how many further ones there are.
+        ``disputed``: the tasks in which annotations differ and none is the ground truth; ``more``: how many
+        further ones there are.
         """
         self._drop_disputed()
         return {
@@ -118,9 +118,12 @@ class AnnotatorAgreement:
         counts.update(both=len(first & second), one=len(first), other=len(second))
 
     def _measures(self, of: Pair | str | None, words: Iterable[Word]) -> dict[str, Any]:
+        return {"f1": self._f1(of), "alpha": alpha(words)}
+
+    def _f1(self, of: Pair | str | None) -> float | None:
         counts = self._counts.get(of, Counter())
         scores = Scores(counts["both"], counts["one"], counts["other"])
-        return {"f1": scores.f1 if counts["one"] + counts["other"] else None, "alpha": alpha(words)}
+        return scores.f1 if counts["one"] + counts["other"] else None
 
     def _labels(self) -> dict[str, Any]:
         spans = {
@@ -135,14 +138,18 @@ class AnnotatorAgreement:
         return {"labels": found, "more_labels": len(spans) - len(found)}
 
     def _pairs(self) -> dict[str, Any]:
+        def order(pair: Pair) -> tuple[float, Pair]:
+            f1 = self._f1(pair)
+            return 2.0 if f1 is None else f1, pair
+
         found = []
-        for pair, tasks in self._pair_tasks.items():
+        for pair in sorted(self._pair_tasks, key=order)[:MAX_PAIRS]:  # alpha is slow: only of those that are kept
             words = ([one for one in word if one[0] in pair] for word in self._words)
             differences = self._differences[pair].most_common(MAX_DIFFERENCES)
             found.append(
                 {
                     "annotators": list(pair),
-                    "tasks": len(tasks),
+                    "tasks": len(self._pair_tasks[pair]),
                     **self._measures(pair, (word for word in words if len(word) == 2)),
                     "differences": [
                         {"labels": [name(label) for label in labels], "count": count}
@@ -150,8 +157,7 @@ class AnnotatorAgreement:
                     ],
                 }
             )
-        found.sort(key=lambda one: (2.0 if one["f1"] is None else one["f1"], one["annotators"]))
-        return {"pairs": found[:MAX_PAIRS], "more_pairs": len(found[MAX_PAIRS:])}
+        return {"pairs": found, "more_pairs": len(self._pair_tasks) - len(found)}
 
 
 def word_values(text: str, annotations: Sequence[Sequence[Span]]) -> list[list[Value]]:

@@ -13,7 +13,8 @@ from huggingface_ner.learning.overlaps import Groups
 from huggingface_ner.learning.quotes import clean, name, quote, quoted
 from huggingface_ner.spans import AnnotatedText, Span
 
-# The contradictory strings and identical texts that are kept, and the examples of each treatment of a string.
+# The contradictory strings that are listed, the texts annotated in several ways that are kept, and the examples of
+# each treatment of a string.
 MAX_STRINGS = 100
 MAX_TEXTS = 50
 MAX_EXAMPLES = 3
@@ -27,6 +28,8 @@ MAX_SPANS = 10
 
 # The index of a layer, and a string.
 Key = tuple[int, str]
+# The ways in which a text is annotated, each with the texts that are annotated so.
+Ways = dict[frozenset[Span], list[AnnotatedText]]
 
 
 class Treatments(Counter[str]):
@@ -55,18 +58,24 @@ class Contradictions:
                 self._treatments.setdefault(_key(occurrence), Treatments())[occurrence.label] += 1
         differing = {digest for digest, ways in same.items() if len(ways) > 1}
         self._more_texts = len(differing) - len(kept := sorted(differing)[:MAX_TEXTS])
-        self._identical: dict[bytes, list[AnnotatedText]] = {digest: [] for digest in kept}
+        self._identical: dict[bytes, Ways] = {digest: {} for digest in kept}
         for text in texts if kept else ():
-            self._identical.get(_digest(text.text), []).append(text)
+            ways = self._identical.get(_digest(text.text))
+            if ways is not None:
+                ways.setdefault(frozenset(text.spans), []).append(text)
 
     def treatments(self, text: AnnotatedText) -> Iterator[tuple[Occurrence, Treatments]]:
         """Yield each occurrence of an annotated string in a text, and what annotators did with the string."""
         for occurrence in self._strings.find(text):
             yield occurrence, self._treatments[_key(occurrence)]
 
-    def identical(self, text: AnnotatedText) -> list[tuple[Span, ...]]:
-        """Return how a text is annotated wherever it occurs; empty if it is always annotated in the same way."""
-        return [one.spans for one in self._identical.get(_digest(text.text), ())]
+    def identical(self, text: AnnotatedText) -> Counter[frozenset[Span]]:
+        """Return how a text is annotated wherever it occurs: how often in each way.
+
+        Empty if it is always annotated in the same way, or if MAX_TEXTS other texts are kept.
+        """
+        ways = self._identical.get(_digest(text.text), {})
+        return Counter({spans: len(texts) for spans, texts in ways.items()})
 
     def strings(self) -> dict[str, Any]:
         """Return the strings that are treated in several ways, as JSON; the clearest contradictions first.
@@ -100,20 +109,14 @@ class Contradictions:
         ``texts``: each with its beginning, and its ``ways``: the ``tasks`` in which it is annotated so, and the
         ``spans`` that not all of them have. ``more``: how many further texts there are.
         """
-        found = []
-        for texts in self._identical.values():
-            ways: dict[frozenset[Span], list[AnnotatedText]] = {}
-            for text in texts:
-                ways.setdefault(frozenset(text.spans), []).append(text)
-            found.append(_ways(ways))
-        return {"texts": found, "more": self._more_texts}
+        return {"texts": [_ways(ways) for ways in self._identical.values()], "more": self._more_texts}
 
 
 def _key(occurrence: Occurrence) -> Key:
     return occurrence.layer, occurrence.string
 
 
-def _ways(ways: dict[frozenset[Span], list[AnnotatedText]]) -> dict[str, Any]:
+def _ways(ways: Ways) -> dict[str, Any]:
     shared = frozenset.intersection(*ways)
     first = next(iter(ways.values()))[0]
     return {

@@ -12,15 +12,16 @@ How dubious a place is, is the sum of what speaks against it; bench/README.md ha
 import heapq
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from huggingface_ner.learning.contradictions import Contradictions, Treatments
 from huggingface_ner.learning.dynamics import Dynamics, Observed
 from huggingface_ner.learning.occurrences import UNMARKED
 from huggingface_ner.learning.quotes import name, quote, quoted
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Places, Span, insert_without_overlap, overlapping
 
 MAX_DUBIOUS = 100
 # Places below this are not listed: of those just above it, a fifth were errors on the web texts measured.
@@ -46,7 +47,7 @@ class Opinion:
         return -math.log(2 * (self.agreeing + PRIOR) / (self.others + 2 * PRIOR))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, because of the cached property
 class Suspect:
     """A place that may be annotated wrongly.
 
@@ -62,7 +63,7 @@ class Suspect:
     rival: Span
     opinions: tuple[Opinion, ...]
 
-    @property
+    @cached_property
     def suspicion(self) -> float:
         """How dubious the place is."""
         model = -0.5 * math.log(max(self.probability, MIN_PROBABILITY)) + self.rival.score - self.support
@@ -124,63 +125,88 @@ def dubious_annotations(dynamics: Dynamics, contradictions: Contradictions) -> d
 
 def _apart(suspects: Iterator[Suspect]) -> list[Suspect]:
     """Return the most dubious ones of places in a text that overlap."""
-    kept: list[Suspect] = []
-    for suspect in sorted(suspects, key=lambda suspect: -suspect.suspicion):
-        if not any(_overlap(suspect.span, other.span) for other in kept):
-            kept.append(suspect)
-    return kept
+    kept: list[Span] = []
+    by_suspicion = sorted(suspects, key=lambda suspect: -suspect.suspicion)
+    return [suspect for suspect in by_suspicion if insert_without_overlap(suspect.span, kept)]
 
 
 def _suspects(text: AnnotatedText, observed: Observed, contradictions: Contradictions) -> Iterator[Suspect]:
     spans = sorted(set(text.spans))
-    treatments = {
-        (one.span.start, one.span.end, one.label): of_string for one, of_string in contradictions.treatments(text)
-    }
+    annotation = _Annotation(spans)
+    others = _Others(text, contradictions)
     words = _Words(observed, spans)
-    for span in spans:
-        rivals = [
-            Span(found.start, found.end, found.label, score)
-            for found, score in observed.found.items()
-            if _overlap(found, span) and found not in spans
-        ]
-        rival = max(rivals, key=lambda one: one.score, default=Span(span.start, span.end, UNMARKED, 0.0))
-        opinions = _opinions(text, span, treatments, contradictions)
-        yield Suspect(text, span, words.worst(span), observed.found.get(span, 0.0), rival, opinions)
-    unmarked: dict[tuple[int, int], Span] = {}
-    for found, score in sorted(observed.found.items(), key=lambda item: item[1]):  # the best one last
-        unmarked[found.start, found.end] = Span(found.start, found.end, found.label, score)
-    for (start, end, label), of_string in treatments.items():
+    found = [Span(one.start, one.end, one.label, score) for one, score in observed.found.items()]
+    rivals = _rivals(spans, [one for one in found if not annotation.agrees(one)])
+    for span, rival in zip(spans, rivals, strict=True):
+        support = observed.found.get(span, 0.0)
+        yield Suspect(text, span, words.worst(span), support, rival, others.opinions(span))
+    unmarked = {(one.start, one.end): one for one in sorted(found, key=lambda one: one.score)}  # the best one last
+    for (start, end, label), of_string in others.treatments.items():
         if label == UNMARKED:
             unmarked.setdefault((start, end), Span(start, end, of_string.majority, 0.0))
     for (start, end), rival in unmarked.items():
         place = Span(start, end, UNMARKED)
-        if rival.label != UNMARKED and not any(_overlap(place, span) for span in spans):
-            opinions = _opinions(text, place, treatments, contradictions)
-            yield Suspect(text, place, words.worst(place), 0.5, rival, opinions)
+        if rival.label != UNMARKED and annotation.agrees(place):
+            yield Suspect(text, place, words.worst(place), 0.5, rival, others.opinions(place))
 
 
-def _opinions(
-    text: AnnotatedText,
-    span: Span,
-    treatments: Mapping[tuple[int, int, str], Treatments],
-    contradictions: Contradictions,
-) -> tuple[Opinion, ...]:
-    """Return what others say of a place."""
-    found = []
-    of_string = treatments.get((span.start, span.end, span.label))
-    if of_string is not None and of_string.total() > 1:
-        found.append(_of_string(quoted(text.text, span), span.label, of_string))
-    votes = [] if any(vote.is_ground_truth for vote in text.votes) else text.latest_votes
-    if len(votes) > 1:
-        said = sum(_agrees(span, vote.spans) for vote in votes)
-        what = f"marked this as {name(span.label)}" if span.label else "left this unmarked"
-        found.append(Opinion(max(said - 1, 0), len(votes) - 1, f"{said} of {len(votes)} annotators {what}."))
-    same = contradictions.identical(text)
-    if len(same) > 1:
-        agreeing = sum(_agrees(span, spans) for spans in same) - 1
-        why = f"{agreeing} of {len(same) - 1} identical texts are annotated so here."
-        found.append(Opinion(agreeing, len(same) - 1, why))
-    return tuple(found)
+def _rivals(spans: Sequence[Span], found: Sequence[Span]) -> list[Span]:
+    """Return the best found span that overlaps each span; see Suspect. spans: in order."""
+    rivals = [Span(span.start, span.end, UNMARKED, 0.0) for span in spans]
+    for one, indices in zip(found, overlapping(spans, found), strict=True):
+        for index in indices:
+            if rivals[index].label == UNMARKED or one.score > rivals[index].score:
+                rivals[index] = one
+    return rivals
+
+
+class _Annotation:
+    """What one annotation marks in a text."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = frozenset(spans)
+        self._places = Places((span.start, span.end) for span in self._spans)
+
+    def agrees(self, span: Span) -> bool:
+        """Return whether a span is marked or, if its label is UNMARKED, nothing is marked there."""
+        if span.label == UNMARKED:
+            return not self._places.overlap(span.start, span.end)
+        return span in self._spans
+
+
+class _Others:
+    """What others say of the places of a text.
+
+    treatments: of each occurrence of an annotated string, by its start, end and label.
+    """
+
+    def __init__(self, text: AnnotatedText, contradictions: Contradictions) -> None:
+        self._text = text.text
+        self.treatments = {
+            (one.span.start, one.span.end, one.label): of_string
+            for one, of_string in contradictions.treatments(text)
+        }
+        votes = [] if any(vote.is_ground_truth for vote in text.votes) else text.latest_votes
+        self._votes = [_Annotation(vote.spans) for vote in votes]
+        self._identical = [(_Annotation(way), count) for way, count in contradictions.identical(text).items()]
+
+    def opinions(self, span: Span) -> tuple[Opinion, ...]:
+        """Return what others say of a place."""
+        found = []
+        of_string = self.treatments.get((span.start, span.end, span.label))
+        if of_string is not None and of_string.total() > 1:
+            found.append(_of_string(quoted(self._text, span), span.label, of_string))
+        count = len(self._votes)
+        if count > 1:
+            said = sum(vote.agrees(span) for vote in self._votes)
+            what = f"marked this as {name(span.label)}" if span.label else "left this unmarked"
+            found.append(Opinion(max(said - 1, 0), count - 1, f"{said} of {count} annotators {what}."))
+        others = sum(count for _, count in self._identical) - 1
+        if others > 0:
+            agreeing = sum(count for way, count in self._identical if way.agrees(span)) - 1
+            why = f"{agreeing} of {others} identical texts are annotated so here."
+            found.append(Opinion(agreeing, others, why))
+        return tuple(found)
 
 
 def _of_string(string: str, label: str, treatments: Treatments) -> Opinion:
@@ -190,14 +216,6 @@ def _of_string(string: str, label: str, treatments: Treatments) -> Opinion:
     how = f"annotated as {name(most)}" if most else "not annotated"
     why = f"“{string}” is {how} in {count} of {others.total()} other places."
     return Opinion(others[label], others.total(), why)
-
-
-def _agrees(span: Span, spans: tuple[Span, ...]) -> bool:
-    return span in spans if span.label else not any(_overlap(span, other) for other in spans)
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
 
 
 class _Words:

@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +131,7 @@ def fine_tune(
         update_reading(model, inner_borders=inner_borders)
         windower = Reading.of_model(model).windower(tokenizer, max_length)
     # the folder stores the windows; Trainer needs a folder too, although it saves nothing
-    with temporary_folder("huggingface-ner-windows-") as folder, ExitStack() as environment:
+    with temporary_folder("huggingface-ner-windows-") as folder, tracking.environment():
         windows = label_windows(examples, windower, tag_groups, folder, left_out)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
@@ -159,7 +158,6 @@ def fine_tune(
                 encoder_rate,
             ),
         )
-        environment.enter_context(tracking.environment())
         trainer = _Trainer(
             model=model,
             args=TrainingArguments(

@@ -40,7 +40,7 @@ def held_out_once(tasks: Set[str], share: float) -> set[str]:
 def split_by_id(tasks: Set[str]) -> Split:
     """Return the split of a project whose last version comes from a release that did not store it.
 
-    Until release 0.2.0, the tasks to hold out were chosen by a hash of the id alone: those below HELD_OUT_SHARE.
+    Up to release 0.2.0, the tasks to hold out were chosen by a hash of the id alone: those below HELD_OUT_SHARE.
     All other tasks count as learned, because it is not known which of them are new.
     """
     by_hash = sorted(tasks, key=_fraction)

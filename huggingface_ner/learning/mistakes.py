@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from huggingface_ner.learning.quotes import name, quote, quoted
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Span, overlapping
 
 # Maximum number of examples of each kind of mistake, and of kinds; the most frequent kinds are kept. So the file
 # with the mistakes has at most about 200 kB, whatever the labelling config.
@@ -66,10 +66,9 @@ def pair_spans(gold: Sequence[Span], guesses: Sequence[Span]) -> list[tuple[Span
     gold, guesses: in order; no span is in both.
     """
     candidates = [
-        (_closeness(wanted, guess), -index, -place)
-        for index, wanted in enumerate(gold)
-        for place, guess in enumerate(guesses)
-        if wanted.start < guess.end and guess.start < wanted.end
+        (_closeness(gold[index], guesses[place]), -index, -place)
+        for place, indices in enumerate(overlapping(gold, guesses))
+        for index in indices
     ]
     pair_of: dict[int, int] = {}
     taken: set[int] = set()

@@ -4,13 +4,12 @@ A string occurs where its words do, one after the other; see ``words``. An occur
 is left out: there, the longer one was meant, as in "New York Times".
 """
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from huggingface_ner.learning.overlaps import Groups
-from huggingface_ner.spans import AnnotatedText, Span
+from huggingface_ner.spans import AnnotatedText, Places, Span
 from huggingface_ner.tagging.words import WORD_RULES, Runs
 
 # A longer string is a passage, not a name. Upper bound on the strings that are looked for, the most frequent ones.
@@ -87,17 +86,11 @@ class _Spans:
         self._labels: dict[tuple[int, int], set[str]] = {}
         for span in spans:
             self._labels.setdefault((span.start, span.end), set()).add(span.label)
-        self._places = sorted(self._labels)
-        self._longest = max((end - start for start, end in self._places), default=0)
+        self._places = Places(self._labels)
 
     def labels(self, start: int, end: int) -> list[str]:
         """Return the labels of a stretch, or UNMARKED; none if it overlaps a longer span."""
         labels = self._labels.get((start, end))
         if labels is not None:
             return sorted(labels)
-        first = bisect_left(self._places, (start - self._longest,))
-        last = bisect_left(self._places, (end,))
-        is_inside = any(
-            place[1] > start and place[1] - place[0] > end - start for place in self._places[first:last]
-        )
-        return [] if is_inside else [UNMARKED]
+        return [] if self._places.longer_overlap(start, end) else [UNMARKED]

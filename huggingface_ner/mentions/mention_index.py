@@ -133,8 +133,11 @@ class MentionIndex:
         if len(entries) < 2:
             return entries[0].texts if entries else ()
         decision = decide([_ballot(entry) for entry in entries], self._ranks)
+        marks: dict[tuple[int, str], list[Mention]] = {}
+        for place, text, mention in decision.marks:
+            marks.setdefault((place, text), []).append(mention)
         return tuple(
-            replace(text, mentions=tuple(sorted(one for where, _, one in decision.marks if where == place)))
+            replace(text, mentions=tuple(sorted(marks.get((place, text.text), ()))))
             for place, text in enumerate(entries[decision.source].texts)
         )
 

@@ -50,7 +50,7 @@ def unpack(annotation_id: int, packed: bytes) -> AnnotationEntry:
     """Return the entry of an annotation; raises UnreadableEntryError if anything about the bytes is wrong."""
     try:
         written = zlib.decompressobj().decompress(packed, MAX_UNPACKED_BYTES)
-        # before release 0.3.0, the annotator was not stored
+        # release 0.2.0 stored no entries; some that were stored between it and the next have no annotator
         task_id, updated_at, flags, texts, *annotators = json.loads(written)
         if not (_is_number(task_id) and _is_number(updated_at) and _is_number(flags)):
             raise TypeError("a number is missing")

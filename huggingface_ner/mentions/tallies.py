@@ -1,11 +1,11 @@
 """Counts in one text how often strings occur as whole words, and how often they are annotated there."""
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from huggingface_ner.label_studio.annotation_entries import EntryText, Mention
+from huggingface_ner.spans import Places
 
 Place = tuple[int, int]
 
@@ -56,8 +56,7 @@ class _Mentions:
         self._labels: dict[Place, list[str]] = {}
         for mention in mentions:
             self._labels.setdefault((mention.start, mention.end), []).append(mention.label)
-        self._places = sorted(self._labels)
-        self._longest = max((end - start for start, end in self._places), default=0)
+        self._places = Places(self._labels)
 
     def tally(self, places: Sequence[Place]) -> Tally:
         """Count a string; of overlapping places, the annotated ones count or, if there are none, the first one."""
@@ -68,12 +67,7 @@ class _Mentions:
             while next_marked < len(marked) and marked[next_marked][1] <= start:
                 next_marked += 1
             is_free = next_marked == len(marked) or marked[next_marked][0] >= end
-            if start >= free_from and is_free and not self._overlap_longer(start, end):
+            if start >= free_from and is_free and not self._places.longer_overlap(start, end):
                 count += 1
                 free_from = end
         return Tally(count, len(marked), labels)
-
-    def _overlap_longer(self, start: int, end: int) -> bool:
-        last = bisect_left(self._places, (end,))
-        first = bisect_left(self._places, (start - self._longest,), 0, last)
-        return any(place[1] > start and place[1] - place[0] > end - start for place in self._places[first:last])

@@ -1,4 +1,4 @@
-"""Changes models that run with PyTorch to their engines, which a worker has chosen or which are tried here."""
+"""Switches models from PyTorch to their engines; a worker has chosen the engine, or engines are tried here."""
 
 import fcntl
 import hashlib
@@ -59,7 +59,7 @@ class EnginePreparer:
     """Loads taggers; a model runs with PyTorch until its engine has been chosen.
 
     folder: stores the engines of models whose own folders we do not write to.
-    Trials run in a process of low priority, because exporting takes memory and every core.
+    Trials run in a process of low priority, because exporting takes memory and uses every core.
     """
 
     def __init__(self, folder: Path, preference: EnginePreference, device: str) -> None:
@@ -74,8 +74,8 @@ class EnginePreparer:
     def load(self, name_or_path: str | Path, tried_until: float = 0.0) -> Tagger:
         """Return a tagger that can serve at once; raises ModelError.
 
-        tried_until: until when another process may be trying engines on the model, in seconds since 1970. They are
-        not tried here before that, and what the other process puts into the model's folder is used.
+        tried_until: until when another process may be trying engines on the model, in seconds since 1970. Until
+        then, engines are not tried here. The engine that the other process puts into the model's folder is used.
         """
         prepared = self._load_prepared(name_or_path, Path(name_or_path))
         if prepared is not None:
@@ -113,7 +113,7 @@ class EnginePreparer:
             waiting = [each for each in waiting if not self._stop.is_set() and not self._is_settled(each)]
 
     def _is_settled(self, untried: _Untried) -> bool:
-        """Change a model to its engine, and return whether nothing is left to do for it."""
+        """Switch a model to its engine, and return whether nothing is left to do for the model."""
         tagger, name_or_path = untried.tagger(), untried.name_or_path
         if tagger is None:  # nothing uses the model any more
             return True

@@ -9,7 +9,7 @@ def give_memory_back() -> None:
     """Return the memory of dropped models to the system.
 
     Models contain reference cycles, so only the garbage collector frees them, and it does not run while the server
-    is idle. Also, glibc keeps freed memory in case it is needed again.
+    is idle. In addition, glibc keeps freed memory in case it is needed again.
     """
     gc.collect()
     with suppress(OSError, AttributeError):  # other C libraries have no such function

@@ -1,4 +1,4 @@
-"""Recent predictions, because Label Studio requests the same task again and again."""
+"""Caches recent predictions, because Label Studio requests the same task again and again."""
 
 import hashlib
 import threading
@@ -31,7 +31,7 @@ class PredictionCache:
     def get_or_tag(
         self, version: str, texts: Sequence[str], tag: Callable[[list[str]], list[TaggedText]]
     ) -> list[TaggedText]:
-        """Return each text's spans and score, in order; ``tag`` is called once for all that are not cached."""
+        """Return each text's spans and score, in order; call ``tag`` once for all texts that are not cached."""
         if not self._max_spans:
             return tag(list(texts))
         keys = [(version, _hash(text)) for text in texts]

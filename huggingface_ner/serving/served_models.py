@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The folder in MODEL_DIR for the prepared engines of models whose own folder has none.
 ENGINES = ".engines"
-# Maximum seconds after its publication for which the worker that published a version may try engines on it.
+# The worker that published a version may try engines on it for at most this many seconds after the publication.
 TRIAL_TIMEOUT = 600.0
 # Seconds that a request waits for a project's model that is not in memory; Label Studio waits 100 s for an answer.
 LOAD_TIMEOUT = 30.0

@@ -2,7 +2,7 @@
 
 ``v7-F1-0.75-120-tasks-20261126-031700-7b16``: the version's number in its project, its F1 and its annotated tasks
 if they are known, the time in UTC, and a random part in case two machines publish within the same second. Releases
-before 0.2.0 gave names that have only the last two parts.
+up to 0.2.0 gave names that have only the last two parts.
 """
 
 import re

@@ -1,8 +1,9 @@
-"""How likely a span is right, given the score that the model's probabilities give it.
+"""Turns the score that a model gives a span into the probability that the span is right.
 
-A model is too sure of what it was trained on for long, and it takes the words of a span as independent of one
-another, so the scores of long spans are too low. Both can be seen in texts that the model was not trained on, and
-mended by a map from scores to probabilities, which never changes the order of spans with equally many words.
+After a long training, a model is too sure of the texts that it was trained on. A model also treats the words of a
+span as independent, so the scores of long spans are too low. Both errors can be measured on texts that the model
+was not trained on. A function from scores to probabilities corrects them. It never changes the order of spans with
+the same number of words.
 """
 
 import math
@@ -14,7 +15,7 @@ MARGIN = 1e-6
 
 
 def score_logit(score: float) -> float:
-    """Return the logit of a score; finite."""
+    """Return the logit of a score, which is always finite."""
     score = min(max(score, MARGIN), 1 - MARGIN)
     return math.log(score / (1 - score))
 

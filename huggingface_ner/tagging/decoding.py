@@ -35,7 +35,7 @@ class TagScheme:
     begins an entity.
     weights: what the transitions between tags add to a sequence's log-probability; None if they add nothing. Only
     schemes of O, B and I tags have weights.
-    calibration: makes probabilities of the spans' scores; None if it was not fitted.
+    calibration: turns the scores of spans into probabilities; None if none was fitted.
     """
 
     tags: tuple[Tag, ...]
@@ -60,7 +60,7 @@ class TagScheme:
     def from_bio_names(
         cls, names: Sequence[str], weights: Weights | None = None, calibration: Calibration | None = None
     ) -> "TagScheme":
-        """Read the names that ``bio`` gave a head, whatever characters its labels have."""
+        """Read the names that ``bio`` gave a head; its labels may contain any characters."""
         tags = tuple((name[0], name[2:]) for name in names)
         return cls(tags, strict=True, weights=weights, calibration=calibration)
 
@@ -147,7 +147,7 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
     The text's score is the geometric mean of its words' probabilities under that sequence, which makes texts of
     different lengths comparable (maximum normalized log-probability; Shen et al., 2018, Deep Active Learning for
     Named Entity Recognition). The score of a text without words is 1.0. The weights of the scheme affect the
-    choice of the sequence, but not the scores. The scheme's calibration changes the scores of the spans alone.
+    choice of the sequence, but not the scores. The scheme's calibration changes only the scores of the spans.
     """
     if not len(log_probabilities):
         return [], 1.0
@@ -158,7 +158,7 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
 
 
 def _without_unused(log_probabilities: LogProbabilities, scheme: TagScheme) -> LogProbabilities:
-    """Set the probability of the unused outputs to zero, and scale the others up to sum to one."""
+    """Set the probability of the unused outputs to zero, and scale up the others so that they sum to one."""
     if not scheme.unused.any():
         return log_probabilities
     return normalized(np.where(scheme.unused, -np.inf, log_probabilities))
@@ -213,7 +213,7 @@ def _spans(path: npt.NDArray[np.intp], log_probabilities: LogProbabilities, sche
 
 
 def _score(start: int, end: int, label: str, log_probabilities: LogProbabilities, scheme: TagScheme) -> float:
-    """Return the probability that the model gives a span, taking the words' tags as independent of one another.
+    """Return the probability that the model gives a span, assuming that the tags of its words are independent.
 
     It is the sum over all tag sequences that contain the span. In these, all words of the span have tags of its
     label. The first word opens an entity and does not continue the entity of the word before. The other words

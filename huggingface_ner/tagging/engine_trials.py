@@ -1,4 +1,4 @@
-"""Trials of engines on a model, when it is published or first served."""
+"""Tries engines on a model when the model is published or first served."""
 
 import json
 import logging
@@ -45,11 +45,11 @@ def prepare_engine(
     model_folder: the folder of a fine-tuned model that nobody serves yet. If ``into`` is given, it may be the name
     of a model in the local cache.
     samples: the held-out texts, with gold spans of the model's labels. learned: texts that the model was trained
-    on; they, or those of sample_texts, show engines in int8 which numbers occur.
+    on. Engines in int8 measure the ranges of numbers on them or, if there are none, on SAMPLE_TEXTS.
     into: the folder in which to make the folder ``engine``; if None, the model's folder.
-    This takes seconds to a minute, so never call it in a request. Returns ``engine``, ``reason``, ``samples`` and
-    ``trials``; an engine that cannot run the model is listed among the trials. Raises ModelError if
-    ``model_folder`` is not a fine-tuned model, and OSError.
+    This takes from a few seconds to a minute, so never call it in a request. Returns ``engine``, ``reason``,
+    ``samples`` and ``trials``; an engine that cannot run the model is listed among the trials. Raises ModelError
+    if ``model_folder`` is not a fine-tuned model, and OSError.
     """
     preference, device = preference or EnginePreference(), resolve_device(device)
     started = time.perf_counter()
@@ -79,7 +79,7 @@ def prepare_engine(
                 files[kind] = family_of(kind).prepare(kind, source)
                 spans = reference.with_engine(family_of(kind).load(kind, source)).find_spans(texts)
                 trials.append(compare(kind, spans, fp32_spans, gold))
-            except Exception as error:  # exporters raise all kinds of errors for a model's code
+            except Exception as error:  # exporters may raise any exception for a model's code
                 logger.debug("%s of %s failed", kind, model_folder, exc_info=True)
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 trials.append(Trial(kind, error=lines[0][:MAX_ERROR_CHARACTERS]))

@@ -1,9 +1,9 @@
 """Borders inside words, which a model learns from its annotations.
 
 In some texts, annotators mark parts of words: "Ankara" in the Turkish "Ankarada", "القاهرة" in "والقاهرة",
-"London" in "LoveLondon". Where such parts begin and end depends on the language, and nobody states it.
-But the other parts of these words repeat: "da" and "و" follow and precede other names too. So these affixes are
-learned from the annotated texts. Every word that begins or ends with one of them is cut there; the model decides
+"London" in "LoveLondon". Where such parts begin and end depends on the language, and no setting states it. But the
+rest of these words occurs with other names too: "da" follows them, and "و" precedes them. So these affixes are
+learned from the annotated texts. Every word that begins or ends with one of them is cut there. The model decides
 which of the parts are entities.
 """
 
@@ -23,8 +23,8 @@ _CASE_CHANGE = regex.compile(r"(?<=\p{Ll}\p{M}*)\p{Lu}")
 class InnerBorders(BaseModel, frozen=True, extra="forbid"):
     """Where words are cut, in addition to the rules in ``words.py``.
 
-    prefixes, suffixes: a word is cut after each of these prefixes and before each of these suffixes, whatever its
-    case; the affixes are in lower case.
+    prefixes, suffixes: a word is cut after each of these prefixes and before each of these suffixes. The affixes
+    are in lower case; the word can be in any case.
     case_changes: whether a word is cut before each capital letter that follows a small one.
     """
 

@@ -1,6 +1,6 @@
 """How a model's output is read.
 
-Fine-tuning writes this into the model's ``config.json``. For other models, it follows from the names of the tags.
+Fine-tuning writes the reading into the model's ``config.json``. For other models, the names of the tags decide it.
 Exported models contain a copy of this module and of all that it imports; see exports.pipeline_code.
 """
 
@@ -40,7 +40,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     word_rules: which version of the word rules the model was trained with; see ``words.py``.
     inner_borders: where the model was trained to cut words; None if it was not.
     transitions: the weights of each tag group's transitions; None if they were not counted. See transitions.
-    calibrations: what makes probabilities of the scores of each tag group's spans; None if they were not fitted.
+    calibrations: the calibration of each tag group's scores; None if none was fitted.
     """
 
     tag_scheme: Literal["IOB2"] | None = None
@@ -55,21 +55,21 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         for name in ("transitions", "calibrations"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.groups or [None]):
-                raise ValueError(f"{name}: there must be as many as there are tag groups")
+                raise ValueError(f"{name}: there must be one for each tag group")
         return self
 
     @classmethod
     def of_model(cls, model: "PreTrainedModel") -> Self:
-        """Return how a model is read; raises ModelError if a newer version of this package wrote its config."""
+        """Return how a model's output is read; raises ModelError if its config is from a newer version."""
         saved: Mapping[str, Any] | None = getattr(model.config, CONFIG_KEY, None)
         name = model.name_or_path or ""
         return cls.of_saved(saved, name, ours=_is_a_version(Path(name)))
 
     @classmethod
     def of_saved(cls, saved: Mapping[str, Any] | None, name: str, *, ours: bool) -> Self:
-        """Return how a model is read, given what ``saved`` returned; raises ModelError as ``of_model`` does.
+        """Read a value that the method ``saved`` returned; raises ModelError as ``of_model`` does.
 
-        saved: None if the model's config says nothing. name: the name of the model or the file, for messages.
+        saved: the value; None if the model's config has none. name: the name of the model or file, for messages.
         ours: whether this package trained the model.
         """
         if saved is None:
@@ -107,7 +107,7 @@ class Reading(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 def _is_a_version(folder: Path) -> bool:
-    """Whether a folder is a version of a project's model.
+    """Return whether a folder is a version of a project's model.
 
     This package trained such a model, even if the model's config does not say so.
     """

@@ -1,4 +1,4 @@
-"""The tag groups of a head: each decides by itself, so entities of different groups may overlap.
+"""The tag groups of a head: each is decoded separately, so entities of different groups may overlap.
 
 A head has one group (O and the tags of all labels) unless it was trained for labels that overlap. Then it has
 several groups, whose outputs lie side by side. An engine returns one distribution over all outputs of a word; the
@@ -36,7 +36,7 @@ class TagGroups:
         """Return the groups that fine-tuning gives a head, for the labels of each group.
 
         transitions: the weights of each group's transitions; None if they were not counted.
-        calibrations: that of each group; None if they were not fitted.
+        calibrations: the calibration of each group; None if none was fitted.
         """
         none = [None] * len(groups)
         parts = zip(groups, transitions or none, calibrations or none, strict=True)
@@ -82,7 +82,7 @@ class TagGroups:
 
         log_probabilities: [words, outputs]; each row is the logarithm of a probability distribution.
         The text's score is the geometric mean of the groups' scores; see decoding.decode. If two groups find the
-        same span, the surer one counts.
+        same span, the one with the higher score is returned.
         """
         first, *others = self.decode_each(log_probabilities)
         if not others:

@@ -71,7 +71,7 @@ def _affixed(names: Sequence[str]) -> dict[str, Tag]:
 
 
 def _in_form(names: Sequence[str], form: re.Pattern[str]) -> dict[str, Tag]:
-    """Return the tags of the names that match a form; none if the match is chance, as in E-MAIL beside PHONE."""
+    """Return the tags of the names that match a form; none if they match by chance, like E-MAIL beside PHONE."""
     tags = {
         name: (_PREFIXES[match["prefix"].upper()], match["label"] or ONLY_LABEL)
         for name in names

@@ -57,7 +57,7 @@ class Tagger:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether a span's score is the share of such spans that are right, in texts like the training's."""
+        """Whether a span's score is the probability that it is right, in texts like those of the training."""
         return self._tag_groups.is_calibrated
 
     @property

@@ -1,10 +1,10 @@
 """How likely a tag is after another one, counted in annotations.
 
-An encoder tags each word by itself, and with few texts, it does not yet learn where long entities end. How long
-entities are, and how often one follows another, can be counted much sooner. So when a sequence of tags is chosen,
-each transition adds WEIGHT x (log p(next tag | tag before) - log p(next tag)), which is 0 if the tag before
-says nothing about the next one. The labels are pooled, because few texts have too few entities of each label.
-WEIGHT is below one, because the encoder sees the neighbouring words too.
+An encoder tags each word separately, and a few texts are not enough for it to learn where long entities end. But
+they are enough to count how long entities are and how often one follows another. So when a sequence of tags is
+chosen, each transition adds WEIGHT x (log p(next tag | tag before) - log p(next tag)), which is 0 if the tag
+before says nothing about the next one. The labels are pooled, because a few texts have too few entities of each
+label. WEIGHT is below one, because the encoder sees the neighbouring words too.
 """
 
 import itertools

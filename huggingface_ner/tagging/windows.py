@@ -1,9 +1,9 @@
 """Cuts texts into overlapping token windows, and says which words each window decides.
 
 Nothing is truncated: a text that is longer than the model's input is cut into overlapping windows. A word in an
-overlap is in several windows, and one of them *decides* the word, that is, gives its prediction. It is the window
-in which the word is closest to the middle, so that the word has context on both sides. Training uses the same
-windows, so the model sees the same kind of input in training and in prediction.
+overlap is in several windows. One of them *decides* the word, that is, gives its prediction: the window in which
+the word is closest to the middle, so that the word has context on both sides. Training uses the same windows, so
+the model sees the same kind of input in training and in prediction.
 """
 
 import itertools
@@ -74,7 +74,7 @@ class Windower:
         inner_borders: InnerBorders | None = None,
     ) -> None:
         self._backend = tokenizer if isinstance(tokenizer, Tokenizer) else _backend(tokenizer)
-        # A tokenizer.json may turn on truncation and padding. They would change texts silently, and be saved
+        # A tokenizer.json may turn on truncation and padding. Both would change texts silently, and would be saved
         # with the model.
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -98,7 +98,7 @@ class Windower:
 
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Return the tokens and words of each text, in order."""
-        # The Rust library accepts valid Unicode only. Each replacement is one code point: offsets do not change.
+        # The Rust library accepts only valid Unicode. A replacement is one code point, so offsets do not change.
         clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
         encodings = self._backend.encode_batch(clean, add_special_tokens=False)
         return [self._tokenized(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]

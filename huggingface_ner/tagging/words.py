@@ -58,7 +58,7 @@ _RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """A text's runs of characters, which words are made of; in order, not overlapping, without blanks.
+    """The runs of characters of which a text's words are made; in order, without overlaps and without blanks.
 
     starts, ends: code points, half-open.
     lettered: whether a run consists of letters or digits.
@@ -107,7 +107,7 @@ class Runs:
         return [start, *self.starts[first + 1 : bisect_right(self.starts, end - 1)], end]
 
     def cut_by(self, start: int, end: int, *, unknown: bool) -> bool:
-        """Whether a token hides a border that an entity may need.
+        """Return whether a token hides a border that an entity may need.
 
         start, end: the token's stretch of the text.
         unknown: whether it is the tokenizer's unknown token, which says nothing about the letters it stands for.
@@ -129,7 +129,7 @@ def group_tokens(
 ) -> tuple[list[tuple[int, int]], list[int]]:
     """Return the words of a text and each word's first token; no word begins or ends inside a token or a run.
 
-    Tokenizers disagree on what a word is: for some, "Paris." is one word, for others a Japanese sentence is.
+    Tokenizers disagree on what a word is. For some, "Paris." is a word. For others, a Japanese sentence is a word.
     So words are made from the runs of the text. If one token spans several runs, these runs are one word.
     """
     words: list[tuple[int, int]] = []

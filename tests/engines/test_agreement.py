@@ -1,4 +1,4 @@
-"""When an engine agrees with float32."""
+"""The conditions under which an engine agrees with float32."""
 
 import pytest
 

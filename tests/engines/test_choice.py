@@ -1,4 +1,4 @@
-"""The fastest engine of those that the settings allow and whose spans agree."""
+"""The fastest engine is chosen among those that the settings allow and whose spans agree."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_what_cannot_be_had_is_said(
 
 def test_the_first_that_agrees_is_chosen(all_is_fast: None) -> None:
     preference = EnginePreference()
-    assert choose(preference, "cpu", ()) is None, "all have yet to be tried"
+    assert choose(preference, "cpu", ()) is None, "no engine has been tried yet"
     good, bad, worse = Trial(BF16, 0.99), Trial(INT8, 0.93), [Trial(kind, 0.92) for kind in (MIXED, ONNX_INT8)]
     assert choose(preference, "cpu", (bad,)) is None
     choice = choose(preference, "cpu", (bad, *worse, good))

@@ -1,4 +1,4 @@
-"""An engine is one file: what it offers, prepares and loads is tried, chosen and served by its family alone."""
+"""An engine needs only one file: its family says which kinds it offers, and prepares and loads them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ PRETEND = EngineKind("onnx", "fp32")
 
 
 class PretendEngine:
-    """Says what PyTorch says, and has the name that it was prepared with."""
+    """Returns what PyTorch returns, and has the name that it was prepared with."""
 
     kind = PRETEND
     layout = Padded(0)
@@ -59,11 +59,11 @@ def test_a_further_engine_is_tried_kept_and_loaded(
     assert kept == ["engine.json", "pretend.txt", "tokenizer.json"]
     tagger = load_prepared(tiny_bert, "cpu", preference, tmp_path)
     assert tagger is not None
-    engine = tagger._current[0]  # noqa: SLF001 - which engine it is shows nowhere else
+    engine = tagger._current[0]  # noqa: SLF001 - nothing public shows the engine
     assert isinstance(engine, PretendEngine)
     assert engine.name == "onnx fp32 on cpu"
     (engine_folder(tmp_path) / "pretend.txt").unlink()
-    assert load_prepared(tiny_bert, "cpu", preference, tmp_path) is None, "no longer prepared"
+    assert load_prepared(tiny_bert, "cpu", preference, tmp_path) is None, "the engine's file was deleted"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -1,4 +1,4 @@
-"""What the processor says of itself."""
+"""What the system says about the hardware."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Windows in rows, and back; a packed model says what it says of each window alone."""
+"""Laying out windows in rows, and back; a packed model gives the same output as for each window alone."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_padded_rows_are_no_wider_than_the_model_reads() -> None:
     ("kind", "is_packed"), [("bert", True), ("roberta", True), ("deberta", False), ("modernbert", False)]
 )
 def test_kinds_are_packed_if_that_changes_nothing(kind: str, is_packed: bool, tmp_path: Path) -> None:
-    """DeBERTa takes another mask, and ModernBERT's far tokens do not read each other: both are padded."""
+    """DeBERTa needs another kind of mask, and ModernBERT's distant tokens do not attend to each other."""
     model = load_model(save_tiny_model(tmp_path, kind))[0]
     before = model.config._attn_implementation
     assert isinstance(TorchEngine(model).layout, Packed) is is_packed
@@ -88,7 +88,7 @@ def test_a_block_has_the_keys_of_its_windows_and_few_others() -> None:
 
 
 def test_a_model_whose_windows_would_see_each_other_is_padded(tmp_path: Path) -> None:
-    """One that leaves the mask alone, say."""
+    """For example, the model ignores the mask of a packed row."""
     model = load_model(save_tiny_model(tmp_path, "bert"))[0]
     forward = model.forward
 

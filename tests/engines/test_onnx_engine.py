@@ -1,4 +1,4 @@
-"""The export says what the model says."""
+"""The export gives the same output as the model."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_the_export_says_what_the_model_says(tiny_model: Path, tmp_path: Path) -
 
 
 def test_rows_are_distributions(news_model: Path, tmp_path: Path) -> None:
-    """Of the packaged encoder, trained."""
+    """The model is the packaged encoder after a training."""
     model = load_model(news_model)[0]
     export(model, tmp_path / "fp32.onnx")
     rows = OnnxEngine(tmp_path / "fp32.onnx", "fp32", 0).log_probabilities(BATCH)

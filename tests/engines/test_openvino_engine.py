@@ -1,4 +1,4 @@
-"""The conversion says what the model says, in any batch, and without PyTorch."""
+"""The conversion gives the same output as the model, in any batch and without PyTorch."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_the_conversion_says_what_the_model_says(kind: str, tmp_path: Path) -> N
     scope="module", params=[("bert", "fp32"), ("bert", "int8"), ("deberta", "fp32"), ("deberta", "int8")]
 )
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OpenvinoEngine:
-    """Of a model that is packed, and of one that is padded; what int8 leaves in bfloat16 is in float32 here."""
+    """An engine for a packed or a padded model; here int8 computes the layers that are not rounded in float32."""
     kind, precision = request.param
     folder = tmp_path_factory.mktemp(kind)
     model = load_model(save_tiny_model(folder, kind))[0]
@@ -66,14 +66,14 @@ WINDOWS = st.lists(st.lists(st.integers(2, 100), min_size=1, max_size=40), min_s
 @given(batch=WINDOWS)
 def test_what_is_said_of_a_window_does_not_depend_on_its_batch(engine: OpenvinoEngine, batch: Batch) -> None:
     alone = [engine.log_probabilities([window])[0] for window in batch]
-    # in int8, a difference of float32's rounding can be one of int8's rounding
+    # in int8, a tiny difference in float32 can change how a value is rounded
     np.testing.assert_allclose(
         _probabilities(engine.log_probabilities(batch), batch), np.exp(np.concatenate(alone)), atol=1e-5
     )
 
 
 def test_rows_are_distributions(news_model: Path, tmp_path: Path) -> None:
-    """Of the packaged encoder, trained."""
+    """The model is the packaged encoder after a training."""
     convert(load_model(news_model)[0], tmp_path / "model.xml")
     batch = _batch(30)
     rows = OpenvinoEngine(tmp_path / "model.xml", "bf16", 0).log_probabilities(batch)

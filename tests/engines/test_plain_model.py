@@ -1,4 +1,4 @@
-"""What converters take of a model says what the model says, and looks at the values of none of its inputs."""
+"""A model in the form for converters has the same logits as before, and its attention is not blockwise."""
 
 import logging
 import warnings

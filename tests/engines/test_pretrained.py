@@ -12,7 +12,7 @@ from tests.tiny_models import save_tiny_model
 
 
 class _Shell:
-    """What a pickle may contain: a call that is made when it is read."""
+    """An object whose pickle contains a call, which is made when the pickle is read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,7 +23,7 @@ class _Shell:
 
 @pytest.fixture
 def bin_model(tmp_path: Path) -> Path:
-    """The folder of a model with pytorch_model.bin alone."""
+    """The folder of a model that has pytorch_model.bin and no safetensors."""
     folder = save_tiny_model(tmp_path / "model", "bert")
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()

@@ -1,4 +1,4 @@
-"""Layers that are rounded with ranges measured beforehand say nearly what they said."""
+"""Layers that are rounded with ranges measured beforehand have nearly the same output as before."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_a_rounded_layer_is_near_also_if_a_channel_is_much_wider(seed: int, wide
         wanted, found = layer(inputs), RoundedLinear(layer, ranges)(inputs)
         assert (found - wanted).abs().mean() < 0.02 * wanted.abs().mean()
         wider = RoundedLinear(layer, ranges)(100 * inputs)
-        assert wider.abs().max() <= 100 * found.abs().max() + 1, "what is wider than the ranges is cut"
+        assert wider.abs().max() <= 100 * found.abs().max() + 1, "values outside the ranges are clipped"
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0])

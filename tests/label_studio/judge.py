@@ -1,8 +1,7 @@
-"""Chromium with the sanitiser that Label Studio ships: what its page makes of HTML and texts.
+"""Runs the sanitiser of Label Studio's page in Chromium, to see what the page makes of HTML and texts.
 
-The wheel of Label Studio holds the sources of its page in source maps. sanitize-html, htmlparser2, the editor's
-``sanitizeHtml``, and how the page reads a task's data are taken from there, so that nothing has to be installed
-besides.
+The wheel of Label Studio contains the sources of its page in source maps. sanitize-html, htmlparser2, the editor's
+``sanitizeHtml``, and the code that reads a task's data are taken from there. So nothing more has to be installed.
 """
 
 import json
@@ -35,7 +34,7 @@ _OWN = (
 _JS = """
 (() => {
   const sources = SOURCES, loaded = {};
-  // what only attributes need that the documents here do not have
+  // stand-ins for packages that only some attributes need; the documents here have no such attributes
   const stubs = {
     "postcss": { parse() { throw new Error("no styles here"); } }, "parse-srcset": () => [],
     "is-plain-object": { isPlainObject: () => false }, "deepmerge": () => ({}),
@@ -146,7 +145,7 @@ async ([inline, html, places]) => {
 """
 _VALUES = "wanted => wanted.map(([template, data]) => String(pageValue(template, JSON.parse(data, pageJson))))"
 
-# Of a text node: its XPath, text and first global offset; of a <br>: "", a line break and its global offset.
+# For a text node: its XPath, text and first global offset. For a <br>: "", a line break and its global offset.
 PageText = tuple[str, str, int]
 
 
@@ -176,7 +175,10 @@ def prepare(page: Page) -> None:
 
 
 def page_texts(page: Page, documents: list[tuple[str, str]]) -> list[list[PageText]]:
-    """Return the text nodes that the page makes of documents; the kind of each is frame, inline or text."""
+    """Return the text nodes that the page makes of documents.
+
+    documents: the kind (frame, inline or text) and the value of each.
+    """
     found: list[list[list[Any]]] = page.evaluate(_NODES, documents)
     return [[(xpath, text, count) for xpath, text, count in nodes] for nodes in found]
 
@@ -190,7 +192,7 @@ def page_values(page: Page, wanted: list[tuple[str, str]]) -> list[str]:
 def selected(
     page: Page, html: str, places: list[tuple[int, int]], *, inline: bool
 ) -> list[tuple[dict[str, Any], list[int]]]:
-    """Return the values that the page saves for selections, each with the global offsets that it reads from it.
+    """Return the values that the page saves for selections, and the global offsets that it reads from each value.
 
     places: pairs of points between the characters of all text nodes that can be selected, modulo their number.
     Selections of nothing are left out.
@@ -200,7 +202,7 @@ def selected(
 
 
 def _without_types(code: str) -> str:
-    """Return TypeScript as JavaScript; Playwright comes with a Node.js that can do that."""
+    """Return TypeScript as JavaScript; Playwright comes with a Node.js that can convert it."""
     script = 'process.stdout.write(require("module").stripTypeScriptTypes(require("fs").readFileSync(0, "utf8")))'
     command = [str(compute_driver_executable()[0]), "--no-warnings", "-e", script]
     return subprocess.run(command, input=code, capture_output=True, text=True, check=True).stdout
@@ -237,7 +239,7 @@ def _sources() -> dict[str, str]:
 
 
 def _commonjs(code: str) -> str:
-    """Return a module of ECMAScript as one of Node.js."""
+    """Return an ECMAScript module as a CommonJS module."""
     code = re.sub(r"""import (\{[^}]*\}) from ["']([^"']+)["'];""", r'const \1 = require("\2");', code)
     return re.sub(r"export (\{[^}]*\});", r"Object.assign(exports, \1);", code)
 

@@ -1,4 +1,4 @@
-"""Single annotations as texts with labelled stretches."""
+"""Reading single annotations as texts with labelled stretches."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the recorded events say about annotations."""
+"""Reading the changes of annotations from recorded webhook events."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""The SDK against a stand-in that serves Label Studio's recorded answers."""
+"""The client, against a stand-in that serves recorded answers of Label Studio."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _tasks(count: int) -> list[dict[str, Any]]:
     return [{"id": n, "data": {"t": f"text {n}"}, "annotations": [{"result": []}]} for n in range(1, count + 1)]
 
 
-@pytest.mark.filterwarnings("ignore:The `parse_obj` method")  # what the SDK 2.1.2 does with access tokens
+@pytest.mark.filterwarnings("ignore:The `parse_obj` method")  # SDK 2.1.2 calls it for access tokens
 @pytest.mark.parametrize("key", [LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN])
 def test_a_project_is_read_with_either_token(label_studio_api: LabelStudioApi, key: str) -> None:
     label_studio_api.add(7, CONFIG, _tasks(1))
@@ -80,7 +80,7 @@ def test_the_token_that_label_studio_sends_serves_for_want_of_a_key(label_studio
     with pytest.raises(ClientError, match="the token that it sent with /setup"):
         LabelStudioClient(without, "x" * 40).labeling_config(7)
     with_key = Settings(label_studio_host=label_studio_api.url, label_studio_api_key=LEGACY_TOKEN)
-    assert LabelStudioClient(with_key, "x" * 40).labeling_config(7) == CONFIG, "the key goes first"
+    assert LabelStudioClient(with_key, "x" * 40).labeling_config(7) == CONFIG, "the key takes precedence"
 
 
 def test_without_a_key_it_says_where_to_get_one() -> None:

@@ -1,4 +1,4 @@
-"""Hosts that say nothing, or a little now and then."""
+"""Hosts that send nothing, or only a few bytes now and then."""
 
 import socket
 import threading
@@ -59,7 +59,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Dripping]:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_host_that_drips_gets_no_more_time(host: Dripping, scheme: str) -> None:
-    """With https, the TLS handshake gets what is not TLS, or nothing."""
+    """With https, the TLS handshake receives bytes that are not TLS, or no bytes."""
     fetch = UrlFetcher("http://ls.example", allowed_hosts=["127.0.0.1"], timeout=0.5)
     with pytest.raises(FetchError):
         fetch(f"{scheme}://127.0.0.1:{host.server_address[1]}/a")
@@ -71,7 +71,7 @@ def test_at_the_end_every_connection_is_shut_down_also_one_made_later() -> None:
     late, late_end = socket.socketpair()
     with ours, theirs, late, late_end, Deadline(0.05) as deadline:
         deadline.add(ours)
-        assert theirs.recv(1) == b"", "waits for the end"
+        assert theirs.recv(1) == b"", "recv waits until the connection is shut down"
         assert deadline.is_over
         deadline.add(late)
         assert late_end.recv(1) == b""

@@ -1,4 +1,4 @@
-"""What is fetched and what is not, with real servers on this machine."""
+"""Which URLs are fetched and which are not, with real servers on this machine."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ from tests import cases
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers /NAME with what ``pages`` has for it, and keeps what it was asked."""
+    """Answers each path with its entry in ``pages``, and records the requests in ``asked``."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -150,7 +150,7 @@ def _by(number: int, annotator: int | None, *regions: dict[str, Any], **more: An
 
 
 def _gold(*tasks: list[dict[str, Any]], left_out: LeftOut | None = None) -> dict[str, tuple[Span, ...]]:
-    """Read tasks, given their annotations; returns the gold spans by the number of the task."""
+    """Read tasks, each given as its annotations; return the gold spans by the number of the task."""
     texts = [{"id": number, "data": {"t": "Anna flew"}, "annotations": one} for number, one in enumerate(tasks)]
     return {text.task_id: text.spans for text in read_gold(texts, CONFIG, READER, left_out)}
 
@@ -171,29 +171,29 @@ def test_a_region_counts_if_more_than_half_of_the_annotations_have_it() -> None:
     assert gold == {"0": (anna,), "1": (), "2": (), "3": (anna,)}
     assert left_out.regions == {("outvoted", "PER"): 1 + 2 + 2}
     assert "5 PER were outvoted by other annotations of their tasks" in left_out.summary()
-    assert left_out.regions_left_out == 0, "they are no gold regions"
+    assert left_out.regions_left_out == 0, "outvoted regions do not count as left out"
     assert _gold([_by(1, 1, FLEW), _by(2, 2, FLEW), _by(3, 3, REGION, ground_truth=True)]) == {"0": (anna,)}
     assert flew in _gold([_by(1, None, FLEW), _by(2, None, FLEW)])["0"]
 
 
 def test_of_two_annotations_the_one_of_who_agrees_more_is_followed() -> None:
-    """Annotator 3 agrees with 1 and not with 2; task 0 is read before this is known."""
+    """Annotator 3 agrees with annotator 1 and not with 2; task 0 is read before this is known."""
     contested = [_by(1, 1, REGION), _by(2, 2, FLEW)]
     agreed, not_agreed = [_by(1, 1, REGION), _by(2, 3, REGION)], [_by(1, 2), _by(2, 3, REGION)]
-    assert _gold(contested)["0"] == (Span(5, 9, "PER"),), "the newest"
+    assert _gold(contested)["0"] == (Span(5, 9, "PER"),), "the newest annotation is followed"
     gold = _gold(contested, agreed, not_agreed)
     assert [*gold] == ["1", "0", "2"], "texts of contested tasks come last"
     assert gold["0"] == (Span(0, 4, "PER"),)
     assert gold["2"] == (Span(0, 4, "PER"),)
     unknown = [_by(1, None, REGION), _by(2, 2, FLEW)]
-    assert _gold(unknown, agreed, not_agreed)["0"] == (Span(5, 9, "PER"),), "the newest"
+    assert _gold(unknown, agreed, not_agreed)["0"] == (Span(5, 9, "PER"),), "the newest annotation is followed"
 
 
 def test_a_text_has_the_votes_of_its_annotations() -> None:
     annotations = [_by(2, 2, FLEW), _by(1, 1, REGION, ground_truth=True), _by(3, 3, was_cancelled=True)]
     (text,) = read_gold([{"id": 1, "data": {"t": "Anna flew"}, "annotations": annotations}], CONFIG, READER)
     assert text.votes == (Vote(1, (Span(0, 4, "PER"),), is_ground_truth=True), Vote(2, (Span(5, 9, "PER"),)))
-    assert not text.is_disputed, "the ground truth has settled it"
+    assert not text.is_disputed, "there is a ground truth"
     (alone,) = read_gold([{"id": 1, "data": {"t": "Anna"}, "annotations": annotations[1:]}], CONFIG, READER)
     assert alone.votes == ()
 

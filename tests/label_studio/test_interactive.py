@@ -1,4 +1,4 @@
-"""What a person labels once is labelled wherever else it stands, and nothing else is."""
+"""If a person labels a string once, its other occurrences get the same label, and no other strings do."""
 
 import copy
 import itertools
@@ -42,14 +42,14 @@ _ids = (f"drawn-{number}" for number in itertools.count())
 
 
 def _never(url: str) -> str:
-    raise AssertionError(f"nothing is to be fetched: {url}")
+    raise AssertionError(f"nothing may be fetched: {url}")
 
 
 READER = TaskReader(_never, "http://ls")
 
 
 def _region(start: int, end: int, label: str = "LOC", **more: Any) -> Region:
-    """Return a region as the page sends one that a person drew on a Text."""
+    """Return a region that a person drew on a Text, as the page sends it."""
     value = {"start": start, "end": end, "text": "as the page glues it", "labels": [label]}
     named = {"id": next(_ids), "from_name": "label", "to_name": "t", "type": "labels", "origin": "manual"}
     return {**named, "value": value, **more}
@@ -86,7 +86,7 @@ def test_the_same_strings_get_the_same_label() -> None:
 
 @pytest.mark.parametrize("name", ["predict_interactive_ui", "predict_interactive_api"])
 def test_recorded_requests(name: str) -> None:
-    """Each of their strings is in the text once."""
+    """The string of each recorded region occurs only once in its text."""
     body = recorded(name)["request"]["body"]
     config = parse_labeling_config(body["label_config"])
     context = body["params"]["context"]
@@ -148,7 +148,7 @@ def test_the_drawn_control_is_the_one_that_labels() -> None:
     drawn = _region(0, 4, from_name="place", to_name="other")
     (region,) = _answer(task, drawn, config=TWO_CONTROLS)
     assert (region["from_name"], region["to_name"], _places([region])) == ("place", "other", [(9, 13)])
-    assert _answer(task, _region(0, 4, to_name="other"), config=TWO_CONTROLS) == []  # it does not label that text
+    assert _answer(task, _region(0, 4, to_name="other"), config=TWO_CONTROLS) == []  # "label" does not label it
 
 
 def test_only_the_drawn_object_has_to_be_readable() -> None:
@@ -193,7 +193,7 @@ def test_a_region_that_no_person_drew_is_not_answered(origin: object) -> None:
 
 
 def test_a_region_that_was_sent_before_is_not_answered_again() -> None:
-    """It is relabelled: the strings that got its old label are not in the context of the new one."""
+    """The region is relabelled; the strings that got its old label are not in the context for the new label."""
     seen = SeenRegions()
     drawn, second = _region(2, 7), _region(22, 27)
     assert len(_answer(_task(), drawn, seen=seen)) == 2
@@ -201,7 +201,7 @@ def test_a_region_that_was_sent_before_is_not_answered_again() -> None:
     assert len(_answer(_task(), drawn, second, seen=seen)) == 1
     assert _answer(_task(), second, drawn, seen=seen) == []
     assert len(_answer(_task(id=2), drawn, seen=seen)) == 2  # a copy of the task may have the same ids
-    assert len(_answer(_task(), drawn)) == 2  # another process
+    assert len(_answer(_task(), drawn)) == 2  # another process has its own record
 
 
 def test_the_seen_regions_are_bounded_and_the_most_recent_stay() -> None:
@@ -285,7 +285,7 @@ def test_places_are_exact_free_and_do_not_overlap(text: str, mention: str, taken
     for (start, end), (other_start, other_end) in itertools.combinations([*places, *taken], 2):
         if (start, end) in places:
             assert end <= other_start or other_end <= start
-    # each occurrence that is left out overlaps something, or goes on with a letter at an end
+    # each occurrence that is left out overlaps another stretch, or is next to a letter of the same word
     for start in range(len(text) - len(mention) + 1):
         end = start + len(mention)
         if text.startswith(mention, start) and (start, end) not in places:
@@ -429,13 +429,13 @@ def test_odd_contexts_and_tasks_are_answered_without_a_fault(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
     assert other == []
     assert len({region["id"] for region in answer}) == len(answer)
-    # the text may be another now, so that only equal places can be told
+    # the text may have been mutated, so the test checks only that no place occurs twice
     places = {json.dumps(region["value"], sort_keys=True) for region in answer}
     assert len(places) == len(answer)
 
 
 def test_no_label_is_ever_put_twice_on_a_string() -> None:
-    """Whatever is drawn in whatever order, with the answers added as the page does."""
+    """This holds for all regions in any order, if the answers are added as the page adds them."""
 
     @settings(deadline=None)
     @given(data=st.data())

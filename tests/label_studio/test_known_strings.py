@@ -1,4 +1,4 @@
-"""Known strings as spans of the config's controls, alone and beside a model's."""
+"""Known strings as spans of the config's controls, alone and together with the spans of a model."""
 
 from collections import Counter
 from itertools import pairwise
@@ -139,7 +139,7 @@ def spans_of(draw: st.DrawFn, label: str) -> list[Span]:
 def test_a_span_is_left_out_only_for_a_surer_one(model: list[Span], known: list[Span]) -> None:
     chosen = prefer_surer(model, known)
     assert chosen == sorted(chosen)
-    assert all(one.end <= other.start for one, other in pairwise(chosen)), "neither side overlaps itself"
+    assert all(one.end <= other.start for one, other in pairwise(chosen)), "the chosen spans do not overlap"
     for span in {*model, *known} - {*chosen}:
         rivals = [other for other in chosen if other.start < span.end and span.start < other.end]
         assert any(other.score >= span.score for other in rivals)

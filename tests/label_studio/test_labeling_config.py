@@ -53,7 +53,7 @@ def test_a_label_can_name_its_past() -> None:
     control = parse_labeling_config(
         f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$t"/></View>'
     ).controls[0]
-    assert control.read_label("Organisation") == "ORG", "the first label that names it"
+    assert control.read_label("Organisation") == "ORG", "the first label with this predicted value"
     assert [control.read_label(name) for name in ("Ort", "PER", "Firma")] == ["Ort", "PER", "ORG"]
     assert control.read_label("organisation") is None
 

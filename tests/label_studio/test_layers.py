@@ -1,4 +1,4 @@
-"""Several controls over one text: what a model learns of each, and where its suggestions go."""
+"""Several controls over one text: what a model learns from each, and which control makes each suggestion."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ TEXT = "Anna lives in Lyon"
 
 
 def _config(*controls: tuple[str, str, str], objects: str = '<Text name="text" value="$text"/>') -> LabelingConfig:
-    """Return a config with controls, each with its name, its toName and its labels."""
+    """Return a config with these controls, each given as its name, its toName and its labels."""
     made = [
         f'<Labels name="{name}" toName="{to}">{"".join(f"<Label value={label!r}/>" for label in labels.split())}'
         "</Labels>"
@@ -69,7 +69,7 @@ TWO_TEXTS = '<Text name="text" value="$text"/><Text name="title" value="$title"/
             _config(("entity", "text", "PER LOC"), ("kind", "text", "PER CLAIM")),
             (("entity/PER", "LOC"), ("kind/PER", "CLAIM")),
         ),
-        # names that are taken
+        # other labels already have the names "a/PER" and "b/PER"
         (
             _config(("a", "text", "PER b/PER"), ("b", "text", "PER a/PER"), ("c", "text", "x")),
             (("a//PER", "b/PER"), ("b//PER", "a/PER"), ("x",)),
@@ -139,7 +139,7 @@ def test_a_model_finds_its_labels_after_a_control_was_added_or_removed() -> None
     )
     assert one.match_labels(two.label_names) == {"entity/PER": "PER", "LOC": "LOC"}
     assert two.match_labels(one.label_names) == {"PER": "entity/PER", "LOC": "LOC"}
-    # the Hub's models know no controls
+    # the labels of models on the Hub do not name controls
     assert two.match_labels(["Person"]) == {"Person": "entity/PER"}
 
 

@@ -1,4 +1,4 @@
-"""One odd task costs itself alone: task, labelling config and annotation are mutated together."""
+"""An odd task affects no other task: task, labelling config and annotation are mutated together."""
 
 import copy
 import json
@@ -125,13 +125,13 @@ VALUES = st.one_of(
     st.lists(TEXTS, max_size=2),
     st.dictionaries(TEXTS, NUMBERS | TEXTS, max_size=2),
 )
-# Which node is changed, counted modulo the number of nodes; how; and its new value.
+# For each change: the number of the changed node (modulo the number of nodes), the kind of change, the new value.
 MUTATIONS = st.lists(
     st.tuples(st.integers(0, 199), st.sampled_from(["replace", "replace", "remove", "repeat", "key"]), VALUES),
     max_size=4,
 )
 
-# What XML can hold; what it cannot is refused before anything else is read.
+# Texts without the characters that XML does not allow; a config with such characters is refused as a whole.
 XML_TEXTS = TEXTS.map(lambda text: re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "", text))
 
 
@@ -182,7 +182,7 @@ def _attributes(attributes: dict[str, str]) -> str:
 
 @st.composite
 def configs(draw: st.DrawFn) -> str:
-    """Draw a labelling config, of which not every one can be used."""
+    """Draw a labelling config; some of them cannot be used."""
     parts = []
     for control_name in draw(st.sampled_from(["l", "l", "lm"])):
         tag, name = draw(st.sampled_from(list(CONTROLS))), draw(NAMES)
@@ -200,7 +200,7 @@ def configs(draw: st.DrawFn) -> str:
 
 
 def _copied(node: Any) -> Any:
-    """Return a copy of a JSON structure, so that changes stay in it."""
+    """Return a copy of a JSON structure, so that changes do not affect the original."""
     if isinstance(node, list) and node is not DEEP:
         return [_copied(item) for item in node]
     return {key: _copied(item) for key, item in node.items()} if isinstance(node, dict) else node
@@ -238,7 +238,7 @@ def mutated(structure: object, mutations: list[tuple[int, str, Any]]) -> Any:
 
 
 def _tag(texts: list[str]) -> list[TaggedText]:
-    """Say of each text what depends on it alone."""
+    """Return, for each text, spans that depend only on this text."""
     labels = ("PER", "LOC", "per", "X")
     return [
         TaggedText(
@@ -293,7 +293,7 @@ def test_an_odd_task_costs_itself_alone(
 
     good = _learned([first], config, reader, folder) + _learned([last], config, reader, folder)
     texts = _learned([first, task, last], config, reader, folder)
-    # a task whose two annotations differ comes last, because all tasks say which annotation is followed
+    # a task whose two annotations differ comes last, because all tasks decide which annotation is followed
     for text in good:
         assert texts.count(text) >= good.count(text)
 

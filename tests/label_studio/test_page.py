@@ -1,4 +1,4 @@
-"""What the page of Label Studio 1.23.2 makes of tasks: the cases of tests/cases, and rules read in its source."""
+"""How the page of Label Studio 1.23.2 reads tasks: the cases of tests/cases, and rules from the page's source."""
 
 import json
 from typing import Any
@@ -22,9 +22,9 @@ def _config(tag: str, attributes: str = "") -> str:
 
 
 def _predict(config: str, data: object, spans: list[Span]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the texts that a model reads and the regions for what it says of each.
+    """Return the texts that a model reads, and the regions that it suggests.
 
-    spans: the same for each text, as far as they lie in it.
+    spans: the spans that the model finds in each text, if they lie inside the text.
     """
     texts: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The page is the judge: Chromium and Label Studio's sources against our reading of HTML, texts and data."""
+"""Compares how we read HTML, texts and data with Label Studio's own sources, which run in Chromium."""
 
 import json
 import os
@@ -194,7 +194,7 @@ def test_our_text_nodes_are_the_pages(page: Page, documents: list[tuple[str, str
 
 
 def _is_inside_a_character(text: str, units: int) -> bool:
-    """Whether an offset in UTF-16 code units lies between the halves of a character, where nobody can select."""
+    """Return whether an offset in UTF-16 code units lies inside a character, where nobody can select."""
     before = text.encode("utf-16-le", "surrogatepass")[: 2 * units]
     return len(before.decode("utf-16-le", "ignore").encode("utf-16-le")) < len(before)
 
@@ -244,7 +244,7 @@ TEMPLATE = st.one_of(
     PATH.map("${}".format), st.lists(st.one_of(PATH.map("${}".format), WORDS), min_size=1, max_size=5).map("".join)
 )
 ONE_VARIABLE = re.compile(r"\$[\w\[\].{}]+", re.ASCII)
-# Among words, we keep a full stop after a variable, and the page drops it.
+# If a variable stands among words, we keep a full stop after it, but the page drops it.
 FULL_STOP = re.compile(r"\$[\w\[\].{}]*[\w\[\]{}]\.+(?![\w\[\].{}])", re.ASCII)
 
 

@@ -1,4 +1,4 @@
-"""Which of the spans that are found are suggested."""
+"""Which of the found spans are suggested."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ class Found:
 
 @st.composite
 def _found(draw: st.DrawFn) -> Found:
-    """Draw what a model finds in TEXT, without overlaps, and the strings of single words that are known."""
+    """Draw the spans that a model finds in TEXT, without overlaps, and single words that are known strings."""
     spans: list[Span] = []
     known: list[KnownString] = []
     for start, end in WORDS:

@@ -1,4 +1,4 @@
-"""Regions that a person drew in Label Studio 1.23.2, to spans and back."""
+"""Converting regions that a person drew in Label Studio 1.23.2 to spans and back."""
 
 from collections import Counter
 from operator import itemgetter
@@ -61,7 +61,7 @@ def test_hypertext(kind: str) -> None:
             span, written = _round_trip(config, document, region)
             for key in ("start", "end", "startOffset", "endOffset", "globalOffsets"):
                 if kind == "inline" and key == "globalOffsets":
-                    continue  # they count a <title> that the page shows there; XPaths do not, and win
+                    continue  # they count a <title> that the page shows inline; XPaths do not, and take precedence
                 assert written["value"][key] == region["value"][key]
             selected = document.text[span.start : span.end]
             assert selected.split() == region["value"]["text"].replace("\\n", "\n").split()
@@ -81,7 +81,7 @@ def test_paragraphs(kind: str) -> None:
 
 
 def test_text_of_a_url() -> None:
-    """The page saves no ``text`` there, and its offsets count CRLF as two."""
+    """For a text from a URL, the page saves no ``text``, and its offsets count CRLF as two characters."""
     config = parse_labeling_config(
         f'<View><Labels name="label" toName="t">{LABELS}</Labels>'
         '<Text name="t" value="$t" valueType="url"/></View>'

@@ -1,4 +1,4 @@
-"""The tab with tasks to review, in a stand-in of Label Studio; tests/e2e has it in the real one."""
+"""The tab with tasks to review, in a stand-in for Label Studio; tests/e2e tests it in the real Label Studio."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def test_a_tab_is_made_once_and_then_updated(label_studio_api: LabelStudioApi, c
         assert put_review_tab(client, 7, [3, 12], create=create)
     assert label_studio_api.views == [*others, tab]
     assert shown(tab) == {3, 12}
-    assert tab["data"]["hiddenColumns"] == {"explore": ["tasks:id"]}, "what a person has set stays"
+    assert tab["data"]["hiddenColumns"] == {"explore": ["tasks:id"]}, "a user's setting is kept"
     assert "selectedItems" not in tab["data"]
 
 
@@ -50,7 +50,7 @@ def test_without_tasks_a_tab_shows_none(label_studio_api: LabelStudioApi, client
     put_review_tab(client, 7, [], create=True)
     default, tab = label_studio_api.views
     assert shown(tab) == {0}, "no task has this id"
-    assert default["data"]["title"] == "Default", "Label Studio's page makes it only if there is no tab"
+    assert default["data"]["title"] == "Default", "Label Studio's page makes this tab only if there is no other"
     assert "filters" not in default["data"]
 
 

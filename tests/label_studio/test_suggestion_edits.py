@@ -1,4 +1,4 @@
-"""Tasks as Label Studio 1.23.2 gives them, with predictions and annotations that were made of them."""
+"""Tasks as Label Studio 1.23.2 returns them, with predictions and the annotations made from them."""
 
 import copy
 from typing import Any
@@ -32,7 +32,7 @@ def _counts(*tasks: dict[str, Any], config: LabelingConfig = CONFIG) -> dict[str
 def test_what_was_saved_is_compared_with_what_was_suggested() -> None:
     mended = VersionEdits(1, Edits(to_mend=1, missing=1))
     assert _counts(_task()) == {"rec-v1": mended}
-    assert _counts(BODY["tasks"][1]) == {}, "it is not annotated"
+    assert _counts(BODY["tasks"][1]) == {}, "this task is not annotated"
     other = _task()
     other["predictions"][0]["model_version"] = "rec-v2"
     other["annotations"][0]["result"] = copy.deepcopy(other["predictions"][0]["result"])
@@ -51,7 +51,7 @@ def test_an_empty_annotation_deletes_and_an_empty_suggestion_misses() -> None:
 
 
 def test_the_suggestion_that_was_on_the_page_counts() -> None:
-    """An annotation that was begun with a suggestion names it, though a newer one was stored meanwhile."""
+    """An annotation names the suggestion that it was started from, even if a newer suggestion was stored since."""
     task = _task()
     shown, newer = task["predictions"][0], {**task["predictions"][0], "id": 9, "model_version": "rec-v2"}
     newer["created_at"] = "2026-11-23T22:40:51.000000Z"
@@ -60,7 +60,7 @@ def test_the_suggestion_that_was_on_the_page_counts() -> None:
     task["annotations"] = [{**FROM_PREDICTION, "parent_prediction": shown["id"]}]
     assert corrected(task) == (shown, task["annotations"][0])
     task["annotations"][0]["parent_prediction"] = 77
-    assert corrected(task) is None, "the suggestion that it was begun with was deleted"
+    assert corrected(task) is None, "the suggestion that it was started from was deleted"
 
 
 def test_only_what_was_annotated_after_the_suggestion_counts() -> None:
@@ -87,7 +87,7 @@ def test_what_nobody_has_looked_at_does_not_count() -> None:
     task["annotations"] = [{**IN_BULK, "parent_prediction": task["predictions"][0]["id"]}]
     assert corrected(task) is None
     task["annotations"][0]["updated_by"] = 1
-    assert corrected(task) is not None, "somebody has changed it since"
+    assert corrected(task) is not None, "somebody has changed the annotation since"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_odd_regions_and_texts_are_no_suggestions() -> None:
 
 
 def test_each_control_counts_for_itself() -> None:
-    """Two controls have a label of the same name; what is right in the one is not in the other."""
+    """Two controls have a label of the same name; a suggestion of one does not match a region of the other."""
     labels = '<Label value="PER"/><Label value="LOC"/>'
     controls = "".join(f'<Labels name="{name}" toName="text">{labels}</Labels>' for name in ("label", "second"))
     config = parse_labeling_config(f'<View>{controls}<Text name="text" value="$text"/></View>')

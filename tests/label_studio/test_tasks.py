@@ -21,7 +21,7 @@ def _config(attributes: str) -> LabelingConfig:
 
 
 def _never(url: str) -> str:
-    raise AssertionError(f"nothing is to be fetched: {url}")
+    raise AssertionError(f"nothing may be fetched: {url}")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_odd_address_costs_its_task_alone(url: str, caplog: pytest.LogCapture
 
 
 class Silent:
-    """A host that answers nothing until the end of the test, except that one text is "Anna"."""
+    """A host that does not answer until the end of the test, except for one address with the text "Anna"."""
 
     def __init__(self) -> None:
         self.end = threading.Event()
@@ -149,7 +149,7 @@ def test_the_time_limit_is_for_all_texts_of_a_request(silent: Silent, caplog: py
     reader = TaskReader(silent, "http://ls", timeout=0.3)
     documents = reader.documents_many(tasks, _config('value="$t" valueType="url"'))
     assert [len(found) for found in documents] == [1] + [0] * 23
-    assert silent.asked <= 9, "texts that have not begun are not fetched any more"
+    assert silent.asked <= 9, "after the time limit, no more texts are requested"
     assert caplog.messages == [
         "23 of 24 tasks: not labelled: their texts were not fetched within URL_TIMEOUT=0.3 s"
     ]
@@ -171,5 +171,5 @@ def test_nested_json_costs_its_task_alone() -> None:
 
 
 def test_the_access_token_outlives_a_request() -> None:
-    fetchers = [task_reader(Settings())._fetch for _ in range(2)]  # noqa: SLF001 - it is seen nowhere else
+    fetchers = [task_reader(Settings())._fetch for _ in range(2)]  # noqa: SLF001 - nothing public shows it
     assert fetchers[0] is fetchers[1]

@@ -101,6 +101,19 @@ def test_labels_and_pairs_beyond_a_limit_are_counted(monkeypatch: pytest.MonkeyP
     assert ([one["annotators"] for one in found["pairs"]], found["more_pairs"]) == ([[1, 4], [2, 4]], 4)
 
 
+def test_of_many_pairs_those_with_the_least_agreement_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [
+        text(vote(1), vote(2)),  # nothing is marked, so there is no F1
+        text(vote(3, ANNA), vote(4, ANNA), task="2"),
+        text(vote(5, ANNA), vote(6, KOVACS), task="3"),
+        text(vote(7, ANNA, LYON), vote(8, ANNA), task="4"),
+    ]
+    pairs = of(*texts)["pairs"]
+    assert [one["annotators"] for one in pairs] == [[5, 6], [7, 8], [3, 4], [1, 2]]
+    monkeypatch.setattr(agreement, "MAX_PAIRS", 2)
+    assert of(*texts)["pairs"] == pairs[:2]
+
+
 def test_words_beyond_a_limit_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agreement, "MAX_WORDS", 7)
     found = of(*(text(vote(1, ANNA), vote(2, ANNA), task=str(number)) for number in range(5)))

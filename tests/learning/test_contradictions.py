@@ -71,8 +71,16 @@ def test_identical_texts_that_are_annotated_differently_are_found() -> None:
         "more": 0,
     }
     looked_at = Contradictions([*same, other], LAYERS)
-    assert looked_at.identical(other) == [same[0].spans, same[0].spans, other.spans]
-    assert Contradictions(same, LAYERS).identical(same[0]) == looked_at.identical(annotated("Ada")) == []
+    assert looked_at.identical(other) == {frozenset(same[0].spans): 2, frozenset(other.spans): 1}
+    assert Contradictions(same, LAYERS).identical(same[0]) == looked_at.identical(annotated("Ada")) == {}
+
+
+def test_of_more_texts_than_are_kept_the_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contradictions, "MAX_TEXTS", 1)
+    texts = [annotated(name, *spans) for name in ("Ada", "Bob", "Eve") for spans in ((), ((name, "PER"),))]
+    looked_at = Contradictions(texts, LAYERS)
+    assert (len(looked_at.texts()["texts"]), looked_at.texts()["more"]) == (1, 2)
+    assert sorted(looked_at.identical(text).total() for text in texts[::2]) == [0, 0, 2]
 
 
 def test_a_lone_surrogate_is_a_text_too() -> None:

@@ -99,6 +99,11 @@ def test_a_text_that_has_changed_is_another_text() -> None:
     index = MentionIndex()
     index.change([entry(1, "Ada", ("Ada", "PER"), task=1), entry(2, "Bob", ("Bob", "PER"), task=1)])
     assert (list(index.find("Ada")), tally(index, "Bob")) == ([], (1, 1, {"PER": 1}))
+    old = [entry(number, "Ada left", ("Ada", "PER"), task=1) for number in (1, 2)]
+    index.change([*old, entry(3, "We met Ada", task=1)])
+    assert list(index.find("We met Ada")) == [], "the majority has marked a place in the old text"
+    index.change([entry(4, "Ada", ("Ada", "PER"))])
+    assert tally(index, "Ada") == (2, 1, {"PER": 1})
 
 
 def test_an_annotation_may_move_and_nothing_is_left_of_a_removed_one() -> None:

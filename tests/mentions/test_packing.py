@@ -51,7 +51,7 @@ def test_an_entry_comes_back_as_it_was(entry: AnnotationEntry) -> None:
     assert unpack(entry.annotation_id, pack(entry)) == entry
 
 
-def test_an_entry_of_release_0_2_0_has_no_annotator() -> None:
+def test_an_entry_without_an_annotator_is_read() -> None:
     assert unpack(7, _zipped([1, 2, 0, []])) == AnnotationEntry(7, 1, 2)
 
 

@@ -1,4 +1,4 @@
-"""The baseline is loaded once it can be; only the default one is replaced."""
+"""The baseline is loaded as soon as this is possible; only the default baseline is replaced."""
 
 import threading
 from types import SimpleNamespace

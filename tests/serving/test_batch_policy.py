@@ -1,4 +1,4 @@
-"""Whose windows go into the next batch; a window here is a string as long as its tokens."""
+"""Which windows go into the next batch; here, a window is a string with one character for each token."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from huggingface_ner.serving.batch_policy import (
 
 @dataclass(frozen=True)
 class Model:
-    """Costs of a model, by its layout."""
+    """The costs of a model with a given layout."""
 
     layout: Layout
     tokens_per_batch: int = 64
@@ -40,7 +40,7 @@ def _request(model: Model, *groups: Sequence[int], name: str = "x") -> WaitingRe
 
 
 def _batches(policy: BatchPolicy, requests: list[WaitingRequest[str]]) -> list[list[str]]:
-    """Run until nothing waits."""
+    """Take batches until no window waits."""
     batches = []
     while requests:
         batches.append(policy.next_batch(requests, 0.0))
@@ -98,12 +98,12 @@ def test_a_large_request_gets_less_of_a_slow_engine_while_others_come() -> None:
     full = PACKED.tokens_per_batch
     assert PACKED.cost(policy.next_batch([large], 10.0)) == full
     policy.learn(1, SHARED_BATCH_SECONDS / 32)
-    assert PACKED.cost(policy.next_batch([large], 100.0)) == full, "nobody else came"
+    assert PACKED.cost(policy.next_batch([large], 100.0)) == full, "no other request came"
     small = _request(PACKED, [4], name="s")
     assert policy.next_batch([large, small], 100.0) == ["ssss"]
     assert PACKED.cost(policy.next_batch([large], 100.0)) == 32
     for _ in range(100):
         policy.learn(1, 1.0)
     shared = policy.next_batch([large], 100.0 + EXPECT_OTHERS_SECONDS)
-    assert PACKED.cost(shared) == MIN_SHARED_BUDGET * full, "no less, however slow"
+    assert PACKED.cost(shared) == MIN_SHARED_BUDGET * full, "never less than this, however slow the engine is"
     assert PACKED.cost(policy.next_batch([large], 100.1 + EXPECT_OTHERS_SECONDS)) == full

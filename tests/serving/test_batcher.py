@@ -1,4 +1,4 @@
-"""Which windows go together, and who waits; with an engine that runs when the test says so."""
+"""Which windows share a batch, and which requests wait; the tests decide when the engine runs a batch."""
 
 import gc
 import threading
@@ -25,7 +25,7 @@ from huggingface_ner.tagging.tagger import Tagger
 
 
 class Stepped:
-    """An engine that notes its batches, and runs one each time it is let."""
+    """An engine that records its batches, and runs one batch for each release of ``let``."""
 
     kind = TORCH_FP32
     tokens_per_batch = 96
@@ -132,7 +132,7 @@ def test_many_single_tasks_do_not_starve_a_bulk_request(
 ) -> None:
     bulk = threads.submit(batcher.submit, tagger, LARGE, lambda: True)
     _until(lambda: len(engine.batches) == 1)
-    # more than a batch of them
+    # more requests than fit into one batch
     singles = [threads.submit(batcher.submit, tagger, [SMALL], lambda: True) for _ in range(30)]
     _until(lambda: len(batcher._requests) == 31)
     engine.let.release(4)
@@ -202,7 +202,7 @@ def test_batches_of_a_bulk_request_are_short_while_others_come(
     engine.let.release(2)
     single.result(20)
     _until(lambda: len(engine.batches) == 4)
-    monkeypatch.setattr(batcher._policy, "_others_until", 0.0)  # nobody came for a while
+    monkeypatch.setattr(batcher._policy, "_others_until", 0.0)  # as if no other request had come for a while
     engine.let.release()
     _until(lambda: len(engine.batches) == 5)
     full, _, _, short, again = map(engine.tokens, engine.batches)
@@ -263,7 +263,7 @@ def test_who_hung_up_is_not_computed_for(
     assert batcher.waiting == 0
     _release(engine)
     assert batcher.submit(tagger, [SMALL], lambda: True)
-    assert len(engine.batches) == 2, "the batch that was running, and the next request's"
+    assert len(engine.batches) == 2, "only the batch that was running, and that of the next request"
     assert len(LARGE) > TEXTS_PER_GROUP
 
 
@@ -276,7 +276,7 @@ def test_who_hangs_up_while_a_batch_gathers_stops_nobody_else(
     batcher._policy.is_shared = True
 
     def is_connected() -> bool:
-        time.sleep(0.1)  # the batch gathers by now
+        time.sleep(0.1)  # by now, the engine's thread waits for more requests
         return False
 
     with pytest.raises(ClientGoneError):

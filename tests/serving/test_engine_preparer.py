@@ -1,4 +1,4 @@
-"""Engines for models that came without one."""
+"""Preparing engines for models that have none."""
 
 import gc
 import math
@@ -45,17 +45,17 @@ def test_torch_serves_until_the_engine_is_there_and_all_processes_take_it(
     assert [str(tagger.choice.kind) for tagger in taggers] == ["torch fp32"] * 2
     _until(lambda: {str(tagger.choice.kind) for tagger in taggers} == {"onnx fp32"})
     assert [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers] == before
-    assert not (tiny_bert / "engine").exists(), "the folder is not ours"
+    assert not (tiny_bert / "engine").exists(), "nothing is written into folders of other models"
     (kept,) = [path for path in (tmp_path / "engines").iterdir() if path.is_dir()]
     assert (kept / "engine" / "model.fp32.onnx").is_file()
-    assert str(preparers[0].load(tiny_bert).choice.kind) == "onnx fp32", "at once, the next time"
+    assert str(preparers[0].load(tiny_bert).choice.kind) == "onnx fp32", "the next load uses it at once"
 
 
 def test_what_a_worker_chose_is_taken_without_trials(
     tiny_bert: Path, tmp_path: Path, preparers: list[EnginePreparer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = shutil.copytree(tiny_bert, tmp_path / "version")
-    monkeypatch.setattr(EnginePreparer, "_prepare", lambda *_: pytest.fail("it is tried by the worker"))
+    monkeypatch.setattr(EnginePreparer, "_prepare", lambda *_: pytest.fail("the worker tries engines"))
     taggers = [preparer.load(version, time.time() + 600) for preparer in preparers]
     before = [tagger.find_spans(["Anna flew to Zürich."]) for tagger in taggers]
     assert [str(tagger.choice.kind) for tagger in taggers] == ["torch fp32"] * 2
@@ -68,7 +68,7 @@ def test_what_a_worker_chose_is_taken_without_trials(
 def test_a_worker_that_chose_nothing_is_not_waited_for(
     tiny_bert: Path, tmp_path: Path, preparers: list[EnginePreparer]
 ) -> None:
-    """It was killed, or its settings allow other engines than ours."""
+    """The worker was killed, or its settings allow other engines than the server's settings."""
     version = shutil.copytree(tiny_bert, tmp_path / "version")
     killed = preparers[0].load(version, time.time() + 0.5)
     _until(lambda: str(killed.choice.kind) == "onnx fp32")

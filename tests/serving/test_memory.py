@@ -1,4 +1,4 @@
-"""What a model took is given back, also where it refers to itself."""
+"""The memory of a model is returned to the system, even if the model contains reference cycles."""
 
 import gc
 import weakref

@@ -1,4 +1,4 @@
-"""A model that release 0.1.0 has published is served by this release, and predicts what it predicted then.
+"""This release serves a model that release 0.1.0 published, and the model's predictions are the same as then.
 
 release_0_1_0/ is the MODEL_DIR that the code of that release wrote for a tiny model: it trained project 7 with
 ``train --project 7``, and wrote predictions.json with ``predict``.

@@ -1,4 +1,4 @@
-"""Versions on disk to models in memory; a model is told from another by the text in its folder."""
+"""Loading versions from disk as models in memory; here, a model is the text in its version's folder."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from huggingface_ner.store.versions import ModelStore, Version
 
 
 class Models(ProjectModels):
-    """Counts what is loaded; a folder with the text "broken" cannot be."""
+    """Records which models are loaded; a folder with the text "broken" cannot be loaded."""
 
     def __init__(self, folder: Path, max_projects: int) -> None:
         self.loads: list[str] = []
@@ -72,7 +72,7 @@ def test_a_new_version_is_loaded_before_it_serves(models: Models) -> None:
     assert models.answer(1, timeout=0) == "a"
     _until(lambda: models.answer(1, timeout=0) == "b")
     _until(lambda: len(models._projects[1].loaded) == 1)
-    assert models.loads == ["a", "b"], "once each"
+    assert models.loads == ["a", "b"], "each version is loaded once"
 
 
 def test_two_processes_change_over_at_the_same_moment(models: Models, tmp_path: Path) -> None:
@@ -86,14 +86,14 @@ def test_two_processes_change_over_at_the_same_moment(models: Models, tmp_path: 
         return ("a",) * 3 in seen
 
     _until(both_answer)
-    # read one after the other, the moment may lie between; it never goes back
+    # the change may happen between two of these reads, but the new version never goes away again
     assert seen <= {(None, None, None), (None, None, "a"), (None, "a", "a"), ("a", "a", "a")}
     other.close()
 
 
 def test_one_that_cannot_be_loaded_is_passed_over(models: Models, caplog: pytest.LogCaptureFixture) -> None:
     good = models.publish(1, "good")
-    time.sleep(1.01)  # names sort by the second
+    time.sleep(1.01)  # the names of versions sort by the second of their publication
     bad = models.publish(1, "broken")
     _until(lambda: "broken" in models.loads or models.model_for(1, 0.1) is not None)
     models.stores[1].use(bad)

@@ -36,7 +36,7 @@ def _one_hot(scheme: TagScheme, tags: list[str]) -> NDArray[np.float32]:
 
 
 def _distributions(tags: int) -> st.SearchStrategy[NDArray[np.float32]]:
-    """Log-probabilities of one to four words."""
+    """Draw the log-probabilities of one to four words."""
     rows = st.integers(1, 4).flatmap(
         lambda words: st_numpy.arrays(np.float32, (words, tags), elements=st.floats(0.0625, 16, width=32))
     )
@@ -62,7 +62,7 @@ def _conlleval(tags: Sequence[str]) -> set[tuple[int, int, str]]:
 
 
 def _iob2(tags: Sequence[str]) -> set[tuple[int, int, str]]:
-    """Read a tag sequence strictly: an entity is a B and every I of its label that follows."""
+    """Read a tag sequence strictly: an entity is a B and each I of the same label directly after it."""
     chunks = set()
     for start, tag in enumerate(tags):
         if tag[0] == "B":
@@ -142,7 +142,7 @@ def test_the_path_with_weights_is_the_best_of_all_legal_ones(
         chosen[span.start] = scheme.ids["B", span.label]
         chosen[span.start + 1 : span.end] = [scheme.ids["I", span.label]] * (span.end - span.start - 1)
     assert value(chosen) == pytest.approx(value(best), abs=1e-4)
-    # the scores are those of the tags alone
+    # the weights do not affect the score
     assert score == pytest.approx(
         np.exp(np.mean([log_probabilities[pair] for pair in enumerate(chosen)])), rel=1e-3
     )

@@ -1,4 +1,4 @@
-"""Every engine says what float32 says; one that does not is not used."""
+"""An engine is used only if it finds the same spans as PyTorch in float32."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,9 @@ def test_a_published_model_is_served_by_what_agreed(
     assert tagger.choice.kind.engine == "onnx" or tagger.choice.kind == TORCH_FP32
     assert evaluate(fp32.find_spans(texts), tagger.find_spans(texts)).overall.f1 >= 0.95
     assert tagger.labels == fp32.labels
-    assert load_prepared(news_model, "cpu", EnginePreference("torch", "bf16"), tmp_path) is None, "not tried"
+    assert load_prepared(news_model, "cpu", EnginePreference("torch", "bf16"), tmp_path) is None, (
+        "this engine was not tried"
+    )
 
 
 def test_an_engine_that_disagrees_is_not_used(

@@ -1,4 +1,4 @@
-"""A model is served by the engine that was prepared for it, else by PyTorch."""
+"""A model is served by the engine that was prepared for it, or by PyTorch if none was prepared."""
 
 import shutil
 import subprocess
@@ -15,7 +15,8 @@ from tests import ROOT
 from tests.tiny_models import save_tiny_model
 
 OPENVINO = EngineKind("openvino", "fp32")
-# Loads the model in the folder that is the first argument, and says what runs it and whether PyTorch was imported.
+# Loads the model from the folder in the first argument. Prints its engine, and whether PyTorch and transformers
+# were imported.
 WITHOUT_PYTORCH = """
 import sys
 from huggingface_ner.engine_kinds import EnginePreference

@@ -1,4 +1,4 @@
-"""How heads of the Hub are read, the whole way: models that say what they are told."""
+"""How heads of models on the Hub are read, from text to spans; the tests set the output of these models."""
 
 import json
 import math
@@ -36,7 +36,7 @@ CONLL_SORTED = ["B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER",
         (CONLL, ["I-PER", "B-PER", "I-PER"], [(0, 1, "PER"), (1, 3, "PER")]),
         (CONLL, ["B-PER", "I-LOC", "I-LOC"], [(0, 1, "PER"), (1, 3, "LOC")]),
         (CONLL_SORTED, ["I-PER", "O", "I-LOC"], [(0, 1, "PER"), (2, 3, "LOC")]),
-        # as scikit-learn sorts them, with a suffix, a padding output and another name for outside
+        # names as scikit-learn sorts them, with suffixes, an output for padding and another name for outside
         (["LOC/B", "LOC/I", "NONE", "<pad>"], ["NONE", "LOC/I", "LOC/I"], [(1, 3, "LOC")]),
     ],
 )

@@ -40,7 +40,7 @@ def test_a_group_decides_as_a_head_of_its_own_would(seed: int, words: int, furth
         spans, score = decode(_log_softmax(logits[:, columns]), scheme)
         own += spans
         scores.append(score)
-    # a group is a distribution by itself, however large its logits are beside those of another group
+    # a group has its own distribution, however large its logits are compared with those of another group
     logits[:, GROUPS.columns[1]] += further_apart
     found, score = GROUPS.decode(_log_softmax(logits))
     best = {}

@@ -51,10 +51,10 @@ def test_outputs_for_padding_and_word_pieces_are_unused(further: str, outside: s
         # a label without a prefix beside labels that have one
         (["O", "B-PER", "I-PER", "DATE"], (OUT, ("B", "PER"), ("I", "PER"), ("I", "DATE"))),
         (["O", "B-PER", "I-PER", "OTHER"], (OUT, ("B", "PER"), ("I", "PER"), ("I", "OTHER"))),
-        # nothing says which is outside
+        # nothing says which name is the outside tag
         (["LABEL_0", "LABEL_1"], (("I", "LABEL_0"), ("I", "LABEL_1"))),
         (["0", "1", "2"], (("I", "0"), ("I", "1"), ("I", "2"))),
-        # one label, which needs no name
+        # if there is only one label, it needs no name
         (["B", "I", "O"], (("B", "ENTITY"), ("I", "ENTITY"), OUT)),
         (["O", "S-B", "S-I", "S-E"], (OUT, ("B", "S"), ("I", "S"), ("E", "S"))),
         (["O", "B-S", "I-S"], (OUT, ("B", "S"), ("I", "S"))),

@@ -114,7 +114,7 @@ def test_a_slow_tokenizer_is_refused(tiny_bert: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_packaged_tokenizers_truncation_does_not_leak(news_model: Path) -> None:
-    """Its file stores a truncation and a padding of 128."""
+    """The packaged tokenizer's file turns on truncation and padding to 128 tokens."""
     saved = AutoTokenizer.from_pretrained(news_model)
     assert saved.backend_tokenizer.truncation is None
     assert saved.backend_tokenizer.padding is None

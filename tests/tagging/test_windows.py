@@ -95,7 +95,7 @@ def test_parts_of_words_are_ordered_and_apart(tiny_model: Path, text: str) -> No
         end = stop
     assert len(cut.first_tokens) == len(cut.words)
     assert sorted(set(cut.first_tokens)) == cut.first_tokens
-    # no word is lost, and none is joined
+    # no word is lost, and no two words are joined
     for start, stop in whole.words:
         parts = [text[first:last] for first, last in cut.words if start <= first < stop]
         assert "".join(parts) == text[start:stop]

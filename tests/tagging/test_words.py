@@ -84,7 +84,7 @@ def test_a_suggestion_has_the_borders_that_annotators_set(tmp_path: Path, text: 
 @pytest.mark.parametrize(("text", "entities"), CASES)
 def test_the_packaged_encoder_hides_no_border(text: str, entities: list[str]) -> None:
     (tokenized,) = Windower(load_tokenizer(packaged_encoder()), 256).tokenize([text])
-    # it does not know the raised and lowered digits, and takes them for usual ones
+    # the encoder does not know superscript and subscript digits, and reads them as normal digits
     spans = _spans(text, [entity for entity in entities if entity not in ("H", "O")])
     assert {span.start for span in spans} <= {start for start, _ in tokenized.words}
     assert {span.end for span in spans} <= {end for _, end in tokenized.words}
