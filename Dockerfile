@@ -1,6 +1,6 @@
 FROM python:3.11-slim
 
-# The wheel of torch for CPUs. Empty: PyPI's wheel, which contains CUDA; docker-compose.gpu.yml sets this.
+# The index with PyTorch's CPU wheel. Empty: PyPI, whose wheel contains CUDA; docker-compose.gpu.yml makes it empty.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 
 ENV PYTHONUNBUFFERED=1 \

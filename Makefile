@@ -11,7 +11,7 @@ DRAW = $$(od -An -N20 -tx1 /dev/urandom | tr -d ' \n')
 make_venv = test -x $(1)/bin/python || { python="$(PYTHON)"; python=$${python:-$$(scripts/find_python.sh)} \
 	&& echo "$(1): made with $$($$python --version)." && $$python -m venv $(1); }
 
-# Run pip; it shows its progress on a terminal, and only errors otherwise: $(call pip_install,FOLDER) ARGUMENTS
+# Run pip, which shows its progress on a terminal, and only errors elsewhere: $(call pip_install,FOLDER) ARGUMENTS
 pip_install = quiet=--quiet; if test -t 1; then quiet=; fi; \
 	$(1)/bin/python -m pip install --disable-pip-version-check $$quiet
 
@@ -46,8 +46,8 @@ lint: $(VENV)/.installed-test  ## run ruff, mypy and hadolint; check import cont
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m scripts.commit_subjects $(COMMITS_SINCE)
 
-# CORPUS=FOLDER sets other texts than those of examples/news, MODEL=FOLDER or MODEL=base another model
-bench: $(VENV)/.installed-test  ## measure predicting and training, side by side
+# CORPUS=FOLDER uses other texts than examples/news; MODEL=FOLDER or MODEL=base uses another model
+bench: $(VENV)/.installed-test  ## measure predicting and training
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.serving $(if $(CORPUS),--corpus $(CORPUS)) $(if $(MODEL),--model $(MODEL))
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.training $(if $(CORPUS),--corpus $(CORPUS)) $(if $(filter base,$(MODEL)),--base)
 
@@ -61,7 +61,7 @@ format: $(VENV)/.installed-test  ## format the code and fix what ruff can
 		-e "s/^LABEL_STUDIO_API_KEY=$$/&$(DRAW)/" \
 		-e "s/^LABEL_STUDIO_PASSWORD=$$/&$(DRAW)/" .env.example > $@
 
-pin-images:  ## write the digests of the images that we build on behind their tags; needs Docker
+pin-images:  ## pin the base images to their digests; needs Docker
 	@python="$(PYTHON)"; $${python:-$$(scripts/find_python.sh)} -m scripts.pin_images
 
 clean:  ## remove .venv and caches

@@ -1,23 +1,23 @@
-"""What annotating costs with our suggestions: an annotator who goes through a corpus, simulated.
+"""Measure the cost of annotating with our suggestions, with a simulated annotator.
 
     python -m bench.annotating --corpus CORPUS --until 320 --seed 0
 
 CORPUS: as for bench.learning; its train.jsonl is annotated in order. Before each task, the annotator gets the
 suggestions of the current version, as Label Studio would get them from ``HuggingFaceNER.predict``, and corrects
-them. An entity that is missing costs one edit, one to delete costs one, and one to mend costs one: it overlaps an
-entity, and its borders or its label are wrong. An exact one costs nothing. So without suggestions, an entity costs
-1.0 edits. Known mentions are suggested from the first task on; ``KNOWN_MENTIONS=false`` leaves them out, and
-``--each`` with a number above ``--until`` leaves out the model.
+them. A missing entity costs one edit, and a suggestion to delete costs one. A suggestion to mend costs one too: it
+overlaps an entity, but its borders or its label are wrong. An exact suggestion costs nothing. So without
+suggestions, an entity costs 1.0 edits. Known mentions are suggested from the first task on;
+``KNOWN_MENTIONS=false`` leaves them out. ``--each`` with a number above ``--until`` leaves out the model.
 
-Versions are trained by ``train_version``, as the training job does it: some tasks are held out, engines are tried,
-and a version that is worse is refused. This happens after 10, 20, 40, 80 ... tasks. The service trains more often,
-after every START_TRAINING_EACH_N_UPDATES annotations, while the annotator goes on. So except for the minute that a
-training takes, its annotators have a version that is at least as new. Training at each doubling takes a fifth of
-the time; ``--each 10`` trains as often as the service does.
+Versions are trained by ``train_version``, as in the training job: some tasks are held out, engines are tried, and
+a version that is worse is refused. By default, a training follows 10, 20, 40, 80 ... tasks, which takes a fifth of
+the time of training as often as the service does (``--each 10``). The service trains after every
+START_TRAINING_EACH_N_UPDATES annotations, while annotators continue. So except for the minute that a training
+takes, its annotators have a version that is at least as new as here.
 
-Prints each stretch between 0, 10, 20, 40, 80 ... tasks, and draws the costs of the stretches. The seconds of a
-training are those from the annotation that starts it to suggestions by the new version, in this process. A service
-adds the debounce before a training, and ACTIVATION_DELAY after it.
+Prints the edits of each stretch between 0, 10, 20, 40, 80 ... tasks, and draws the costs of the stretches. The
+seconds of a training run from the annotation that starts it to the first suggestions of the new version, in this
+process. In a service, the debounce before a training and ACTIVATION_DELAY after it are added.
 """
 
 import argparse
@@ -53,7 +53,7 @@ FIRST_STRETCH = 10
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The tasks from the end of the stretch before to task ``to``, and what they cost."""
+    """The edits of the tasks that follow the previous stretch, up to and including task ``to``."""
 
     to: int
     edits: Edits
@@ -80,8 +80,8 @@ def annotate(
 ) -> Iterator[Stretch]:
     """Annotate texts in order, and yield the stretches; the last one ends with the last text.
 
-    trains_at: whether a training follows a number of annotated tasks. None follows the last task.
-    report: called after each training.
+    trains_at: returns whether a training follows a number of annotated tasks; no training follows the last task.
+    report: is called after each training.
     """
     edits = Edits()
     for done, text in enumerate(texts, start=1):
@@ -105,7 +105,7 @@ def _queue(folder: Path, settings: Settings) -> Iterator[TrainingQueue]:
 
 
 def is_doubling(tasks: int) -> bool:
-    """Whether a number of tasks is 10, 20, 40, 80 ..."""
+    """Return whether a number of tasks is 10, 20, 40, 80 ..."""
     doublings, rest = divmod(tasks, FIRST_STRETCH)
     return not rest and doublings.bit_count() == 1
 
@@ -139,7 +139,7 @@ def simulate(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     labels = sorted({span.label for text in texts for span in text.spans})
     if options.shuffle:
         random.Random(options.seed).shuffle(texts)
-    # ids as Label Studio gives them: by these, a training chooses what to hold out
+    # ids as Label Studio assigns them, because a training chooses the held-out tasks by their ids
     tasks = [replace(text, task_id=str(number)) for number, text in enumerate(texts[: options.until], start=1)]
     trained: list[Trained] = []
     stretches: list[Stretch] = []
@@ -158,7 +158,7 @@ def simulate(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
         outcome = training.outcome
         print(f"trained after {training.tasks}: {outcome.status} after {training.seconds:.0f} s: {outcome.reason}")
     draw_cost([(stretch.to, stretch.edits.cost) for stretch in stretches], options.picture)
-    print(f"the cost as a picture: {options.picture}")
+    print(f"picture of the costs: {options.picture}")
     seconds = [training.seconds for training in trained]
     return {
         **_as_dict(total),
@@ -171,23 +171,25 @@ def simulate(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Simulate an annotator and print what it costs."""
+    """Simulate an annotator and print the costs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, help="default: examples/news")
     parser.add_argument("--until", type=_count, default=320, metavar="TASKS", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the trainings and of --shuffle")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the trainings and of --shuffle (default: %(default)s)"
+    )
     parser.add_argument("--shuffle", action="store_true", help="annotate the tasks in a random order")
     parser.add_argument(
         "--each",
         type=_count,
         metavar="TASKS",
-        help="how often to train; default: at 10, 20, 40, 80 ...",
+        help="train after every so many tasks; default: after 10, 20, 40, 80 ...",
     )
     parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
     parser.add_argument(
         "--picture", type=Path, default=Path("results/annotating.svg"), help=".svg or .png; default: %(default)s"
     )
-    parser.add_argument("--json", action="store_true", help="print, last, one object with all of it")
+    parser.add_argument("--json", action="store_true", help="at the end, print all results as one JSON object")
     options = parser.parse_args(arguments)
     result = simulate(options, Settings())
     if options.json:

@@ -1,7 +1,7 @@
-"""Time and memory of the inputs that anybody can make large, each doubled up to its limit.
+"""Measure time and memory for inputs that anybody can make large, with sizes doubled up to the limit.
 
-Twice the input should take about twice the time and memory: a ratio that grows with the size shows a bound that is
-not linear.
+Twice the input should take about twice the time and memory. If a ratio grows with the size, the cost is not
+linear.
 """
 
 import argparse
@@ -54,7 +54,7 @@ INPUTS: dict[str, tuple[int, Callable[[int], str], Callable[[str], object]]] = {
 
 
 def main() -> None:
-    """Print a row for each size: seconds, megabytes at the peak, and their ratios to the size before."""
+    """Print a row for each size: seconds, peak megabytes, and their ratios to the previous size's."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smallest", type=int, default=25_000, metavar="CHARACTERS", help="default: %(default)s")
     options = parser.parse_args()
@@ -71,7 +71,10 @@ def main() -> None:
 
 
 def _measure(text: str, read: Callable[[str], object]) -> tuple[float, float, str]:
-    """Return seconds, peak megabytes (of a second run, which is slower), and why the input is refused, if so."""
+    """Return seconds, peak megabytes, and the reason if the input is refused, else an empty string.
+
+    The peak is measured in a second run, because tracing memory is slow.
+    """
     refused = ""
     started = time.perf_counter()
     try:
@@ -81,7 +84,7 @@ def _measure(text: str, read: Callable[[str], object]) -> tuple[float, float, st
     seconds = time.perf_counter() - started
     tracemalloc.start()
     with suppress(HuggingFaceNERError):
-        read(f"{text} ")  # not the one that may be cached
+        read(f"{text} ")  # another text, because the first one may be cached
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return seconds, peak / 1e6, refused

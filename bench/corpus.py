@@ -1,4 +1,4 @@
-"""Annotated texts to measure on."""
+"""Reads the annotated texts on which the benchmarks measure."""
 
 import json
 import re
@@ -12,13 +12,13 @@ from huggingface_ner.label_studio.tasks import task_reader
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText, Span
 
-# The end of a sentence, roughly: a line's end, or a full stop and a blank.
+# The end of a sentence, roughly: the end of a line, or a full stop, ! or ? that a blank follows.
 _END = re.compile(r"[.!?][\"')\]]*\s+|\n+")
 NEWS = Path(__file__).resolve().parent.parent / "examples" / "news"
 
 
 def read_corpus(corpus: Path | None, part: str) -> list[AnnotatedText]:
-    """Return the texts of a corpus's "train", "dev" or "test"; without one, all of examples/news each time."""
+    """Return the texts of "train", "dev" or "test"; without a corpus, all of examples/news for each part."""
     if corpus is not None:
         # not splitlines: a text may contain other line separators, such as U+2028
         lines = (corpus / f"{part}.jsonl").read_text(encoding="utf-8").split("\n")

@@ -1,4 +1,4 @@
-"""The cost of annotating as a picture."""
+"""Draws the cost of annotating."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 
 
 def draw_cost(stretches: Sequence[tuple[int, float | None]], file: Path) -> None:
-    """Draw the cost (second) of each stretch over the tasks that it ends with (first).
+    """Draw stretches, pairs of the number of tasks at the end and the cost, as a curve.
 
     A stretch without entities has no cost and no point. file: its suffix is the format, .svg or .png.
     """
     points = [(to, cost) for to, cost in stretches if cost is not None]
     file.parent.mkdir(parents=True, exist_ok=True)
-    # text stays text, and the same curve gives the same file
+    # so text in the SVG remains text, and the same curve gives the same file
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": file.stem}):
         figure = Figure(figsize=(6, 3.4), layout="constrained")
         axes = figure.add_subplot()

@@ -1,11 +1,12 @@
-"""How many planted errors the list of dubious annotations finds.
+"""Measure how many planted errors the list of dubious annotations finds.
 
     python -m bench.dubious --corpus CORPUS [CORPUS ...] --texts 200 --seeds 0 1 2
 
-Of the first texts, a tenth of the annotated spans is made wrong, in turns: flipped to another label, shifted by a
-word, dropped. Then a project with these annotations is trained as usual. Prints how many of the first 20 entries
-of the list are planted errors, and how many of all planted errors are in the first 50. An entry finds an error if
-it overlaps the right span or the wrong one. The corpora have errors of their own, which count as wrong entries.
+In the first texts, a tenth of the annotated spans is made wrong, in three ways that take turns: a span is given
+another label (flipped), shifted by a word, or dropped. Then a project with these annotations is trained as usual.
+Prints how many of the first 20 entries of the list are planted errors, and how many of all planted errors the
+first 50 entries find. An entry finds an error if it overlaps the right span or the wrong one. The corpora already
+have errors; entries that find these count as wrong.
 """
 
 import argparse
@@ -34,7 +35,7 @@ FIRST, MORE = 20, 50
 
 @dataclass(frozen=True)
 class Error:
-    """A planted error. wrong: what is annotated instead of ``right``; None if nothing is."""
+    """A planted error. wrong: the span that is annotated instead of ``right``, or None if there is none."""
 
     task: str
     right: Span
@@ -69,7 +70,7 @@ def plant(texts: Sequence[AnnotatedText], share: float, seed: int) -> tuple[list
 
 
 def _shifted(text: str, span: Span, others: Sequence[Span]) -> list[Span]:
-    """Return the spans with one or both borders moved by a word, without those that overlap others."""
+    """Return the span with one or both borders moved by a word, in all ways that overlap no other span."""
     runs = Runs.of(text, WORD_RULES)
     words = [
         word
@@ -87,7 +88,7 @@ def _shifted(text: str, span: Span, others: Sequence[Span]) -> list[Span]:
 
 
 def hits(listed: Sequence[dict[str, Any]], errors: Sequence[Error]) -> list[int | None]:
-    """Return for each entry of the list the index of the error that it finds; None if it finds no new one."""
+    """Return for each entry of the list the index of the error that it finds, or None if it finds no new error."""
     found: set[int] = set()
     indexes: list[int | None] = []
     for entry in listed:
@@ -131,8 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, nargs="+", action="extend", required=True)
     parser.add_argument("--sentences", action="store_true", help="cut the corpora's texts into sentences")
-    parser.add_argument("--texts", type=int, default=200, help="annotated texts (default: %(default)s)")
-    parser.add_argument("--share", type=float, default=0.1, help="of the spans made wrong (default: %(default)s)")
+    parser.add_argument("--texts", type=int, default=200, help="number of annotated texts (default: %(default)s)")
+    parser.add_argument(
+        "--share", type=float, default=0.1, help="share of the spans that are made wrong (default: %(default)s)"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default: 0 to 2")
     parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
     options = parser.parse_args(arguments)

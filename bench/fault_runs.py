@@ -1,4 +1,4 @@
-"""What the benchmarks that make faults share: which faults are chosen, the service's settings, and waiting."""
+"""Shared by the benchmarks that make faults: the choice of faults, the service's settings, and waiting."""
 
 import argparse
 import time
@@ -10,7 +10,7 @@ from tests.tiny_models import save_tiny_model
 
 
 def read_faults(description: str | None, option: str, faults: Collection[str]) -> list[str]:
-    """Return the faults that an option of the command line names, by default all; exits if one is unknown."""
+    """Return the faults that a command line option names, by default all; exit if one is unknown."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         option, dest="chosen", default=",".join(faults), help="faults, separated by commas (default: all)"
@@ -24,7 +24,7 @@ def read_faults(description: str | None, option: str, faults: Collection[str]) -
 def service_settings(redis_url: str, models: Path, folder: Path, label_studio: str) -> dict[str, str]:
     """Return the environment of a service whose trainings take seconds.
 
-    models: MODEL_DIR. folder: the baseline is written into it. label_studio: the address of the stand-in.
+    models: MODEL_DIR. folder: the baseline is saved in it. label_studio: the address of the stand-in.
     """
     return {
         "REDIS_URL": redis_url,
@@ -33,7 +33,7 @@ def service_settings(redis_url: str, models: Path, folder: Path, label_studio: s
         "LABEL_STUDIO_HOST": label_studio,
         "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
         "LEARNING_RATE": "2e-2",
-        # each training publishes, so that it is seen which one was the last
+        # each training publishes a version, which shows that the training has ended
         "F1_TOLERANCE": "1",
         "START_TRAINING_EACH_N_UPDATES": "0",
         "INFERENCE_ENGINE": "torch",
@@ -44,7 +44,7 @@ def service_settings(redis_url: str, models: Path, folder: Path, label_studio: s
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait until a condition holds; raises TimeoutError, which names ``what``."""
+    """Wait until a condition is true; raises TimeoutError, whose message contains ``what``."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

@@ -1,10 +1,10 @@
-"""Show what a full or read-only disk, and a Redis that is stopped, away or flushed, do to the service.
+"""Show how the service behaves if its disk is full or read-only, or if Redis is stopped, killed or flushed.
 
     python -m bench.faults [--faults full,read-only,...]
 
-A server and a worker use a Redis-protocol server and a MODEL_DIR on a tmpfs of fixed size, which needs root.
-During each fault, somebody requests predictions, /health and a training; after it, the training has to be
-published. Prints what was answered, and exits with 1 if a training was lost, or if anything was answered with an
+A server and a worker use a Redis-protocol server and a MODEL_DIR on a tmpfs of fixed size. Mounting it needs root.
+During each fault, predictions, /health and a training are requested. After the fault, the training has to publish
+a version. Prints the number of answers by status, and exits with 1 if a training was lost, or if any answer was an
 error.
 """
 
@@ -37,7 +37,7 @@ LABELS = config("PER", "LOC")
 
 
 class Service:
-    """The service, what it uses, and what it has answered."""
+    """The service, its disk, Label Studio and Redis, and the service's answers so far."""
 
     def __init__(self, folder: Path, api: LabelStudioApi, redis: ValkeyServer, url: str) -> None:
         self.disk, self.api, self.redis, self.url = folder, api, redis, url
@@ -65,7 +65,7 @@ class Service:
         wait_until(is_learned, LEARNED_TIMEOUT, "a version learned from all annotations")
 
     def ask_all(self) -> None:
-        """Request a prediction and /health, and note what is answered and how long /health takes."""
+        """Request a prediction and /health; count the answers, and note the slowest answer of /health."""
         body = {
             "project": f"{PROJECT}.1",
             "label_config": LABELS,
@@ -82,7 +82,7 @@ class Service:
                 self.slowest = max(self.slowest, time.monotonic() - began)
 
     def during(self, seconds: float) -> None:
-        """Ask for some seconds."""
+        """Request predictions and /health for some seconds."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.ask_all()
@@ -109,9 +109,9 @@ def read_only(service: Service) -> None:
 
 
 def stopped(service: Service) -> None:
-    """Let Redis accept connections but answer nothing, while a training waits."""
+    """Stop Redis while a training waits, so that it accepts connections but does not answer."""
     assert service.request_training()
-    process = service.redis._process  # noqa: SLF001 - it has no public name for its process
+    process = service.redis._process  # noqa: SLF001 - its process has no public name
     assert process is not None
     _run("kill", "-STOP", str(process.pid))
     service.during(SECONDS)
@@ -143,10 +143,10 @@ FAULTS: dict[str, Callable[[Service], None]] = {
 
 
 def main() -> int:
-    """Start the service, make the faults, and return the exit status."""
+    """Start the service, cause the faults, and return the exit status."""
     chosen = read_faults(__doc__, "--faults", FAULTS)
     if os.geteuid() != 0:
-        print("nothing was shown: to mount a tmpfs needs root", file=sys.stderr)
+        print("nothing was tested: mounting a tmpfs needs root", file=sys.stderr)
         return 2
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -1,11 +1,11 @@
-"""How long annotators wait for a new model: from the tenth annotation to the first suggestion, phase by phase.
+"""Measure the wait for a new model, from the tenth annotation to the first suggestion, by phase.
 
     python -m bench.first_suggestion [--tasks 10] [--checkout FOLDER]
 
-Runs ``serve`` with its embedded queue and worker, the packaged encoder and a stand-in of Label Studio with
-tasks from examples/news. Ten annotations are saved, a second apart. Prints after how many seconds each phase
-began, when a prediction first came from the new model, and when the training had tried the engines.
-CHECKOUT: the service's checkout, to compare with another one; default: this one.
+Runs ``serve`` with its embedded queue and worker, the packaged encoder and a stand-in for Label Studio with
+tasks from examples/news. Ten annotations are saved, a second apart. Prints the seconds until each phase begins,
+until the first prediction of the new model, and until the training has tried the engines.
+FOLDER: the service's checkout, to compare it with this one; default: this one.
 """
 
 import argparse
@@ -28,10 +28,10 @@ SECONDS_BETWEEN = 1.0
 
 
 def main() -> None:
-    """Annotate, and print what happens when."""
+    """Annotate, and print the time of each event."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=10, help="annotated tasks (default: %(default)s)")
-    parser.add_argument("--checkout", type=Path, default=ROOT, help="of the service (default: this one)")
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="the service's checkout (default: this one)")
     options = parser.parse_args()
     config, tasks = short_news()
     event = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]

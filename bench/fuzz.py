@@ -1,12 +1,13 @@
-"""Send a service thousands of requests that are wrong in some way, and look at what it answers and logs.
+"""Send a service thousands of malformed requests, and check its answers and its log.
 
     python -m bench.fuzz [--requests 11000] [--seed 0]
 
-The requests are those that Label Studio has sent (tests/recorded), and requests of the other routes, with changes:
-to the JSON at any place, to the bytes, to the method, the path and the headers. Each must be answered with a
-status below 500, or with 503 and Retry-After, and an error in JSON must have a request id. Only a request that is
-not complete may get no answer. Prints what was answered, and exits with 1 if something else was, if the service
-does not answer afterwards, or if the log has a traceback or a text of a task.
+The requests are recorded requests of Label Studio (tests/recorded) and requests of other routes. They are changed
+at random: anywhere in the JSON, and in the bytes, the method, the path and the headers. Each answer must have a
+status below 500, or 503 with Retry-After, or 501 for an unknown transfer coding. An error in JSON must have a
+request id. Only a request that is not complete may get no answer. Prints the number of answers by status. Exits
+with 1 if an answer is wrong, if the service does not answer afterwards, or if the log has a traceback or a text of
+a task.
 """
 
 import argparse
@@ -31,7 +32,7 @@ CLIENTS = 32
 # Seconds after which a client whose request may not be complete ends its side of the connection.
 PATIENCE = 10.0
 ANSWER_TIMEOUT = 90.0
-# In the text of every task, so that it is seen if a text gets into the log.
+# Is put into the text of every task. If the log contains it, a text was logged.
 SENTINEL = "Quixotomania"
 ODD: tuple[Any, ...] = (
     None,
@@ -111,10 +112,10 @@ HEADERS = (
 
 
 def main() -> int:
-    """Send the requests, print what happened, and return the exit status."""
+    """Send the requests, print the results, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=11_000, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the changes (default: %(default)s)")
+    parser.add_argument("--requests", type=int, default=11_000, help="number of requests (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the changes (default: %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-fuzz-") as name:
         folder = Path(name)
@@ -140,7 +141,7 @@ def main() -> int:
 
 
 class Requests:
-    """Makes requests; the same for the same seed."""
+    """Makes requests, always the same ones for the same seed."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -150,7 +151,7 @@ class Requests:
         ]
 
     def request(self, number: int) -> bytes:
-        """Return the bytes of a request."""
+        """Return the bytes of the request with a number."""
         chance = random.Random(f"{self._seed} {number}")
         recorded = chance.choice(self._recorded)
         method, path, body = recorded["method"], recorded["path"], copy.deepcopy(recorded.get("body"))
@@ -180,7 +181,7 @@ def with_sentinel(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def changed(value: Any, chance: random.Random) -> Any:
-    """Return JSON with another value at a random place."""
+    """Return a JSON value with a random change at a random place."""
     if isinstance(value, dict) and value and chance.random() < 0.85:
         key = chance.choice(list(value))
         if chance.random() < 0.1:
@@ -201,7 +202,7 @@ def changed(value: Any, chance: random.Random) -> Any:
 
 
 def garbled(content: bytes, chance: random.Random) -> bytes:
-    """Return bytes that are cut, doubled or changed at a random place."""
+    """Return bytes that are cut, repeated or changed at a random place."""
     at = chance.randrange(len(content) + 1)
     ways: tuple[Callable[[], bytes], ...] = (
         lambda: content[:at],
@@ -214,7 +215,7 @@ def garbled(content: bytes, chance: random.Random) -> bytes:
 
 
 def outcome(port: int, request: bytes) -> str:
-    """Send a request, and say what was answered: the status, and what is wrong with the answer."""
+    """Send a request, and return its status, or a text that says what is wrong with the answer."""
     answer = b""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
@@ -229,11 +230,11 @@ def outcome(port: int, request: bytes) -> str:
     except TimeoutError:
         return f"wrong: no answer in {ANSWER_TIMEOUT:.0f} s: {request[:200]!r}"
     except OSError:
-        pass  # the server need not read what it refuses
+        pass  # the server may close the connection without reading a request that it refuses
     if not answer:
         return "closed without an answer"
     head, _, body = answer.partition(b"\r\n\r\n")
-    if head.startswith(b"HTTP/1.1 100 ") and body:  # the answer proper comes after it
+    if head.startswith(b"HTTP/1.1 100 ") and body:  # the final answer follows it
         head, _, body = body.partition(b"\r\n\r\n")
     found = re.match(rb"HTTP/1\.[01] (\d{3}) ", head)
     if found is None:
@@ -242,7 +243,7 @@ def outcome(port: int, request: bytes) -> str:
 
 
 def judged(status: int, head: bytes, body: bytes, request: bytes) -> str:
-    """Return the status, with what is wrong with it."""
+    """Return the status, or a text that says what is wrong with the answer."""
     # RFC 9112: 501 for a transfer coding that the server does not know
     is_meant = (status == 503 and b"retry-after" in head.lower()) or (
         status == 501 and b"transfer-encoding" in request.lower()

@@ -1,16 +1,16 @@
-"""How much is learned from how few texts.
+"""Measure how much is learned from few texts.
 
     python -m bench.learning --corpus CORPUS [CORPUS ...] --sizes 50 200
 
-CORPUS: a folder with train.jsonl and dev.jsonl or test.jsonl, one {"id", "text", "spans": [{"start", "end",
-"label"}]} a line. Each seed shuffles the training texts and takes the first ones. Prints strict F1,
-the expected calibration error of the spans' scores, and seconds.
+CORPUS: a folder with train.jsonl and dev.jsonl or test.jsonl. Each line is one {"id", "text", "spans": [{"start",
+"end", "label"}]}. Each seed shuffles the training texts and takes the first ones. Prints strict F1, the expected
+calibration error of the spans' scores, and seconds.
 
 To compare two ways of learning or of tagging, run one with ``--save FILE`` and the other one with
 ``--against FILE``, with the same corpora, sizes and seeds. The second run prints the differences in F1 with their
-95 % intervals, by paired bootstrap over texts and seeds, and a star if zero is outside. ``--models FOLDER`` keeps
-the trained models, and trains none that is there already: use it if the ways differ in tagging alone. For example,
-``--weight 0`` tags without the weights of the transitions.
+95 % intervals, by paired bootstrap over texts and seeds. A star means that zero is outside the interval.
+``--models FOLDER`` keeps the trained models, and does not train models again that are there: use it if the ways
+differ only in tagging. For example, ``--weight 0`` tags without the weights of the transitions.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def read(corpus: Path, part: str, *, cut: bool) -> list[AnnotatedText]:
 
 
 def learn(options: argparse.Namespace, corpus: Path, size: int) -> dict[str, Counts]:
-    """Train with each seed and way, and print and return each way's counts: [seeds, texts, 3]."""
+    """Train with each seed and way, print each way's results, and return its counts: [seeds, texts, 3]."""
     train, scored = (read(corpus, part, cut=options.sentences) for part in ("train", options.score_on))
     scored = scored[: options.first or None]
     labels = sorted({span.label for text in train for span in text.spans})
@@ -95,7 +95,7 @@ def learn(options: argparse.Namespace, corpus: Path, size: int) -> dict[str, Cou
 def _tagger(make: Train, kept: Path | None, weight: float) -> Tagger:
     """Return a tagger of a trained model.
 
-    kept: the folder from which the model is loaded or in which it is saved. weight: that of the transitions.
+    kept: the folder from which the model is loaded, or in which it is saved. weight: the weight of transitions.
     """
     if kept is not None and kept.is_dir():
         model, tokenizer = load_fine_tuned(kept, "cpu")
@@ -116,9 +116,9 @@ def _row(options: argparse.Namespace, corpus: Path, size: int) -> str:
 
 
 def compare(name: str, results: Mapping[str, Counts], others: Mapping[str, Counts]) -> None:
-    """Print how much F1 is above that of others in each row that both have, and in the mean over these rows."""
+    """Print how much higher F1 is than that of others, for each row that both have, and for all these rows."""
     pairs = {row: (others[row], counts) for row, counts in results.items() if row in others}
-    print(f"F1 above that of {name}, with the 95 % interval; *: zero is outside")
+    print(f"F1 above that of {name}, with the 95 % interval; *: zero is outside the interval")
     for row, pair in pairs.items():
         print(f"{row:32} {paired_difference([pair])}", flush=True)
     if len(pairs) > 1:
@@ -126,7 +126,7 @@ def compare(name: str, results: Mapping[str, Counts], others: Mapping[str, Count
 
 
 def save_results(results: Results, file: Path) -> None:
-    """Write results, for ``load_results``."""
+    """Write results to a file for ``load_results``."""
     file.write_text(json.dumps({row: counts.tolist() for row, counts in results.items()}) + "\n")
 
 
@@ -140,16 +140,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, nargs="+", action="extend", required=True)
     parser.add_argument("--sentences", action="store_true", help="cut the corpora's texts into sentences")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[200], help="training texts; 0: all")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[200], help="numbers of training texts; 0: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 to 4")
     parser.add_argument("--epochs", type=float, default=10, help="NUM_TRAIN_EPOCHS (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="LEARNING_RATE (default: %(default)s)")
     parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
     parser.add_argument("--score-on", default="dev", choices=["dev", "test"])
-    parser.add_argument("--first", type=int, default=500, help="how many texts are scored; 0: all")
-    parser.add_argument("--plain", action="store_true", help="run the plain loop beside it, and compare")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="keep trained models, and use those kept")
-    parser.add_argument("--weight", type=float, default=WEIGHT, help="of transitions (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=500, help="number of texts that are scored; 0: all")
+    parser.add_argument("--plain", action="store_true", help="also run the plain loop, and compare")
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER", help="folder to save models in and load them from"
+    )
+    parser.add_argument(
+        "--weight", type=float, default=WEIGHT, help="weight of transitions (default: %(default)s)"
+    )
     parser.add_argument("--save", type=Path, metavar="FILE", help="save the results")
     parser.add_argument("--against", type=Path, metavar="FILE", help="compare with saved results")
     options = parser.parse_args(arguments)

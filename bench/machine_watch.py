@@ -1,4 +1,4 @@
-"""Watches servers and workers on several machines: what is answered, and which trainings compute."""
+"""Watches servers and workers on several machines: the servers' answers, and the trainings that compute."""
 
 import threading
 from collections import Counter, defaultdict
@@ -14,12 +14,16 @@ from bench.machines import Machine
 from huggingface_ner.jobs.process import RUN_ID
 from tests.server.service import ask
 
-# What a complete version has.
+# The files of a complete version.
 FILES = {"config.json", "model.safetensors", "metrics.json", "tokenizer.json"}
 
 
 class Watch:
-    """What is seen meanwhile: answers of the servers, and trainings that compute."""
+    """Requests predictions in the background, and watches which trainings compute.
+
+    answers: the counts of answers, by server. unfinished: versions that answered before they were complete.
+    twice: runs of one project that computed at the same time. down: servers that the benchmark has killed.
+    """
 
     def __init__(
         self,
@@ -79,11 +83,11 @@ class Watch:
         return str(status)
 
     def _look(self) -> None:
-        """Note each moment at which two processes compute for the same project."""
+        """Note each time two processes compute for the same project."""
         seconds: dict[int, float] = {}
         while not self._ended.wait(0.5):
-            # A process that is prepared before there is a run does not show in its environment which run it gets.
-            # So none is prepared here, as when no training is expected.
+            # The environment of a process that was prepared before its run does not contain the run. So no process
+            # may be prepared here, and the key that says that a training is expected is deleted.
             with suppress(RedisError):
                 for key in self._redis.scan_iter("huggingface-ner:*:expected"):
                     self._redis.delete(key)
@@ -100,5 +104,5 @@ class Watch:
 
 
 def run_of(process: psutil.Process) -> str:
-    """Return the id of the run that a worker's process was started for; empty if it was started for none."""
+    """Return the id of the run for which a worker's process was started; empty if there is none."""
     return "" if "prepared" in process.cmdline() else str(process.environ().get(RUN_ID, ""))

@@ -1,6 +1,6 @@
-"""Machines on one Linux machine: a network namespace for each, on one bridge. Needs root and iproute2.
+"""Simulates machines on one Linux machine: each is a network namespace on a bridge. Needs root and iproute2.
 
-Each has an address of its own, and shares the files of this machine.
+Each machine has its own address. All machines share the files of this machine.
 """
 
 import os
@@ -15,16 +15,16 @@ import psutil
 
 PREFIX = "ner-"
 SWITCH = f"{PREFIX}switch"
-# Nobody has this hardware address, so what is sent to it is lost without an answer.
+# No machine has this hardware address, so packets that are sent to it are lost without an answer.
 NOBODY = "02:00:00:00:00:99"
 
 
 class MachinesError(Exception):
-    """There can be no machines here; the message says why."""
+    """Machines cannot be simulated here; the message says why."""
 
 
 class Machine:
-    """A network namespace, and the process that runs there."""
+    """A network namespace, and the process that runs in it."""
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
@@ -34,7 +34,7 @@ class Machine:
         self._command: tuple[Sequence[str], Mapping[str, str], Path] | None = None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """Start a command here; restart starts it again."""
+        """Start a command on this machine; ``restart`` starts it again."""
         self._command = command, environment, log
         self.restart()
 
@@ -52,7 +52,7 @@ class Machine:
             )
 
     def kill(self) -> None:
-        """Kill all processes here, as when the machine loses its power."""
+        """Kill all processes of this machine, like a power failure."""
         pids = {int(pid) for pid in _run("ip", "netns", "pids", self.namespace).split()}
         for pid in pids - {os.getpid()}:
             with suppress(ProcessLookupError):
@@ -76,7 +76,7 @@ class Machine:
 
     @contextmanager
     def cut_off(self, other: "Machine") -> Iterator[None]:
-        """Lose everything that this machine sends to another one, during the with block."""
+        """Lose all packets that this machine sends to another one, during the with block."""
         place = ("neigh", "replace", other.address, "lladdr", NOBODY, "dev", "eth0", "nud", "permanent")
         _run("ip", "-n", self.namespace, *place)
         try:
@@ -87,7 +87,7 @@ class Machine:
 
 @contextmanager
 def machines(names: Sequence[str]) -> Iterator[dict[str, Machine]]:
-    """Yield machines that reach each other; raises MachinesError."""
+    """Make machines that can reach each other, and remove them after the with block; raises MachinesError."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         raise MachinesError("network namespaces need root and the command ip (Debian: apt-get install iproute2)")
     made = {name: Machine(name, number) for number, name in enumerate(names, start=2)}

@@ -1,10 +1,10 @@
-"""What memory a service takes: proportional set sizes, so that what its processes share counts once."""
+"""Measures a service's memory as proportional set sizes, which count memory that processes share only once."""
 
 import psutil
 
 
 def families(service: psutil.Process) -> dict[str, list[psutil.Process]]:
-    """Return the processes of ``serve`` by what they do: "server" (its queue included) and "worker"."""
+    """Return the processes of ``serve`` in two groups: "server", which includes the queue, and "worker"."""
     families: dict[str, list[psutil.Process]] = {"server": [service], "worker": []}
     for child in service.children():
         name = "worker" if child.cmdline()[-1:] == ["worker"] else "server"
@@ -13,7 +13,7 @@ def families(service: psutil.Process) -> dict[str, list[psutil.Process]]:
 
 
 def megabytes(processes: list[psutil.Process]) -> float:
-    """Return what processes take together; one that has just ended takes nothing."""
+    """Return the memory of processes together; a process that has just ended counts as 0."""
     return sum(map(_megabytes, processes))
 
 

@@ -1,4 +1,4 @@
-"""Encoders to measure with."""
+"""Encoders for the benchmarks."""
 
 from pathlib import Path
 

@@ -1,12 +1,13 @@
-"""How the service answers while it gets more than it can do, side by side with other checkouts.
+"""Measure how the service answers under overload, side by side with other checkouts.
 
     python -m bench.overload [--before FOLDER ...] [--seconds 30]
 
-FOLDER: another checkout, for example of the commit before (``git worktree add ../before HEAD~1``). Each is started
-with WORKERS=1 and a model of BERT-base's size (random weights: this is about time alone). Then, all at once: 1,000
-connections that stall in the head, in the body, or send a byte every second; 256 clients that request one task
-each again and again; 8 that request 2,500 tasks each. Meanwhile a process that does nothing else requests /health,
-/setup and /webhook in turn. Prints their milliseconds, what became of the predictions, and lost workers.
+FOLDER: another checkout, for example of the previous commit (``git worktree add ../before HEAD~1``). Each checkout
+is started with WORKERS=1 and a model of BERT-base's size, with random weights, because only time is measured. It
+gets all of this at once: 1,000 connections that stall in the head, stall in the body, or send a byte every second;
+256 clients that repeatedly request the prediction of one task; 8 clients that request 2,500 tasks each. Meanwhile,
+a separate process requests /health, /setup and /webhook in turn. Prints the milliseconds of these three routes,
+the outcomes of the predictions, and the number of lost workers.
 """
 
 import argparse
@@ -40,7 +41,7 @@ from huggingface_ner.engines.pretrained import load_tokenizer, packaged_encoder
 STALLED, CLIENTS, BULK_CLIENTS, BULK_TASKS = 1000, 256, 8, 2500
 START_TIMEOUT = 120.0
 PROBE_TIMEOUT = 20.0
-# Seconds that a prediction may take; Label Studio hangs up after 100.
+# Maximum seconds for a prediction; Label Studio disconnects after 100.
 ANSWER_TIMEOUT = 100.0
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$text"/></View>'
 PROBES = {
@@ -48,14 +49,15 @@ PROBES = {
     "/setup": {"project": "1.2", "schema": CONFIG},
     "/webhook": {"action": "PROJECT_UPDATED", "project": {"id": 1}},
 }
-# What a measuring process has seen: a route or "predictions", and seconds or what else happened.
+# Results of a measuring process: a route with the seconds or the failure of an answer, or "predictions" and their
+# counts.
 Answers: TypeAlias = "Queue[tuple[str, float | str]]"
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass
 class Figures:
-    """What one checkout did: seconds and failures of each probe, predictions by outcome, starts of workers."""
+    """The results of a checkout: seconds and failures of the probes, predictions by outcome, lost workers."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in PROBES})
     failures: Counter[str] = field(default_factory=Counter)
@@ -67,9 +69,16 @@ def main() -> None:
     """Measure each checkout and print their figures side by side."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--before", type=Path, action="append", default=[], metavar="FOLDER", help="may be repeated"
+        "--before",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="another checkout; may be repeated",
     )
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="keep the model here, or take it from here")
+    parser.add_argument(
+        "--model", type=Path, metavar="FOLDER", help="folder of the model, which is made if it does not exist"
+    )
     parser.add_argument("--seconds", type=float, default=30.0, help="seconds of load (default: %(default)s)")
     options = parser.parse_args()
     transformers_logging.set_verbosity_error()
@@ -83,7 +92,7 @@ def main() -> None:
 
 
 def _base_model(folder: Path) -> Path:
-    """Save a model of BERT-base's size that finds nothing, unless there is one."""
+    """Save a model of BERT-base's size that finds nothing, unless the folder exists."""
     if folder.exists():
         return folder
     tokenizer = load_tokenizer(packaged_encoder())
@@ -127,7 +136,8 @@ def _server(checkout: Path, model: Path, folder: Path) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     chosen = {"HOST": "127.0.0.1", "PORT": str(port), "BASELINE_MODEL_NAME": str(model), "WORKERS": "1"}
-    chosen |= {"INFERENCE_ENGINE": "torch", "INFERENCE_PRECISION": "fp32"}  # no trials of engines beside the load
+    # so no engines are tried during the load
+    chosen |= {"INFERENCE_ENGINE": "torch", "INFERENCE_PRECISION": "fp32"}
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -146,7 +156,7 @@ def _server(checkout: Path, model: Path, folder: Path) -> Iterator[int]:
 
 
 def _ask(port: int, route: str, body: object = None) -> tuple[str, float]:
-    """Return the status of an answer, or the name of an error, and the seconds that it took."""
+    """Return the status of the answer, or the name of the error, and the seconds that the request took."""
     connection = HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT)
     started = time.perf_counter()
     try:
@@ -164,7 +174,7 @@ def _ask(port: int, route: str, body: object = None) -> tuple[str, float]:
 
 
 def _probe(port: int, seconds: float, answers: Answers) -> None:
-    time.sleep(3.0)  # until the load is there
+    time.sleep(3.0)  # until the load has begun
     until = time.monotonic() + seconds - 3.0
     while time.monotonic() < until:
         for route, body in PROBES.items():
@@ -200,7 +210,7 @@ async def _all_at_once(port: int, seconds: float, texts: list[str], predictions:
 
 
 async def _stall(port: int, way: int, until: float) -> None:
-    """Hold a connection and open it again if the server closes it."""
+    """Keep a connection open, and open a new one if the server closes it."""
     start = (
         b"POST /predict HTTP/1.1\r\nHost: a\r\n",
         b'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{"tasks"',
@@ -224,7 +234,7 @@ async def _stall(port: int, way: int, until: float) -> None:
 async def _predict(
     port: int, texts: list[str], number: int, tasks: int, until: float, predictions: "Counter[str]"
 ) -> None:
-    """Request predictions one after the other, as long as the load lasts; wait as long as a refusal says."""
+    """Request predictions one after the other during the load; after a refusal, wait as long as it says."""
     kind = "one task" if tasks == 1 else f"{tasks} tasks"
     sent = 0
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""A plain training loop, to compare ours with."""
+"""A plain training loop, with which ours is compared."""
 
 import random
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from huggingface_ner.tagging.windows import Windower
 def plain_loop(
     examples: Sequence[AnnotatedText], labels: Sequence[str], baseline: str | Path, seed: int
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """AdamW at 2e-4 for everything, 15 epochs, batches of 8, linear decay: what a tutorial does."""
+    """Train as tutorials do: AdamW at 2e-4 for all weights, 15 epochs, batches of 8, linear decay."""
     torch.manual_seed(seed)
     tokenizer = load_tokenizer(baseline)
     model, _ = load_model(baseline)

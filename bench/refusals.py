@@ -1,17 +1,17 @@
-"""How often a new version is refused, by how much better or worse it is and by how many texts are held out.
+"""Measure how often a new version is refused, by its difference in F1 and the number of held-out texts.
 
     python -m bench.learning --corpus CORPUS --sizes 100 200 400 --seeds 0 1 --save RESULTS
     python -m bench.refusals --results RESULTS
 
-RESULTS has how two models and more do on the same texts. For each pair of models of one corpus, as the version in
-use and the new one, texts are drawn as the ones held out, again and again, and both rules decide on each draw:
+RESULTS has the counts of at least two models on the same texts. Each pair of models of one corpus is taken as the
+version in use and the new version. Held-out texts are drawn many times, and two rules decide on each draw:
 
 - before: the new version is refused if its F1 is lower by more than F1_TOLERANCE;
-- now: ``learning.comparison.compare``. The version in use is also scored on as many further texts as a project of
-  that size has annotated since, if it is trained after every 10 tasks: 8 that are not held out.
+- now: ``learning.comparison.compare`` decides. The version in use is also scored on the texts annotated since. In
+  a project that is trained after every 10 tasks, these are 8 texts, because the other 2 are held out.
 
-Pairs are grouped by the difference of their F1 on all texts; the last group's new versions find nothing. Prints,
-for each group and number of texts held out, the shares of the draws in which a version is refused.
+Pairs are grouped by the difference of their F1 on all texts. In the last group, the new versions find nothing. For
+each group and number of held-out texts, prints the share of the draws in which the new version is refused.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from huggingface_ner.learning.comparison import compare
 from huggingface_ner.scores import Evaluation, Scores
 
 HELD_OUT = (4, 10, 20, 40, 100, 200)
-# Texts annotated between two trainings that are not held out.
+# The number of texts that are annotated between two trainings and not held out.
 SINCE = 8
-# The middles of the groups of differences, and how far a difference may be from it.
+# The middles of the groups of differences, and the maximum distance of a difference from the middle.
 GROUPS = (-0.09, 0.0, 0.09)
 GROUP_WIDTH = 0.03
 
@@ -49,7 +49,7 @@ def refusals(
 ) -> tuple[float, float, float]:
     """Return the mean number of gold spans held out, and the shares of draws refused by the old and the new rule.
 
-    before, new: the counts of all texts, [texts, 3].
+    before, new: the counts of the two versions for all texts, [texts, 3].
     """
     chosen = random.Random(0)
     refused = np.zeros((draws, 2))
@@ -66,7 +66,7 @@ def refusals(
 
 
 def _pairs(results: dict[str, Counts]) -> Iterator[tuple[float, Counts, Counts]]:
-    """Yield each pair of models of one corpus, with how much F1 of the second is above that of the first."""
+    """Yield each pair of models of a corpus: the second one's F1 minus the first one's, and their counts."""
     by_corpus: dict[str, list[Counts]] = defaultdict(list)
     for row, counts in results.items():
         by_corpus[row.partition(",")[0]].extend(counts)
@@ -76,10 +76,12 @@ def _pairs(results: dict[str, Counts]) -> Iterator[tuple[float, Counts, Counts]]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print how often versions are refused."""
+    """Print the shares of refused versions."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--draws", type=int, default=300, help="for each pair (default: %(default)s)")
+    parser.add_argument(
+        "--draws", type=int, default=300, help="number of draws for each pair (default: %(default)s)"
+    )
     parser.add_argument("--tolerance", type=float, default=0.05, help="F1_TOLERANCE (default: %(default)s)")
     options = parser.parse_args(arguments)
     results = dict(load_results(options.results))

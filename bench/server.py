@@ -1,4 +1,4 @@
-"""The service that the benchmark of serving starts and asks."""
+"""Starts the service that bench.serving measures, and sends it requests."""
 
 import json
 import os
@@ -14,13 +14,13 @@ from typing import Any
 from tests import ROOT
 from tests.server.service import free_port, wait
 
-# Given a labelling config, returns what predicts texts.
+# Called with a labelling config; returns a function that predicts texts.
 Client = Callable[[str], Callable[[list[str]], Any]]
 
 
 @contextmanager
 def server(model: Path, **environment: str) -> Iterator[tuple[Client, int]]:
-    """Start the service; yield what connects to it, and its process id."""
+    """Start the service; yield a function that makes clients of it, and its process id."""
     port = free_port()
     chosen = {"HOST": "127.0.0.1", "PORT": str(port), "BASELINE_MODEL_NAME": str(model), "LOG_LEVEL": "WARNING"}
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
@@ -35,7 +35,7 @@ def server(model: Path, **environment: str) -> Iterator[tuple[Client, int]]:
             connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
             with connection.getresponse() as answer:
                 results = json.loads(answer.read())["results"]
-            connection.close()  # Label Studio too makes a new one each time
+            connection.close()  # Label Studio also uses a new connection for each request
             assert len(results) == len(texts)
             return results
 

@@ -1,12 +1,12 @@
-"""What each way of predicting costs and what it gets right, side by side in one run.
+"""Measure the speed and the F1 of each way of predicting, side by side in one run.
 
     python -m bench.serving [--model FOLDER] [--corpus CORPUS] [--documents CORPUS]
 
-MODEL: a fine-tuned model; without one, the packaged encoder is trained on the corpus first, and "base" makes a
-randomly initialised model of BERT-base's size, trained for a few steps, which is about speed alone.
-CORPUS: a folder with train.jsonl and test.jsonl, one {"id", "text", "spans": [{"start", "end", "label"}]} a line;
-without one, the texts of examples/news. Prints throughput and milliseconds (p50, p95, p99), F1 against the gold
-spans, agreement with float32, and the ratios between them.
+--model: the folder of a fine-tuned model. By default, the packaged encoder is trained on the corpus first. "base"
+makes a randomly initialised model of BERT-base's size and trains it for a few steps, to measure only speed.
+CORPUS: a folder with train.jsonl and test.jsonl, whose lines are {"id", "text", "spans": [{"start", "end",
+"label"}]}; default: the texts of examples/news. Prints throughput and milliseconds (p50, p95, p99), F1 against the
+gold spans, agreement with float32, and ratios of speeds.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from huggingface_ner.tagging.loading import load_tagger
 SINGLE_TASKS = 150
 CLIENTS = 8
 BULK = 2_500
-# How many of the texts to train on show engines in int8 which numbers occur, as in a training.
+# The number of training texts on which engines in int8 measure ranges, as in a training.
 LEARNED = 300
 ROUNDS = 3
 
@@ -48,13 +48,19 @@ ROUNDS = 3
 def main() -> None:
     """Measure each way of predicting and print speeds, F1 and memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help='folder of a fine-tuned model, or "base"; default: the packaged encoder')
+    parser.add_argument("--model", help='folder of a fine-tuned model, or "base"')
     parser.add_argument("--corpus", type=Path, help="default: examples/news")
-    parser.add_argument("--documents", type=Path, help="a corpus of long texts for the engines, beside the other")
-    parser.add_argument("--texts", type=int, default=1000, help="texts that engines tag (default: %(default)s)")
-    parser.add_argument("--piped", type=int, default=200, help="of which the pipelines do (default: %(default)s)")
-    parser.add_argument("--train", type=int, default=2000, help="texts that the encoder is trained on")
-    parser.add_argument("--memory", type=int, default=20_000, help="predictions to watch memory over; 0: none")
+    parser.add_argument("--documents", type=Path, help="a second corpus, of long texts, for the engines")
+    parser.add_argument(
+        "--texts", type=int, default=1000, help="number of texts that the engines tag (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--piped", type=int, default=200, help="number of these that the pipelines tag (default: %(default)s)"
+    )
+    parser.add_argument("--train", type=int, default=2000, help="number of training texts (default: %(default)s)")
+    parser.add_argument(
+        "--memory", type=int, default=20_000, help="predictions during which memory is measured; 0: none"
+    )
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
@@ -87,7 +93,7 @@ def _model(name: str | None, corpus: Path | None, size: int, folder: Path) -> Pa
     if name == "base":
         examples = examples[:40]
         encoder = base_encoder(folder / "base")
-    # the base model has 375 steps in any case, which is enough for it to find something
+    # the base model is trained for 375 steps in any case, which is enough to find some spans
     trained = fine_tune(examples[:size], labels, encoder, Hyperparameters(1e-3, 3), match_labels=lambda _: {})
     save_model(*trained, folder / "model")
     return folder / "model"
@@ -99,7 +105,7 @@ def _engines(
     texts, gold = [text.text for text in corpus], [text.spans for text in corpus]
     best = dict.fromkeys(timed, 0.0)
     found: dict[str, Spans] = {}
-    for _ in range(ROUNDS):  # taking turns, for the speed of a machine that others share changes by the minute
+    for _ in range(ROUNDS):  # they take turns, because the speed of a shared machine changes within minutes
         for name, tag in timed.items():
             some = texts[:piped] if name in (ONE_BY_ONE, IN_BATCHES) else texts
             seconds, found[name] = tag(some)
@@ -123,7 +129,7 @@ def _service(
     ratios: dict[str, float],
     memory: int,
 ) -> None:
-    """Ask a server of the model over HTTP; its cache is off, since each text is requested several times."""
+    """Measure a server of the model over HTTP, without a cache, because texts are requested several times."""
     prepare_engine(model, device="cpu", learned=learned)
     texts = [text.text for text in corpus]
     many = [texts[number % len(texts)] for number in range(BULK)]
@@ -175,7 +181,7 @@ def _service(
 def _taking_turns(
     one: Callable[[list[str]], object], other: Callable[[list[str]], object], requests: Sequence[list[str]]
 ) -> tuple[list[float], list[float]]:
-    """Return the seconds that each takes for each request."""
+    """Return the seconds that each function takes for each request."""
     times: tuple[list[float], list[float]] = [], []
     for request in requests:
         for run, taken in zip((one, other), times, strict=True):
@@ -191,7 +197,7 @@ def _until_set(ask: Callable[[list[str]], object], texts: list[str], stop: threa
 
 
 def _memory(model: Path, config: str, texts: list[str], most: int) -> None:
-    """Show start and memory of a server as a person runs it: with its cache, over texts that all differ."""
+    """Print start time and memory of a server as users run it: with its cache, for texts that all differ."""
     started = time.perf_counter()
     with server(model) as (client, service):
         print(f"\nready after {time.perf_counter() - started:.1f} s with {_megabytes(service):.0f} MB")
@@ -207,7 +213,7 @@ def _memory(model: Path, config: str, texts: list[str], most: int) -> None:
 def _clients(
     connect: Callable[[], Callable[[list[str]], object]], requests: Sequence[list[str]], clients: int
 ) -> tuple[float, list[float]]:
-    """Return requests a second, and the seconds of each, of clients that send one after the other."""
+    """Send requests with several clients; return the requests per second, and the seconds of each request."""
     times: list[float] = []
     shared: Iterator[list[str]] = iter(requests)
     lock = threading.Lock()

@@ -1,19 +1,19 @@
-"""Show that servers and workers on several machines lose no training and serve no unfinished version.
+"""Test that servers and workers on several machines lose no training and use no unfinished version.
 
     python -m bench.several_machines [--rounds kill-worker,partition,...]
 
-Two servers, two workers, a Redis-protocol server and a stand-in of Label Studio run on machines of their own, see
-bench/machines.py, and share one MODEL_DIR. In each round, all of four projects get new annotations and ask for a
-training. Meanwhile something fails:
+Two servers, two workers, a Redis-protocol server and a stand-in for Label Studio run on separate machines (see
+bench/machines.py), and share one MODEL_DIR. In each round, all of the four projects get new annotations, and a
+training of each is requested. Meanwhile, something fails:
 
 - kill-worker: a worker's machine dies while it trains, and starts again;
-- partition: for 30 s, everything that a training worker sends to Redis is lost;
-- kill-servers: one server's machine after the other dies, and starts again;
+- partition: for 30 s, all packets that a training worker sends to Redis are lost;
+- kill-servers: the machines of the servers die, one after the other, and start again;
 - kill-redis: Redis is killed, and starts again after 5 s.
 
-Meanwhile, somebody requests predictions of all projects from both servers, and looks at which trainings compute.
-Prints what was found, and exits with 1 if a training was lost or was done twice at the same time, if a version was
-served that is not complete, or if a prediction failed although a server was up.
+During the rounds, the script requests predictions of all projects from both servers, and watches which trainings
+compute. It prints the results, and exits with 1 if a training was lost, if two trainings of a project computed at
+the same time, if a version was used before it was complete, or if a prediction of a running server failed.
 """
 
 import ctypes
@@ -53,7 +53,7 @@ LABELS = config("PER", "LOC")
 
 
 class Scene:
-    """The machines, and what happens to them."""
+    """The machines, and the state of the test."""
 
     def __init__(self, all_machines: dict[str, Machine], folder: Path, api: LabelStudioApi) -> None:
         self.machines, self.folder, self.api = all_machines, folder, api
@@ -93,7 +93,7 @@ class Scene:
         return False
 
     def status(self, project: int) -> dict[str, Any]:
-        """Return what /training says of a project; empty if no server knows."""
+        """Return the answer of /training for a project; empty if no server answers."""
         for server in self.servers.values():
             with suppress(OSError, ValueError, HTTPException):
                 code, body = ask(f"http://{server.address}:9090/training?project={project}", timeout=5.0)
@@ -102,7 +102,7 @@ class Scene:
         return {}
 
     def training(self) -> dict[str, int]:
-        """Return which worker trains which project."""
+        """Return the project that each training worker trains, by the worker's name."""
         found = {}
         for name, worker in self.workers.items():
             for process in worker.processes():
@@ -113,11 +113,11 @@ class Scene:
         return found
 
     def step(self, project: int) -> int:
-        """Return the step at which the training of a project is."""
+        """Return the current step of a project's training; 0 if none runs."""
         return int(self.status(project).get("run", {}).get("step", 0))
 
     def round(self, fault: "Callable[[Scene], None]") -> float:
-        """Annotate and train all projects, with a fault meanwhile; return the seconds until all have learned."""
+        """Annotate and train all projects during a fault; return the seconds until all have learned."""
         started = time.monotonic()
         for number, project in enumerate(PROJECTS):
             self.tasks[project] += 2
@@ -140,7 +140,7 @@ class Scene:
         return current is not None and current.metrics.get("tasks") == self.tasks[project]
 
     def wait_for_training(self, worker: str | None = None) -> str:
-        """Wait until a worker is in the middle of a training; returns the worker's name."""
+        """Wait until a worker has done the first step of a training; return the worker's name."""
         found = ""
 
         def is_training() -> bool:
@@ -155,7 +155,7 @@ class Scene:
 
 
 def kill_worker(scene: Scene) -> None:
-    """Kill a machine that trains, and start it again."""
+    """Kill the machine of a training worker, and start it again."""
     name = scene.wait_for_training()
     scene.workers[name].kill()
     time.sleep(2.0)
@@ -163,14 +163,14 @@ def kill_worker(scene: Scene) -> None:
 
 
 def partition(scene: Scene) -> None:
-    """Lose what a machine that trains sends to Redis."""
+    """Lose all packets that the machine of a training worker sends to Redis."""
     name = scene.wait_for_training()
     with scene.workers[name].cut_off(scene.machines["redis"]):
         time.sleep(PARTITION)
 
 
 def kill_servers(scene: Scene) -> None:
-    """Kill one server after the other, and start it again."""
+    """Kill the servers one after the other, and start each again."""
     for name, server in scene.servers.items():
         scene.watch.down.add(name)
         server.kill()
@@ -181,7 +181,7 @@ def kill_servers(scene: Scene) -> None:
 
 
 def kill_redis(scene: Scene) -> None:
-    """Kill Redis while somebody trains, and start it again."""
+    """Kill Redis during a training, and start it again."""
     scene.wait_for_training()
     scene.machines["redis"].kill()
     time.sleep(5.0)
@@ -197,19 +197,19 @@ FAULTS = {
 
 
 def main() -> int:
-    """Make the machines and run the rounds on one of them; return the exit status."""
+    """Make the machines, run the rounds, and return the exit status."""
     rounds = read_faults(__doc__, "--rounds", FAULTS)
     with tempfile.TemporaryDirectory(prefix="bench-machines-") as folder:
         try:
             with machines(NAMES) as made:
                 return _on_a_machine(made, Path(folder), rounds)
         except MachinesError as error:
-            print(f"nothing was shown: {error}", file=sys.stderr)
+            print(f"nothing was tested: {error}", file=sys.stderr)
             return 2
 
 
 def _on_a_machine(made: dict[str, Machine], folder: Path, rounds: list[str]) -> int:
-    """Join the network of the machine `people` in this process, and run the rounds."""
+    """Move this process into the network of the machine `people`, and run the rounds there."""
     with Path(f"/run/netns/{made['people'].namespace}").open("rb") as namespace:
         _join(namespace.fileno())
     transformers_logging.set_verbosity_error()
@@ -221,13 +221,13 @@ def _on_a_machine(made: dict[str, Machine], folder: Path, rounds: list[str]) -> 
         scene.start()
         with scene.watch.running():
             for name in rounds:
-                print(f"{name}: all learned after {scene.round(FAULTS[name]):.0f} s", flush=True)
+                print(f"{name}: all projects were trained after {scene.round(FAULTS[name]):.0f} s", flush=True)
         statuses = [worker.stop() for worker in scene.workers.values()]
         return _verdict(scene, statuses)
 
 
 def _join(namespace: int) -> None:
-    """Move this thread, and all that it starts, into a network namespace."""
+    """Move this thread, and the processes that it starts, into a network namespace."""
     library = ctypes.CDLL(None, use_errno=True)
     if library.setns(namespace, CLONE_NEWNET):
         raise MachinesError(f"cannot enter a network namespace: {os.strerror(ctypes.get_errno())}")
@@ -248,9 +248,9 @@ def _verdict(scene: Scene, statuses: list[int]) -> int:
     wrong = {
         "trainings lost": scene.lost,
         "trainings of one project at the same time": watch.twice,
-        "versions served that were not complete": sorted(watch.unfinished),
+        "versions used before they were complete": sorted(watch.unfinished),
         "predictions that failed": [f"{name} x {count}" for name, count in failed.items()],
-        "texts left behind by workers": texts,
+        "temporary folders left behind by workers": texts,
         "workers that did not stop cleanly": [str(status) for status in statuses if status],
     }
     for name, outcomes in watch.answers.items():

@@ -1,4 +1,4 @@
-"""A project of a simulated Label Studio: suggests, takes annotations and trains as the service does."""
+"""A simulated Label Studio project, which suggests, takes annotations and trains as the service does."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ PROJECT = 1
 
 
 class NoModel:
-    """Predicts as the service does while its baseline has no head: the model finds nothing."""
+    """Predicts as the service does if its baseline has no head: the model finds nothing."""
 
     version = "baseline"
     labels = ()
@@ -48,9 +48,9 @@ class NoModel:
 class SimulatedProject:
     """A project of a simulated Label Studio, with one text for each task.
 
-    labels: of its labelling config. baseline: suggests until the first version is published, if it has a head.
-    folder: for the texts and the versions; it must exist as long as the project is used. queue: keeps the known
-    mentions.
+    labels: the labels of its labelling config. baseline: makes suggestions until the first version is published,
+    if it has a head. folder: for the texts and the versions; it must exist as long as the project is used. queue:
+    stores the known mentions.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class SimulatedProject:
         self._model = self._load(baseline, "baseline")
 
     def suggest(self, text: str) -> list[Span]:
-        """Return the suggestions for a text; only known mentions while there is no model."""
+        """Return the suggestions for a text; if there is no model, these are only known mentions."""
         (prediction,) = self._model.predict([{"id": len(self._annotated), "data": {"text": text}}])
         (text_object,) = self._parsed.objects
         document = open_document(text_object, text)
         return read_spans(prediction["result"], self._parsed.controls_for(text_object), document)
 
     def annotate(self, text: AnnotatedText) -> None:
-        """Submit the right annotation of a text, and send its event."""
+        """Submit the gold annotation of a text, and send its event."""
         self._annotated.append(text)
         number = len(self._annotated)
         regions = [
@@ -104,7 +104,7 @@ class SimulatedProject:
         self._model.fit("ANNOTATION_CREATED", event)
 
     def train(self) -> Outcome:
-        """Train on all annotations, as the training job does, and suggest with the current version from then on.
+        """Train on all annotations, as the training job does; then suggest with the current version.
 
         Raises ModelError, TrainingError and OSError.
         """

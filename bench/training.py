@@ -1,11 +1,12 @@
-"""Training beside a plain Trainer loop, in one run.
+"""Compare our training with a plain Trainer loop, in one run.
 
     python -m bench.training [--corpus CORPUS] [--texts 200] [--base]
 
-The plain loop is transformers.Trainer at its defaults (float32, batches of 8, AdamW) with every text padded to 512
-tokens or not, as tutorials have it. Both make the same number of steps over the same texts. Prints seconds a step,
-windows a second, strict F1 on texts that were held out, and the ratios.
-CORPUS: as for bench.serving. --base: a randomly initialised encoder of BERT-base's size, for speed alone.
+The plain loop is transformers.Trainer with its defaults (float32, batches of 8, AdamW), as in tutorials. It pads
+the texts to the longest one of a batch or, in a second run of few steps, to 512 tokens. The first run makes as
+many steps over the same texts as our training. Prints seconds per step, strict F1 on the test texts, and the
+ratios.
+CORPUS: as for bench.serving. --base: uses a random encoder of BERT-base's size, to measure only speed.
 """
 
 import argparse
@@ -50,7 +51,10 @@ Trained = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 def plain(
     examples: Sequence[AnnotatedText], labels: Sequence[str], encoder: Path, steps: int, pad_to: int | None
 ) -> Trained:
-    """Train with transformers' Trainer and collator; pad_to: tokens of a row, None: of its batch's longest."""
+    """Train with transformers' Trainer and collator.
+
+    pad_to: the number of tokens to which rows are padded; None: the length of a batch's longest row.
+    """
     set_seed(0)
     tokenizer = load_tokenizer(encoder)
     model, _ = load_model(encoder)
@@ -78,7 +82,7 @@ def plain(
 
 
 def ours(examples: Sequence[AnnotatedText], labels: Sequence[str], encoder: Path, steps: int) -> Trained:
-    """Train as the service does, for as many steps."""
+    """Train as the service does, for the same number of steps."""
     epochs = steps / math.ceil(len(examples) / WINDOWS_PER_BATCH)
     return fine_tune(
         examples, labels, encoder, Hyperparameters(1e-3, epochs), match_labels=lambda _: {}, device="cpu"
@@ -86,13 +90,17 @@ def ours(examples: Sequence[AnnotatedText], labels: Sequence[str], encoder: Path
 
 
 def main() -> None:
-    """Time both loops and print their speed and F1."""
+    """Run the loops, and print their speed and F1."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, help="default: examples/news")
-    parser.add_argument("--texts", type=int, default=200, help="texts to train on (default: %(default)s)")
-    parser.add_argument("--epochs", type=float, default=2, help="passes of each loop (default: %(default)s)")
-    parser.add_argument("--base", action="store_true", help="an encoder of BERT-base's size")
-    parser.add_argument("--padded-steps", type=int, default=3, help="steps of the loop that pads; 0: none")
+    parser.add_argument("--texts", type=int, default=200, help="number of training texts (default: %(default)s)")
+    parser.add_argument(
+        "--epochs", type=float, default=2, help="number of passes over the texts (default: %(default)s)"
+    )
+    parser.add_argument("--base", action="store_true", help="use an encoder of BERT-base's size")
+    parser.add_argument(
+        "--padded-steps", type=int, default=3, help="steps of the loop that pads to 512 tokens; 0: none"
+    )
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Ways of predicting with one model, each in a separate process: what one has in memory slows no other."""
+"""Ways of predicting with one model, each in a separate process, so that none is slowed by another's memory."""
 
 import logging
 import multiprocessing
@@ -31,9 +31,9 @@ Timed = Callable[[list[str]], tuple[float, Spans]]
 
 @contextmanager
 def ways(model: Path, folder: Path, learned: Sequence[AnnotatedText]) -> Iterator[dict[str, Timed]]:
-    """Give what tags texts in each way, with the seconds it took, by the way's name.
+    """Yield a function for each way, by the way's name, which tags texts and returns the seconds and the spans.
 
-    folder: for exports and what auto chose. learned: see prepare_engine.
+    folder: for exported models and the engine that auto chooses. learned: see prepare_engine.
     """
     prepare_engine(model, device="cpu", into=folder, learned=learned)
     seen = [text.text for text in learned]
@@ -51,7 +51,7 @@ def ways(model: Path, folder: Path, learned: Sequence[AnnotatedText]) -> Iterato
         for name, (make, arguments) in makers.items():
             process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _start, (make, arguments))
             timed[name] = _in_process(stack.enter_context(process))
-            timed[name](["Angela Merkel visited Paris."])  # it is loaded when the next one starts
+            timed[name](["Angela Merkel visited Paris."])  # so this way is loaded before the next one starts
         yield timed
 
 

@@ -1,10 +1,10 @@
-"""How the service answers while it trains, and what memory it takes over several trainings.
+"""Measure how the service answers during trainings, and how much memory several trainings take.
 
     python -m bench.while_training --trainings 10
 
-Runs ``serve`` with its embedded queue and worker, the packaged encoder and a stand-in of Label Studio that has
-the short texts of examples/news. Prints how long /health and /setup take (milliseconds), idle and during the
-trainings, and the memory (proportional set size, MB) of the server's processes and the worker's.
+Runs ``serve`` with its embedded queue and worker, the packaged encoder and a stand-in for Label Studio with the
+short texts of examples/news. Prints the milliseconds that /health and /setup take while idle and during the
+trainings, and the memory (proportional set size, MB) of the server's and the worker's processes.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from tests.server.service import ask, free_port, wait
 
 POLL_INTERVAL = 0.05
 SECONDS_IDLE = 15.0
-SECONDS_AFTER = 10.0  # the new version serves, the old one is given back
+SECONDS_AFTER = 10.0  # until the new version is in use and the memory of the old one is freed
 PROJECT = 1
 
 
 class Watch:
-    """Asks and measures in the background, into the phase that is set."""
+    """Sends requests and measures memory in the background; the results belong to the current ``phase``."""
 
     def __init__(self, url: str, config: str, service: psutil.Process) -> None:
         self.phase = "start"
@@ -48,7 +48,7 @@ class Watch:
             thread.start()
 
     def close(self) -> None:
-        """Stop asking and measuring."""
+        """Stop sending requests and measuring memory."""
         self.ended.set()
         for thread in self._threads:
             thread.join()
@@ -85,9 +85,9 @@ def _train(url: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Train beside a server that is asked all the time; print its waits and memory."""
+    """Train while the server gets requests all the time; print the answer times and the memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trainings", type=int, default=1, help="default: %(default)s")
+    parser.add_argument("--trainings", type=int, default=1, help="number of trainings (default: %(default)s)")
     options = parser.parse_args()
     config, tasks = short_news()
     with serve_label_studio_api() as api, TemporaryDirectory() as folder:
@@ -113,7 +113,7 @@ def main() -> None:
             time.sleep(SECONDS_IDLE)
             print(f"before: {_shown(watch.now.values())}", flush=True)
             for number in range(1, options.trainings + 1):
-                api.add(PROJECT, config, tasks[number:])  # other data each time
+                api.add(PROJECT, config, tasks[number:])  # different tasks each time
                 watch.phase = "training"
                 watch.peak.clear()
                 ending = _train(url)
@@ -125,7 +125,7 @@ def main() -> None:
                 )
                 print(f"after: {_shown(watch.now.values())}", flush=True)
             watch.close()
-            print(f"{'':18}{'questions':>10}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}")
+            print(f"{'':18}{'requests':>10}{'p50':>8}{'p95':>8}{'p99':>8}{'max':>8}")
             for (phase, route), seconds in sorted(watch.seconds.items()):
                 if phase in ("idle", "training"):
                     shown = "".join(f"{1000 * np.percentile(seconds, p):8.1f}" for p in (50, 95, 99, 100))

@@ -1,11 +1,11 @@
-"""The demo: the real Label Studio, the backend beside it, and an annotator who is played through the API."""
+"""The demo: the real Label Studio, the backend beside it, and an annotator who is simulated through the API."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# What the demo keeps: Label Studio's database, the models, the logs, the learning curve.
+# Contains Label Studio's database, the models, the logs and the learning curve.
 FOLDER = ROOT / "results" / "demo"
 
 
 class DemoError(RuntimeError):
-    """The demo cannot go on; the message says what to do."""
+    """The demo cannot continue; the message says what to do."""

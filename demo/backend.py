@@ -17,11 +17,11 @@ START_TIMEOUT = 120.0
 
 @contextmanager
 def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterator[Service]:
-    """Run the backend for a Label Studio, for this machine alone, until the end of the with block.
+    """Run the backend for a Label Studio, reachable from this machine only, until the end of the with block.
 
-    Its models are in the folder, its log is backend.log there. Without a BASELINE_MODEL_NAME in the environment it
-    starts from the packaged encoder, even if the Hub could be reached: that needs no download, is trained in a
-    minute on any machine, and has everything to learn. Raises DemoError if it does not start.
+    Its models and its log, backend.log, are in the folder. If BASELINE_MODEL_NAME is not set, it starts from the
+    packaged encoder, even if the Hub can be reached. This encoder needs no download, is trained in a minute on any
+    machine, and knows no entities yet. Raises DemoError if the backend does not start.
     """
     chosen = {
         "HOST": "127.0.0.1",
@@ -31,16 +31,16 @@ def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterato
         "LABEL_STUDIO_API_KEY": api_key,
         "PREDICT_AFTER_TRAINING": "true",
         "UPDATE_PROJECT_MODEL_VERSION": "true",
-        # ONNX Runtime is tried for a quarter of a minute after each training
+        # trying other engines would take time after each training, for ONNX Runtime a quarter of a minute
         "INFERENCE_ENGINE": os.environ.get("INFERENCE_ENGINE") or "torch",
-        # not those of other services on this machine
+        # the environment may have values for other services on this machine
         "REDIS_URL": "",
         "BASIC_AUTH_USER": "",
         "BASIC_AUTH_PASS": "",
         END_WITH_PARENT: str(os.getpid()),
     }
     if not os.environ.get("BASELINE_MODEL_NAME"):
-        # an empty cache, so that nothing that was downloaded before is found
+        # an empty cache, so that models downloaded earlier are not found
         chosen |= {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(folder / "hub")}
     _keep_models(folder, label_studio)
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
@@ -50,7 +50,7 @@ def backend(folder: Path, port: int, label_studio: str, api_key: str) -> Iterato
 
 
 def _keep_models(folder: Path, label_studio: str) -> None:
-    """Let the models be those of the demo's Label Studio, also if it ran on another port before."""
+    """Assign the models to the demo's Label Studio, even if it ran on another port before."""
     settings = Settings(model_dir=folder / "models", label_studio_host=label_studio)
     known = read_host(settings.all_models_folder)
     if known is not None and known != normalized(label_studio):

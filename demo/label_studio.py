@@ -1,4 +1,4 @@
-"""The demo's Label Studio: the real one, from a separate environment, since its pins differ from ours."""
+"""The demo's Label Studio: the real one, from a separate environment, because its pins differ from ours."""
 
 import os
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from demo import ROOT, DemoError
 from demo.service import Service, started
 
 COMMAND = ROOT / ".venv-label-studio" / "bin" / "label-studio"
-# The first start makes the database: half a minute, more if the cores are busy.
+# The first start makes the database. This takes half a minute, or longer if the cores are busy.
 START_TIMEOUT = 180.0
 
 
 @dataclass(frozen=True, slots=True)
 class LabelStudioServer:
-    """A Label Studio that runs.
+    """A running Label Studio.
 
-    url: its address. user, password: whom to sign in as. token: that user's legacy API token.
+    url: its address. user, password: for signing in. token: the legacy API token of that user.
     """
 
     url: str
@@ -32,13 +32,13 @@ class LabelStudioServer:
 def label_studio(
     folder: Path, port: int, *, user: str, password: str, token: str, **environment: str
 ) -> Iterator[LabelStudioServer]:
-    """Run Label Studio on SQLite in a folder, for this machine alone, until the end of the with block.
+    """Run Label Studio with SQLite, reachable from this machine only, until the end of the with block.
 
-    token: 40 hexadecimal digits. environment: more of its settings. Its log is label_studio.log in the folder.
-    Raises DemoError if it is not installed, or does not answer in START_TIMEOUT.
+    folder: for its data and its log, label_studio.log. token: 40 hexadecimal digits. environment: further settings
+    of Label Studio. Raises DemoError if it is not installed, or does not answer within START_TIMEOUT.
     """
     if not COMMAND.exists():
-        raise DemoError(f"{COMMAND}: Label Studio is not installed; `make demo` does it")
+        raise DemoError(f"{COMMAND}: Label Studio is not installed; `make demo` installs it")
     folder.mkdir(parents=True, exist_ok=True)
     url = f"http://localhost:{port}"
     chosen = {
@@ -48,7 +48,7 @@ def label_studio(
         "LABEL_STUDIO_USERNAME": user,
         "LABEL_STUDIO_PASSWORD": password,
         "LABEL_STUDIO_USER_TOKEN": token,
-        # a backend on this machine is at a private address
+        # a backend on this machine has a private address
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",

@@ -1,4 +1,4 @@
-"""The texts of examples/news and what is to be found in them."""
+"""The texts of examples/news and their gold regions."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ Regions = list[dict[str, Any]]
 
 
 def read_news() -> dict[str, Regions]:
-    """Return each text's gold regions; of the tasks, those that a training would learn from."""
+    """Return the gold regions of each text from which a training would learn."""
     tasks = json.loads((NEWS / "annotated_tasks.json").read_text(encoding="utf-8"))
     return {
         task["data"]["text"]: _followed(annotations) for task in tasks if (annotations := usable_annotations(task))
@@ -28,14 +28,17 @@ def read_news() -> dict[str, Regions]:
 
 
 def _followed(annotations: list[Mapping[str, Any]]) -> Regions:
-    """Return the regions of the ground truth or, without one, of the newest annotation: one annotator made all."""
+    """Return the regions of the ground truth or, if there is none, of the newest annotation.
+
+    This is enough here, because one annotator made all annotations.
+    """
     return next((one["result"] for one in annotations if one["ground_truth"]), annotations[-1]["result"])
 
 
 def score(gold: Mapping[str, Regions], predicted: Mapping[str, Regions]) -> Scores:
-    """Score predicted regions of texts against the gold ones: strict, over all spans.
+    """Score predicted regions against gold regions, strictly, over all spans.
 
-    predicted: for some of gold's texts; those alone are scored.
+    predicted: the regions of some of the texts of ``gold``. Only these texts are scored.
     """
     wanted = [drop_overlaps(_spans(text, gold[text])) for text in predicted]
     return evaluate(wanted, [_spans(text, regions) for text, regions in predicted.items()]).overall

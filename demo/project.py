@@ -20,7 +20,7 @@ def connect(url: str, key: str) -> LabelStudio:
 def set_up_project(label_studio: LabelStudio, backend: str, texts: Iterable[str]) -> int:
     """Return the id of the demo's project, with the backend connected and the texts imported.
 
-    What an earlier start has made is kept; a backend at another address is replaced.
+    The project and tasks of an earlier start are used again. A backend at another address is replaced.
     """
     project = _find_project(label_studio)
     _connect_backend(label_studio, project, backend)
@@ -36,7 +36,7 @@ def backend_id(label_studio: LabelStudio, project: int) -> int:
 
 
 def _find_project(label_studio: LabelStudio) -> int:
-    """Return the id of the project, which is made if there is none."""
+    """Return the id of the project; make the project if there is none."""
     projects: list[Any] = list(label_studio.projects.list())
     for project in projects:
         if project.title == TITLE:
@@ -55,7 +55,7 @@ def _connect_backend(label_studio: LabelStudio, project: int, backend: str) -> N
     others = [other for other in connected if other.url != backend]
     for other in others:
         label_studio.ml.delete(id=other.id)
-    # Label Studio would go on sending annotations there
+    # otherwise Label Studio would still send annotations to the backends that were replaced
     for webhook in label_studio.webhooks.list(project=project) if others else []:
         if webhook.url in [f"{other.url}/webhook" for other in others]:
             label_studio.webhooks.delete(id=webhook.id)

@@ -1,9 +1,9 @@
-"""`make demo-replay`: an annotator who is played against the demo that runs, and what the backend learns from it.
+"""Simulate an annotator in the running demo, and show what the backend learns (`make demo-replay`).
 
     python -m demo.replay
 
-In rounds it submits the gold annotations of examples/news, has the backend trained, and scores its predictions for
-the short tasks that nobody has annotated yet. Draws results/demo/learning_curve.png and .svg.
+Each round submits gold annotations of examples/news, starts a training, and scores the backend's predictions for
+the short tasks that are not annotated yet. The curve is drawn to results/demo/learning_curve.png and .svg.
 """
 
 import sys
@@ -22,14 +22,14 @@ from demo.news import CONFIG, read_news, score
 from demo.project import backend_id, connect
 from demo.state import RunningDemo, find_running
 
-# Annotated tasks after each round; those that are left are enough to score on.
+# The number of annotated tasks after each round. Enough other tasks remain to score on.
 ROUNDS = (20, 40, 80, 120, 160)
-# The two texts of more characters take no part: a training takes three times as long with one.
+# The two texts with more characters are not annotated: with one of them, a training takes three times as long.
 LONGEST = 2_000
 TASKS_AT_A_TIME = 200
 POLL_INTERVAL = 0.5
 ANSWER_TIMEOUT = 120.0
-# A published model serves a few seconds later.
+# Seconds until a published model has to be in use. Normally this takes a few seconds.
 SERVE_TIMEOUT = 60.0
 
 HEADER = (
@@ -41,9 +41,9 @@ HEADER = (
 class Round:
     """The result of a round of the replay.
 
-    annotated, left: tasks that are annotated, and those that are not, which the scores are on.
-    seconds: for annotating, training and until the new model serves.
-    training: how it ended, as huggingface_ner.learning.progress.Outcome says.
+    annotated: the number of annotated tasks. left: the number of other short tasks, on which the model is scored.
+    seconds: for annotating and training, until the new model is in use.
+    training: the status of the training's outcome, see huggingface_ner.learning.progress.Outcome.
     """
 
     annotated: int
@@ -63,14 +63,14 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """A task that nobody has annotated."""
+    """A task that is not annotated yet."""
 
     id: int
     text: str
 
 
 class Replay:
-    """Plays an annotator against a demo; raises DemoError if it cannot go on."""
+    """Simulates an annotator in a demo; raises DemoError if this cannot continue."""
 
     def __init__(self, demo: RunningDemo) -> None:
         self._demo = demo
@@ -79,12 +79,12 @@ class Replay:
         self._gold = read_news()
 
     def play(self) -> Iterator[Round]:
-        """Play the rounds that are still to be played; yields how it is before, and then each round."""
+        """Play the remaining rounds; yield the state before them, and then the result of each."""
         annotated, open_tasks = self._tasks()
         if annotated >= ROUNDS[-1]:
             raise DemoError(
-                f"{annotated} tasks are annotated, so nothing is left to play: stop the demo, remove {FOLDER} and "
-                "start it anew"
+                f"{annotated} tasks are annotated, so no round is left. To begin again, stop the demo, remove "
+                f"{FOLDER} and start the demo"
             )
         yield self._score(annotated, open_tasks, 0.0, "-")
         backend = backend_id(self._label_studio, self._demo.project)
@@ -99,7 +99,7 @@ class Replay:
                 yield self._score(annotated, open_tasks, time.monotonic() - began, training)
 
     def _tasks(self) -> tuple[int, list[OpenTask]]:
-        """Return how many tasks are annotated, and the texts that are not, in the order of their ids."""
+        """Return how many tasks are annotated, and the short tasks that are not, in the order of their ids."""
         tasks: list[Any] = list(
             self._label_studio.tasks.list(project=self._demo.project, fields="all", page_size=TASKS_AT_A_TIME)
         )
@@ -111,7 +111,7 @@ class Replay:
         return sum(bool(task.annotations) for task in tasks), open_tasks
 
     def _score(self, annotated: int, open_tasks: Sequence[OpenTask], seconds: float, training: str) -> Round:
-        """Score the backend's predictions for the open tasks, requested as Label Studio does."""
+        """Score the backend's predictions for the open tasks, which are requested as Label Studio does."""
         answer = self._ask(
             "/predict",
             {
@@ -126,20 +126,20 @@ class Replay:
         return Round(annotated, len(texts), scores.precision, scores.recall, scores.f1, seconds, training)
 
     def _train(self, backend: int) -> str:
-        """Press Start Training, wait until what is annotated is learned and served; returns how it ended.
+        """Click Start Training, wait until the new model is in use, and return the training's status.
 
-        The annotations have requested a training already; the backend runs one for both requests.
+        The annotations have already requested a training; the backend runs one training for both requests.
         """
         pressed = time.time()
         self._label_studio.ml.train(id=backend)
         last = self._wait_for_training()
         if last.get("at", 0.0) < pressed:
-            raise DemoError("the backend was not told to train; results/demo/backend.log may say why")
+            raise DemoError("the backend got no request for a training; results/demo/backend.log may say why")
         self._wait_until_served(last.get("version"))
         return str(last["status"])
 
     def _wait_for_training(self) -> dict[str, Any]:
-        """Wait until no training is wanted any more; returns how the last one ended, {} if none ever ran."""
+        """Wait until no training is requested or running; return how the last one ended, or {} if none ran."""
         with tqdm(desc="training", unit="step", leave=False, disable=None) as bar:
             while True:
                 status = self._ask(f"/training?project={self._demo.project}")
@@ -153,12 +153,15 @@ class Replay:
                 time.sleep(POLL_INTERVAL)
 
     def _wait_until_served(self, version: str | None) -> None:
-        """Wait until a version serves; None: nothing was published."""
+        """Wait until a version is in use.
+
+        version: None if none was published; then this returns at once.
+        """
         until = time.monotonic() + SERVE_TIMEOUT
         body = {"project": str(self._demo.project), "schema": CONFIG}
         while version is not None and self._ask("/setup", body)["model_version"] != version:
             if time.monotonic() > until:
-                raise DemoError(f"version {version} does not serve after {SERVE_TIMEOUT:.0f} s")
+                raise DemoError(f"version {version} is not in use after {SERVE_TIMEOUT:.0f} s")
             time.sleep(POLL_INTERVAL)
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -169,7 +172,7 @@ class Replay:
 
 
 def main() -> int:
-    """Play the rounds and print them; returns the exit status: 0, 1 if it cannot go on, 130 after Ctrl-C."""
+    """Play and print the rounds; return the exit status: 0, 1 after an error, 130 after Ctrl-C."""
     try:
         points: list[tuple[int, float]] = []
         for played in Replay(find_running(FOLDER)).play():

@@ -1,8 +1,8 @@
-"""`make demo`: Label Studio and the backend, connected, with a project to annotate.
+"""Run Label Studio and the backend, connected, with a project to annotate (`make demo`).
 
     python -m demo.serve
 
-LABEL_STUDIO_PORT and PORT choose other ports than 8080 and 9090. Everything is kept in results/demo.
+LABEL_STUDIO_PORT and PORT choose other ports than 8080 and 9090. All data are in results/demo.
 """
 
 import os
@@ -32,21 +32,24 @@ READY = """
   Label Studio  {label_studio}
   sign in as    {user}
   password      {password}
-  how it learns {backend}/projects/{project}
+  the model     {backend}/projects/{project}
 
-  1. Open the project "{title}" and click Label All Tasks. Mark the entities (keys 1 to 4 choose a label), submit.
-  2. After every ten annotations the backend trains. How far it is, and how good: {backend}/projects/{project}
-  3. From then on tasks come with suggestions, to be submitted or mended. They refresh by themselves after each
-     training, and the label stream offers the tasks first that the model is least certain of.
+  1. Open the project "{title}" and click Label All Tasks. Mark the entities (keys 1 to 4 choose a label)
+     in each task, and submit it.
+  2. After every ten annotations, the backend trains. {backend}/projects/{project} shows its
+     progress, and how good the model is.
+  3. From then on, tasks have suggestions. Correct them if they are wrong, and submit. Each training renews the
+     suggestions, and then the label stream begins with the tasks of which the model is least certain.
 
-  Or watch an annotator being played: `make demo-replay` in another terminal.
+  To watch a simulated annotator instead, run `make demo-replay` in another terminal.
 
-Ctrl-C stops everything. All is kept in {folder} for the next `make demo`; remove it to start anew.
+Ctrl-C stops everything. The next `make demo` continues with the data in {folder}.
+To begin again, remove that folder.
 """
 
 
 def main() -> int:
-    """Run the demo until Ctrl-C; returns the exit status: 0, or 1 if it cannot start or a service ends."""
+    """Run the demo until Ctrl-C; return the exit status: 0, or 1 if it cannot start or a service ends."""
     for number in ENDING_SIGNALS:
         signal.signal(number, _stop)
     try:
@@ -62,7 +65,7 @@ def read_port(variable: str, default: int) -> int:
     """Return the port that an environment variable chooses; raises DemoError if it is not one."""
     value = os.environ.get(variable) or str(default)
     if not value.isdecimal() or not 0 < int(value) < 2**16:
-        raise DemoError(f"{variable}={value}: the number of a port is needed, 1 to 65535")
+        raise DemoError(f"{variable}={value}: must be the number of a port, 1 to 65535")
     return int(value)
 
 
@@ -72,7 +75,7 @@ def _run(label_studio_port: int, port: int) -> None:
     api_key = open_folder(FOLDER)
     with ExitStack() as stack:
         stack.callback(_say, "stopped")
-        _say("starting Label Studio; the first time it takes a minute")
+        _say("starting Label Studio; the first start takes a minute")
         folder = FOLDER / "label_studio"
         server = stack.enter_context(
             label_studio(folder, label_studio_port, user=USER, password=PASSWORD, token=api_key)
@@ -105,7 +108,7 @@ def _say(message: str) -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    # further signals are ignored: nothing may interrupt the stopping
+    # ignore further signals, so that nothing interrupts the stopping
     for ending in ENDING_SIGNALS:
         signal.signal(ending, signal.SIG_IGN)
     raise SystemExit(0)

@@ -1,4 +1,4 @@
-"""Services of the demo: each a process that is started, waited for and stopped."""
+"""The demo's services: starts their processes, waits until they answer, and stops them."""
 
 import socket
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from demo import ROOT, DemoError
 
-# The backend stops its server, its worker and its queue one after the other.
+# Seconds for a service to stop. The backend stops its server, its worker and its queue one after the other.
 STOP_TIMEOUT = 60.0
 POLL_INTERVAL = 0.3
 ANSWER_TIMEOUT = 5.0
@@ -19,7 +19,7 @@ ANSWER_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that was started. log: the file that says what it does."""
+    """A service that was started. log: its log file."""
 
     name: str
     log: Path
@@ -46,7 +46,7 @@ class Service:
 
 @contextmanager
 def started(name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[Service]:
-    """Run a command until the end of the with block; what it says is appended to the log."""
+    """Run a command until the end of the with block; its output is appended to the log."""
     with log.open("ab") as written:
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
@@ -54,7 +54,7 @@ def started(name: str, command: Sequence[str], environment: Mapping[str, str], l
             env=environment,
             stdout=written,
             stderr=written,
-            # only the demo gets Ctrl-C, and stops the services one after the other
+            # so Ctrl-C reaches only the demo, which stops the services one after the other
             process_group=0,
         )
     try:
@@ -69,12 +69,12 @@ def started(name: str, command: Sequence[str], environment: Mapping[str, str], l
 
 
 def check_port(port: int, variable: str) -> None:
-    """Raise DemoError if something listens on a port of this machine already.
+    """Raise DemoError if a port of this machine is already in use.
 
     variable: the environment variable that chooses the port.
     """
     with socket.socket() as probe:
-        # what was closed a moment ago does not count
+        # a port that was closed a moment ago counts as free
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""What the demo remembers in its folder: its user's API key, and where it runs while it does."""
+"""The demo's state in its folder: the API key of its user and, while the demo runs, its addresses."""
 
 import json
 import secrets
@@ -15,7 +15,7 @@ RUNNING = "running.json"
 
 @dataclass(frozen=True, slots=True)
 class RunningDemo:
-    """A demo that runs: the addresses of both services, the project's id, the API key of Label Studio's user."""
+    """A running demo: the addresses of both services, the project's id, and the API key of Label Studio's user."""
 
     label_studio: str
     backend: str
@@ -24,7 +24,7 @@ class RunningDemo:
 
 
 def open_folder(folder: Path) -> str:
-    """Make the demo's folder, for this user alone, and return the API key in it, made up the first time."""
+    """Make the demo's folder, readable by this user only; return the API key in it, which the first call makes."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / KEY
     if not path.exists():
@@ -34,7 +34,7 @@ def open_folder(folder: Path) -> str:
 
 @contextmanager
 def announced(demo: RunningDemo, folder: Path) -> Iterator[None]:
-    """Say where the demo runs until the end of the with block."""
+    """Store where the demo runs, for ``find_running``, until the end of the with block."""
     path = folder / RUNNING
     path.write_text(json.dumps(asdict(demo)) + "\n", encoding="utf-8")
     try:
@@ -44,7 +44,7 @@ def announced(demo: RunningDemo, folder: Path) -> Iterator[None]:
 
 
 def find_running(folder: Path) -> RunningDemo:
-    """Return the demo that runs; raises DemoError if none is announced."""
+    """Return the running demo; raises DemoError if none is running."""
     try:
         return RunningDemo(**json.loads((folder / RUNNING).read_text(encoding="utf-8")))
     except FileNotFoundError:

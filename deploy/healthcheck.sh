@@ -1,8 +1,8 @@
 #!/bin/bash
-# Checks the server or the worker in this container; exits with 0 if it is up. It does not start Python, which would
-# take fifty times as long.
+# Checks the server or the worker in this container; exits with 0 if it is up. Starting Python for this would take fifty
+# times as long.
 # usage: healthcheck.sh server [/health | /ready]    does the server answer this route with 200?
-#        healthcheck.sh worker                       has the worker's loop gone on within the last 90 seconds?
+#        healthcheck.sh worker                       has the worker's loop run within the last 90 seconds?
 set -euo pipefail
 
 server() {
@@ -15,21 +15,21 @@ server() {
     if [ -n "${BASIC_AUTH_USER:-}" ]; then
         password=${BASIC_AUTH_PASS:-}
         if [ -n "${BASIC_AUTH_PASS_FILE:-}" ]; then password=$(<"$BASIC_AUTH_PASS_FILE"); fi
-        password=${password%$'\r'} # of a file with line ends of Windows
+        password=${password%$'\r'} # the file may have Windows line endings
         # on standard input, because arguments are visible to every user
         head+="Authorization: Basic $(printf '%s' "$BASIC_AUTH_USER:$password" | base64 --wrap=0)"$'\r\n'
     fi
     exec 3<>"/dev/tcp/$host/${PORT:-9090}"
     printf '%s\r\n' "$head" >&3
     read -r -t 5 _ status _ <&3
-    # to its end, because a connection that is closed before looks like an error to the server
+    # read the answer to its end, because the server would take a connection that is closed early for an error
     while read -r -t 5 -u 3 _; do :; done
     [ "$status" = 200 ]
 }
 
 worker() {
     local file files
-    # several containers may share the folder, so the names have the container's host name
+    # several containers may share the folder, so the file names contain the container's host name
     files=$(find "${TMPDIR:-/tmp}" -maxdepth 1 -name "huggingface-ner-worker-$HOSTNAME-*" -newermt '90 seconds ago')
     while read -r file; do
         if kill -0 "${file##*-}" 2>/dev/null; then return 0; fi

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 MAX_LENGTH = 72
 
-# Words that do not begin an imperative: this project's early subjects began with some of them.
+# Words that do not begin an imperative. Early subjects of this project began with some of them.
 NO_VERBS = """
     a all an and another any both each every everything here how it its more most new no not nothing now of on one
     only other our some such that the their then there these they this those three two what when where who with
@@ -46,7 +46,7 @@ def _is_inflected(word: str) -> bool:
 
 
 def check(commits: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a message for each commit, (hash, subject), whose subject is wrong."""
+    """Return a message for each commit whose subject is wrong. commits: pairs (hash, subject)."""
     return [f"{commit}: {subject}\n  {wrong}" for commit, subject in commits if (wrong := fault(subject))]
 
 

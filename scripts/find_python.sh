@@ -1,7 +1,8 @@
 #!/bin/sh
-# Print the command of a Python on which the versions in requirements.txt can be installed; exit with 1 if there is none.
+# Print the command of a Python for which all packages in requirements.txt can be installed; exit with 1 if there is none.
 # 3.13 is the newest minor version for which PyTorch and all other packages there have wheels; numpy 2.2 has none for
-# 3.14. The check below is about the version, and about virtual environments, for which Debian has a separate package.
+# 3.14. The code below checks the version. It also checks the modules for virtual environments, because Debian has them in
+# a separate package.
 ask='
 import sys
 if not (3, 11) <= sys.version_info[:2] <= (3, 13):

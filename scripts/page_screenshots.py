@@ -1,10 +1,11 @@
-"""Takes the README's screenshots of the page, of the demo that runs.
+"""Take the README's screenshots of the page, from a running demo.
 
     make demo             # in one terminal
     make demo-replay      # in another; it fills the learning curve
     .venv/bin/python -m scripts.page_screenshots
 
-They are 1400 pixels wide, light, and reduced to a palette, which keeps them small. Needs what the tests need.
+The screenshots are 1400 pixels wide and in light colours. A palette keeps their files small. The script needs the
+packages of the tests.
 """
 
 import io
@@ -20,14 +21,14 @@ from demo.state import find_running
 
 DOCS = ROOT / "docs"
 WIDTH = 1400
-# Height of the first one, in pixels: what goes on, how good it is, and F1 by label.
+# Height of the first screenshot, in pixels. It shows what goes on, how good the model is, and F1 by label.
 TOP = 1080
 COLORS = 96
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def main() -> int:
-    """Take both screenshots; returns the exit status: 0, or 1 if the demo does not run."""
+    """Take both screenshots; return the exit status: 0, or 1 if the demo does not run."""
     try:
         demo = find_running(FOLDER)
     except DemoError as error:

@@ -1,8 +1,9 @@
-"""Write the digests of the images that we build on behind their tags.
+"""Pin the base images to their digests.
 
     python -m scripts.pin_images
 
-A tag can name another image tomorrow, a digest cannot. Docker asks the images' registry for the digests.
+A tag may name a different image tomorrow, but a digest always names the same one. Docker asks the images' registry
+for the digests, and this script adds them to the tags.
 """
 
 import re

@@ -16,7 +16,7 @@ def test_without_namespaces_it_says_what_is_missing(
     monkeypatch.setattr(os, "geteuid", lambda: 1000 if missing == "root" else 0)
     monkeypatch.setattr(shutil, "which", lambda name: None if missing == "ip" else f"/sbin/{name}")
     assert several_machines.main() == 2
-    assert "nothing was shown: network namespaces need root and the command ip" in capsys.readouterr().err
+    assert "nothing was tested: network namespaces need root and the command ip" in capsys.readouterr().err
 
 
 def test_an_unknown_fault_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

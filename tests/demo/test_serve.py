@@ -21,7 +21,7 @@ def test_ports_are_chosen_by_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("value", ["0", "65536", "-1", "http"])
 def test_what_is_no_port_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", value)
-    with pytest.raises(DemoError, match=f"PORT={value}: the number of a port is needed"):
+    with pytest.raises(DemoError, match=f"PORT={value}: must be the number of a port"):
         read_port("PORT", 9090)
 
 
