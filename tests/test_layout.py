@@ -41,6 +41,7 @@ ELSEWHERE = {
     "serving.served_models": "tests/server/test_app.py",
     "store.model_folder": "tests/learning/test_fine_tuning.py",
     "tagging.single_model": "tests/test_readme.py",
+    "variables": "tests/test_settings.py",
 }
 # Folders of tests that are about no package: they test bench/, demo/, deploy/, and everything together.
 OTHER_FOLDERS = {"bench", "demo", "deploy", "e2e"}
