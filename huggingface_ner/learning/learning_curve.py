@@ -1,8 +1,8 @@
-"""How F1 grows with the number of annotated tasks, and how much more is to be expected.
+"""Forecasts how F1 grows with the number of annotated tasks.
 
 The curve is the inverse power law F1 = a - b * tasks ** -c, fitted to the versions of a project by weighted least
 squares, as Figueroa et al. (2012), "Predicting sample size required for classification performance", BMC Medical
-Informatics and Decision Making 12:8, propose. Its band comes from refitting it to resampled F1 scores.
+Informatics and Decision Making 12:8, propose. The curve's band comes from refits to resampled F1 scores.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from huggingface_ner.intervals import Z, f1_interval
 
-# There is no forecast if there are fewer tasks or fewer scored versions, or if the versions' numbers of tasks are
-# too close, because any curve would fit.
+# There is no forecast with fewer tasks or fewer scored versions. There is none either if the largest number of
+# tasks is less than MIN_SPREAD times the smallest one, because any curve would fit then.
 MIN_TASKS = 50
 MIN_VERSIONS = 4
 MIN_SPREAD = 1.5
@@ -29,7 +29,7 @@ REFITS = 200
 # The held-out tasks are mostly the same from version to version, so half of the variance of the F1 scores is taken
 # as shared by all versions: it moves the whole curve.
 SHARED_VARIANCE = 0.5
-# the ends of the 80 % band
+# The ends of the 80 % band, as percentiles.
 BAND = (10.0, 90.0)
 _EXPONENTS = np.geomspace(0.1, 2.0, 40)
 
@@ -38,7 +38,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ScoredVersion:
-    """The number of annotated tasks that a version had, and its counts; see scores.Scores."""
+    """The number of annotated tasks when a version was trained, and its counts; see scores.Scores."""
 
     tasks: int
     correct: int
@@ -62,8 +62,9 @@ class Forecast:
 
     curve: F1 from the first version's number of tasks up to twice the number annotated now. now: F1 on the curve
     at the number annotated now. doubled: F1 at twice that number.
-    target: an F1 a little higher than now; ``more`` tasks are expected to be needed for it, with ``more_low`` and
-    ``more_high`` as the ends of the 80 % band. They are None if that many are out of reach.
+    target: an F1 a little higher than now. more: the number of further tasks that it is expected to need.
+    more_low, more_high: the ends of the 80 % band of ``more``. All four are None if the target is out of reach;
+    more_high alone is None if it is infinite.
     """
 
     curve: tuple[Expected, ...]
@@ -103,7 +104,7 @@ def _resampled(scored: Sequence[ScoredVersion]) -> tuple[Array, Array]:
     f1 = np.array([2 * one.correct / (one.predicted + one.gold) for one in scored])
     ends = [f1_interval(one.correct, one.predicted, one.gold) for one in scored]
     errors = np.array([(end.high - end.low) / (2 * Z) for end in ends])
-    random = np.random.default_rng(0)  # a fixed seed: the same scores give the same page
+    random = np.random.default_rng(0)  # a fixed seed, so that the same scores always give the same forecast
     shared = random.standard_normal((REFITS, 1)) * SHARED_VARIANCE**0.5
     own = random.standard_normal((REFITS, len(scored))) * (1 - SHARED_VARIANCE) ** 0.5
     return np.clip(f1 + errors * (shared + own), 0.0, 1.0), 1 / errors**2
@@ -112,7 +113,7 @@ def _resampled(scored: Sequence[ScoredVersion]) -> tuple[Array, Array]:
 def _fit(tasks: Array, f1: Array, weights: Array) -> Array:
     """Return a, b and c of each row of F1 scores, with a <= 1 and b >= 0.
 
-    For each exponent c of a grid, a and b are a linear regression; the c with the least error is taken.
+    For each exponent c of a grid, a and b are fitted by linear regression; the c with the least error is taken.
     """
     weights = weights / weights.sum()
     best: Array = np.full(len(f1), np.inf)
@@ -124,7 +125,7 @@ def _fit(tasks: Array, f1: Array, weights: Array) -> Array:
         slope = -((f1 * (weights * centred)).sum(axis=1)) / (weights @ centred**2)
         b = np.maximum(slope, 0.0)
         a = mean + b * (z @ weights)
-        # F1 cannot be above 1: if a is, fit the line through (0, 1) instead
+        # F1 cannot be above 1: if a is above 1, fit the line through (0, 1) instead
         b = np.where(a > 1.0, ((1.0 - f1) * (weights * z)).sum(axis=1) / (weights @ z**2), b)
         a = np.minimum(a, 1.0)
         error = ((f1 - (a[:, None] - b[:, None] * z)) ** 2) @ weights
@@ -162,7 +163,7 @@ def _with_target(fits: Array, now: int, found: Forecast, f1: float) -> Forecast:
 
 
 def _rounded(tasks: float) -> int:
-    """Return a number of tasks as people say it: with two digits, and in tens from 20 on."""
+    """Round a number of tasks for people: to two digits, and to tens from 20 on."""
     if tasks < 20:
         return max(round(tasks), 1)
     size = 10 ** max(len(str(int(tasks))) - 2, 1)

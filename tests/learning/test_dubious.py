@@ -67,7 +67,7 @@ def test_a_label_that_the_model_does_not_believe_is_listed_with_the_one_that_it_
     (one,) = listed([text(ANNA, LYON)], {0: {"Lyon": 0.04}}, {0: [ANNA, other]})
     assert (one["task"], one["text"], one["label"], one["suggestion"]) == ("1", "Lyon", "LOC", "ORG")
     assert (one["start"], one["end"], one["before"]) == (20, 24, "Anna Kovács flew to ")
-    assert one["reasons"] == ["While it was trained, the model held this for right with 4 % on average."]
+    assert one["reasons"] == ["During its training, the model gave this a probability of 4 % on average."]
 
 
 def test_a_border_that_the_model_does_not_believe_is_listed_with_its_own() -> None:
@@ -110,7 +110,7 @@ def test_what_is_annotated_otherwise_in_identical_texts_is_listed() -> None:
     texts = [text(ANNA, task=str(number)) for number in range(4)]
     places = listed([*texts, text(ANNA, LYON, task="9")], {4: {"Lyon": 0.6}})
     assert places[0]["task"] == "9"
-    assert "0 of 4 identical texts are annotated so here." in places[0]["reasons"]
+    assert "0 of 4 identical texts have the same annotation here." in places[0]["reasons"]
     assert {one["text"] for one in places} == {"Lyon"}
 
 
