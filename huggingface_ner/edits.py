@@ -61,10 +61,10 @@ def count_edits(gold: Sequence[Span], suggested: Sequence[Span]) -> Edits:
 
 
 def _pairs(partners: Sequence[Sequence[int]]) -> int:
-    """Return the size of a maximum matching: no partner belongs to more than one pair.
+    """Return the maximum number of items that can be paired if each partner belongs to at most one item.
 
     partners: the possible partners of each item.
-    The matching is found by augmenting paths; Kuhn, 1955, The Hungarian Method for the Assignment Problem.
+    A maximum matching is found by augmenting paths; Kuhn, 1955, The Hungarian Method for the Assignment Problem.
     """
     holder: dict[int, int] = {}
     for one in range(len(partners)):

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from huggingface_ner.errors import HuggingFaceNERError
 
-# The file in each place that contains the address of its Label Studio.
+# The file in each place with the address of its Label Studio.
 HOST_FILE = "label_studio_host"
 # The name of the place that is the folder of all models itself.
 OWN = ""
@@ -27,7 +27,7 @@ class PlaceError(HuggingFaceNERError):
 
 
 def normalized(address: str) -> str:
-    """Return a Label Studio's address with scheme and host in lower case, no default port and no final slash."""
+    """Normalize a Label Studio's address: scheme and host in lower case, no default port, no final slash."""
     url = urlsplit(address.strip())
     host = url.hostname or ""
     host = f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""Texts with labelled spans, in the classes that all packages use to exchange them."""
+"""Classes for texts and their labelled spans, which all packages use."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,7 +111,7 @@ def overlapping(spans: Sequence[Span], others: Sequence[Span]) -> list[list[int]
     """
     starts = [span.start for span in spans]
     found: list[list[int]] = [[] for _ in others]
-    begun: list[tuple[int, int]] = []  # a heap of the spans that have begun where the other span starts, by end
+    begun: list[tuple[int, int]] = []  # a heap, by end, of the spans that do not begin after ``other``
     following = 0
     for number in sorted(range(len(others)), key=lambda number: others[number].start):
         other = others[number]

@@ -17,9 +17,9 @@ from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tagger import Tagger
 
-# The prior of the calibration: the mean of each parameter over models of several corpora, and its standard
-# deviation. With fewer than ENOUGH_SPANS training spans, the bias is lower by BIAS_FALL times the square of the
-# logarithm of ENOUGH_SPANS / spans. The values were measured; see bench/README.md.
+# The prior of the calibration: the mean of each parameter over models that were trained on several corpora, and
+# its standard deviation. With fewer than ENOUGH_SPANS training spans, the bias is lower by BIAS_FALL times the
+# square of the logarithm of ENOUGH_SPANS / spans. The values were measured; see bench/README.md.
 PRIOR = Calibration(slope=0.5, words=1.15, bias=-0.75)
 DEVIATIONS = (0.2, 0.7, 0.5)
 ENOUGH_SPANS = 120
@@ -48,7 +48,7 @@ class JudgedSpan:
 def calibrate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[AnnotatedText], is_right: IsRight
 ) -> None:
-    """Save a calibration for each tag group in a model's config, fitted to texts that it was not trained on.
+    """Save a calibration for each tag group in a model's config, fitted to texts that the model has not seen.
 
     If the config already has calibrations, these are the priors. is_right: see judge_spans.
     """

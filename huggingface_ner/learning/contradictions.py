@@ -51,7 +51,7 @@ class Contradictions:
         self._texts = texts
         self._strings = AnnotatedStrings(texts, layers)
         self._treatments: dict[Key, Treatments] = {}
-        same: dict[bytes, set[bytes]] = {}  # the digest of a text -> the digests of the ways to annotate it
+        same: dict[bytes, set[bytes]] = {}  # text -> the ways in which it is annotated, as digests
         for text in texts:
             same.setdefault(_digest(text.text), set()).add(_digest(sorted(set(text.spans))))
             for occurrence in self._strings.find(text):
@@ -80,8 +80,8 @@ class Contradictions:
     def strings(self) -> dict[str, Any]:
         """Return the strings that are annotated in several ways, as JSON; the clearest contradictions first.
 
-        ``strings``: each has the ``counts`` of its labels, the most frequent first, and ``examples`` of the other
-        labels than the most frequent one. The label "" stands for occurrences that are not annotated.
+        ``strings``: each has the ``counts`` of its labels, the most frequent first, and ``examples`` of all labels
+        except the most frequent one. The label "" stands for occurrences that are not annotated.
         ``more``: the number of further strings.
         """
         found = [(key, one) for key, one in self._treatments.items() if len(one) > 1]

@@ -25,7 +25,7 @@ from huggingface_ner.spans import AnnotatedText, Places, Span, insert_without_ov
 
 MAX_DUBIOUS = 100
 # Places with a lower suspicion are not listed. In the web texts that were measured, a fifth of the places just
-# above it were errors.
+# above this limit were errors.
 MIN_SUSPICION = 0.5
 MIN_PROBABILITY = 1e-3
 # Another span is suggested instead of an annotated one only if the model's score for it is at least this. Deleting

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from huggingface_ner.intervals import Z, f1_interval
 
-# There is no forecast with fewer tasks or fewer scored versions. There is none either if the largest number of
+# There is no forecast with fewer tasks or fewer scored versions. There is also none if the largest number of
 # tasks is less than MIN_SPREAD times the smallest one, because any curve would fit then.
 MIN_TASKS = 50
 MIN_VERSIONS = 4
@@ -64,7 +64,7 @@ class Forecast:
     at the number annotated now. doubled: F1 at twice that number.
     target: an F1 a little higher than now. more: the number of further tasks that it is expected to need.
     more_low, more_high: the ends of the 80 % band of ``more``. All four are None if the target is out of reach;
-    more_high alone is None if it is infinite.
+    only more_high is None if that end is infinite.
     """
 
     curve: tuple[Expected, ...]

@@ -61,9 +61,9 @@ class Mistakes:
 
 
 def pair_spans(gold: Sequence[Span], guesses: Sequence[Span]) -> list[tuple[Span | None, Span | None]]:
-    """Return each gold span with its predicted span, or None; then the predicted spans without a gold span.
+    """Return pairs of a gold span and its predicted span; one of the two is None if the other has no counterpart.
 
-    The spans are paired as the docstring of Mistakes says.
+    See Mistakes for how spans are paired.
 
     gold, guesses: in order; no span is in both.
     """

@@ -30,6 +30,6 @@ def name(text: str) -> str:
 
 
 def clean(text: str, most: int) -> str:
-    """Shorten a text to a number of code points, and replace lone surrogates, which UTF-8 cannot encode."""
+    """Shorten a text to at most ``most`` code points, and replace lone surrogates, which UTF-8 cannot encode."""
     cut = text if len(text) <= most else text[: most - 1] + ELLIPSIS
     return cut.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Finds the annotations of a project to review: dubious ones, contradictions, and disagreements of annotators."""
+"""Finds the annotations that people should review: dubious and contradictory ones, and disagreements."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,9 +18,9 @@ MAX_ANNOTATORS = 500
 def find_review(
     texts: Sequence[AnnotatedText], layers: Groups, dynamics: Dynamics, annotators: Mapping[int, str]
 ) -> dict[str, Any]:
-    """Return the annotations to review in annotated texts, as JSON of bounded size.
+    """Return the annotations of texts that people should review, as JSON of bounded size.
 
-    layers: the labels of each layer; see fine_tune. dynamics: observed the texts while a model was trained.
+    layers: the labels of each layer; see fine_tune. dynamics: the observations of the texts during a training.
     annotators: the names of annotators, by id.
     ``dubious``, ``more``: see dubious_annotations. ``contradictions``: see Contradictions.strings. ``identical``:
     see Contradictions.texts. The other fields: see review_agreement.

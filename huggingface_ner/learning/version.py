@@ -66,7 +66,7 @@ def train_version(
         # tasks that only the refused model has learned from may still be held out
         store.write_split(replace(split, learned=before.learned))
         if current is not None:
-            # the current version stays in use, but the review is of the annotations that the new model has seen
+            # the current version stays in use, but its review now describes the annotations of this training
             write_review(current.folder, trained.review)
         return _refused(trained, compared)
     store.write_split(split)
@@ -122,7 +122,7 @@ def _split_before(store: ModelStore, current: Version | None, tasks: set[str]) -
 
 
 def _has_not_seen(version: Version, split: Split) -> bool:
-    """Return whether a version has learned from none of the tasks held out, so that they can score it fairly."""
+    """Return whether a version has learned from none of the tasks held out, so that its scores are fair."""
     was_known = HELD_OUT_TASKS in version.metrics or bool(version.metrics.get("held_out"))
     return was_known and order(version.name) > order(split.since)
 
@@ -159,7 +159,7 @@ def _compared(
 
 
 def _texts_since(training: Training, trained: TrainedModel, before: Split) -> SpooledTexts:
-    """Return the texts of the tasks that only the new model has learned from; of at most MAX_HELD_OUT tasks."""
+    """Return the texts of up to MAX_HELD_OUT tasks that only the new model has learned from."""
     held_out = {text.task_id for text in trained.held_out}
     new = {*training.spool.task_ids} - before.held_out - before.learned - held_out
     return training.spool.split(set(sorted(new)[:MAX_HELD_OUT]))[1]
@@ -213,7 +213,7 @@ def _publish(
 ) -> Version:
     """Publish a trained model.
 
-    Until an engine is chosen, the model runs in float32. Engines are compared with this.
+    Until an engine is chosen, the model runs in float32. The engines are compared with float32.
     """
     metrics = {
         **_metrics(training, trained),

@@ -50,7 +50,7 @@ def unpack(annotation_id: int, packed: bytes) -> AnnotationEntry:
     """Return the entry of an annotation; raises UnreadableEntryError if the bytes are not a valid entry."""
     try:
         written = zlib.decompressobj().decompress(packed, MAX_UNPACKED_BYTES)
-        # release 0.2.0 stored no entries; those stored between it and the next release may lack an annotator
+        # release 0.2.0 stored no entries, but entries stored between it and the next release may lack an annotator
         task_id, updated_at, flags, texts, *annotators = json.loads(written)
         if not (_is_number(task_id) and _is_number(updated_at) and _is_number(flags)):
             raise TypeError("a number is missing")
