@@ -37,7 +37,7 @@ class _Surroundings:
 class MentionReplacement:
     """Replaces a share of a window's mentions with other mentions of the same label.
 
-    After Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
+    The method is from Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
 
     If there are several tag groups, entities inside a mention are replaced with it, and entities around it stay. A
     mention that partly overlaps an entity of another group is neither replaced nor used as a replacement.

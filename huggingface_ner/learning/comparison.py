@@ -44,11 +44,12 @@ def compare(
 ) -> Comparison:
     """Compare a new model with the previous model.
 
-    The new model is worse if its F1 on the texts held out is lower by more than the tolerance, and lower in
-    CERTAINTY of the draws of a paired bootstrap over these texts. With fewer than MIN_GOLD_SPANS gold spans, this
-    is not enough, because the previous model may just have been lucky with the few texts. Its F1 on all texts that
-    it had not seen then has to confirm the result (the prequential method; Dawid, 1984, JRSS A 147, 278-292). The
-    new model's F1 also has to be lower than this F1 by more than the tolerance, and below its 95 % interval.
+    The new model is worse if its F1 on the texts held out is lower by more than the tolerance, and lower in at
+    least the share CERTAINTY of the draws of a paired bootstrap over these texts. With fewer than MIN_GOLD_SPANS
+    gold spans, this is not enough, because the previous model may just have been lucky with the few texts. Then
+    the previous model's F1 on all texts that it had not seen has to confirm the result (the prequential method;
+    Dawid, 1984, JRSS A 147, 278-292): the new model's F1 also has to be lower than this F1 by more than the
+    tolerance, and below its 95 % interval.
 
     new, before: the evaluations of the new and the previous model on the texts held out, in the same order.
     before_since: the evaluation of the previous model on the texts that only the new model has learned from; None

@@ -71,7 +71,7 @@ class Dynamics:
         self._observed: list[Observed] = []
 
     def observe(self, tagger: Tagger) -> None:
-        """Read the texts with the model as it is now."""
+        """Observe the texts once, with the model as it is now."""
         self.observations += 1
         for start in range(0, self.count, TEXTS_AT_A_TIME):
             some = self._texts[start : min(start + TEXTS_AT_A_TIME, self.count)]

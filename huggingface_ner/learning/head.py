@@ -1,4 +1,4 @@
-"""Replaces a model's token-classification head by one for the labelling config's labels."""
+"""Replaces a model's token-classification head with one for the labelling config's labels."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ def replace_head(
     *,
     opens_inside: bool = False,
 ) -> str:
-    """Replace a model's head by a new one for the tags of these groups; return the head's name.
+    """Replace a model's head with a new one for the tags of these groups; return the head's name.
 
     match_labels: a label with a counterpart in the old head starts with a copy of the counterpart's rows. If None,
     no row is copied.

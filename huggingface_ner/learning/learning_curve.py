@@ -19,7 +19,8 @@ MIN_TASKS = 50
 MIN_VERSIONS = 4
 MIN_SPREAD = 1.5
 # There is a trend if the curve rises by MIN_RISE from the first to the last version in TREND_SHARE of the refits.
-# Of simulated projects whose F1 stays the same, 5 % then get a forecast; of those that still learn, 74 to 97 %.
+# In simulations, 5 % of the projects whose F1 stays the same then get a forecast, and 74 to 97 % of the projects
+# that still learn.
 MIN_RISE = 0.02
 TREND_SHARE = 0.99
 # A target is named only if reaching it takes at most REACH times the tasks annotated now.
@@ -48,7 +49,7 @@ class ScoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The F1 to be expected with a number of tasks: the middle of the refits, and the 80 % band."""
+    """The F1 that is expected with a number of tasks: the median of the refits, and the 80 % band."""
 
     tasks: int
     f1: float
@@ -146,7 +147,7 @@ def _expected(fits: Array, tasks: int) -> Expected:
 
 
 def _with_target(fits: Array, now: int, found: Forecast, f1: float) -> Forecast:
-    """Add the number of tasks for the next multiple of TARGET_STEP that is at least MIN_RISE above F1 now.
+    """Add a target to a forecast: the next multiple of TARGET_STEP that is at least MIN_RISE above F1 now.
 
     f1: the F1 of the version with the most tasks.
     """

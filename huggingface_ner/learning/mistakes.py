@@ -42,7 +42,7 @@ class Mistakes:
                 examples.append(_example(text, gold, guess))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what was collected, as JSON.
+        """Return the collected mistakes, as JSON.
 
         ``correct``: the number of correct spans, by label. ``kinds``: the most frequent kinds of mistakes, each
         with the label that was annotated (``gold``), the one that the model gave (``predicted``), a ``count``, and

@@ -93,7 +93,7 @@ class _Spans:
     def labels(self, start: int, end: int) -> list[str]:
         """Return the labels of a stretch.
 
-        If it has none, return UNMARKED, or nothing if the stretch overlaps a longer span.
+        For a stretch without labels, return UNMARKED, or an empty list if the stretch overlaps a longer span.
         """
         labels = self._labels.get((start, end))
         if labels is not None:

@@ -68,7 +68,7 @@ class Spool:
         self.annotators.update(vote.annotator for vote in text.votes if vote.annotator is not None)
 
     def digest(self) -> str:
-        """Return a hash of all texts and spans, in order; hexadecimal."""
+        """Return a hexadecimal hash of all texts and spans, in order."""
         return self._hash.hexdigest()
 
     def split(self, held_out: Set[str]) -> tuple[SpooledTexts, SpooledTexts]:

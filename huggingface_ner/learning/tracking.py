@@ -63,7 +63,7 @@ class Tracking:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Set the environment variables that Trainer's callbacks read, while the with block runs."""
+        """Set the environment variables that Trainer's callbacks read while the with block runs."""
         if self.report_to != "tensorboard" or os.environ.get(_TENSORBOARD_FOLDER):
             yield
             return

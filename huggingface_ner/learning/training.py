@@ -176,7 +176,7 @@ class Training:
         return is_right
 
     def digest(self) -> str:
-        """Return a hash of everything that the trained model depends on; hexadecimal."""
+        """Return a hexadecimal hash of everything that the trained model depends on."""
         parts = [
             self.spool.digest(),
             list(self.labels),
