@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command
-from huggingface_ner.settings import MODEL_LANGUAGE, MODEL_LICENSE_PATTERN, Settings
+from huggingface_ner.settings import MODEL_LANGUAGE, Settings
+from huggingface_ner.variables import MODEL_LICENSE_PATTERN
 
 if TYPE_CHECKING:
     from huggingface_ner.store.versions import ModelStore, Version

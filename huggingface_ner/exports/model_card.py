@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
 from huggingface_ner.exports.pipeline_code import TASK
-from huggingface_ner.intervals import f1_interval
+from huggingface_ner.json_values import mapping
+from huggingface_ner.scores import Scores
 from huggingface_ner.store.history import Counts
 
 # The packaged encoder's name on the Hub.
@@ -20,8 +21,9 @@ PACKAGED_ON_HUB = f"sentence-transformers/{PACKAGED_ENCODER}"
 # The oldest versions with which an exported model works.
 PYTHON, TRANSFORMERS = "3.11", "5.0"
 UNKNOWN = "–"
+# The name of a repository on the Hub.
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _SIGNS = re.compile(r"[^\w\s.,-]|_")
 
 
@@ -102,7 +104,7 @@ def base_model(metrics: Mapping[str, Any]) -> str | None:
         return None
     if baseline == PACKAGED_ENCODER:
         return PACKAGED_ON_HUB
-    return baseline if _REPOSITORY.fullmatch(baseline) and not Path(baseline).exists() else None
+    return baseline if REPOSITORY.fullmatch(baseline) and not Path(baseline).exists() else None
 
 
 def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
@@ -141,11 +143,11 @@ def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
 
 def _labels(metrics: Mapping[str, Any]) -> list[_Row]:
     """Return the rows of all labels, the most frequent first."""
-    scored, annotated = _mapping(metrics.get("labels")), _mapping(metrics.get("label_spans"))
+    scored, annotated = mapping(metrics.get("labels")), mapping(metrics.get("label_spans"))
     names = metrics.get("label_names")
     known = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
     labels = sorted(dict.fromkeys([*known, *scored]), key=lambda name: -int(annotated.get(name) or 0))
-    return [_row(name, _mapping(scored.get(name)), annotated.get(name)) for name in labels]
+    return [_row(name, mapping(scored.get(name)), annotated.get(name)) for name in labels]
 
 
 def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row:
@@ -153,22 +155,22 @@ def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row
     shown = UNKNOWN if annotated is None else annotated
     if counts is None or not counts.predicted + counts.gold:
         return _Row(markdown(name), annotated=shown)
-    low, high = f1_interval(counts.correct, counts.predicted, counts.gold)
+    found = Scores(counts.correct, counts.predicted, counts.gold)
     return _Row(
         markdown(name),
-        f"{2 * counts.correct / (counts.predicted + counts.gold):.2f}",
-        f"{low:.2f}",
-        f"{high:.2f}",
-        f"{counts.correct / counts.predicted:.2f}" if counts.predicted else UNKNOWN,
-        f"{counts.correct / counts.gold:.2f}" if counts.gold else UNKNOWN,
-        counts.gold,
+        f"{found.f1:.2f}",
+        f"{found.f1_interval.low:.2f}",
+        f"{found.f1_interval.high:.2f}",
+        f"{found.precision:.2f}" if found.predicted else UNKNOWN,
+        f"{found.recall:.2f}" if found.gold else UNKNOWN,
+        found.gold,
         shown,
     )
 
 
 def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how the version was trained: names and values for the card's table."""
-    settings = _mapping(metrics.get("settings"))
+    settings = mapping(metrics.get("settings"))
     facts = {
         "annotated tasks": _number(metrics, "tasks"),
         "texts trained on": _number(metrics, "trained"),
@@ -194,7 +196,3 @@ def _counts(scores: Mapping[str, Any]) -> Counts | None:
 def _number(metrics: Mapping[str, Any], name: str) -> int | None:
     value = metrics.get(name)
     return value if isinstance(value, int) else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

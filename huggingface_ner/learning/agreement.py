@@ -75,16 +75,17 @@ class AnnotatorAgreement:
 
         ``tasks``: how many tasks several people annotated. ``f1``, ``alpha``: of all labels and annotators; None
         if nothing was marked. ``words``: of how many words alpha was computed. ``labels``, ``pairs``: the same for
-        each label and each pair of annotators. ``disputed``: the tasks in which annotations differ and none is
-        the ground truth; ``more``: how many further ones there are.
+        each label and each pair of annotators; ``more_labels``, ``more_pairs``: how many further ones there are.
+        ``disputed``: the tasks in which annotations differ and none is the ground truth; ``more``: how many
+        further ones there are.
         """
         self._drop_disputed()
         return {
             "tasks": len(self._tasks),
             **self._measures(None, self._words),
             "words": len(self._words),
-            "labels": self._labels(),
-            "pairs": self._pairs(),
+            **self._labels(),
+            **self._pairs(),
             "disputed": self._disputed,
             "more": self._more,
         }
@@ -124,7 +125,7 @@ class AnnotatorAgreement:
         scores = Scores(counts["both"], counts["one"], counts["other"])
         return scores.f1 if counts["one"] + counts["other"] else None
 
-    def _labels(self) -> list[dict[str, Any]]:
+    def _labels(self) -> dict[str, Any]:
         spans = {
             label: counts["one"] + counts["other"]
             for label, counts in self._counts.items()
@@ -134,9 +135,9 @@ class AnnotatorAgreement:
         for label in sorted(spans, key=lambda label: (-spans[label], label))[:MAX_LABELS]:
             words = ([(who, label in value) for who, value in word] for word in self._words)
             found.append({"label": name(label), "spans": spans[label], **self._measures(label, words)})
-        return found
+        return {"labels": found, "more_labels": len(spans) - len(found)}
 
-    def _pairs(self) -> list[dict[str, Any]]:
+    def _pairs(self) -> dict[str, Any]:
         def order(pair: Pair) -> tuple[float, Pair]:
             f1 = self._f1(pair)
             return 2.0 if f1 is None else f1, pair
@@ -156,7 +157,7 @@ class AnnotatorAgreement:
                     ],
                 }
             )
-        return found
+        return {"pairs": found, "more_pairs": len(self._pair_tasks) - len(found)}
 
 
 def word_values(text: str, annotations: Sequence[Sequence[Span]]) -> list[list[Value]]:

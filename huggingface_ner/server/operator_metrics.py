@@ -1,7 +1,8 @@
 """Metrics of what the whole service knows: trainings, queue, models, workers; read when they are requested.
 
-They are the same in every server process, because they come from Redis and from the disk. One request takes four
-round trips to Redis, however many projects there are.
+They are the same in every server process, because they come from Redis and from the disk. One request takes three
+round trips to Redis, however many projects there are: one to find the projects, one to read them, and one to read
+the workers. Finding the projects takes further ones if Redis has more than jobs.status.KEYS_AT_A_TIME keys.
 """
 
 import time
@@ -15,7 +16,7 @@ from redis import RedisError
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.worker_numbers import NUMBERS
-from huggingface_ner.left_out import LeftOut
+from huggingface_ner.json_values import mapping
 from huggingface_ner.server.pages.facts import Facts, Known
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.version_names import number_of
@@ -84,10 +85,10 @@ def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
     updates = _gauges("updates_until_training", "Annotation updates until the next training.", ["project"])
     seconds: dict[str, float] = {}
     for known in projects:
-        project, totals = str(known.project_id), _mapping(known.status.get("totals"))
-        for outcome, count in _mapping(totals.get("trainings")).items():
+        project, totals = str(known.project_id), mapping(known.status.get("totals"))
+        for outcome, count in mapping(totals.get("trainings")).items():
             trainings.add_metric([project, outcome], count)
-        for phase, spent in _mapping(totals.get("seconds")).items():
+        for phase, spent in mapping(totals.get("seconds")).items():
             seconds[phase] = seconds.get(phase, 0.0) + spent
         pushed.add_metric([project], totals.get("pushed", 0))
         if "updates_until_training" in known.status:
@@ -111,10 +112,8 @@ def _model_metrics(projects: list[Known]) -> Iterator[Metric]:
             version.add_metric([project], number_of(known.version.name) or 0)
         if known.tasks is not None:
             tasks.add_metric([project], known.tasks)
-        last = _mapping(known.status.get("last")).get("left_out")
-        counted = last or (known.version.metrics.get("left_out") if known.version else None)
-        if counted:
-            left_out.add_metric([project], LeftOut.from_dict(counted).regions_left_out)
+        if known.left_out is not None:
+            left_out.add_metric([project], known.left_out.regions_left_out)
     yield from (f1, version, tasks, left_out)
 
 
@@ -127,7 +126,7 @@ def _worker_metrics(workers: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric
             help_text = f"{name.replace('_', ' ').capitalize()} of the process of {whose}."
             family = make(f"{kind}_process_{name}", help_text, ["worker"])
             for worker, numbers in workers.items():
-                value = _mapping(numbers.get(kind)).get(number)
+                value = mapping(numbers.get(kind)).get(number)
                 if isinstance(value, int | float):
                     family.add_metric([worker], value)
             yield family
@@ -143,7 +142,3 @@ def _gauges(name: str, help_text: str, labels: list[str]) -> GaugeMetricFamily:
 
 def _counter(name: str, help_text: str, labels: list[str]) -> CounterMetricFamily:
     return CounterMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from huggingface_ner.json_values import mapping, mappings
 from huggingface_ner.store.damages import read_object
 from huggingface_ner.store.files import replaced_file
 
@@ -31,24 +32,16 @@ def tasks_to_review(review: Mapping[str, Any]) -> list[int]:
 
     Dubious annotations and disputed tasks come in turns, then contradictions. What cannot be read is left out.
     """
-    dubious = [one.get("task") for one in _items(review, "dubious")]
-    disputed = [one.get("task") for one in _items(_mapping(review.get("agreement")), "disputed")]
-    strings = _items(_mapping(review.get("contradictions")), "strings")
-    texts = _items(_mapping(review.get("identical")), "texts")
+    dubious = [one.get("task") for one in mappings(review.get("dubious"))]
+    disputed = [one.get("task") for one in mappings(mapping(review.get("agreement")).get("disputed"))]
+    strings = mappings(mapping(review.get("contradictions")).get("strings"))
+    texts = mappings(mapping(review.get("identical")).get("texts"))
     found = [task for pair in zip_longest(dubious, disputed) for task in pair]
-    found += [task for text in texts for way in _items(text, "ways") for task in _listed(way.get("tasks"))]
-    found += [one.get("task") for string in strings for one in _items(string, "examples")]
+    found += [task for text in texts for way in mappings(text.get("ways")) for task in _listed(way.get("tasks"))]
+    found += [one.get("task") for string in strings for one in mappings(string.get("examples"))]
     ids = [int(task) for task in found if isinstance(task, str) and task.isascii() and task.isdecimal()]
     return list(dict.fromkeys(ids))
 
 
-def _items(value: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    return [one for one in _listed(value.get(name)) if isinstance(one, Mapping)]
-
-
 def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -28,7 +28,9 @@ def test_it_shows_every_label_with_its_interval_and_its_spans() -> None:
     assert "F1 is **0.73** (95 % confidence interval 0.63 to 0.81)" in card
     assert "| PER | 0.75 | 0.63 to 0.84 | 0.75 | 0.75 | 40 | 200 |" in card
     assert "| NEW | – | – to – | – | – | 0 | 0 |" in card
-    assert card.index("| PER |") < card.index("| LOC |") < card.index("| NEW |"), "the most frequent first"
+    assert card.index("| PER |") < card.index("| LOC |") < card.index("| NEW |"), (
+        "the most frequent label comes first"
+    )
     for fact in ("| annotated tasks | 120 |", "| texts trained on | 96 |", "| annotated spans | 290 |"):
         assert fact in card
 
@@ -55,7 +57,7 @@ def test_the_baseline_is_named_only_if_it_is_on_the_hub(tmp_path: Path, monkeypa
 @example("a\x85b")
 @example("\u2028")
 def test_hostile_labels_and_names_stay_texts(label: str) -> None:
-    """Neither the table nor the YAML breaks, and nothing is read as Markdown or HTML."""
+    """The table and the YAML stay valid, and no label is read as Markdown or HTML."""
     metrics = {**METRICS, "labels": {}, "label_names": [label], "label_spans": {label: 5}}
     text = model_card(metrics, 1, CardOptions(label))
     head, _, body = text.removeprefix("---\n").partition("\n---\n")

@@ -1,4 +1,4 @@
-"""The code that is exported with a model: complete, and without this package."""
+"""The code that is exported with a model is complete, and does not import this package."""
 
 import ast
 from importlib.util import find_spec

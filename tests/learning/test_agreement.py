@@ -93,6 +93,14 @@ def test_of_many_disputes_those_with_the_least_agreement_are_kept(monkeypatch: p
     assert found["more"] == 17
 
 
+def test_labels_and_pairs_beyond_a_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "MAX_LABELS", 1)
+    monkeypatch.setattr(agreement, "MAX_PAIRS", 2)
+    found = of(text(vote(1, ANNA, LYON), vote(2, ANNA), vote(3, ANNA), vote(4)))
+    assert ([one["label"] for one in found["labels"]], found["more_labels"]) == (["PER"], 1)
+    assert ([one["annotators"] for one in found["pairs"]], found["more_pairs"]) == ([[1, 4], [2, 4]], 4)
+
+
 def test_of_many_pairs_those_with_the_least_agreement_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [
         text(vote(1), vote(2)),  # nothing is marked, so there is no F1

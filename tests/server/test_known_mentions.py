@@ -105,12 +105,9 @@ def test_labels_are_those_of_the_config_now(clients: list[FlaskClient]) -> None:
 
 
 def test_a_model_is_combined_with_the_strings(
-    news_models: ServedModels, redis_url: str, tmp_path: Path, news_config: str
+    news_models: ServedModels, settings: Settings, queue: TrainingQueue, news_config: str
 ) -> None:
-    settings = Settings(model_dir=tmp_path)
-    client = create_app(
-        settings, news_models, TrainingQueue(connect(redis_url, timeout=5), settings)
-    ).test_client()
+    client = create_app(settings, news_models, queue).test_client()
     text = "Amina Diallo flew from Dakar to Lyon with Qxz Wvk."
     before = suggested(client, text, news_config)
     assert ("Dakar", "LOC") in [one[:2] for one in before]

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,23 +20,9 @@ from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 from tests import ROOT
+from tests.server.round_trips import RoundTrips
 
 Metrics = dict[tuple[str, tuple[str, ...]], float]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(model_dir=tmp_path)
-
-
-@pytest.fixture
-def queue(redis_url: str, settings: Settings) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), settings)
-
-
-@pytest.fixture
-def app(settings: Settings, queue: TrainingQueue) -> Flask:
-    return create_app(settings, ServedModels(settings), queue)
 
 
 def _end(queue: TrainingQueue, project: int, **outcome: Any) -> None:
@@ -153,6 +138,14 @@ def test_the_number_of_projects_is_bounded(
         ("6",),
         ("9",),
     ]
+
+
+def test_the_number_of_projects_makes_no_more_round_trips(app: Flask, queue: TrainingQueue) -> None:
+    for project in range(1, 31):
+        queue.count_updates(project, 1)
+    round_trips = RoundTrips(queue._redis)
+    assert _metrics(app)["projects", ()] == 30
+    assert round_trips.count == 3, "one for the projects, one for all that is known of them, one for the workers"
 
 
 def test_without_a_queue_the_models_are_known(settings: Settings, redis_url: str) -> None:

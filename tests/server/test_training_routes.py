@@ -27,16 +27,6 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(model_dir=tmp_path, start_training_each_n_updates=2)
 
 
-@pytest.fixture
-def queue(redis_url: str, settings: Settings) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), settings)
-
-
-@pytest.fixture
-def client(settings: Settings, queue: TrainingQueue) -> FlaskClient:
-    return create_app(settings, ServedModels(settings), queue).test_client()
-
-
 @pytest.mark.parametrize("name", recorded_names("webhook_"))
 def test_every_recorded_webhook_is_counted(client: FlaskClient, queue: TrainingQueue, name: str) -> None:
     body = recorded(name)["request"]["body"]

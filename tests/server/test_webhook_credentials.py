@@ -8,7 +8,6 @@ import pytest
 
 from huggingface_ner.jobs import count
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.server import webhook_credentials
 from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED, GIVEN, NO_WEBHOOK, WebhookCredentials
@@ -24,11 +23,6 @@ HOST = "backend:9090"
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_credentials, "REGISTRATION_DELAY", 0.0)
     monkeypatch.setattr(webhook_credentials, "RETRY_DELAYS", (0.1, 0.1))
-
-
-@pytest.fixture
-def queue(redis_url: str, label_studio_api: LabelStudioApi) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), Settings())
 
 
 @pytest.fixture

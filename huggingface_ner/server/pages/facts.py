@@ -13,7 +13,9 @@ from redis import RedisError
 
 from huggingface_ner.intervals import Interval, f1_interval, share_interval
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.addresses import parse_address, project_address
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, Version, project_store, project_stores
 
@@ -96,6 +98,13 @@ class Known:
         """The number of annotated tasks that the version knew."""
         tasks = self.version.metrics.get("tasks") if self.version else None
         return tasks if isinstance(tasks, int) else None
+
+    @property
+    def left_out(self) -> LeftOut | None:
+        """What the last training left out, else the one that made the version; None if neither is stored."""
+        last = mapping(self.status.get("last")).get("left_out")
+        counts = last or (self.version.metrics.get("left_out") if self.version else None)
+        return LeftOut.from_dict(counts) if counts else None
 
 
 class Facts:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_ner.label_studio.addresses import task_address
+from huggingface_ner.json_values import count, mapping
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
-from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
+from huggingface_ner.server.pages.mistakes import MistakeKind, Table, mistake_kinds, mistake_table
 from huggingface_ner.server.pages.review import Review
 from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.server.pages.words import counted
@@ -22,9 +22,6 @@ from huggingface_ner.store.versions import ModelStore, Version
 # A label with fewer annotated spans is called rare: its scores say little, and the model has seen it only a few
 # times.
 RARE_SPANS = 10
-# Maximum number of labels in the table of mistakes: those with the most mistakes.
-MAX_TABLE_LABELS = 10
-EXAMPLE_FIELDS = ("task", "before", "text", "after", "predicted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +36,6 @@ class LabelScore:
     def is_rare(self) -> bool:
         """Whether there are too few spans to learn the label."""
         return self.annotated is not None and self.annotated < RARE_SPANS
-
-
-@dataclass(frozen=True, slots=True)
-class MistakeKind:
-    """A kind of mistake, with examples; see learning.mistakes. The ``link`` of an example opens its task."""
-
-    gold: str
-    predicted: str
-    count: int
-    examples: tuple[Mapping[str, str | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Mistakes by label.
-
-    rows: each has an annotated label and a count for each label that the model gave, with the correct spans on the
-    diagonal. Then follow the numbers of spans that were found with the right label and wrong borders, and of spans
-    that were missed. The last row, whose label is "", counts the invented spans.
-    """
-
-    labels: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +59,7 @@ class VersionRow:
     def learned_from(self) -> str:
         """The texts and the baseline that it was trained from, and the engine that runs it."""
         baseline = self.metrics.get("baseline")
-        engine = _mapping(self.metrics.get("engine")).get("engine")
+        engine = mapping(self.metrics.get("engine")).get("engine")
         trained, spans = self.number("trained"), self.number("spans")
         told = [
             counted(trained, "text") if trained is not None else "",
@@ -110,9 +84,10 @@ class CurveRow:
 class ProjectPage:
     """What is shown of one project.
 
-    points, accepted: the two curves. curve: both as a table. newest_accepted: the newest version in it whose
-    suggestions were corrected. no_forecast: why there is no forecast. review: None if no training has looked for
-    annotations to review.
+    more_mistakes: how many mistakes are of kinds that are not in ``mistakes``. left_out: a sentence for each
+    reason for which regions were left out. points, accepted: the two curves. curve: both as a table.
+    newest_accepted: the newest version in it whose suggestions were corrected. no_forecast: why there is no
+    forecast. review: None if no training has looked for annotations to review.
     """
 
     known: Known
@@ -160,6 +135,7 @@ class ProjectPage:
                 {"gold": one.gold, "predicted": one.predicted, "count": one.count, "examples": list(one.examples)}
                 for one in self.mistakes
             ],
+            "more_mistakes": self.more_mistakes,
             "review": self.review.as_dict() if self.review else None,
             "left_out": list(self.left_out),
             "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],
@@ -178,7 +154,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
     except OSError:  # the store has logged it
         kept, history, in_use = [], [], None
     mistakes = read_mistakes(version.folder) if version else {}
-    kinds = _mistakes(mistakes, known)
+    kinds = mistake_kinds(mistakes, known)
     points, accepted = _points(history), _accepted(history)
     newest = newest_with_suggestions(history)
     expected = forecast([_scored(point) for point in points]) if points else ""
@@ -187,9 +163,9 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         conditions(known.status, settings),
         _labels(version.metrics) if version else (),
         kinds,
-        _count(mistakes.get("more")),
-        _table(mistakes.get("correct"), kinds),
-        _left_out(known),
+        count(mistakes.get("more")),
+        mistake_table(mistakes.get("correct"), kinds),
+        tuple(known.left_out.reasons()) if known.left_out else (),
         points,
         accepted,
         _curve(points, accepted),
@@ -245,74 +221,17 @@ def _row(version: Version, in_use: str | None, accepted: tuple[AcceptedPoint, ..
 
 def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
     """Return a version's labels, the most frequent first: those of the config, and others that were scored."""
-    scored = _mapping(metrics.get("labels"))
-    annotated = _mapping(metrics.get("label_spans"))
+    scored = mapping(metrics.get("labels"))
+    annotated = mapping(metrics.get("label_spans"))
     names = metrics.get("label_names")
     named = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
     labels = dict.fromkeys([*named, *scored])
     found = [
         LabelScore(
             label,
-            read_score(_mapping(scored.get(label))) or Score(0, 0, 0),
+            read_score(mapping(scored.get(label))) or Score(0, 0, 0),
             annotated[label] if isinstance(annotated.get(label), int) else None,
         )
         for label in labels
     ]
     return tuple(sorted(found, key=lambda one: (-(one.annotated or 0), -one.score.gold)))
-
-
-def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKind, ...]:
-    found = []
-    for kind in _mappings(mistakes.get("kinds")):
-        examples = tuple(
-            {
-                **{name: str(example.get(name, "")) for name in EXAMPLE_FIELDS},
-                "link": task_address(known.label_studio, known.project_id, str(example.get("task", ""))),
-            }
-            for example in _mappings(kind.get("examples"))
-        )
-        gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
-        found.append(MistakeKind(gold, predicted, _count(kind.get("count")), examples))
-    return tuple(found)
-
-
-def _table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table | None:
-    """Return the table of mistakes, with the labels that are in most of them; None if there are no mistakes."""
-    totals: dict[str, int] = {}
-    for one in mistakes:
-        for label in {one.gold, one.predicted} - {""}:
-            totals[label] = totals.get(label, 0) + one.count
-    labels = tuple(sorted(totals, key=lambda label: -totals[label])[:MAX_TABLE_LABELS])
-    if not labels:
-        return None
-    counts = {(one.gold, one.predicted): one.count for one in mistakes}
-    right = _mapping(correct)
-    rows = []
-    for gold in (*labels, ""):
-        cells = [_count(right.get(gold)) if gold == label else counts.get((gold, label), 0) for label in labels]
-        if gold:
-            cells += [counts.get((gold, gold), 0), counts.get((gold, ""), 0)]
-        rows.append((gold, tuple(cells)))
-    return Table(labels, tuple(rows))
-
-
-def _left_out(known: Known) -> tuple[str, ...]:
-    """Return a sentence for each reason for which the last training left out regions.
-
-    If these counts are not stored, the counts of the training that made the version are used.
-    """
-    last = _mapping(known.status.get("last")).get("left_out")
-    counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
-    return tuple(counts.reasons())
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

@@ -58,7 +58,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A task that annotators disagree about. places: each with a sentence on who says what."""
+    """A task that annotators disagree about.
+
+    places: each with a sentence on who says what. more: how many further places there are.
+    """
 
     task: str
     link: str | None
@@ -71,6 +74,7 @@ class Dispute:
 class Review:
     """What to look at.
 
+    ``more_...``: how many further ones are not listed.
     not_looked_at: how many texts were too many to be looked at. all_together: the agreement of all annotators over
     all labels; None if no task has several annotators.
     """
@@ -85,7 +89,9 @@ class Review:
     all_together: Agreement | None
     words: int
     labels: tuple[Agreement, ...]
+    more_labels: int
     pairs: tuple[Agreement, ...]
+    more_pairs: int
     disputes: tuple[Dispute, ...]
     more_disputes: int
 
@@ -95,7 +101,7 @@ class Review:
         return not (self.dubious or self.strings or self.texts or self.disputes)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same facts for programs."""
+        """Return the same facts for programs. ``more_...``: how many further ones are not listed."""
         return {
             "dubious": [place.as_dict() for place in self.dubious],
             "more_dubious": self.more_dubious,
@@ -108,6 +114,7 @@ class Review:
                 }
                 for one in self.strings
             ],
+            "more_contradictions": self.more_strings,
             "identical_texts": [
                 {
                     "text": one.text,
@@ -121,6 +128,7 @@ class Review:
                 }
                 for one in self.texts
             ],
+            "more_identical_texts": self.more_texts,
             "agreement": None if self.all_together is None else self._agreement(self.all_together),
         }
 
@@ -134,6 +142,7 @@ class Review:
                 {"label": one.names[0], "f1": one.f1, "alpha": one.alpha, "spans": one.count}
                 for one in self.labels
             ],
+            "more_labels": self.more_labels,
             "pairs": [
                 {
                     "annotators": list(one.names),
@@ -146,13 +155,16 @@ class Review:
                 }
                 for one in self.pairs
             ],
+            "more_pairs": self.more_pairs,
             "disputed": [
                 {
                     "task": one.task,
                     "link": one.link,
                     "f1": one.f1,
                     "places": [place.as_dict() for place in one.places],
+                    "more_places": one.more,
                 }
                 for one in self.disputes
             ],
+            "more_disputed": self.more_disputes,
         }

@@ -25,11 +25,6 @@ PASSWORD = {"Authorization": "Basic YW5uOnNlY3JldA=="}
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
-@pytest.fixture
 def names(settings: Settings) -> list[str]:
     return publish_curve(settings)
 

@@ -4,7 +4,9 @@ import io
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
+import lxml.html
 import pytest
 from flask import Flask
 from pydantic import SecretStr
@@ -93,7 +95,12 @@ def test_what_is_no_version_is_not_found(app: Flask, version: Version, path: str
 
 def test_a_damaged_version_is_refused_in_a_sentence(app: Flask, version: Version) -> None:
     (version.folder / "model.safetensors").unlink()
-    answer = app.test_client().get(_path(version), headers=HTML)
+    client = app.test_client()
+    answer = client.get(_path(version), headers=HTML)
     assert answer.status_code == 409
-    assert "the version is damaged" in answer.get_data(as_text=True)
-    assert download.BACK == "../../../"
+    page = lxml.html.document_fromstring(answer.get_data(as_text=True))
+    assert "the version is damaged" in page.text_content()
+    assert urljoin(_path(version), download.BACK) == "/projects/"
+    (back,) = page.xpath("//main//a/@href")
+    projects = client.get(urljoin(_path(version), back), headers=HTML).get_data(as_text=True)
+    assert 'href="projects/7"' in projects

@@ -2,13 +2,10 @@
 
 import json
 import re
-from typing import Any
 
 import lxml.html
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from redis import Redis
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
@@ -20,17 +17,13 @@ from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import HISTORY, Suggestions
 from huggingface_ner.store.metrics_file import METRICS
-from huggingface_ner.store.mistakes_file import MISTAKES
+from huggingface_ner.store.mistakes_file import MISTAKES, write_mistakes
 from huggingface_ner.store.versions import project_store
 from tests import recorded
 from tests.server.pages.projects import end_training, make_hostile, publish, publish_curve
+from tests.server.round_trips import RoundTrips
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def _page(client: FlaskClient, path: str, status: int = 200) -> lxml.html.HtmlElement:
@@ -274,6 +267,14 @@ def test_damaged_files_are_no_reason_to_fail(
     assert client.get("/projects/7").status_code == 200
 
 
+def test_mistakes_of_rarer_kinds_are_counted(client: FlaskClient, settings: Settings) -> None:
+    version = project_store(settings.models_folder, 7).publish(lambda folder: None, {})
+    kind = {"gold": "PER", "predicted": "", "count": 2, "examples": []}
+    write_mistakes(version.folder, {"kinds": [kind], "more": 30})
+    assert client.get("/projects/7").get_json()["more_mistakes"] == 30
+    assert "And 30 mistakes of rarer kinds." in _text(_page(client, "/projects/7"))
+
+
 def test_hostile_texts_are_shown_as_they_are(
     client: FlaskClient, settings: Settings, queue: TrainingQueue
 ) -> None:
@@ -288,27 +289,12 @@ def test_hostile_texts_are_shown_as_they_are(
     assert json.loads(client.get("/projects/8").data)["title"].startswith("<img")
 
 
-class _CountingRedis:
-    """Counts how often Redis is asked."""
-
-    def __init__(self, connection: Redis) -> None:
-        self.asked = 0
-        pool: Any = connection.connection_pool
-        get = pool.get_connection
-
-        def counting(*arguments: Any, **keywords: Any) -> Any:
-            self.asked += 1
-            return get(*arguments, **keywords)
-
-        pool.get_connection = counting
-
-
 def test_the_number_of_projects_makes_no_more_requests(
     client: FlaskClient, settings: Settings, queue: TrainingQueue
 ) -> None:
     for project in range(1, 31):
         queue.notes.note_event(project, f"Project number {project}")
-    counting = _CountingRedis(queue._redis)
+    round_trips = RoundTrips(queue._redis)
     page = _page(client, "/")
     assert len(page.xpath("//tbody/tr")) == 30
-    assert counting.asked == 2, "one for the projects, one for all that is known of them"
+    assert round_trips.count == 2, "one for the projects, one for all that is known of them"
