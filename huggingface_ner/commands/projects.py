@@ -3,9 +3,11 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from huggingface_ner.commands.options import Commands, add_command, project_id
+from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command, project_id
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
@@ -27,19 +29,20 @@ def add_projects(commands: Commands) -> None:
         "List the projects of which something is stored, or remove what is stored of some: models, marks, notes "
         "and known mentions. Label Studio keeps its projects and annotations.",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="list the projects").set_defaults(act=_list)
-    remove = actions.add_parser("remove", help="remove what is stored of projects")
-    remove.set_defaults(act=_remove)
+    actions = add_actions(parser)
+    add_action(actions, "list", _list, "list the projects")
+    remove = add_action(actions, "remove", _remove, "remove what is stored of projects")
     remove.add_argument(
         "projects", nargs="*", type=project_id, metavar="ID", help="id of a project, as shown by list"
     )
     remove.add_argument("--gone", action="store_true", help="remove those that Label Studio no longer has")
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    adopt = actions.add_parser(
-        "adopt", help="give LABEL_STUDIO_HOST the models of the same Label Studio under another address"
+    adopt = add_action(
+        actions,
+        "adopt",
+        _adopt,
+        "give LABEL_STUDIO_HOST the models of the same Label Studio under another address",
     )
-    adopt.set_defaults(act=_adopt)
     adopt.add_argument("address", help="its former address, as shown by list")
 
 
@@ -96,7 +99,8 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
         raise ProjectsError("nothing was removed")
     for number in chosen:
         if redis is not None:
-            forget_project(redis, settings, number)
+            with _answering():
+                forget_project(redis, settings, number)
         if number in stores:
             stores[number].delete()
         print(f"project {number}: removed")
@@ -112,11 +116,11 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
     """Return the projects that Label Studio no longer has; raises ProjectsError if it has none of them."""
     from huggingface_ner.label_studio.client import LabelStudioClient
 
-    gone = []
-    for number in sorted(known):
-        client = LabelStudioClient(settings, queue.notes.token(number) if queue else None)
-        if not client.has_project(number):
-            gone.append(number)
+    with _answering():
+        tokens = {number: queue.notes.token(number) if queue else None for number in sorted(known)}
+    gone = [
+        number for number, token in tokens.items() if not LabelStudioClient(settings, token).has_project(number)
+    ]
     if gone and len(gone) == len(known):
         raise ProjectsError(
             f"Label Studio at LABEL_STUDIO_HOST={settings.label_studio_host} has none of the projects "
@@ -127,14 +131,23 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
 
 
 def _adopt(options: argparse.Namespace, settings: Settings) -> None:
-    from huggingface_ner.jobs.queue_owner import adopt_queue
-    from huggingface_ner.jobs.redis_connection import connect, queue_url
+    """Take over the models of an address, and then its queue.
+
+    If this stops in between, LABEL_STUDIO_HOST has the models already and the queue in their place is still the
+    former address's. A second attempt then takes over the queue only.
+    """
+    from huggingface_ner.jobs.queue_owner import adopt_queue, queue_owner
+    from huggingface_ner.model_places import normalized
     from huggingface_ner.store.claims import adopt_models
 
-    adopt_models(settings, options.address)
-    url = queue_url(settings)
-    if url is not None:
-        adopt_queue(connect(url), settings)
+    redis, former = _redis(settings), normalized(options.address)
+    with _answering():
+        # asked with a copy of the settings, because settings remember their place, which changes here
+        owner = None if redis is None else queue_owner(redis, settings.model_copy())
+        if owner != former or former == normalized(settings.label_studio_host):
+            adopt_models(settings, former)
+        if redis is not None:
+            adopt_queue(redis, settings)
     print(f"{settings.label_studio_host} has the models of {options.address} now; restart the servers and workers")
 
 
@@ -148,13 +161,20 @@ def _redis(settings: Settings) -> "Redis | None":
 
 
 def _statuses(queue: "TrainingQueue | None") -> dict[int, dict[str, Any]]:
+    if queue is None:
+        return {}
+    with _answering():
+        return {status["project"]: status for status in queue.statuses()}
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raise QueueError if Redis does not answer in the with block."""
     from redis import RedisError
 
     from huggingface_ner.jobs.redis_connection import QueueError
 
-    if queue is None:
-        return {}
     try:
-        return {status["project"]: status for status in queue.statuses()}
+        yield
     except RedisError as error:
         raise QueueError(f"the training queue does not answer: {error}") from error

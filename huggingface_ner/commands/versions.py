@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from huggingface_ner.commands.options import Commands, add_command
+from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command
 from huggingface_ner.settings import MODEL_LANGUAGE, Settings
 from huggingface_ner.variables import MODEL_LICENSE_PATTERN
 
@@ -25,18 +25,17 @@ def add_versions(commands: Commands) -> None:
         "List the versions of all projects' models, switch a project to a version, delete one, or export one as a "
         "Hugging Face model.",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="list the versions").set_defaults(act=_list)
-    use = actions.add_parser("use", help="switch a project to a version, until a training publishes a new one")
-    use.set_defaults(act=_use)
-    remove = actions.add_parser("remove", help="delete a version that is not in use")
-    remove.set_defaults(act=_remove)
-    export = actions.add_parser(
-        "export", help="write a version as a Hugging Face model into a folder or a zip file, without any texts"
+    actions = add_actions(parser)
+    add_action(actions, "list", _list, "list the versions")
+    use = add_action(actions, "use", _use, "switch a project to a version, until a training publishes a new one")
+    remove = add_action(actions, "remove", _remove, "delete a version that is not in use")
+    export = add_action(
+        actions,
+        "export",
+        _export,
+        "write a version as a Hugging Face model into a folder or a zip file, without any texts",
     )
-    export.set_defaults(act=_export)
-    push = actions.add_parser("push", help="push a version as a Hugging Face model to the Hub, using HF_TOKEN")
-    push.set_defaults(act=_push)
+    push = add_action(actions, "push", _push, "push a version as a Hugging Face model to the Hub, using HF_TOKEN")
     for each in (use, remove):
         each.add_argument("version", nargs="?", help="name of the version, as shown by list")
     for each in (export, push):

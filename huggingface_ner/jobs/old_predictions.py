@@ -57,6 +57,5 @@ def _restore_selected(project_id: int, client: LabelStudioClient, notes: Project
     """Select again what was selected before predictions were deleted, also if the job was killed in between."""
     selected = notes.selected(project_id)
     if selected:
-        if client.selected_version(project_id) != selected:
-            client.select_version(project_id, selected)
+        client.set_model_version(project_id, selected)
         notes.put_selected(project_id, "")

@@ -13,7 +13,7 @@ from redis import Redis, RedisError
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 from huggingface_ner.jobs.totals import PUSHED
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 
 # Minimum seconds until the same token is stored again; Label Studio sends it with every /setup.
 WRITE_INTERVAL = 600.0
@@ -108,18 +108,29 @@ class ProjectNotes:
         self._note(contact.project_id, "label_studio_at", fields)
 
     def note_review(self, project_id: int, note: str) -> None:
-        """Store a text for users that says how the last request for the tab with tasks to review ended."""
-        self._note(project_id, "review_at", {"review": note})
+        """Store a text for users that says how the last request for the tab with tasks to review ended.
+
+        It is stored even if this process has just stored the same, because jobs note other texts in between.
+        """
+        self._store(project_id, "review_at", {"review": note})
 
     def _note(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> None:
-        """Store fields and their time, unless the same were stored within NOTE_INTERVAL.
-
-        If Redis does not answer, this is logged: nothing depends on these notes.
-        """
+        """Store fields and their time, unless this process stored the same within NOTE_INTERVAL; see _store."""
         known, written = self._noted.get((project_id, time_field), ({}, 0.0))
         is_new = not written or any(known.get(name) != value for name, value in fields.items())
         if not is_new and time.monotonic() - written < NOTE_INTERVAL:
             return
+        if not self._store(project_id, time_field, fields):
+            return
+        if len(self._noted) >= MAX_TOKENS:
+            self._noted.clear()
+        self._noted[project_id, time_field] = {**known, **fields}, time.monotonic()
+
+    def _store(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> bool:
+        """Store fields and their time, and return whether they could be stored.
+
+        If Redis does not answer, this is logged: nothing depends on these notes.
+        """
         key = self._project_key(project_id)
         values: dict[str, str] = {name: _writable(value) for name, value in fields.items()}
         values[time_field] = str(time.time())
@@ -130,10 +141,8 @@ class ProjectNotes:
                 pipeline.execute()
         except RedisError as error:
             logger.warning("project %d: a note for the page could not be stored: %s", project_id, error)
-            return
-        if len(self._noted) >= MAX_TOKENS:
-            self._noted.clear()
-        self._noted[project_id, time_field] = {**known, **fields}, time.monotonic()
+            return False
+        return True
 
     def _project_key(self, project_id: int) -> str:
         return f"{self._prefix}:project:{project_id}"

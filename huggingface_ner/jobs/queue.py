@@ -157,17 +157,8 @@ class TrainingQueue(Recounts):
 
     def renew(self, run: Run) -> bool:
         """Renew the lease of a run; returns False if the run has ended or lost its lease to another run."""
-        key, lock = self._key(run.project_id), self._lock(run.project_id)
-
-        def renew(pipeline: Pipeline) -> bool:
-            current = current_run(decoded(pipeline.hgetall(key)))
-            pipeline.multi()
-            if current is None or current.id != run.id:
-                return False
-            pipeline.set(lock, run.id, ex=LEASE_SECONDS)
-            return True
-
-        return bool(self._change(renew, key, lock))
+        lock = self._lock(run.project_id)
+        return self._change_current(run, lambda pipeline, state: pipeline.set(lock, run.id, ex=LEASE_SECONDS))
 
     def running(self, project_id: int) -> Run | None:
         """Return the run that has the lease of a project."""
@@ -178,18 +169,9 @@ class TrainingQueue(Recounts):
 
         phase_began: when its phase began, in seconds since 1970; None means now.
         """
-        stored = {**progress.as_dict(), "phase_began": time.time() if phase_began is None else phase_began}
-        key = self._key(run.project_id)
-
-        def store(pipeline: Pipeline) -> bool:
-            current = current_run(decoded(pipeline.hgetall(key)))
-            pipeline.multi()
-            if current is None or current.id != run.id:
-                return False
-            pipeline.hset(key, "progress", json.dumps(stored))
-            return True
-
-        return bool(self._change(store, key))
+        began = time.time() if phase_began is None else phase_began
+        key, stored = self._key(run.project_id), json.dumps({**progress.as_dict(), "phase_began": began})
+        return self._change_current(run, lambda pipeline, state: pipeline.hset(key, "progress", stored))
 
     def end(self, run: Run, outcome: Outcome) -> bool:
         """Store the outcome of a run and release its lease; returns False without a change if the run has ended.
@@ -201,7 +183,9 @@ class TrainingQueue(Recounts):
         now = time.time()
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
 
-        def store(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
+        key = self._key(run.project_id)
+
+        def store(pipeline: Pipeline, state: Mapping[str, str]) -> None:
             pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable", "phases"}))
             count_outcome(pipeline, key, outcome)
             if outcome.status == "published" and outcome.phases:
@@ -226,7 +210,7 @@ class TrainingQueue(Recounts):
 
     def release(self, run: Run) -> None:
         """Release the lease of a run as if the run had not begun, because its worker is stopping."""
-        self._end_lease(run, lambda pipeline, key, state: None)
+        self._end_lease(run, lambda pipeline, state: None)
 
     def status(self, project_id: int) -> dict[str, Any]:
         """Return the status of a project; see project_status."""
@@ -236,8 +220,7 @@ class TrainingQueue(Recounts):
         """Return the status of each project, by default of all that have one, in one round trip to Redis.
 
         Finding the projects takes a second round trip. An entry that cannot be read has the state "damaged", and a
-        reason.
-        How many trainings come before a waiting one is known only if all projects are given.
+        reason. How many trainings come before a waiting one is known only if all projects are given.
         """
         projects = self.projects() if projects is None else projects
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -265,22 +248,30 @@ class TrainingQueue(Recounts):
         """Return the projects that have a status."""
         return known_projects(self._redis, self._key(""))
 
-    def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
+    def _end_lease(self, run: Run, store: Callable[[Pipeline, Mapping[str, str]], object]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""
-        key, lock = self._key(run.project_id), self._lock(run.project_id)
 
-        def release(pipeline: Pipeline) -> bool:
+        def release(pipeline: Pipeline, state: Mapping[str, str]) -> None:
+            store(pipeline, state)
+            pipeline.hdel(self._key(run.project_id), "run", "progress")
+            pipeline.delete(self._lock(run.project_id))
+
+        return self._change_current(run, release)
+
+    def _change_current(self, run: Run, change: Callable[[Pipeline, Mapping[str, str]], object]) -> bool:
+        """Change the state of a run's project; returns False without a change if the run has ended."""
+        key = self._key(run.project_id)
+
+        def change_current(pipeline: Pipeline) -> bool:
             state = decoded(pipeline.hgetall(key))
             current = current_run(state)
+            is_current = current is not None and current.id == run.id
             pipeline.multi()
-            if current is None or current.id != run.id:
-                return False
-            store(pipeline, key, state)
-            pipeline.hdel(key, "run", "progress")
-            pipeline.delete(lock)
-            return True
+            if is_current:
+                change(pipeline, state)
+            return is_current
 
-        return bool(self._change(release, key, lock))
+        return bool(self._change(change_current, key, self._lock(run.project_id)))
 
     def _enqueue(self, function: str, project_id: int, name: str, result_ttl: int = 3600) -> None:
         """Enqueue a job unless it is in the queue already."""

@@ -14,9 +14,9 @@ from huggingface_ner.settings import Settings
 
 def claim_queue(redis: Redis, settings: Settings) -> None:
     """Note that the queue is that of LABEL_STUDIO_HOST; raises QueueError if it is another's, and RedisError."""
-    key, host = f"{settings.queue_prefix}:{HOST_FIELD}", normalized(settings.label_studio_host)
-    redis.set(key, host, nx=True)
-    known = as_text(redis.get(key) or host)
+    host = normalized(settings.label_studio_host)
+    redis.set(_key(settings), host, nx=True)
+    known = queue_owner(redis, settings) or host
     if known != host:
         raise QueueError(
             f"this Redis has the queue of {known}, and LABEL_STUDIO_HOST is {host}: use another database (in "
@@ -25,6 +25,16 @@ def claim_queue(redis: Redis, settings: Settings) -> None:
         )
 
 
+def queue_owner(redis: Redis, settings: Settings) -> str | None:
+    """Return the address of the queue's Label Studio; None if nobody has claimed the queue. Raises RedisError."""
+    owner = redis.get(_key(settings))
+    return None if owner is None else as_text(owner)
+
+
 def adopt_queue(redis: Redis, settings: Settings) -> None:
     """Note that the queue's Label Studio has the address LABEL_STUDIO_HOST now; raises RedisError."""
-    redis.set(f"{settings.queue_prefix}:{HOST_FIELD}", normalized(settings.label_studio_host))
+    redis.set(_key(settings), normalized(settings.label_studio_host))
+
+
+def _key(settings: Settings) -> str:
+    return f"{settings.queue_prefix}:{HOST_FIELD}"

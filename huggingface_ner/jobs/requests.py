@@ -57,9 +57,12 @@ class TrainingRequests:
             pipeline.hexists(key, "parked")
             pipeline.expire(key, STATE_TTL)
             *_, updates, parked, _ = pipeline.execute()
-            if self._each and -updates % self._each <= UPDATES_AHEAD:
+        if self._is_enough(updates, count, parked):
+            return self.request_training(project_id)  # this notes too that a training is expected
+        if self._each and -updates % self._each <= UPDATES_AHEAD:
+            with self._breaker:
                 self._redis.set(self._expected, "", ex=EXPECTED_SECONDS)
-        return self.request_training(project_id) if self._is_enough(updates, count, parked) else None
+        return None
 
     def request_training(self, project_id: int) -> str:
         """Request a training on all annotations saved so far; returns the id of the run that will answer."""

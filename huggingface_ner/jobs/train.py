@@ -23,7 +23,8 @@ from huggingface_ner.jobs.run_reporter import REPORT_INTERVAL, LeaseLostError, R
 from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.annotator_names import annotator_names
-from huggingface_ner.label_studio.client import ClientError, Contact, LabelStudioClient
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.suggestion_edits import SuggestionEdits

@@ -70,7 +70,7 @@ class TrainingWorker(SpawnWorker):
     max_connection_wait_time = 5.0
     training: TrainingQueue
     standby: Standby
-    numbers: WorkerNumbers | None = None
+    numbers: WorkerNumbers
     is_stopping = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -167,8 +167,7 @@ class TrainingWorker(SpawnWorker):
         except OSError as error:  # the health check fails then, but the worker can work
             logger.warning("the health check's file cannot be written: %s", error)
         super().heartbeat(timeout, pipeline)
-        if self.numbers is not None:  # a job's process has none
-            self.numbers.write(self.connection)
+        self.numbers.write(self.connection)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Send the heartbeat of a job to RQ; the job continues if Redis does not answer."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_ner.json_values import mapping, mappings
-from huggingface_ner.store.damages import damages
+from huggingface_ner.store.damages import read_object
 from huggingface_ner.store.files import replaced_file
 
 REVIEW = "review.json"
@@ -24,16 +24,7 @@ def write_review(folder: Path, review: Mapping[str, Any]) -> None:
 
 def read_review(folder: Path) -> Mapping[str, Any]:
     """Return what is to be reviewed, or {} if it is not known; if the file is damaged, log this and return {}."""
-    path = folder / REVIEW
-    try:
-        review = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        damages.found(path, f"{path} cannot be read ({error}): the annotations to review are not shown")
-        return {}
-    damages.repaired(path)
-    return review if isinstance(review, dict) else {}
+    return read_object(folder / REVIEW, "the annotations to review are not shown")
 
 
 def tasks_to_review(review: Mapping[str, Any]) -> list[int]:

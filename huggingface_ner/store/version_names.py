@@ -29,7 +29,7 @@ def new_name(known: Collection[str], metrics: Mapping[str, Any], now: datetime) 
     f1, tasks = metrics.get("f1"), metrics.get("tasks")
     parts = [f"v{_next_number(known)}"]
     if isinstance(f1, float) and 0 <= f1 <= 1:
-        parts.append(f"F1-{f1:.2f}")
+        parts.append(f"F1-{abs(f1):.2f}")  # abs: -0.0 has a sign
     if isinstance(tasks, int) and 0 <= tasks < 10**9:
         parts.append(f"{tasks}-task{'' if tasks == 1 else 's'}")
     return "-".join([*parts, f"{now:%Y%m%d-%H%M%S}", secrets.token_hex(2)])

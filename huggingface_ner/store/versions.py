@@ -7,7 +7,6 @@ process loads the version before that time, and all switch at the same moment. O
 version's name from one process, and predictions of a different version from another process.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -29,11 +28,11 @@ from huggingface_ner.store.history import (
     with_suggestions,
     write_history,
 )
+from huggingface_ner.store.metrics_file import read_metrics, write_metrics
 from huggingface_ner.store.split_file import Split, read_split, write_split
 from huggingface_ner.store.version_names import PATTERN, is_version_name, new_name, order
 
 CURRENT = "current"
-METRICS = "metrics.json"
 _PROJECT = re.compile("0|[1-9][0-9]*")
 
 # Seconds until a published version takes effect: several times as long as loading takes.
@@ -170,7 +169,7 @@ class ModelStore:
         """
         with folder_aside(self._folder) as aside:
             write(aside)
-            _write_metrics(metrics, aside / METRICS)
+            write_metrics(aside, metrics)
             known = [*self._names(), *(entry.version for entry in self.history())]
             name = new_name(set(known), metrics, datetime.now(UTC))
             before = self.serving_version()
@@ -188,8 +187,7 @@ class ModelStore:
         """
         with folder_aside(self._folder) as aside:
             metrics = {**version.metrics, **write(aside)}
-            with replaced_file(version.folder / METRICS) as file:
-                _write_metrics(metrics, file)
+            write_metrics(version.folder, metrics)
             place_folder(aside / name, version.folder / name)
 
     def use(self, name: str) -> None:
@@ -224,7 +222,7 @@ class ModelStore:
         return sorted((path.name for path in paths if is_version_name(path.name) and path.is_dir()), key=order)
 
     def _version(self, name: str) -> Version:
-        return Version(name, self._folder / name, _read_metrics(self._folder / name / METRICS))
+        return Version(name, self._folder / name, read_metrics(self._folder / name))
 
     def _check(self, name: str) -> None:
         names = self._names()
@@ -276,27 +274,8 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
     return serving
 
 
-def _write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
 def delete_stale_leftovers(models_folder: Path) -> None:
-    """Delete what killed processes have left behind in the stores of all projects; see files.STALE_AFTER."""
+    """Delete what killed processes have left behind of all projects, and beside them; see files.STALE_AFTER."""
+    delete_leftovers(models_folder)
     for project_id in project_stores(models_folder):
         delete_leftovers(models_folder / str(project_id))
-
-
-def _read_metrics(path: Path) -> dict[str, Any]:
-    """Return the content of a metrics.json; if it is damaged, log this and return {}."""
-    unknown = "its scores are unknown; the version itself can be used"
-    try:
-        metrics = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        if path.parent.is_dir():  # if it is not, the version was deleted meanwhile
-            damages.found(path, f"{path} cannot be read ({error}): {unknown}")
-        return {}
-    if not isinstance(metrics, dict):
-        damages.found(path, f"{path} is not a JSON object: {unknown}")
-        return {}
-    damages.repaired(path)
-    return metrics

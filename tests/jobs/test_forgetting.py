@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from huggingface_ner.jobs import requested_jobs
 from huggingface_ner.jobs.forgetting import forget_project
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.queue_owner import claim_queue
@@ -35,7 +36,9 @@ def _fill(queue: TrainingQueue, project: int) -> None:
     queue.notes.note_webhook(project, "note")
     entry = AnnotationEntry(1, project * 1_000, 1, texts=(EntryText("Anna flew.", ("l",), ()),))
     queue.mentions.note(project, AnnotationChanges(put=(entry,), removed=(2,), is_complete=False))
-    assert queue.fills.begin(project) in (True, False)
+    for jobs in (queue.fills, queue.review_tabs):
+        jobs.request(project)
+        assert jobs.begin(project)
     queue.request_training(project)
     queue.suggestions.put(project, Suggestions(version="v"))
     queue.suggestions.acquire(project, f"holder-{project}")
@@ -53,7 +56,10 @@ def _contents(redis: Redis) -> dict[str, Any]:
     return {as_text(key): read[as_text(redis.type(key))](key) for key in redis.scan_iter("huggingface-ner:*")}
 
 
-def test_a_project_is_forgotten_and_the_others_are_not(redis_url: str, settings: Settings) -> None:
+def test_a_project_is_forgotten_and_the_others_are_not(
+    redis_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requested_jobs, "DELAY", 0.0)
     redis = connect(redis_url, timeout=5)
     queue = TrainingQueue(redis, settings)
     claim_queue(redis, settings)

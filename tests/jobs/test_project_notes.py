@@ -5,7 +5,7 @@ import pytest
 from huggingface_ner.jobs.project_notes import MAX_NOTE_LENGTH
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
 

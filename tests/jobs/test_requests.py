@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.connection import Connection
 
 from huggingface_ner.jobs import queue as queue_module
 from huggingface_ner.jobs import requests
@@ -120,6 +121,24 @@ def test_a_training_is_expected_shortly_before_it_is_requested(queue: TrainingQu
     assert queue.is_expected()
     assert queue.begin(7) is not None
     assert 0 < queue.rq.connection.ttl(queue._expected) <= requests.STILL_EXPECTED_SECONDS
+
+
+@pytest.mark.parametrize(("counted", "round_trips"), [(1, 1), (EACH - 1, 2), (EACH, 2)])
+def test_a_webhook_makes_few_round_trips(
+    queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, counted: int, round_trips: int
+) -> None:
+    """Label Studio waits for the answer to each webhook."""
+    sent: list[object] = []
+    send: Any = Connection.send_packed_command
+
+    def count(connection: Connection, command: Any, check_health: bool = True) -> None:
+        sent.append(command)
+        send(connection, command, check_health)
+
+    queue.is_expected()  # this opens the connection
+    monkeypatch.setattr(Connection, "send_packed_command", count)
+    queue.count_updates(7, counted)
+    assert len(sent) == round_trips
 
 
 def test_a_click_is_expected_too(queue: TrainingQueue) -> None:

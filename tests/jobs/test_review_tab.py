@@ -49,6 +49,22 @@ def test_a_request_is_answered_once(
     assert queue.status(7)["review_tab"].endswith("in Label Studio shows 2 tasks.")
 
 
+def test_a_second_request_says_so_until_it_is_answered(
+    redis_url: str, settings: Settings, queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
+    """The server, which notes the requests, is another process than the job."""
+    publish(settings, 5)
+    server = TrainingQueue(connect(redis_url, timeout=5), settings)
+    for number in (1, 2):
+        request_review_tab(server, 7)
+        assert server.status(7)["review_tab"] == REQUESTED, f"request {number}"
+        assert queue.review_tabs.begin(7)
+        request_review_tab(server, 7)
+        assert server.status(7)["review_tab"] == REQUESTED, "it is being made"
+        make_review_tab(7)
+        assert server.status(7)["review_tab"].endswith("shows 1 task.")
+
+
 def test_tasks_without_room_are_counted(
     settings: Settings, queue: TrainingQueue, label_studio_api: LabelStudioApi
 ) -> None:

@@ -3,12 +3,17 @@
 import logging
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from huggingface_ner.store.metrics_file import METRICS, read_metrics
+from huggingface_ner.store.mistakes_file import MISTAKES, read_mistakes
+from huggingface_ner.store.review_file import REVIEW, read_review
 from huggingface_ner.store.versions import (
     ACTIVATION_DELAY,
     ModelStore,
@@ -125,6 +130,36 @@ def test_a_version_with_damaged_metrics_is_a_version(
         assert [(version.name, version.metrics) for version in store.versions()] == [(name, {})]
     (error,) = _errors(caplog)
     assert str(metrics) in error
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"null", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    ("name", "read", "consequence"),
+    [
+        (METRICS, read_metrics, "its scores are unknown; the version itself can be used"),
+        (MISTAKES, read_mistakes, "the mistakes of this version are not shown"),
+        (REVIEW, read_review, "the annotations to review are not shown"),
+    ],
+)
+def test_a_damaged_file_of_a_version_is_no_reason_to_fail(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    read: Callable[[Path], Mapping[str, Any]],
+    consequence: str,
+    content: bytes,
+) -> None:
+    caplog.set_level(logging.INFO)
+    file = tmp_path / name
+    file.write_bytes(content)
+    for _ in range(2):
+        assert read(tmp_path) == {}
+    (error,) = _errors(caplog)
+    assert error.startswith(str(file))
+    assert error.endswith(f": {consequence}")
+    file.write_bytes(b'{"tasks": 3}')
+    assert read(tmp_path) == {"tasks": 3}
+    assert f"{file} can be read again" in caplog.text
 
 
 def test_a_project_that_cannot_be_read_costs_no_other(

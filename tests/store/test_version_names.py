@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from huggingface_ner.jobs.allowed_jobs import MAX_VERSION_LENGTH
@@ -55,6 +55,7 @@ def test_a_time_that_never_was_is_not_known() -> None:
     f1=st.one_of(st.none(), st.floats(), st.integers()),
     tasks=st.one_of(st.none(), st.integers(), st.text()),
 )
+@example(known=frozenset(), f1=-0.0, tasks=None)
 def test_every_new_name_is_one_without_blanks(known: frozenset[str], f1: object, tasks: object) -> None:
     """Label Studio trims blanks in some places only; a file system and the queue take limited names."""
     name = new_name(known, {"f1": f1, "tasks": tasks}, NOW)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from huggingface_ner.store.versions import ACTIVATION_DELAY, ModelStore, StoreError
+from huggingface_ner.store.versions import ACTIVATION_DELAY, ModelStore, StoreError, delete_stale_leftovers
 
 
 def _writes(text: str) -> Callable[[Path], None]:
@@ -159,3 +159,18 @@ def test_what_a_killed_writer_left_goes_in_the_end(store: ModelStore, tmp_path: 
     os.utime(old, (0, 0))
     _publish(store, 2)
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_what_a_killed_removal_left_goes_in_the_end(tmp_path: Path) -> None:
+    project, removed = tmp_path / "3" / ".new-project", tmp_path / ".new-removed"
+    claim, young = tmp_path / ".new-claim", tmp_path / ".new-young"
+    project.mkdir(parents=True)
+    removed.mkdir()
+    (removed / "metrics.json").touch()
+    claim.touch()
+    young.mkdir()
+    for left in (project, removed, claim):
+        os.utime(left, (0, 0))
+    delete_stale_leftovers(tmp_path)
+    assert [path for path in (project, removed, claim, young) if path.exists()] == [young]
+    assert (tmp_path / "3").is_dir()

@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.dubious import Suspect
 from huggingface_ner.learning.dynamics import Dynamics
 from huggingface_ner.learning.mistakes import Mistakes

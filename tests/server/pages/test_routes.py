@@ -9,15 +9,16 @@ from flask.testing import FlaskClient
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import HISTORY, Suggestions
+from huggingface_ner.store.metrics_file import METRICS
 from huggingface_ner.store.mistakes_file import MISTAKES, write_mistakes
-from huggingface_ner.store.versions import METRICS, project_store
+from huggingface_ner.store.versions import project_store
 from tests import recorded
 from tests.server.pages.projects import end_training, make_hostile, publish, publish_curve
 from tests.server.round_trips import RoundTrips
