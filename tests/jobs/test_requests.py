@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.connection import Connection
 
 from huggingface_ner.jobs import queue as queue_module
 from huggingface_ner.jobs import requests
@@ -14,6 +13,7 @@ from huggingface_ner.jobs.webhooks import handle_event
 from huggingface_ner.label_studio.events import read_event
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.settings import Settings
+from tests.server.round_trips import RoundTrips
 
 EACH = 10
 
@@ -124,21 +124,13 @@ def test_a_training_is_expected_shortly_before_it_is_requested(queue: TrainingQu
 
 
 @pytest.mark.parametrize(("counted", "round_trips"), [(1, 1), (EACH - 1, 2), (EACH, 2)])
-def test_a_webhook_makes_few_round_trips(
-    queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, counted: int, round_trips: int
-) -> None:
+def test_a_webhook_makes_few_round_trips(redis_url: str, counted: int, round_trips: int) -> None:
     """Label Studio waits for the answer to each webhook."""
-    sent: list[object] = []
-    send: Any = Connection.send_packed_command
-
-    def count(connection: Connection, command: Any, check_health: bool = True) -> None:
-        sent.append(command)
-        send(connection, command, check_health)
-
-    queue.is_expected()  # this opens the connection
-    monkeypatch.setattr(Connection, "send_packed_command", count)
+    connection = connect(redis_url, timeout=5)
+    queue = TrainingQueue(connection, Settings(start_training_each_n_updates=EACH))
+    trips = RoundTrips(connection)
     queue.count_updates(7, counted)
-    assert len(sent) == round_trips
+    assert trips.count == round_trips
 
 
 def test_a_click_is_expected_too(queue: TrainingQueue) -> None:
