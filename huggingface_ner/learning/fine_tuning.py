@@ -205,8 +205,8 @@ def plan_steps(windows: int, tokens: int, epochs: float) -> tuple[int, int]:
     """
     windows_per_batch = min(max(round(TOKENS_PER_BATCH * windows / tokens), 1), WINDOWS_PER_BATCH)
     steps_per_epoch = math.ceil(windows / windows_per_batch)
-    passes = max(epochs, min(MIN_PASSES, ENOUGH_STEPS / steps_per_epoch))
-    return windows_per_batch, max(math.ceil(passes * steps_per_epoch), MIN_STEPS)
+    requested = math.ceil(epochs * steps_per_epoch)
+    return windows_per_batch, max(requested, min(MIN_PASSES * steps_per_epoch, ENOUGH_STEPS), MIN_STEPS)
 
 
 def encoder_rate_cap(hidden_size: int, steps: int) -> float:
