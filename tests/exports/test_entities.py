@@ -43,6 +43,9 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
         patch.setattr(sys, "path", [*sys.path])
         yield
+    # pytest may come back to this module after others, and Python would look for the code in the old folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
+        del sys.modules[name]
 
 
 def _export(version: Version, folder: Path) -> Path:
