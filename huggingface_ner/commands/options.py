@@ -25,14 +25,14 @@ def add_command(
 
 
 def add_actions(parser: argparse.ArgumentParser) -> Commands:
-    """Let a command have actions, one of which must be given; return what add_action adds them to."""
+    """Require one of several actions after a command; return the object to which add_action adds them."""
     return parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
 
 def add_action(
     actions: Commands, name: str, act: Callable[[argparse.Namespace, Settings], None], description: str
 ) -> argparse.ArgumentParser:
-    """Add an action, which ``act`` of the parsed options does; return the parser to which options are added."""
+    """Add an action, for which the command calls ``act``; return the parser to which options are added."""
     parser = actions.add_parser(name, help=description)
     parser.set_defaults(act=act)
     return parser

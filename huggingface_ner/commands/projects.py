@@ -1,4 +1,4 @@
-"""The command ``projects``: lists projects, removes what is stored of them, and adopts an address's models."""
+"""The command ``projects``: lists projects, removes their data, and adopts the models of a former address."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -26,17 +26,19 @@ def add_projects(commands: Commands) -> None:
     parser = add_command(
         commands,
         projects,
-        "List the projects of which something is stored, or remove what is stored of some: models, marks, notes "
-        "and known mentions. Label Studio keeps its projects and annotations.",
+        "List the projects that have stored data, or remove the data of some projects: models, marks, notes and "
+        "known mentions. Label Studio keeps its projects and annotations.",
     )
     actions = add_actions(parser)
     add_action(actions, "list", _list, "list the projects")
-    remove = add_action(actions, "remove", _remove, "remove what is stored of projects")
+    remove = add_action(actions, "remove", _remove, "remove the stored data of projects")
     remove.add_argument(
         "projects", nargs="*", type=project_id, metavar="ID", help="id of a project, as shown by list"
     )
-    remove.add_argument("--gone", action="store_true", help="remove those that Label Studio no longer has")
-    remove.add_argument("--yes", action="store_true", help="do not ask")
+    remove.add_argument(
+        "--gone", action="store_true", help="remove the data of all projects that Label Studio no longer has"
+    )
+    remove.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     adopt = add_action(
         actions,
         "adopt",
@@ -47,7 +49,7 @@ def add_projects(commands: Commands) -> None:
 
 
 def projects(options: argparse.Namespace, settings: Settings) -> None:
-    """List projects, remove what is stored of them, or take over the models of another address."""
+    """List projects, remove their data, or adopt the models of a former address."""
     options.act(options, settings)
 
 
@@ -81,19 +83,19 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
     statuses = _statuses(queue)
     known = {*statuses, *stores}
     if bool(options.projects) == options.gone:
-        raise ProjectsError("name the projects to remove by their ids, or write --gone, but not both")
+        raise ProjectsError("name the projects by their ids, or write --gone, but not both")
     chosen = _gone(known, settings, queue) if options.gone else sorted({*options.projects})
     missing = [number for number in chosen if number not in known]
     if missing:
-        raise ProjectsError(f"project {missing[0]}: nothing is stored of it; `projects list` shows the projects")
+        raise ProjectsError(f"project {missing[0]}: it has no stored data; `projects list` shows the projects")
     if not chosen:
-        print("Label Studio has all projects of which something is stored")
+        print("nothing to remove: Label Studio has all projects that have stored data")
         return
     for number in chosen:
         versions = len(stores[number].versions()) if number in stores else 0
         title = statuses.get(number, {}).get("title")
         print(
-            f"project {number}{f' ({title})' if title else ''}: {versions} versions, and all that Redis has of it"
+            f"project {number}{f' ({title})' if title else ''}: {versions} versions, and all of its data in Redis"
         )
     if not (options.yes or _agrees()):
         raise ProjectsError("nothing was removed")
@@ -108,7 +110,7 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
 
 def _agrees() -> bool:
     if not sys.stdin.isatty():
-        raise ProjectsError("nothing was removed: nobody can be asked here, so write --yes too")
+        raise ProjectsError("nothing was removed: confirmation needs a terminal; without one, add --yes")
     return input("Remove this for good? [y/N] ").strip().lower() in ("y", "yes")
 
 
@@ -131,10 +133,10 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
 
 
 def _adopt(options: argparse.Namespace, settings: Settings) -> None:
-    """Take over the models of an address, and then its queue.
+    """Adopt the models of an address, and then its queue.
 
-    If this stops in between, LABEL_STUDIO_HOST has the models already and the queue in their place is still the
-    former address's. A second attempt then takes over the queue only.
+    If this stops after the first step, LABEL_STUDIO_HOST has the models, but their queue still belongs to the
+    former address. Then a second attempt adopts only the queue.
     """
     from huggingface_ner.jobs.queue_owner import adopt_queue, queue_owner
     from huggingface_ner.model_places import normalized
@@ -142,7 +144,7 @@ def _adopt(options: argparse.Namespace, settings: Settings) -> None:
 
     redis, former = _redis(settings), normalized(options.address)
     with _answering():
-        # asked with a copy of the settings, because settings remember their place, which changes here
+        # a copy of the settings, because settings remember their place, and adopt_models changes the place
         owner = None if redis is None else queue_owner(redis, settings.model_copy())
         if owner != former or former == normalized(settings.label_studio_host):
             adopt_models(settings, former)
@@ -152,7 +154,7 @@ def _adopt(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _redis(settings: Settings) -> "Redis | None":
-    """Return the Redis of the training queue; None if there never was one. Raises QueueError if it is down."""
+    """Return the Redis of the training queue; None if there never was a queue. Raises QueueError if it is down."""
     from huggingface_ner.jobs.redis_connection import connect, embedded_folder, running_queue_url
 
     if settings.redis_url is None and not embedded_folder(settings).exists():

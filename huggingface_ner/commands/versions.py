@@ -43,8 +43,8 @@ def add_versions(commands: Commands) -> None:
     where = export.add_mutually_exclusive_group(required=True)
     where.add_argument("folder", nargs="?", type=Path, help="folder to write; replaces an exported model")
     where.add_argument("--zip", type=Path, metavar="FILE", help="zip file to write, instead of a folder")
-    push.add_argument("repository", metavar="USER/NAME", help="repository on the Hub; it is made if it is missing")
-    push.add_argument("--public", action="store_true", help="if the repository is made, make it a public one")
+    push.add_argument("repository", metavar="USER/NAME", help="repository on the Hub; created if it is missing")
+    push.add_argument("--public", action="store_true", help="if the repository is created, make it public")
     for each in (export, push):
         _add_card_options(each)
 
@@ -131,7 +131,7 @@ def _push(options: argparse.Namespace, settings: Settings) -> None:
 def _files(
     version: "Version", name: str, options: argparse.Namespace, settings: Settings, folder: Path
 ) -> dict[str, Path | bytes]:
-    """Return the files of an exported version. folder: for files that are made now."""
+    """Return the files of an exported version. folder: for files that have to be created."""
     from huggingface_ner.exports.exported_model import exported_files, onnx_files
     from huggingface_ner.exports.model_card import CardOptions
 

@@ -1,7 +1,7 @@
-"""Whose queue a Redis has: two Label Studios number their projects alike, so they must not share a queue's keys.
+"""Prevents two Label Studios from sharing a queue, because both number their projects from 1.
 
-If both use one MODEL_DIR, their keys differ (see Settings.queue_prefix). If each has a MODEL_DIR of its own, only
-this mark in Redis tells them apart.
+If both use the same MODEL_DIR, their keys in Redis differ (see Settings.queue_prefix). If each uses its own
+MODEL_DIR, their keys can be the same, and only the key with the owner's address tells their queues apart.
 """
 
 from redis import Redis
@@ -13,7 +13,10 @@ from huggingface_ner.settings import Settings
 
 
 def claim_queue(redis: Redis, settings: Settings) -> None:
-    """Note that the queue is that of LABEL_STUDIO_HOST; raises QueueError if it is another's, and RedisError."""
+    """Note that the queue belongs to LABEL_STUDIO_HOST.
+
+    Raises QueueError if it belongs to another Label Studio, and RedisError.
+    """
     host = normalized(settings.label_studio_host)
     redis.set(_key(settings), host, nx=True)
     known = queue_owner(redis, settings) or host

@@ -31,11 +31,11 @@ damages = Damages()
 
 
 def read_object(path: Path, consequence: str, *, is_optional: bool = True) -> dict[str, Any]:
-    """Return the JSON object in a file of a version; if it is damaged, log what follows and return {}.
+    """Return the JSON object in a file of a version; if the file is damaged, log this and return {}.
 
-    consequence: what follows, for people.
-    is_optional: whether a version may lack the file; {} then, and nothing is logged. Nothing is logged either if
-    the version's folder is gone: the version was deleted meanwhile.
+    consequence: the end of the log message, which says what the damage means for people.
+    is_optional: whether a version may lack the file. In that case, a missing file gives {} and is not logged.
+    Nothing is logged either if the version's folder is missing, because the version was deleted meanwhile.
     """
     try:
         content = json.loads(path.read_bytes())

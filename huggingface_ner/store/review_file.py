@@ -1,6 +1,7 @@
-"""The file in a version's folder with the annotations to look at; see learning.review.
+"""The file in a version's folder with the annotations to review; see learning.review.
 
-It quotes texts of the project and has the names of its annotators, and is read only when somebody looks at it.
+It quotes texts of the project and contains the names of its annotators. It is read only when somebody looks at
+these annotations.
 """
 
 import json
@@ -17,20 +18,21 @@ REVIEW = "review.json"
 
 
 def write_review(folder: Path, review: Mapping[str, Any]) -> None:
-    """Write what is to be reviewed into a version's folder, or replace it; raises OSError."""
+    """Write the annotations to review into a version's folder, or replace the file; raises OSError."""
     with replaced_file(folder / REVIEW) as file:
         file.write_text(json.dumps(review) + "\n", encoding="ascii")
 
 
 def read_review(folder: Path) -> Mapping[str, Any]:
-    """Return what is to be reviewed, or {} if it is not known; if the file is damaged, log this and return {}."""
+    """Return the annotations to review, or {} if there is no file; if it is damaged, log this and return {}."""
     return read_object(folder / REVIEW, "the annotations to review are not shown")
 
 
 def tasks_to_review(review: Mapping[str, Any]) -> list[int]:
     """Return the ids of the tasks to review, each once, the most urgent first.
 
-    Dubious annotations and disputed tasks come in turns, then contradictions. What cannot be read is left out.
+    Dubious annotations and disputed tasks alternate. Then come texts that are annotated in different ways, and
+    then contradictory strings. Entries that cannot be read are left out.
     """
     dubious = [one.get("task") for one in mappings(review.get("dubious"))]
     disputed = [one.get("task") for one in mappings(mapping(review.get("agreement")).get("disputed"))]

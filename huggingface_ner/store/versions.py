@@ -45,7 +45,7 @@ class StoreError(HuggingFaceNERError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A published model: its name, its folder, and the content of its metrics.json, or {} if that is damaged."""
+    """A published model: its name, its folder, and the content of its metrics.json; {} if the file is damaged."""
 
     name: str
     folder: Path
@@ -92,7 +92,7 @@ class ModelStore:
         return list(merged(read_history(self._folder), kept).values())
 
     def note_suggestions(self, counts: Mapping[str, Suggestions]) -> None:
-        """Note how the suggestions of versions fared, see with_suggestions; raises OSError."""
+        """Store what annotators did with the suggestions of versions, see with_suggestions; raises OSError."""
         entries = self.history()
         updated = with_suggestions(entries, counts)
         if list(updated.values()) != entries:
@@ -164,8 +164,8 @@ class ModelStore:
         """Publish a new version, which takes effect after ACTIVATION_DELAY.
 
         write: is called with a folder, and writes the model's files into it.
-        Raises any exception of ``write``, and OSError, for example if the disk is full. In that case,
-        the version in use does not change.
+        Raises any exception of ``write``, and OSError, for example if the disk is full. After an exception, the
+        version in use is the same as before.
         """
         with folder_aside(self._folder) as aside:
             write(aside)
@@ -205,11 +205,11 @@ class ModelStore:
         delete_folder(self._folder / name)
 
     def delete(self) -> None:
-        """Delete all versions, the one in use too, and what is known of earlier ones; raises OSError."""
+        """Delete all versions, including the one in use, and the history of earlier versions; raises OSError."""
         delete_folder(self._folder)
 
     def _write_history(self) -> None:
-        """Note how the versions scored, before some of them are deleted."""
+        """Store the scores of all versions, before some of the versions are deleted."""
         entries = self.history()
         if entries:
             write_history(self._folder, {entry.version: entry for entry in entries})
@@ -275,7 +275,10 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
 
 
 def delete_stale_leftovers(models_folder: Path) -> None:
-    """Delete what killed processes have left behind of all projects, and beside them; see files.STALE_AFTER."""
+    """Delete the files that killed processes have left in the models folder and in the folders of projects.
+
+    See files.STALE_AFTER.
+    """
     delete_leftovers(models_folder)
     for project_id in project_stores(models_folder):
         delete_leftovers(models_folder / str(project_id))

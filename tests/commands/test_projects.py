@@ -52,7 +52,7 @@ def queue(settings: Settings, redis_url: str) -> TrainingQueue:
     return queue
 
 
-def test_all_projects_of_which_something_is_stored_are_listed(
+def test_all_projects_with_stored_data_are_listed(
     settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Settings(label_studio_host="http://other")
@@ -77,10 +77,10 @@ def test_a_project_is_removed_with_its_models_and_marks(
     assert list(project_stores(settings.models_folder)) == [2]
     assert queue.projects() == [3]
     assert main(["projects", "remove", "1", "--yes"]) == 1
-    assert "project 1: nothing is stored of it" in capsys.readouterr().err
+    assert "project 1: it has no stored data" in capsys.readouterr().err
 
 
-def test_those_that_label_studio_no_longer_has_are_removed(
+def test_projects_that_label_studio_no_longer_has_are_removed(
     settings: Settings,
     queue: TrainingQueue,
     label_studio_api: LabelStudioApi,
@@ -121,12 +121,12 @@ def test_it_asks_before_it_removes(
     assert list(project_stores(settings.models_folder)) == ([1] if removed else [1, 2])
 
 
-def test_where_nobody_can_be_asked_nothing_is_removed(
+def test_without_a_terminal_nothing_is_removed(
     settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
     assert main(["projects", "remove", "2"]) == 1
-    assert "write --yes too" in capsys.readouterr().err
+    assert "without one, add --yes" in capsys.readouterr().err
     assert list(project_stores(settings.models_folder)) == [1, 2]
 
 
@@ -152,7 +152,7 @@ def test_a_queue_that_stops_meanwhile_is_named(
     assert list(project_stores(settings.models_folder)) == [1, 2]
 
 
-def test_an_action_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_action_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     parser = argparse.ArgumentParser()
     add_projects(parser.add_subparsers())
     with pytest.raises(SystemExit):
@@ -161,14 +161,14 @@ def test_an_action_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("options", [["remove"], ["remove", "1", "--gone"]])
-def test_ids_or_gone_are_wanted(
+def test_either_ids_or_gone_must_be_given(
     settings: Settings, queue: TrainingQueue, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["projects", *options, "--yes"]) == 1
     assert "by their ids, or write --gone, but not both" in capsys.readouterr().err
 
 
-def test_models_are_removed_without_a_queue_that_never_was(
+def test_models_are_removed_if_there_never_was_a_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
@@ -176,7 +176,7 @@ def test_models_are_removed_without_a_queue_that_never_was(
     assert main(["projects", "remove", "2", "--yes"]) == 0
     (tmp_path / "queue").mkdir()
     project_store(Settings().models_folder, 2).publish(lambda folder: None, {})
-    assert main(["projects", "remove", "2", "--yes"]) == 1, "the queue has marks, and is not running"
+    assert main(["projects", "remove", "2", "--yes"]) == 1, "the queue exists, but is not running"
     assert "no running server found" in capsys.readouterr().err
 
 
@@ -197,10 +197,10 @@ def test_a_moved_label_studio_adopts_its_models(
     assert main(["projects", "list"]) == 0
     assert "Project no. 3" in capsys.readouterr().out
     assert main(["projects", "adopt", settings.label_studio_host]) == 1
-    assert f"{settings.label_studio_host}: no models of it" in capsys.readouterr().err
+    assert f"no models of {settings.label_studio_host} in" in capsys.readouterr().err
 
 
-def test_an_adoption_that_stops_after_the_models_is_finished_by_the_next(
+def test_a_second_attempt_finishes_an_adoption_that_stopped_after_the_models(
     settings: Settings,
     queue: TrainingQueue,
     redis_url: str,
@@ -222,7 +222,7 @@ def test_an_adoption_that_stops_after_the_models_is_finished_by_the_next(
     assert main(["projects", "adopt", f"{settings.label_studio_host}/"]) == 0
     claim_queue(connect(redis_url), Settings())
     assert main(["projects", "adopt", settings.label_studio_host]) == 1
-    assert f"{settings.label_studio_host}: no models of it" in capsys.readouterr().err
+    assert f"no models of {settings.label_studio_host} in" in capsys.readouterr().err
 
 
 def test_a_queue_is_adopted_without_models_if_model_dir_is_new(

@@ -44,7 +44,9 @@ def test_it_is_a_model_with_a_card_and_nothing_else(version: Version, tmp_path: 
     assert written == _content(files)
     assert ModelCard.load(tmp_path / "out" / "README.md").data.to_dict()["license"] == "apache-2.0"
     spans = load_torch_tagger(version.folder, "cpu").find_spans(TEXTS)
-    assert load_tagger(tmp_path / "out", device="cpu").find_spans(TEXTS) == spans, "it can be a baseline"
+    assert load_tagger(tmp_path / "out", device="cpu").find_spans(TEXTS) == spans, (
+        "the exported model can be a baseline"
+    )
 
 
 def test_no_text_of_the_project_and_no_path_of_the_machine_is_in_it(version: Version) -> None:

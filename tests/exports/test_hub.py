@@ -83,7 +83,7 @@ def test_a_version_is_pushed_as_it_is_exported(push: Push, hub: Hub, version: Ve
         ({"repository": "me/-x-.git"}, {}, "me/-x-.git: "),
     ],
 )
-def test_what_prevents_a_push_is_said_in_a_sentence(
+def test_the_reason_why_a_push_fails_is_one_sentence(
     push: Push, hub: Hub, options: dict[str, str], environment: dict[str, str], reason: str
 ) -> None:
     refused = push(**options, **environment)

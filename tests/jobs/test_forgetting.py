@@ -1,4 +1,4 @@
-"""Nothing in Redis is about a project that was removed, and nothing of the others is lost."""
+"""After a project is removed, Redis has nothing about it and still has everything about the others."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _fill(queue: TrainingQueue, project: int) -> None:
-    """Let a project have all that Redis can have of one."""
+    """Store everything that Redis can have about a project."""
     queue.count_updates(project, 1, added=1)
     queue.hold_request(project)
     queue.request_recount(project)
@@ -45,7 +45,7 @@ def _fill(queue: TrainingQueue, project: int) -> None:
 
 
 def _contents(redis: Redis) -> dict[str, Any]:
-    """Return all that is in Redis, with the number of a project in place of its keys' other parts."""
+    """Return the content of all our keys in Redis."""
     read: dict[str, Any] = {
         "string": redis.get,
         "hash": redis.hgetall,
@@ -78,7 +78,7 @@ def test_a_project_is_forgotten_and_the_others_are_not(
     json.dumps(queue.statuses())
 
 
-def test_a_project_that_nothing_is_stored_of_can_be_forgotten(redis_url: str, settings: Settings) -> None:
+def test_a_project_without_data_can_be_forgotten(redis_url: str, settings: Settings) -> None:
     redis = connect(redis_url)
     forget_project(redis, settings, 7)
     assert not list(redis.scan_iter("*"))

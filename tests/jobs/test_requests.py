@@ -1,4 +1,4 @@
-"""What requests a training, on a real server that speaks Redis's protocol."""
+"""Events request trainings in a real server that speaks Redis's protocol."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ EACH = 10
 
 @pytest.fixture
 def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
-    """A queue whose grace never ends by itself; see _end_grace."""
+    """A queue that holds requests until _end_grace is called."""
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
     monkeypatch.setattr(requests, "GRACE_SECONDS", 3600.0)
     return _queue(redis_url)
@@ -59,10 +59,10 @@ def test_label_studios_switch_does_not_train_after_every_annotation(
     assert _jobs(queue) == ["train-7-1"]
     run = queue.begin(7)
     assert run is not None
-    assert run.answers == 1, "only the tenth annotation requested one"
+    assert run.answers == 1, "only the tenth annotation requested a training"
 
 
-def test_annotators_at_the_same_time(
+def test_the_switch_starts_no_training_while_several_annotators_work(
     queue: TrainingQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for action in ("START_TRAINING", "START_TRAINING", "ANNOTATION_CREATED", "START_TRAINING"):
@@ -72,7 +72,7 @@ def test_annotators_at_the_same_time(
     assert queue.status(7)["state"] == "idle"
 
 
-def test_the_button_alone_trains_once_its_grace_is_over(
+def test_the_button_alone_starts_a_training_after_grace_seconds(
     queue: TrainingQueue, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _send(queue, tmp_path, "START_TRAINING") == "train-7-1"
@@ -101,7 +101,7 @@ def test_a_held_request_is_shown_while_a_training_runs_and_after_one_is_parked(
     queue.end(run, Outcome.failed("wrong key", retryable=False))
     assert queue.status(7)["state"] == "waiting"
     _end_grace(monkeypatch)
-    assert _jobs(queue) == ["train-7-2"], "it is a reason to try again"
+    assert _jobs(queue) == ["train-7-2"], "the held request is a reason to try again"
 
 
 def test_the_button_trains_at_once_if_the_switch_is_off(queue: TrainingQueue, tmp_path: Path) -> None:

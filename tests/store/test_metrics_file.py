@@ -10,7 +10,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         metrics = {"f1": 0.5, "labels": {label: {"gold": 3}}}
         write_metrics(tmp_path, metrics)
         assert read_metrics(tmp_path) == metrics
-    assert "Orté 😀" in (tmp_path / METRICS).read_text(encoding="utf-8"), "people read it too"
+    assert "Orté 😀" in (tmp_path / METRICS).read_text(encoding="utf-8"), (
+        "letters are not escaped, because people read the file too"
+    )
     assert [path.name for path in tmp_path.iterdir()] == [METRICS]
 
 

@@ -33,5 +33,5 @@ def test_tasks_come_once_and_the_most_urgent_first() -> None:
         {"dubious": [{"task": task} for task in ("", "x", "#3", "-1", "٣", 3, None, ["3"])]},
     ],
 )
-def test_what_is_no_task_is_left_out(review: dict[str, Any]) -> None:
+def test_entries_that_are_not_tasks_are_left_out(review: dict[str, Any]) -> None:
     assert tasks_to_review(review) == []
