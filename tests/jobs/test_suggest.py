@@ -135,7 +135,7 @@ def test_where_label_studio_takes_none_it_is_said_why(
     _publish(suggesting, tiny_bert, monkeypatch)
     with suggesting.worker():
         suggesting.until(lambda: _is(suggesting, "failed"))
-    assert "does not take LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
+    assert "does not accept LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
 
 
 def test_nothing_is_given_unless_it_is_asked_for(
