@@ -26,7 +26,7 @@ def install(app: Flask, settings: Settings, refuse: Callable[[str, int, str], Re
         from huggingface_ner.exports.model_card import CardOptions  # noqa: PLC0415
 
         project_id = parse_project_id(project)
-        # no form: nothing is changed, and other sites cannot read the answer
+        # no form token is needed: nothing is changed, and other sites cannot read the answer
         if not may_act(request, settings):
             return refuse(NOT_ALLOWED, 403, BACK)
         found = None if project_id is None else project_store(settings.models_folder, project_id).version(version)
