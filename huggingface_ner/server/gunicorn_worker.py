@@ -23,7 +23,7 @@ HEAD_TIMEOUT = 10.0
 # Maximum number of connections of one process. If one more opens, the oldest connection whose request is not
 # complete is closed.
 MAX_CONNECTIONS = 4_096
-# Files that the process needs besides its connections.
+# Number of files that the process needs in addition to its connections.
 OTHER_FILES = 256
 # Seconds that a stopping worker waits for requests that are not complete.
 READING_GRACE = 2.0
@@ -53,7 +53,8 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def close(self) -> None:
         """Close the connection, if it is open; a request that is not complete gets no answer."""
         self._close_transport()
-        self._request_ready.set()  # wakes the task that waits for a request; it ends, because _closed is set
+        # wakes the task that waits for a request; the task then ends, because _closed is set
+        self._request_ready.set()
 
     def _on_headers_complete(self) -> bool:
         self._stop_timer()

@@ -68,7 +68,7 @@ class Lane:
             return await self._run_in_thread(answer, taken.pop_all())
 
     async def _run_in_thread(self, answer: Callable[[], Answer], taken: ExitStack) -> Answer:
-        """Call ``answer`` in a thread; ``taken`` is released when it ends, even if nobody waits for the result."""
+        """Call ``answer`` in a thread; ``taken`` is released when the call ends, even if nobody waits for it."""
         loop = asyncio.get_running_loop()
         future = self._threads.submit(answer)
 

@@ -1,8 +1,8 @@
 """Puts the credentials into the webhook that Label Studio registers for this backend.
 
-Label Studio connects to a backend with basic auth, but registers its webhook without the credentials. The events
-of the webhook would be refused, and no training would ever start. When the credentials are in place, a recount
-finds the annotations whose events were refused before.
+Label Studio connects to a backend with basic auth, but registers its webhook without the credentials. Without this
+module, the webhook's events would be refused, and no training would ever start. When the credentials are in place,
+a recount finds the annotations whose events were refused before.
 """
 
 import base64

@@ -80,7 +80,7 @@ class Chart:
 
     @property
     def right(self) -> int:
-        """The x of the right end."""
+        """The x of the right end of the x axis."""
         return self.width - RIGHT
 
 
@@ -141,7 +141,7 @@ def _accepted_mark(point: AcceptedPoint, x: float, y: Callable[[float], float]) 
 
 
 def nice_step(end: int) -> int:
-    """Return the distance of ticks up to ``end``: 1, 2 or 5 times a power of ten, with at most six ticks."""
+    """Return the distance between ticks up to ``end``: 1, 2 or 5 times a power of ten, with at most six ticks."""
     size = 1
     while True:
         for factor in (1, 2, 5):

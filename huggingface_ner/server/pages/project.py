@@ -51,7 +51,7 @@ class VersionRow:
     suggestions: Suggestions | None
 
     def number(self, name: str) -> int | None:
-        """Return a number of metrics.json, or None."""
+        """Return a number from metrics.json; None if it is missing."""
         value = self.metrics.get(name)
         return value if isinstance(value, int) else None
 

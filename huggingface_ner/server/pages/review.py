@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place to look at. quote: the task, and the text ``before``, in and ``after`` the place.
+    """A place to look at. quote: the ``task``, the place's ``text``, and the text ``before`` and ``after`` it.
 
     link: opens the task in Label Studio; None if the task's id is not one of Label Studio's. label: the annotated
     label; "" if the place is not annotated. suggestion: the annotation that may be right, in words. reasons:

@@ -123,7 +123,7 @@ class _Pages:
         review = read_page_review(known) if known else None
         if review is None:
             abort(404, f"project {project_id}: no training has looked for annotations to review yet")
-        # the mark at the start tells spreadsheets that this is UTF-8; texts may contain lone surrogates
+        # the byte order mark tells spreadsheets that this is UTF-8; texts may contain lone surrogates
         content = review_csv(review).encode("utf-8-sig", "replace")
         answer = Response(content, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="review-{project_id}.csv"'

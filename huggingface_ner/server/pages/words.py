@@ -33,7 +33,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words, rounded as an estimate should be."""
+    """Return a duration in words, rounded because it is an estimate."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 55:
@@ -46,7 +46,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(at: float, now: float) -> str:
-    """Return how long ago a time was; both in seconds since 1970."""
+    """Return how long ago a time was. at, now: seconds since 1970."""
     seconds = max(now - at, 0.0)
     return "just now" if seconds < 10 else f"{duration(seconds).removeprefix('about ')} ago"
 
