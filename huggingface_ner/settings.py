@@ -1,4 +1,4 @@
-"""The settings: the environment variables, checked, and what follows from them."""
+"""The service's settings: the checked environment variables, and values that are derived from them."""
 
 import math
 import re
@@ -15,18 +15,21 @@ from huggingface_ner.model_places import normalized, place_of, read_host
 from huggingface_ner.secret_values import shown_value, with_secret_files
 from huggingface_ner.variables import Variables
 
-# The code of a language in the metadata of a model on the Hub.
+# A language's code, as the metadata of a model on the Hub may contain it.
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
-# Engines and the precisions in which they offer nothing.
+# Pairs of an engine and a precision that the engine does not support.
 UNSUPPORTED_PRECISIONS = (("torch", "int8"), ("onnx", "bf16"))
 
 
 class SettingsError(HuggingFaceNERError):
-    """Raised for invalid environment variables; the message names each, its value and what is wrong with it."""
+    """Environment variables are invalid; for each, the message has the name, the value and the reason.
+
+    Values that may be secrets are not shown.
+    """
 
 
 class Settings(Variables):
-    """The service's settings, from the environment; ``read_settings`` raises SettingsError."""
+    """The service's settings; ``read_settings`` makes them from the environment."""
 
     @model_validator(mode="before")
     @classmethod
@@ -47,7 +50,7 @@ class Settings(Variables):
     @classmethod
     def _without_credentials(cls, value: str) -> str:
         if "@" in value:
-            raise ValueError("must not contain credentials; LABEL_STUDIO_API_KEY is for these")
+            raise ValueError("must not contain credentials; set LABEL_STUDIO_API_KEY instead")
         normalized(value)  # raises ValueError if the port is not a number, for example
         return value
 
@@ -63,7 +66,7 @@ class Settings(Variables):
     def _are_languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for language in value:
             if not MODEL_LANGUAGE.fullmatch(language):
-                raise ValueError(f"{language} is not a code of ISO 639; an example: de,en")
+                raise ValueError(f"{language} is not an ISO 639 code; an example: de,en")
         return value
 
     @field_validator("min_score", mode="plain")
@@ -93,7 +96,7 @@ class Settings(Variables):
             raise ValueError(
                 f"INFERENCE_ENGINE={self.inference_engine} does not support "
                 f"INFERENCE_PRECISION={self.inference_precision}: int8 needs openvino or onnx, "
-                "bf16 needs openvino or torch; set one of them to auto"
+                "bf16 needs openvino or torch; set one of the two settings to auto"
             )
         return self
 
@@ -102,18 +105,18 @@ class Settings(Variables):
         if self.update_project_model_version and not self.predict_after_training:
             raise ValueError(
                 "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too, because Label Studio requests no "
-                "predictions for a project that has a version selected"
+                "predictions for a project in which a version is selected"
             )
         return self
 
     @cached_property
     def engine_preference(self) -> EnginePreference:
-        """Which engines may be prepared and loaded for a model."""
+        """The engines that may be prepared and loaded for a model."""
         return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
     def all_models_folder(self) -> Path:
-        """The folder of the fine-tuned models of all Label Studios."""
+        """The folder with the fine-tuned models of all Label Studios."""
         return self.model_dir / self.finetuned_model_name
 
     @cached_property
@@ -122,7 +125,7 @@ class Settings(Variables):
 
     @property
     def models_folder(self) -> Path:
-        """The folder of the fine-tuned models of LABEL_STUDIO_HOST, with a subfolder for each project.
+        """The folder with the fine-tuned models of LABEL_STUDIO_HOST; it has a subfolder for each project.
 
         Raises PlaceError and OSError.
         """
@@ -130,14 +133,14 @@ class Settings(Variables):
 
     @property
     def queue_prefix(self) -> str:
-        """What the names of the training queue's keys in Redis begin with. Raises PlaceError and OSError."""
+        """The prefix of the training queue's keys in Redis. Raises PlaceError and OSError."""
         place = f":{self._place}" if self._place else ""
         return f"huggingface-ner:{self.finetuned_model_name}{place}"
 
     def of_known_host(self) -> Self:
-        """Return the settings with the first Label Studio that used MODEL_DIR, if LABEL_STUDIO_HOST is not set.
+        """Return the settings, with LABEL_STUDIO_HOST filled in from MODEL_DIR if it is not set.
 
-        Raises PlaceError and OSError.
+        The address is that of the first Label Studio that used MODEL_DIR. Raises PlaceError and OSError.
         """
         if "label_studio_host" in self.model_fields_set:
             return self

@@ -1,4 +1,4 @@
-"""Every environment variable of the service, with its type, default and description."""
+"""The environment variables of the service, with their types, defaults and descriptions."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,29 +8,29 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from huggingface_ner.engine_kinds import EngineSetting, PrecisionSetting
 
-# The name of a license in the metadata of a model on the Hub.
+# A license's name, as the metadata of a model on the Hub may contain it.
 MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
 
 
 class Variables(BaseSettings):
-    """The variables as they are set; an empty one counts as not set. ``Settings`` checks them together.
+    """The environment variables as they are set; an empty one counts as not set.
 
-    The descriptions are also the README's table.
+    ``Settings`` adds further checks. The README's table repeats the defaults and the descriptions.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
-    host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - Label Studio is elsewhere
+    host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - other hosts have to reach it
     port: int = Field(9090, ge=0, le=65535, description="port to listen on; 0: any free port")
     workers: int = Field(
         1, ge=1, description="number of server processes; each has its own copy of the models in memory"
     )
     threads: int = Field(8, ge=1, description="number of predictions that one process makes at the same time")
     basic_auth_user: str | None = Field(
-        None, description="user name of HTTP basic authentication, required on every route"
+        None, description="user name of HTTP basic authentication, which every route then requires"
     )
     basic_auth_pass: SecretStr | None = Field(
-        None, description="password of HTTP basic authentication; set both or neither"
+        None, description="password of HTTP basic authentication; needs `BASIC_AUTH_USER`"
     )
     basic_auth_pass_file: Path | None = Field(None, description="file that contains `BASIC_AUTH_PASS`")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -102,7 +102,7 @@ class Variables(BaseSettings):
         description="Label Studio's address",
     )
     label_studio_api_key: SecretStr | None = Field(
-        None, description="legacy token or personal access token; sent to `LABEL_STUDIO_HOST` only"
+        None, description="Label Studio's legacy token or personal access token; sent to `LABEL_STUDIO_HOST` only"
     )
     label_studio_api_key_file: Path | None = Field(None, description="file that contains `LABEL_STUDIO_API_KEY`")
     allowed_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -129,20 +129,20 @@ class Variables(BaseSettings):
     )
     min_score: float | Literal["auto"] = Field(
         "auto",
-        description="minimum score of a suggestion, from 0 to 1; 0: everything is suggested; auto: 0.5, but 0 if "
+        description="minimum score of a suggestion, from 0 to 1; 0: everything is suggested; auto: 0.5, or 0 if "
         "the model's scores are not calibrated",
     )
     gazetteer: Path | None = Field(
         None,
         description="file of strings that are suggested in all projects, with a line `text<TAB>label` for each; "
-        "it is read at the start",
+        "it is read when the service starts",
     )
     learning_rate: float = Field(
         1e-3,
         gt=0,
         lt=1,
-        description="learning rate of the new head; the encoder has the same one, up to a maximum that depends on "
-        "the encoder's size",
+        description="learning rate of the new head; the encoder has the same rate, up to a maximum that depends "
+        "on the encoder's size",
     )
     num_train_epochs: float = Field(
         10.0,
@@ -156,7 +156,7 @@ class Variables(BaseSettings):
         ge=0,
         le=1,
         description="a new model is not published if its F1 on the held-out tasks is lower than the current "
-        "model's by more than this value, and if chance hardly explains that; 1: each new model is published",
+        "model's by more than this value, unless the difference may be chance; 1: every new model is published",
     )
     predict_after_training: bool = Field(
         False,
@@ -164,8 +164,8 @@ class Variables(BaseSettings):
     )
     update_project_model_version: bool = Field(
         False,
-        description="also select the new version in the project; uncertainty sampling then offers the least "
-        "certain task first; needs `PREDICT_AFTER_TRAINING`",
+        description="select each new version in its project in Label Studio; uncertainty sampling then offers the "
+        "least certain task first; needs `PREDICT_AFTER_TRAINING`",
     )
     training_threads: int | None = Field(
         None, ge=1, description="number of CPU cores that a training uses; none: half of the available cores"
@@ -173,8 +173,8 @@ class Variables(BaseSettings):
     training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is stopped")
     report_to: Literal["none", "tensorboard", "mlflow"] = Field(
         "none",
-        description="none, tensorboard or mlflow: where the course of each training is reported; the package of "
-        "this name has to be installed; TensorBoard's logs are in `MODEL_DIR/tensorboard`",
+        description="none, tensorboard or mlflow: the tool to which the course of each training is reported; the "
+        "package of the same name has to be installed; TensorBoard's logs are in `MODEL_DIR/tensorboard`",
     )
     model_license: str | None = Field(
         None,

@@ -235,7 +235,7 @@ class LabelStudioClient:
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise ClientError(
-                    f"{where} does not take {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
+                    f"{where} does not accept {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
                 raise ClientError(

@@ -44,8 +44,8 @@ def train_version(
     """Train a model, compare it with the current version on the texts held out, publish it, and try engines.
 
     Returns without training if the current version was trained on the same texts with the same settings.
-    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this, and
-    if chance hardly explains the difference; see comparison.compare.
+    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this,
+    unless the difference may be chance; see comparison.compare.
     preference: which engine to prepare for the model. salt: the project's salt, see held_out.divide.
     Raises ModelError, TrainingError and OSError; the current version then stays in use. Once the new version is
     published, it is used even if trying engines on it fails.

@@ -1,8 +1,9 @@
-"""Metrics of what the whole service knows: trainings, queue, models, workers; read when they are requested.
+"""Metrics of the whole service: trainings, queue, models and workers.
 
-They are the same in every server process, because they come from Redis and from the disk. One request takes three
-round trips to Redis, however many projects there are: one to find the projects, one to read them, and one to read
-the workers. Finding the projects takes further ones if Redis has more than jobs.status.KEYS_AT_A_TIME keys.
+They are read when ``/metrics`` is requested. They are the same in every server process, because they come from
+Redis and from the disk. One request takes three round trips to Redis, however many projects there are: one to find
+the projects, one to read them, and one to read the workers. Finding the projects takes further round trips if
+Redis has more than jobs.status.KEYS_AT_A_TIME keys.
 """
 
 import time
@@ -21,7 +22,7 @@ from huggingface_ner.server.pages.facts import Facts, Known
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.version_names import number_of
 
-# Upper bound on the projects that have metrics of their own: those that were used last.
+# Maximum number of projects that have their own metrics: the projects that were used last.
 MAX_PROJECTS = 200
 PREFIX = "huggingface_ner"
 
@@ -29,7 +30,8 @@ PREFIX = "huggingface_ner"
 class OperatorMetrics(Collector):
     """Makes the metrics of the whole service.
 
-    queue: None if there is no training queue; then, and if Redis does not answer, only the models are known.
+    queue: None if there is no training queue. Without a queue, or if Redis does not answer, only facts about the
+    models are available.
     """
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
@@ -37,7 +39,7 @@ class OperatorMetrics(Collector):
         self._queue = queue
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing, so that nothing is read when this is registered."""
+        """Return nothing, so that registering this object reads nothing."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -50,7 +52,7 @@ class OperatorMetrics(Collector):
             except RedisError as error:
                 trouble = str(error)
         yield _gauge("queue_up", "Whether the training queue answers: 1 or 0.", float(trouble is None))
-        yield _gauge("projects", "Projects of which something is stored.", len(projects))
+        yield _gauge("projects", "Projects about which something is stored.", len(projects))
         yield from _queue_metrics(projects)
         shown = sorted(projects, key=_last_used, reverse=True)[:MAX_PROJECTS]
         shown.sort(key=lambda known: known.project_id)
@@ -102,7 +104,7 @@ def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
 def _model_metrics(projects: list[Known]) -> Iterator[Metric]:
     f1 = _gauges("model_f1", "F1 of the version in use.", ["project"])
     version = _gauges("model_version", "Number of the version in use.", ["project"])
-    tasks = _gauges("model_tasks", "Annotated tasks that the version in use knew.", ["project"])
+    tasks = _gauges("model_tasks", "Annotated tasks when the version in use was trained.", ["project"])
     left_out = _gauges("left_out_regions", "Annotated regions that the last training did not use.", ["project"])
     for known in projects:
         project = str(known.project_id)

@@ -80,7 +80,7 @@ def test_a_webhook_that_is_missing_is_made_again_by_connecting_again(studio: Stu
 @pytest.mark.parametrize(
     ("settings", "start"),
     [
-        ({"LABEL_STUDIO_API_KEY": TOKEN[::-1]}, "does not take"),
+        ({"LABEL_STUDIO_API_KEY": TOKEN[::-1]}, "does not accept"),
         ({"LABEL_STUDIO_HOST": f"http://127.0.0.1:{free_port()}"}, "does not answer"),
     ],
 )

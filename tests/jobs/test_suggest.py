@@ -135,7 +135,7 @@ def test_the_status_tells_why_label_studio_refuses_suggestions(
     _publish(suggesting, tiny_bert, monkeypatch)
     with suggesting.worker():
         suggesting.until(lambda: _is(suggesting, "failed"))
-    assert "does not take LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
+    assert "does not accept LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
 
 
 def test_no_suggestions_are_sent_unless_predict_after_training_is_set(

@@ -1,4 +1,4 @@
-"""A service with a queue, without a process of its own; a test module may have other settings."""
+"""A service with a queue, in the tests' process; a test module may define other settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Counts how often Redis is asked."""
+"""Counts the round trips to Redis."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What Label Studio's requests tell of a project, over HTTP."""
+"""Facts about projects, stored from Label Studio's requests over HTTP."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def test_a_project_is_known_from_the_moment_it_is_connected(client: FlaskClient,
 
 
 @pytest.mark.parametrize("hostname", ["javascript:alert(1)", 3, None, "http://u:p@labels.example", "http://a b"])
-def test_an_address_that_is_none_is_not_stored(queue: TrainingQueue, hostname: object) -> None:
+def test_an_invalid_address_is_not_stored(queue: TrainingQueue, hostname: object) -> None:
     Sightings(queue).connected(7, hostname)
     assert queue.status(7)["address"] == ""
 

@@ -53,7 +53,7 @@ def mistake_kinds(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKin
 
 
 def mistake_table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table | None:
-    """Return the table of mistakes, with the labels that are in most of them; None if there are no mistakes."""
+    """Return the table of mistakes, for the labels with the most mistakes; None if there are no mistakes."""
     totals: dict[str, int] = {}
     for one in mistakes:
         for label in {one.gold, one.predicted} - {""}:

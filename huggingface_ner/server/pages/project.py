@@ -1,4 +1,4 @@
-"""Everything that the page of one project shows."""
+"""Collects everything that the page of one project shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class LabelScore:
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A version that is kept."""
+    """A version in the table of versions."""
 
     name: str
     at: float | None
@@ -51,13 +51,13 @@ class VersionRow:
     suggestions: Suggestions | None
 
     def number(self, name: str) -> int | None:
-        """Return a number of metrics.json, or None."""
+        """Return a number from metrics.json; None if it is missing."""
         value = self.metrics.get(name)
         return value if isinstance(value, int) else None
 
     @property
     def learned_from(self) -> str:
-        """The texts and the baseline that it was trained from, and the engine that runs it."""
+        """The texts and the baseline that the version was trained from, and the engine that runs it."""
         baseline = self.metrics.get("baseline")
         engine = mapping(self.metrics.get("engine")).get("engine")
         trained, spans = self.number("trained"), self.number("spans")
@@ -82,12 +82,13 @@ class CurveRow:
 
 @dataclass(frozen=True, slots=True)
 class ProjectPage:
-    """What is shown of one project.
+    """The content of one project's page.
 
-    more_mistakes: how many mistakes are of kinds that are not in ``mistakes``. left_out: a sentence for each
-    reason for which regions were left out. points, accepted: the two curves. curve: both as a table.
-    newest_accepted: the newest version in it whose suggestions were corrected. no_forecast: why there is no
-    forecast. review: None if no training has looked for annotations to review.
+    more_mistakes: the number of mistakes of kinds that are not in ``mistakes``. left_out: a sentence for each
+    reason why regions were left out. points: the curve of F1. accepted: the curve of the share of accepted
+    suggestions. curve: both curves as a table. newest_accepted: the newest version whose suggestions were
+    corrected, and their counts. no_forecast: why there is no forecast. review: None if no training has looked for
+    annotations to review.
     """
 
     known: Known
@@ -118,7 +119,7 @@ class ProjectPage:
         return tuple(label for label in self.labels if label.is_rare)
 
     def as_dict(self, sentences: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the same facts for programs."""
+        """Return the content as JSON, for programs. sentences: the sentences of the page."""
         score = self.known.score
         return {
             "project": self.known.project_id,
@@ -147,7 +148,7 @@ class ProjectPage:
 
 
 def read_project(known: Known, store: ModelStore, settings: Settings) -> ProjectPage:
-    """Put together what is known of a project."""
+    """Collect the content of a project's page."""
     version = known.version
     try:
         kept, history, in_use = store.versions(), store.history(), store.serving_version()
@@ -220,7 +221,7 @@ def _row(version: Version, in_use: str | None, accepted: tuple[AcceptedPoint, ..
 
 
 def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
-    """Return a version's labels, the most frequent first: those of the config, and others that were scored."""
+    """Return the labels of the config and all others that were scored, the most frequent first."""
     scored = mapping(metrics.get("labels"))
     annotated = mapping(metrics.get("label_spans"))
     names = metrics.get("label_names")

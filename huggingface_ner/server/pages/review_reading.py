@@ -21,7 +21,7 @@ QUOTE = ("task", "before", "text", "after")
 
 
 def read_page_review(known: Known) -> Review | None:
-    """Return what to look at in a project; None if no training has looked for it."""
+    """Return the annotations to look at in a project; None if no training has looked for them."""
     review = read_review(known.version.folder) if known.version else {}
     return _Reader(known, review).review() if review else None
 

@@ -1,4 +1,4 @@
-"""Who may download a version, and what arrives."""
+"""Who may download a version, and what the download contains."""
 
 import io
 import zipfile
@@ -87,7 +87,7 @@ def test_with_credentials_everybody_who_has_them_gets_it(settings: Settings, ver
 @pytest.mark.parametrize(
     "path", ["7/versions/current", "7/versions/..", "8/versions/{}", "x/versions/{}", "7/versions/<b>"]
 )
-def test_what_is_no_version_is_not_found(app: Flask, version: Version, path: str) -> None:
+def test_an_unknown_version_is_not_found(app: Flask, version: Version, path: str) -> None:
     answer = app.test_client().get(f"/projects/{path.format(version.name)}/download", headers=HTML)
     assert answer.status_code == 404
     assert b"<b>" not in answer.data

@@ -1,4 +1,4 @@
-"""What is known of a project, from what is stored of it."""
+"""The facts about a project, read from what is stored."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ THREE = {"regions_seen": 9, "regions": {"overlap": {"Ort": 3}}}
         ({}, None, None),
     ],
 )
-def test_what_the_last_training_left_out_else_the_one_that_made_the_version(
+def test_left_out_is_that_of_the_last_training_or_of_the_version(
     tmp_path: Path, status: dict[str, Any], metrics: dict[str, Any] | None, expected: int | None
 ) -> None:
     version = None if metrics is None else Version("20260101-000000-1", tmp_path, metrics)

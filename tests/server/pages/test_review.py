@@ -1,4 +1,4 @@
-"""What the page says of the annotations to look at: read from the version's file, for people and for programs."""
+"""The annotations to look at, read from the version's file, for people and for programs."""
 
 import csv
 import io
@@ -75,7 +75,7 @@ def test_programs_get_the_same_facts(client: FlaskClient, settings: Settings) ->
 def _with_more(
     dubious: int, strings: int, texts: int, labels: int, pairs: int, disputes: int, places: int
 ) -> dict[str, Any]:
-    """Return a review of which so many are not listed."""
+    """Return a review with the given numbers of entries that are not listed."""
     review = make_review()
     review["more"] = dubious
     review["contradictions"]["more"] = strings
@@ -104,7 +104,7 @@ def test_programs_get_the_numbers_of_what_is_not_listed(tmp_path: Path) -> None:
         (
             (1, 1, 0, 1, 1, 1, 1),
             [
-                "And 1 less dubious annotation besides.",
+                "And 1 less dubious annotation.",
                 "And 1 more contradiction.",
                 "And 1 rarer label.",
                 "And 1 pair that agrees more.",
@@ -115,7 +115,7 @@ def test_programs_get_the_numbers_of_what_is_not_listed(tmp_path: Path) -> None:
         (
             (2, 2, 1, 6, 7, 4, 5),
             [
-                "And 2 less dubious annotations besides.",
+                "And 2 less dubious annotations.",
                 "And 3 more contradictions.",
                 "And 6 rarer labels.",
                 "And 7 pairs that agree more.",
@@ -162,7 +162,7 @@ def test_without_a_review_there_is_no_table(client: FlaskClient, settings: Setti
     assert client.get("/projects/7").get_json()["review"] is None
 
 
-def test_it_is_behind_the_same_guard_as_everything(settings: Settings, queue: TrainingQueue) -> None:
+def test_the_table_needs_credentials_too(settings: Settings, queue: TrainingQueue) -> None:
     publish_curve(settings)
     given = {"basic_auth_user": "ann", "basic_auth_pass": SecretStr("secret")}
     with_auth = settings.model_copy(update=given)
@@ -212,7 +212,7 @@ def test_a_file_that_somebody_has_edited_is_read(
     json.dumps(found.as_dict())
 
 
-def test_what_is_no_review_is_not_shown(tmp_path: Path) -> None:
+def test_an_invalid_review_is_not_shown(tmp_path: Path) -> None:
     nothing: tuple[Any, ...] = ({}, [], None, "x")
     for review in nothing:
         assert read(tmp_path, review) is None
