@@ -56,7 +56,7 @@ def _add_card_options(parser: argparse.ArgumentParser) -> None:
         type=_language,
         action="append",
         metavar="CODE",
-        help="language for the model card, a code of ISO 639; can be repeated (default: MODEL_LANGUAGES)",
+        help="language for the model card, an ISO 639 code; can be repeated (default: MODEL_LANGUAGES)",
     )
     parser.add_argument("--onnx", action="store_true", help="also export the model for ONNX Runtime")
 
@@ -69,7 +69,7 @@ def _license(text: str) -> str:
 
 def _language(text: str) -> str:
     if not MODEL_LANGUAGE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a code of ISO 639; an example: de")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 639 code; an example: de")
     return text
 
 
