@@ -14,7 +14,8 @@ from huggingface_ner.label_studio.documents import TextDocument
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.page_nodes import visit_page
 from huggingface_ner.label_studio.page_values import MISSING, as_text, fill_in
-from tests.label_studio.judge import PageText, page_texts, page_values, prepare, selected
+from huggingface_ner.label_studio.paragraphs import read_utterances
+from tests.label_studio.judge import PageText, page_orders, page_texts, page_values, prepare, selected
 
 DOCUMENTS = int(os.environ.get("JUDGED_DOCUMENTS", "500"))
 AT_A_TIME = 50
@@ -256,3 +257,22 @@ def test_we_read_the_data_as_the_page_does(page: Page, template: str, data: obje
     value = fill_in(template, json.loads(as_json))
     ours = "" if value is None or value is MISSING else as_text(value)
     assert [ours] == page_values(page, [(template, as_json)])
+
+
+# Times as numbers, as numbers in texts, and as timecodes.
+TIMES = st.one_of(
+    st.none(),
+    st.integers(0, 3),
+    st.floats(0, 3),
+    st.sampled_from(["", "0", "0.0", "0.50", " 1 ", "2", "10", ".5", "1.", "1e1", "0x1", "-1"]),
+    st.sampled_from(["00:00:01", "00:02", "a"]),
+)
+DIALOGUE = st.lists(st.dictionaries(st.sampled_from(["start", "end", "duration"]), TIMES), min_size=1, max_size=8)
+
+
+@settings(SHOTS, max_examples=DOCUMENTS)
+@given(dialogue=DIALOGUE)
+def test_we_sort_utterances_as_the_page_does(page: Page, dialogue: list[dict[str, object]]) -> None:
+    utterances = [{**utterance, "text": str(place)} for place, utterance in enumerate(dialogue)]
+    ours = [int(text) for text in read_utterances(utterances, "text", is_sorted=True)]
+    assert [ours] == page_orders(page, [json.dumps(dialogue)]), dialogue
