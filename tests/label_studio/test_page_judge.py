@@ -4,6 +4,8 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
@@ -153,6 +155,19 @@ def page(browser: Browser) -> Iterator[Page]:
     judge.close()
 
 
+# Blanks that the page shows as another character, or text that it may not show, and an emoji after them.
+CHANGED = r"[\t\r\f]|&#13;|<(?:details|svg|math)"
+MISCOUNTED = re.compile(f"(?:{CHANGED}).*(?:[\U00010000-\U0010ffff]|&#x1F600;)", re.DOTALL)
+
+
+def _is_as_the_page_writes(written: dict[str, Any] | None, value: dict[str, Any], html: str) -> bool:
+    """Return whether we have written a region as the page does; without XPaths if the page may miscount emoji."""
+    if written is not None and not written["start"]:
+        value = {**value, "start": "", "end": "", "startOffset": ANY, "endOffset": ANY}
+        assert MISCOUNTED.search(html), html
+    return written == value
+
+
 def _ours(kind: str, value: str) -> list[PageText]:
     nodes: list[PageText] = []
     count = 0
@@ -187,11 +202,8 @@ def test_our_text_nodes_are_the_pages(page: Page, documents: list[tuple[str, str
             if place is not None:
                 assert document.text[slice(*place)] == text
                 written = document.value(*place)
-                assert written == {
-                    **region,
-                    "globalOffsets": {"start": count, "end": count + len(text)},
-                    "text": text,
-                }
+                counted = {"globalOffsets": {"start": count, "end": count + len(text)}, "text": text}
+                assert _is_as_the_page_writes(written, {**region, **counted}, value)
 
 
 def _is_inside_a_character(text: str, units: int) -> bool:
@@ -216,7 +228,8 @@ def test_what_a_person_selects_is_what_we_read_and_write(
         place = document.offsets(value)
         assert place is not None, (html, value)
         written = document.value(*place)
-        assert written == {**value, "text": document.text[slice(*place)]}, html
+        assert document.offsets(written or {}) == place
+        assert _is_as_the_page_writes(written, {**value, "text": document.text[slice(*place)]}, html), html
 
 
 KEYS = ["a", "b", "a.b", "A", "0", "1", "", "length", "a[0]", "é", "{a}", "[0", ".a"]
