@@ -86,7 +86,7 @@ _CHANGED = re.compile(r"(?<![ \n\t\r\f])[\t\r\f]++(?![ \n])")
 _STEP = re.compile(r"/([^/\[\]]+)(?:\[([1-9][0-9]{0,8})\])?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Piece:
     """A stretch of the text: a text node, a <br>, or an inserted line break that is not in the document.
 
@@ -105,13 +105,14 @@ class _Piece:
     def end(self) -> int:
         return self.start + len(self.text)
 
-    @property
+    @cached_property
     def units(self) -> CodeUnits:
         return CodeUnits(self.text)
 
     def is_sure(self, count: int) -> bool:
         """Return whether the page surely counts the first ``count`` characters as UTF-16 code units."""
-        return all(character <= "\uffff" for character in self.text[self.sure : count])
+        sure = min(self.sure, count)
+        return self.units.before(count) - self.units.before(sure) == count - sure
 
 
 @dataclass(frozen=True, slots=True)

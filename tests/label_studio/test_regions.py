@@ -1,5 +1,6 @@
 """Converting regions that a person drew in Label Studio 1.23.2 to spans and back."""
 
+import re
 from collections import Counter
 from operator import itemgetter
 from typing import Any
@@ -8,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huggingface_ner.label_studio import hypertext
 from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
+from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
+from huggingface_ner.label_studio.utf16 import CodeUnits
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import Span
 from tests import recorded, recorded_names
@@ -264,6 +268,20 @@ def test_hypertext_places_are_read_in_every_form(value: dict[str, Any]) -> None:
     document = _open(config, "<p>😀Anna flew</p>")
     region = {"from_name": "label", "to_name": "t", "value": {**value, "hypertextlabels": ["PER"]}}
     assert read_spans([region], config.controls, document) == [Span(1, 5, "PER")]
+
+
+def test_a_text_node_is_counted_once_for_all_its_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+
+    def count(text: str) -> CodeUnits:
+        counted.append(text)
+        return CodeUnits(text)
+
+    monkeypatch.setattr(hypertext, "CodeUnits", count)
+    document = HyperTextDocument("<p>😀 Anna" * 2 + " 😀 Anna" * 50)
+    places = [match.span() for match in re.finditer("Anna", document.text)]
+    assert [document.offsets(document.value(*place) or {}) for place in places] == places
+    assert len(counted) == 2
 
 
 TABBED = "<p>Dear\tboss 😀😀 Anna</p>"
