@@ -14,6 +14,7 @@ from contextlib import suppress
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.labeling_config import MAX_CHARACTERS, parse_labeling_config
+from huggingface_ner.tagging.words import WORD_RULES, Runs
 
 LABELS = '<Label value="PER"/>'
 
@@ -62,6 +63,7 @@ INPUTS: dict[str, tuple[int, Callable[[int], str], Callable[[str], object]]] = {
     "HTML, table": (800_000, lambda size: "<table>" + "<tr><td>x" * (size // 9), HyperTextDocument),
     "HTML, entities": (800_000, lambda size: "&amp;&#x41;" * (size // 11), HyperTextDocument),
     "HTML, regions in one text node": (400_000, lambda size: "Anna 😀 " * (size // 7), _write_and_read_regions),
+    "text, flags": (400_000, lambda size: "🇫" * size, lambda text: Runs.of(text, WORD_RULES)),
     "labelling config, unknown spans": (MAX_CHARACTERS, _many_labels, _match_spans),
     "labelling config, labels": (MAX_CHARACTERS, _many_labels, parse_labeling_config),
     "labelling config, controls": (MAX_CHARACTERS, _many_controls, parse_labeling_config),
