@@ -12,74 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from huggingface_ner.label_studio.page_elements import (
+    FOLDED,
+    FOREIGN,
+    INLINE,
+    PREFORMATTED,
+    SEPARATE,
+    UNSELECTABLE,
+)
 from huggingface_ner.label_studio.page_nodes import PageNode, visit_page
 from huggingface_ner.label_studio.utf16 import CodeUnits
 
-# Text in these elements continues the text around them. Text in any other element, except
-# those of _UNSELECTABLE, is separated from the text around that element.
-_INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "kbd",
-        "label",
-        "mark",
-        "nobr",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "time",
-        "tt",
-        "u",
-        "var",
-        "wbr",
-    ]
-)
-# Blanks in these elements are shown as they are.
-_PREFORMATTED = frozenset(["pre", "listing", "xmp", "plaintext", "textarea"])
-# Text in these elements may not be shown.
-_FOLDED = frozenset(["details", "dialog", "math", "svg"])
-# The text nodes of these elements are in the page, but cannot be selected.
-_UNSELECTABLE = frozenset(
-    [
-        "script",
-        "style",
-        "noscript",
-        "title",
-        "datalist",
-        "noembed",
-        "noframes",
-        "iframe",
-        "rp",
-        "textarea",
-        "option",
-        "optgroup",
-        "select",
-    ]
-)
 _BLANKS = re.compile(r"\s|\\n")
 # Blanks that the page shows as one blank, although there is neither a blank nor a line feed among them.
 _CHANGED = re.compile(r"(?<![ \n\t\r\f])[\t\r\f]++(?![ \n])")
@@ -256,31 +199,34 @@ def _xpath(piece: _Piece) -> str:
 def _pieces(html: str, inline: bool, borders: list[int]) -> Iterator[_Piece]:
     """Yield the pieces of the text in order; append to ``borders`` where each further block begins."""
     start = global_start = 0
-    apart, preformatted, folded = False, 0, 0
-    is_sure = True
+    apart, separate, is_sure = False, False, True
+    preformatted, folded, foreign = 0, 0, 0
     last = "\n"
     for visit in visit_page(html, inline=inline):
         node = visit.node
         if node.is_text or (node.name == "br" and not visit.is_end):
             text = node.text if node.is_text else "\n"
-            if node.parent is not None and node.parent.name in _UNSELECTABLE and node.is_text:
+            if node.parent is not None and node.parent.name in UNSELECTABLE and node.is_text:
                 global_start += len(text)
                 continue
             if apart and not last.isspace() and not text[0].isspace():
                 yield _Piece(start, "\n", None, None)
                 start += 1
-            if apart and start:
+            if separate and start:
                 borders.append(start)
             # after such blanks or elements the page may miscount; blanks at the start of a block are not shown
-            changed = None if preformatted or not is_sure else _CHANGED.search(text, int(apart or not start))
+            changed = None if preformatted or not is_sure else _CHANGED.search(text, int(separate or not start))
             is_sure = is_sure and not folded
             sure = 0 if not is_sure else changed.start() if changed else sys.maxsize
             is_sure = is_sure and changed is None
             yield _Piece(start, text, node if node.is_text else None, global_start, sure)
             start += len(text)
             global_start += len(text)
-            apart, last = False, text[-1]
-        elif node.name not in _INLINE and node.name not in _UNSELECTABLE and node.name != "br":
+            apart, separate, last = False, False, text[-1]
+        elif node.name not in INLINE and node.name not in UNSELECTABLE and node.name != "br":
             apart = True
-        preformatted += (node.name in _PREFORMATTED) * (-1 if visit.is_end else 1)
-        folded += (node.name in _FOLDED) * (-1 if visit.is_end else 1)
+            separate = separate or foreign > 0 or node.name in SEPARATE
+        step = -1 if visit.is_end else 1
+        preformatted += step * (node.name in PREFORMATTED)
+        folded += step * (node.name in FOLDED)
+        foreign += step * (node.name in FOREIGN)
