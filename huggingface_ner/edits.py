@@ -1,4 +1,4 @@
-"""What it costs an annotator to turn suggestions into the right annotation."""
+"""Counts the edits that an annotator needs to turn suggestions into the right annotation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from huggingface_ner.spans import Span, overlapping
 
 @dataclass(frozen=True, slots=True)
 class Edits:
-    """The fewest edits that make the gold spans of a text from the suggested ones.
+    """The smallest number of edits that turn the suggested spans of a text into its gold spans.
 
-    missing: gold spans to add. to_delete: suggested spans to delete. to_mend: suggested spans whose borders or
-    label are wrong, so that they become a gold span that they overlap. exact: suggested spans that are right.
+    missing: the number of gold spans to add. to_delete: the number of suggested spans to delete.
+    to_mend: the number of suggested spans to correct. Each has wrong borders or a wrong label, and becomes a gold
+    span that it overlaps. exact: the number of suggested spans that are right.
     """
 
     missing: int = 0
@@ -51,8 +52,8 @@ class Edits:
 def count_edits(gold: Sequence[Span], suggested: Sequence[Span]) -> Edits:
     """Count the edits of one text; a span that occurs twice counts once.
 
-    An exact span is left alone. Of the others, each suggested span is mended into at most one gold span, and as
-    many as possible are mended, because a mended span saves a deletion and an addition.
+    An exact span needs no edit. Each other suggested span is corrected into at most one gold span. As many as
+    possible are corrected, because one correction replaces a deletion and an addition.
     """
     wanted, found = sorted(set(gold) - set(suggested)), sorted(set(suggested) - set(gold))
     mended = _pairs(overlapping(wanted, found))
@@ -60,13 +61,14 @@ def count_edits(gold: Sequence[Span], suggested: Sequence[Span]) -> Edits:
 
 
 def _pairs(partners: Sequence[Sequence[int]]) -> int:
-    """Return how many can be paired at most, each with one of its partners, which is then no other's.
+    """Return the maximum number of items that can be paired if each partner belongs to at most one item.
 
-    Augmenting paths; Kuhn, 1955, The Hungarian Method for the Assignment Problem.
+    partners: the possible partners of each item.
+    A maximum matching is found by augmenting paths; Kuhn, 1955, The Hungarian Method for the Assignment Problem.
     """
     holder: dict[int, int] = {}
     for one in range(len(partners)):
-        # a path of those that have to change their partner, and the partners that they change to
+        # path: the items that have to change their partners. taken: the new partners of these items.
         path, taken, seen = [(one, iter(partners[one]))], list[int](), set[int]()
         while path:
             partner = next((partner for partner in path[-1][1] if partner not in seen), None)

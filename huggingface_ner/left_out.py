@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
+from huggingface_ner.json_values import mapping
+
 # Reasons found when a region is read; they are about its task, its control, its labels or its place.
 ReadingReason = Literal[
     "no_text",
@@ -141,18 +143,18 @@ class LeftOut:
     def from_dict(cls, saved: object) -> Self:
         """Read counts that ``as_dict`` returned; invalid values are ignored, because the file may be damaged."""
         found = cls()
-        by_reason = _mapping(_mapping(saved).get("regions"))
-        seen = _mapping(saved).get("regions_seen")
+        by_reason = mapping(mapping(saved).get("regions"))
+        seen = mapping(saved).get("regions_seen")
         found.regions_seen = seen if isinstance(seen, int) else 0
         for reason in _REGIONS:
-            for label, count in _mapping(by_reason.get(reason)).items():
+            for label, count in mapping(by_reason.get(reason)).items():
                 if isinstance(label, str) and isinstance(count, int):
                     found.regions[reason, label] += count
-        tasks = _mapping(_mapping(saved).get("tasks"))
+        tasks = mapping(mapping(saved).get("tasks"))
         for task_reason in get_args(TaskReason):
             if isinstance(tasks.get(task_reason), int):
                 found.tasks[task_reason] += tasks[task_reason]
-        labels = _mapping(saved).get("labels")
+        labels = mapping(saved).get("labels")
         found.labels += [label for label in labels if isinstance(label, str)] if isinstance(labels, list) else []
         return found
 
@@ -206,7 +208,3 @@ def _told(reason: Reason, labels: Counter[str]) -> str:
     parts += [f"{rest} others"] if rest else []
     subject = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"{subject} {_REGIONS[reason][labels.total() > 1]}"
-
-
-def _mapping(value: object) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}

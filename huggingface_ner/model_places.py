@@ -1,8 +1,9 @@
-"""Where the models of each Label Studio are, in the folder of all models.
+"""Finds the models of each Label Studio in the folder of all models.
 
-Every Label Studio counts its projects from 1, so a project's number alone does not say whose models they are. The
-models of the first Label Studio that used the folder are in the folder itself, as in releases up to 0.2.0; a file
-there has its address. Each other Label Studio has a subfolder, a *place*, with such a file of its own.
+Every Label Studio numbers its projects from 1, so a project's number alone does not identify its models. Each
+Label Studio therefore has a *place*, a folder for its models. The place of the first Label Studio is the folder of
+all models itself, as in releases up to 0.2.0. The places of the others are subfolders. A file in each place
+contains the address of its Label Studio.
 """
 
 import hashlib
@@ -12,9 +13,9 @@ from urllib.parse import urlsplit
 
 from huggingface_ner.errors import HuggingFaceNERError
 
-# The file in each place that has the address of its Label Studio.
+# The file in each place with the address of its Label Studio.
 HOST_FILE = "label_studio_host"
-# The name of the place that is the folder itself.
+# The name of the place that is the folder of all models itself.
 OWN = ""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NOT_PLAIN = re.compile(r"[^a-z0-9.]+")
@@ -22,11 +23,11 @@ MAX_NAME = 40
 
 
 class PlaceError(HuggingFaceNERError):
-    """It is not known whose models a folder has; the message says what to do."""
+    """It is not known which Label Studio's models a folder contains; the message says what to do."""
 
 
 def normalized(address: str) -> str:
-    """Return an address of a Label Studio in one spelling: without its default port, in lower case."""
+    """Normalize a Label Studio's address: scheme and host in lower case, no default port, no final slash."""
     url = urlsplit(address.strip())
     host = url.hostname or ""
     host = f"[{host}]" if ":" in host else host
@@ -36,9 +37,9 @@ def normalized(address: str) -> str:
 
 
 def read_host(place: Path) -> str | None:
-    """Return the address of the Label Studio whose models are in a folder; None if nobody has claimed it.
+    """Return the address of the Label Studio whose models are in a folder; None if no Label Studio has claimed it.
 
-    Raises PlaceError if the file cannot be read: the models are nobody else's then.
+    Raises PlaceError if the file cannot be read. The models may then belong to another Label Studio.
     """
     path = place / HOST_FILE
     try:
@@ -64,9 +65,9 @@ def places(models: Path) -> dict[str, str]:
 
 
 def place_of(models: Path, address: str) -> str:
-    """Return the name of a Label Studio's place, which need not exist yet.
+    """Return the name of a Label Studio's place; the folder may not exist yet.
 
-    If nobody has claimed the folder itself, it is the place of whoever asks.
+    If no Label Studio has claimed the folder of all models itself, that folder is the place.
     """
     known = places(models)
     wanted = normalized(address)
@@ -77,11 +78,14 @@ def place_of(models: Path, address: str) -> str:
 
 
 def _new_name(address: str, taken: set[str]) -> str:
-    """Return a name that tells people which Label Studio it is; digits alone would be a project."""
+    """Return a new place's name, from which people recognise the Label Studio.
+
+    A name of digits alone would be taken for a project.
+    """
     plain = _NOT_PLAIN.sub("-", address.partition("://")[2]).strip("-.")[:MAX_NAME]
     name = f"{plain}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
     number = 2
-    while name in taken:  # its Label Studio has got another address since, see store.claims
+    while name in taken:  # the Label Studio of that place has a new address since then, see store.claims
         name = f"{name.partition('--')[0]}--{number}"
         number += 1
     return name
@@ -89,6 +93,6 @@ def _new_name(address: str, taken: set[str]) -> str:
 
 def _unreadable(path: Path, reason: str) -> str:
     return (
-        f"{path} cannot be read ({reason}), so it is not known whose models are there: write the address of their "
-        "Label Studio into it"
+        f"{path} cannot be read ({reason}), so it is not known which Label Studio the models belong to: write the "
+        "address of their Label Studio into it"
     )

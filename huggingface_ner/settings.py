@@ -1,212 +1,33 @@
-"""The settings: every environment variable with its type, default, description and checks."""
+"""The service's settings: the checked environment variables, and values that are derived from them."""
 
 import math
 import re
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from huggingface_ner.engine_kinds import EnginePreference, EngineSetting, PrecisionSetting
+from huggingface_ner.engine_kinds import PRECISION_NEEDS, UNSUPPORTED_PRECISIONS, EnginePreference
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.model_places import normalized, place_of, read_host
 from huggingface_ner.secret_values import shown_value, with_secret_files
+from huggingface_ner.variables import Variables
 
-# The name of a license, and the code of a language, in the metadata of a model on the Hub.
-MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
+# A language's code, as the metadata of a model on the Hub may contain it.
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
-# Engines and the precisions in which they offer nothing.
-UNSUPPORTED_PRECISIONS = (("torch", "int8"), ("onnx", "bf16"))
 
 
 class SettingsError(HuggingFaceNERError):
-    """Raised for invalid environment variables; the message names each, its value and what is wrong with it."""
+    """Environment variables are invalid; for each, the message has the name, the value and the reason.
 
-
-class Settings(BaseSettings):
-    """The service's settings; an empty environment variable counts as not set.
-
-    ``read_settings`` raises SettingsError. The descriptions are also the README's table.
+    Values that may be secrets are not shown.
     """
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
-    host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - Label Studio is elsewhere
-    port: int = Field(9090, ge=0, le=65535, description="port to listen on; 0: any free port")
-    workers: int = Field(
-        1, ge=1, description="number of server processes; each has its own copy of the models in memory"
-    )
-    threads: int = Field(8, ge=1, description="number of predictions that one process makes at the same time")
-    basic_auth_user: str | None = Field(
-        None, description="user name of HTTP basic authentication, required on every route"
-    )
-    basic_auth_pass: SecretStr | None = Field(
-        None, description="password of HTTP basic authentication; set both or neither"
-    )
-    basic_auth_pass_file: Path | None = Field(None, description="file that contains `BASIC_AUTH_PASS`")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="DEBUG, INFO, WARNING or ERROR"
-    )
-    log_format: Literal["text", "json"] = Field(
-        "text", description="text or json; json: one JSON object for each event"
-    )
-    max_request_bytes: int = Field(
-        100_000_000, ge=1_000, description="maximum size of a request; larger ones are answered with 413"
-    )
-    baseline_model_name: str = Field(
-        "dslim/bert-base-NER",
-        description="Hub name or folder of the model to start from; if it is not set and the Hub cannot be "
-        "reached, trainings start from the packaged encoder",
-    )
-    finetuned_model_name: str = Field(
-        "finetuned_model",
-        pattern=r"^\w[\w.-]*$",
-        examples=["finetuned_model"],
-        description="name of the folder for fine-tuned models, inside `MODEL_DIR`",
-    )
-    model_dir: Path = Field(Path("./results"), description="folder for all data that must survive a restart")
-    keep_versions: int = Field(5, ge=2, description="number of versions to keep of each project's model")
-    models_in_memory: int = Field(
-        3,
-        ge=1,
-        description="maximum number of fine-tuned models in the memory of one process; the least recently used is "
-        "removed first",
-    )
-    model_class: str = Field(
-        "huggingface_ner.model:HuggingFaceNER",
-        pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$",
-        examples=["my_package.my_module:MyNER"],
-        description="class that predicts, as `module:Class`; set it to your subclass of `HuggingFaceNER`",
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto, cpu or cuda; auto: CUDA if it is available"
-    )
-    inference_engine: EngineSetting = Field(
-        "auto",
-        description="auto, openvino, torch or onnx; auto: the fastest engine on this hardware whose spans agree "
-        "with those of float32",
-    )
-    inference_precision: PrecisionSetting = Field(
-        "auto", description="auto, fp32, bf16 or int8; int8 needs openvino or onnx, bf16 needs openvino or torch"
-    )
-    inference_agreement: float = Field(
-        0.95,
-        ge=0,
-        le=1,
-        description="minimum agreement of an engine with float32 (span F1 on sample texts)",
-    )
-    max_waiting_texts: int = Field(
-        5_000,
-        ge=1,
-        description="maximum number of texts that wait in one process; further requests are answered with 503",
-    )
-    cached_spans: int = Field(
-        20_000,
-        ge=0,
-        description="size of one process's prediction cache: the maximum number of cached spans and "
-        "cached texts together; 0: no cache",
-    )
-    label_studio_host: str = Field(
-        "http://localhost:8080",
-        pattern=r"^https?://[^\s/]",
-        examples=["http://localhost:8080"],
-        description="Label Studio's address",
-    )
-    label_studio_api_key: SecretStr | None = Field(
-        None, description="legacy token or personal access token; sent to `LABEL_STUDIO_HOST` only"
-    )
-    label_studio_api_key_file: Path | None = Field(None, description="file that contains `LABEL_STUDIO_API_KEY`")
-    allowed_url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description='further hosts, separated by commas, from which texts with `valueType="url"` may be fetched; '
-        "`*`: all hosts with a public address",
-    )
-    url_max_bytes: int = Field(
-        10_000_000, ge=1, description="maximum size of a text that is fetched from a URL, in bytes"
-    )
-    url_timeout: float = Field(
-        10.0, gt=0, description="maximum time to fetch the texts of one request, in seconds"
-    )
-    start_training_each_n_updates: int = Field(
-        10,
-        ge=0,
-        description="number of annotation updates after which a project is trained; 0: it is trained only when "
-        "its labels change or when somebody clicks Start Training",
-    )
-    known_mentions: bool = Field(
-        True,
-        description="suggest strings that were annotated in other tasks of the project; the texts of annotated "
-        "tasks are then stored in Redis",
-    )
-    min_score: float | Literal["auto"] = Field(
-        "auto",
-        description="minimum score of a suggestion, from 0 to 1; 0: everything is suggested; auto: 0.5, but 0 if "
-        "the model's scores are not calibrated",
-    )
-    gazetteer: Path | None = Field(
-        None,
-        description="file of strings that are suggested in all projects, with a line `text<TAB>label` for each; "
-        "it is read at the start",
-    )
-    learning_rate: float = Field(
-        1e-3,
-        gt=0,
-        lt=1,
-        description="learning rate of the new head; the encoder has the same one, up to a maximum that depends on "
-        "the encoder's size",
-    )
-    num_train_epochs: float = Field(
-        10.0,
-        gt=0,
-        le=10_000,
-        description="number of passes over the tasks; small projects are trained for more passes",
-    )
-    weight_decay: float = Field(0.01, ge=0, lt=1, description="weight decay of AdamW")
-    f1_tolerance: float = Field(
-        0.05,
-        ge=0,
-        le=1,
-        description="a new model is not published if its F1 on the held-out tasks is lower than the current "
-        "model's by more than this value, and if chance hardly explains that; 1: each new model is published",
-    )
-    predict_after_training: bool = Field(
-        False,
-        description="store the predictions of each new version in Label Studio, for all tasks without annotations",
-    )
-    update_project_model_version: bool = Field(
-        False,
-        description="also select the new version in the project; uncertainty sampling then offers the least "
-        "certain task first; needs `PREDICT_AFTER_TRAINING`",
-    )
-    training_threads: int | None = Field(
-        None, ge=1, description="number of CPU cores that a training uses; none: half of the available cores"
-    )
-    training_timeout: int = Field(86_400, ge=1, description="seconds after which a training is stopped")
-    report_to: Literal["none", "tensorboard", "mlflow"] = Field(
-        "none",
-        description="none, tensorboard or mlflow: where the course of each training is reported; the package of "
-        "this name has to be installed; TensorBoard's logs are in `MODEL_DIR/tensorboard`",
-    )
-    model_license: str | None = Field(
-        None,
-        pattern=MODEL_LICENSE_PATTERN,
-        examples=["apache-2.0"],
-        description="license of exported models, as the Hub names it, such as apache-2.0",
-    )
-    model_languages: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="languages of exported models: codes of ISO 639, separated by commas, such as `de,en`"
-    )
-    redis_url: str | None = Field(
-        None,
-        pattern=r"^(redis|rediss|unix)://",
-        examples=["redis://localhost:6379/0"],
-        description="URL of the training queue's Redis, for separate `serve` and `worker` processes; none: "
-        "`serve` also runs the queue and the worker",
-    )
-    redis_url_file: Path | None = Field(None, description="file that contains `REDIS_URL`")
+class Settings(Variables):
+    """The service's settings; ``read_settings`` makes them from the environment."""
 
     @model_validator(mode="before")
     @classmethod
@@ -227,7 +48,7 @@ class Settings(BaseSettings):
     @classmethod
     def _without_credentials(cls, value: str) -> str:
         if "@" in value:
-            raise ValueError("must not contain credentials; LABEL_STUDIO_API_KEY is for these")
+            raise ValueError("must not contain credentials; set LABEL_STUDIO_API_KEY instead")
         normalized(value)  # raises ValueError if the port is not a number, for example
         return value
 
@@ -243,7 +64,7 @@ class Settings(BaseSettings):
     def _are_languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for language in value:
             if not MODEL_LANGUAGE.fullmatch(language):
-                raise ValueError(f"{language} is not a code of ISO 639; an example: de,en")
+                raise ValueError(f"{language} is not an ISO 639 code; an example: de,en")
         return value
 
     @field_validator("min_score", mode="plain")
@@ -272,8 +93,8 @@ class Settings(BaseSettings):
         if (self.inference_engine, self.inference_precision) in UNSUPPORTED_PRECISIONS:
             raise ValueError(
                 f"INFERENCE_ENGINE={self.inference_engine} does not support "
-                f"INFERENCE_PRECISION={self.inference_precision}: int8 needs openvino or onnx, "
-                "bf16 needs openvino or torch; set one of them to auto"
+                f"INFERENCE_PRECISION={self.inference_precision}: {PRECISION_NEEDS}; "
+                "set one of the two settings to auto"
             )
         return self
 
@@ -282,18 +103,18 @@ class Settings(BaseSettings):
         if self.update_project_model_version and not self.predict_after_training:
             raise ValueError(
                 "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too, because Label Studio requests no "
-                "predictions for a project that has a version selected"
+                "predictions for a project in which a version is selected"
             )
         return self
 
     @cached_property
     def engine_preference(self) -> EnginePreference:
-        """Which engines may be prepared and loaded for a model."""
+        """The engines that may be prepared and loaded for a model."""
         return EnginePreference(self.inference_engine, self.inference_precision, self.inference_agreement)
 
     @cached_property
     def all_models_folder(self) -> Path:
-        """The folder of the fine-tuned models of all Label Studios."""
+        """The folder with the fine-tuned models of all Label Studios."""
         return self.model_dir / self.finetuned_model_name
 
     @cached_property
@@ -302,7 +123,7 @@ class Settings(BaseSettings):
 
     @property
     def models_folder(self) -> Path:
-        """The folder of the fine-tuned models of LABEL_STUDIO_HOST, with a subfolder for each project.
+        """The folder with the fine-tuned models of LABEL_STUDIO_HOST; it has a subfolder for each project.
 
         Raises PlaceError and OSError.
         """
@@ -310,14 +131,14 @@ class Settings(BaseSettings):
 
     @property
     def queue_prefix(self) -> str:
-        """What the names of the training queue's keys in Redis begin with. Raises PlaceError and OSError."""
+        """The prefix of the training queue's keys in Redis. Raises PlaceError and OSError."""
         place = f":{self._place}" if self._place else ""
         return f"huggingface-ner:{self.finetuned_model_name}{place}"
 
     def of_known_host(self) -> Self:
-        """Return the settings with the first Label Studio that used MODEL_DIR, if LABEL_STUDIO_HOST is not set.
+        """Return the settings, with LABEL_STUDIO_HOST filled in from MODEL_DIR if it is not set.
 
-        Raises PlaceError and OSError.
+        The address is that of the first Label Studio that used MODEL_DIR. Raises PlaceError and OSError.
         """
         if "label_studio_host" in self.model_fields_set:
             return self

@@ -1,4 +1,4 @@
-"""Labelled spans of texts; all packages exchange texts in these classes."""
+"""Classes for texts and their labelled spans, which all packages use."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ class Span:
     start, end: Unicode code points (Python string indices), half-open: ``text[start:end]``.
     label: an entity type.
     score: the probability, within [0, 1], that exactly this span has this label; 1.0 for gold spans.
-    Two spans are equal if start, end and label are equal, whatever their scores.
+    Two spans are equal if start, end and label are equal; their scores are not compared.
     """
 
     start: int
@@ -39,7 +39,7 @@ class TaggedText:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one of several annotations marks in a text.
+    """The spans that one of a task's annotations marks in a text.
 
     annotator: the id of the user who made it; None if it is not known.
     """
@@ -55,9 +55,9 @@ class AnnotatedText:
 
     No spans means that the text contains no entities.
     left_out: the number of its annotated regions that could not be read as spans.
-    part: which of its task's texts it is; labels can have other names in other texts of the task.
+    part: which of its task's texts this is. A label can have a different name in another text of the task.
     borders: the offsets that no suggestion crosses, ascending.
-    votes: what each annotation of its task marks, the oldest first, if there are several; see consensus.
+    votes: one for each annotation of its task, the oldest first; empty if there is only one. See consensus.
     """
 
     task_id: str
@@ -91,24 +91,27 @@ class Places:
 
     def __init__(self, places: Iterable[tuple[int, int]]) -> None:
         self._places = sorted(places)
-        self._ends = list(accumulate((end for _, end in self._places), max))  # the largest one so far
+        self._ends = list(accumulate((end for _, end in self._places), max))  # the largest end up to each place
 
     def overlap(self, start: int, end: int) -> bool:
-        """Return whether one of them overlaps a stretch."""
+        """Return whether one of the places overlaps a stretch."""
         last = bisect_left(self._places, (end,))
         return last > 0 and self._ends[last - 1] > start
 
     def longer_overlap(self, start: int, end: int) -> bool:
-        """Return whether one of them that is longer than a stretch overlaps it."""
+        """Return whether a place overlaps a stretch and is longer than the stretch."""
         reaching = self._places[bisect_right(self._ends, start) : bisect_left(self._places, (end,))]
         return any(other_end > start and other_end - other > end - start for other, other_end in reaching)
 
 
 def overlapping(spans: Sequence[Span], others: Sequence[Span]) -> list[list[int]]:
-    """Return, for each of the others, the indices of the spans that overlap it, ascending. spans: in order."""
+    """Return, for each span of ``others``, the indices of the spans that overlap it, ascending.
+
+    spans: in order. others: in any order.
+    """
     starts = [span.start for span in spans]
     found: list[list[int]] = [[] for _ in others]
-    begun: list[tuple[int, int]] = []  # a heap of the spans that began before, by their ends
+    begun: list[tuple[int, int]] = []  # a heap, by end, of the spans that do not begin after ``other``
     following = 0
     for number in sorted(range(len(others)), key=lambda number: others[number].start):
         other = others[number]
@@ -143,7 +146,10 @@ def cut_at(span: Span, borders: Sequence[int], text: str) -> Iterator[Span]:
 
 
 def drop_overlaps(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order, without overlaps: the longest span is kept; of equally long spans, the first."""
+    """Return spans in order and without overlaps.
+
+    Of spans that overlap, the longest one is kept; of equally long ones, the first one.
+    """
     kept: list[Span] = []
     for span in longest_first(spans):
         insert_without_overlap(span, kept)
@@ -151,12 +157,12 @@ def drop_overlaps(spans: Iterable[Span]) -> list[Span]:
 
 
 def longest_first(spans: Iterable[Span]) -> list[Span]:
-    """Return spans by length, the longest first; equally long ones in the order of their places."""
+    """Return spans sorted by length, the longest first; equally long ones are sorted by their starts."""
     return sorted(spans, key=lambda span: (span.start - span.end, span.start))
 
 
 def insert_without_overlap(span: Span, kept: list[Span]) -> bool:
-    """Insert a span into spans that are in order and do not overlap; return False if it overlaps one of them."""
+    """Insert a span into ordered spans without overlaps; return False if it overlaps one of them."""
     place = bisect_left(kept, span.start, key=lambda other: other.start)
     after_previous = place == 0 or kept[place - 1].end <= span.start
     before_next = place == len(kept) or span.end <= kept[place].start

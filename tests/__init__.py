@@ -16,6 +16,6 @@ def recorded_names(prefix: str = "") -> list[str]:
 
 
 def cases(name: str) -> list[dict[str, Any]]:
-    """Return the cases of one kind, with their right values; see their file's ``about``."""
+    """Return the test cases in a file of tests/cases, with their right values; ``about`` in it describes them."""
     read: dict[str, Any] = json.loads((ROOT / "tests" / "cases" / f"{name}.json").read_text(encoding="utf-8"))
     return list(read["cases"])

@@ -1,4 +1,4 @@
-"""A server that answers every request with the same status, and takes notes of the requests."""
+"""A server that answers every request with the same status, and records the requests."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 @contextmanager
 def answering(status: int, seen: list[tuple[str, str]] | None = None) -> Iterator[int]:
-    """Yield the server's port; ``seen`` gets the path and the Authorization header of each request."""
+    """Yield the server's port; the path and the Authorization header of each request are added to ``seen``."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

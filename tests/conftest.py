@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no Hub, the recorded requests, a model trained on examples/news."""
+"""Settings and fixtures of all tests: one thread, no access to the Hub, recorded requests, and trained models."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# trying engines takes seconds for each model; tests that are about it ask for it
+# trying engines takes seconds for each model, so only tests of the engines turn it on
 os.environ["INFERENCE_ENGINE"] = "torch"
 os.environ["INFERENCE_PRECISION"] = "fp32"
 
@@ -31,7 +31,7 @@ from tests.server.service import free_port
 from tests.tiny_models import KINDS, save_tiny_model
 
 torch.set_num_threads(1)
-# how long an example takes says something about the machine, which may be busy, and nothing about the code
+# no deadline for an example: on a busy machine, its duration says nothing about the code
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -71,9 +71,9 @@ def news_tasks(news: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def news_model(news: Path, news_tasks: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a model that the command line trained on the short texts of examples/news.
+    """Return the folder of a model that the command line trained on the short texts of examples/news.
 
-    The few long ones would take as much time again.
+    The few long texts would double the time.
     """
     out = tmp_path_factory.mktemp("models") / "news"
     tasks = out.with_suffix(".json")
@@ -94,7 +94,7 @@ def news_models(news_model: Path) -> Iterator[ServedModels]:
 
 @pytest.fixture(scope="session", params=KINDS)
 def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A randomly initialised model of each kind with a BIO head."""
+    """Return the folder of a randomly initialised model with a BIO head, one of each kind."""
     return save_tiny_model(tmp_path_factory.mktemp(request.param), request.param)
 
 
@@ -105,14 +105,14 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def all_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A processor that is fast in every precision."""
+    """Pretend that the processor is fast in every precision."""
     monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx512_vnni", "avx512_bf16"}))
 
 
 @pytest.fixture
 def redis_url() -> Iterator[str]:
-    """A server that speaks Redis's protocol, for one test."""
-    # a port of the system's choice: by itself it takes the lowest that is free, as the tests beside these do
+    """Start a server that speaks Redis's protocol, for one test, and yield its address."""
+    # The system chooses the port. The server itself would take the lowest free one, as parallel tests also do.
     with ValkeyServer(port=free_port()) as server:
         yield f"{server.connection_url}/0"
 
@@ -125,7 +125,7 @@ def label_studio_api() -> Iterator[LabelStudioApi]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; one for all tests of a process, because Playwright cannot run twice in one."""
+    """Start the system's Chromium, once for all tests, because Playwright cannot run twice in a process."""
     found = [path for name in BROWSERS if (path := shutil.which(name))]
     if not found:
         reason = f"none of {', '.join(BROWSERS)} is installed; on Debian: apt-get install chromium"

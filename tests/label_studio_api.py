@@ -1,4 +1,4 @@
-"""A small stand-in of Label Studio's API: real answers of 1.23.2, filled with a test's tasks."""
+"""A small stand-in for Label Studio's API; it gives real answers of 1.23.2, filled with a test's tasks."""
 
 import base64
 import copy
@@ -28,7 +28,7 @@ ACCESS_TOKEN = _jwt(token_type="access")
 
 
 class _Turnstile:
-    """Lets everything pass until it is released for a number; then only that many."""
+    """Lets all threads pass until it is released for a number of them; from then on, only that many pass."""
 
     def __init__(self) -> None:
         self._left: int | None = None
@@ -51,14 +51,16 @@ class _Turnstile:
 
 
 class LabelStudioApi:
-    """What the stand-in serves, and what was asked of it.
+    """The data that the stand-in serves, and the requests that it received.
 
     projects: labelling configs by project. tasks: each project's tasks, with annotations.
-    model_versions: what each project shows. predictions: those given to it. backends, webhooks: of all projects.
-    views: the Data Manager's tabs, of all projects. users: those of Label Studio.
-    status: answered to everything instead, if it is set. redirects: likewise, a status and the host to go to.
-    answering: cleared, tasks are not answered until set.
-    takes_predictions: if it has been released, how many more requests with predictions are answered.
+    model_versions: the version that each project shows. predictions: the predictions that were sent to it.
+    backends, webhooks, views: the backends, the webhooks and the Data Manager's tabs of all projects.
+    users: the users of Label Studio.
+    status: if it is set, every request is answered with this status. redirects: a status and a host; if it is set,
+    every request is redirected to this host with this status.
+    answering: while it is cleared, requests for tasks wait for their answers.
+    takes_predictions: after it is released, only the released number of requests with predictions is answered.
     """
 
     def __init__(self) -> None:
@@ -94,7 +96,7 @@ class LabelStudioApi:
         return self.webhooks[-1]
 
     def answer(self, method: str, path: str, authorization: str, body: Any) -> tuple[int, Any]:
-        """Return a status and a body, as Label Studio does."""
+        """Return the status and the body with which Label Studio answers a request."""
         url = urlsplit(path)
         self.requests.append(f"{method} {url.path}")
         if self.status is not None:
@@ -154,7 +156,7 @@ class LabelStudioApi:
         }
 
     def _model_versions(self, method: str, project_id: int, body: Any) -> tuple[int, Any]:
-        """Answer as Label Studio does, which unselects more than it deletes; see tests/e2e."""
+        """Answer as Label Studio does: it unselects more versions than it deletes; see tests/e2e."""
         versions = [given["model_version"] for given in self.predictions]
         if method == "GET":
             return 200, {**Counter(versions)}
@@ -173,7 +175,7 @@ class LabelStudioApi:
         return 200, [webhook for webhook in self.webhooks if webhook["project"] == int(query["project"])]
 
     def _view(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
-        """Keep tabs; what Label Studio makes of their filters is checked on the real one, in tests/e2e."""
+        """Store tabs; their filters are tested with the real Label Studio, in tests/e2e."""
         if method == "GET":
             return 200, [view for view in self.views if view["project"] == int(query["project"])]
         if method == "PATCH":
@@ -185,7 +187,10 @@ class LabelStudioApi:
         return 201 if method == "POST" else 200, view
 
     def _unannotated(self, query: dict[str, str]) -> tuple[int, Any]:
-        """Answer as the filters of the query ask: they are checked on the real Label Studio, in tests/e2e."""
+        """Answer with the tasks that the query's filters select.
+
+        The filters are also tested with the real Label Studio, in tests/e2e.
+        """
         asked = json.loads(query["query"])
         wanted = {
             item["filter"].removeprefix("filter:tasks:"): item["value"] for item in asked["filters"]["items"]
@@ -254,7 +259,7 @@ def serve_label_studio_api(host: str = "127.0.0.1") -> Iterator[LabelStudioApi]:
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            with suppress(BrokenPipeError):  # who asked was killed meanwhile
+            with suppress(BrokenPipeError):  # the client was killed meanwhile
                 self.wfile.write(answer)
 
         do_GET = do_POST = do_PATCH = do_DELETE = handle_one  # noqa: N815 - the base class's names

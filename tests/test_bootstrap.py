@@ -11,7 +11,7 @@ FOUND = [[Span(0, 4, "PER"), Span(5, 8, "LOC")], [Span(1, 2, "ORG")], [Span(0, 3
 
 
 def _counts(recall: float, texts: int = 300, seeds: int = 3) -> NDArray[np.int64]:
-    """Return counts of texts with two gold spans each, of which a share is found, and nothing else."""
+    """Return counts for texts with two gold spans each; the model finds a share of these, and no wrong spans."""
     correct = np.random.default_rng(7).binomial(2, recall, (seeds, texts))
     return np.stack([correct, correct, np.full((seeds, texts), 2)], axis=-1)
 
@@ -39,17 +39,18 @@ def test_a_clear_difference_has_an_interval_above_zero() -> None:
 def test_a_difference_in_few_texts_is_not_sure() -> None:
     first = _counts(0.5, texts=6, seeds=1)
     second = first.copy()
-    second[0, 0, :2] = 2 - second[0, 0, :2]  # one text is read otherwise
+    second[0, 0, :2] = 2 - second[0, 0, :2]  # one text has other predictions
     unsure = paired_difference([(first, second)])
     assert unsure.low <= 0 <= unsure.high
     assert not str(unsure).endswith("*")
 
 
 def test_the_interval_is_as_wide_as_theory_says() -> None:
-    """With one seed, F1 of these counts is a mean over the texts of two thirds of a binomial share, nearly."""
+    """With one seed, the delta method gives the approximate deviation of the F1 of these counts."""
     first, second = _counts(0.0, texts=2_000, seeds=1), _counts(0.5, texts=2_000, seeds=1)
     interval = paired_difference([(first, second)])
-    # F1 = 2c / (c + g) of the sums; by the delta method its deviation is 2g / (c + g)^2 times that of the mean c
+    # For the sums, F1 = 2c / (c + g). By the delta method, its standard deviation is 2g / (c + g)^2 times the
+    # standard deviation of the mean of c.
     deviation = 2 * 2 / (1 + 2) ** 2 * np.sqrt(0.5 / 2_000)
     assert interval.high - interval.low == pytest.approx(2 * 1.96 * deviation, rel=0.1)
 

@@ -53,7 +53,7 @@ def test_the_sample_data_is_learned(news: Path, news_model: Path, capsys: pytest
     arguments = ["--model", str(news_model), "--config", str(news / "labeling_config.xml")]
     assert main(["evaluate", *arguments, "--tasks", str(news / "annotated_tasks.json"), "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
-    assert scores["f1"] > 0.7  # four of five texts were learned from
+    assert scores["f1"] > 0.7  # the model has learned from four of five texts
     assert set(scores["labels"]) == {"PER", "ORG", "LOC", "MISC"}
     assert {"precision", "recall", "f1"} <= set(scores["labels"]["PER"])
 
@@ -77,7 +77,7 @@ def test_a_file_of_predictions_fits_its_config(news: Path, news_model: Path, tmp
 
 
 def test_bare_tasks_are_taken(news_model: Path, config: str, tmp_path: Path) -> None:
-    """Label Studio imports a list of the tasks' data, too."""
+    """Label Studio can also import a list that has only the data of the tasks."""
     tasks = _tasks(tmp_path, [{"t": "Amina Diallo flew."}, {"t": ""}])
     out = tmp_path / "out.json"
     assert (
@@ -89,7 +89,7 @@ def test_bare_tasks_are_taken(news_model: Path, config: str, tmp_path: Path) -> 
 def test_an_odd_text_costs_no_file(
     news_model: Path, config: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A lone surrogate has no UTF-8; and labels that are never suggested are named."""
+    """A lone surrogate cannot be encoded in UTF-8. Labels that are never suggested are named."""
     tasks, out = tmp_path / "tasks.json", tmp_path / "out.json"
     tasks.write_text('[{"t": "Amina \\ud800 Diallo"}, {"t": "Amina Diallo flew."}]', encoding="ascii")
     arguments = ["predict", "--model", str(news_model), "--config", config, "--tasks", str(tasks)]
@@ -169,7 +169,7 @@ def test_a_training_by_hand_takes_the_cores_that_are_set(monkeypatch: pytest.Mon
     monkeypatch.setattr(cores, "_taken", [1])
     taken: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", taken.append)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of other tests, which keep it
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # set, so that monkeypatch restores it for other tests
     monkeypatch.setenv("TRAINING_THREADS", "3")
     assert main(["train", "--config", "gone.xml", "--tasks", "t.json", "--out", "o"]) == 1
     assert (cores.engine_cores(), taken) == (3, [3])
@@ -346,7 +346,7 @@ def test_evaluate_says_what_its_scores_rest_on(
 def test_a_label_may_have_another_name_over_a_second_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same model label is scored under the name that it is suggested by over each text."""
+    """A model's label is scored under the name under which it is suggested for each text."""
     monkeypatch.setenv("DEVICE", "cpu")
     config = tmp_path / "config.xml"
     config.write_text(
@@ -389,7 +389,7 @@ def test_what_to_look_at_is_printed_and_shown_as_a_tab(
     assert line.endswith(",Zürich,,PER,,'=1")
     assert main(["review", "7", "--tab"]) == 0
     assert b"shows 1 task." in capsysbinary.readouterr().out
-    assert len(label_studio_api.views) == 2, "and the tab with all tasks"
+    assert len(label_studio_api.views) == 2, "the new tab, and the tab with all tasks"
     with pytest.raises(SystemExit):
         main(["review", "x"])
 

@@ -57,7 +57,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The commit before a good subject, in the repository ``repo`` that the test runs in."""
+    """Return the commit before a commit with a good subject, in the test's current folder, ``repo``."""
     repo = tmp_path / "repo"
     repo.mkdir()
     monkeypatch.chdir(repo)

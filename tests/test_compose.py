@@ -1,4 +1,4 @@
-"""docker-compose.yml holds what it promises: read as files, and each service's own command run outside Docker."""
+"""docker-compose.yml is read and checked, and each service's own command is run outside Docker."""
 
 import json
 import os
@@ -36,7 +36,7 @@ OURS = ("backend", "worker")
 SECRETS = {"REDIS_PASSWORD", "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PASSWORD"}
 PASSWORD = "s3cret"
 WAIT_SECONDS = 60.0
-# As compose confines a service: a root file system that is read-only, no capabilities, no new ones.
+# Confines a command as compose confines a service: read-only root file system, no capabilities, no new privileges.
 CONFINED = """
 for folder; do shift; [ "$folder" = -- ] && break; mount --bind "$folder" "$folder"; done
 mount -o remount,bind,ro /
@@ -46,7 +46,7 @@ exec setpriv --bounding-set=-all --no-new-privs -- "$@"
 
 
 def filled(value: Any, variables: dict[str, str]) -> Any:
-    """Put variables into a part of the compose file, as compose does."""
+    """Replace the variables in a part of the compose file, as compose does."""
     if isinstance(value, dict):
         return {key: filled(item, variables) for key, item in value.items()}
     if isinstance(value, list):
@@ -74,7 +74,7 @@ def variables_of(text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The .env that ``make .env`` makes."""
+    """Return the .env file that ``make .env`` creates."""
     folder = tmp_path_factory.mktemp("env")
     for name in ("Makefile", ".env.example"):
         shutil.copy(ROOT / name, folder)
@@ -96,14 +96,18 @@ def test_services() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_each_service_is_confined_and_checked(name: str) -> None:
     service = SERVICES[name]
-    assert service["read_only"] is (name != "label-studio"), "whose image is not ours"
+    assert service["read_only"] is (name != "label-studio"), (
+        "only the image of Label Studio, which is not ours, may be writable"
+    )
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges"]
     assert service["init"] is True
     assert "disable" not in service.get("healthcheck", {})
     assert "healthcheck" in service or (name == "backend" and "\nHEALTHCHECK " in DOCKERFILE)
     own = {volume.partition(":")[0] for volume in service["volumes"]}
-    assert own <= set(yaml.safe_load(COMPOSE)["volumes"]), "each has a name, so that `down --volumes` deletes it"
+    assert own <= set(yaml.safe_load(COMPOSE)["volumes"]), (
+        "each volume has a name, so that `down --volumes` deletes it"
+    )
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -144,11 +148,11 @@ def test_the_image_is_for_cpus_and_the_override_for_gpus() -> None:
         build = filled(SERVICES[name]["build"], {})
         assert build["args"] == {"TORCH_INDEX_URL": default}
         assert gpu[name]["build"]["args"] == {"TORCH_INDEX_URL": ""}
-        assert gpu[name]["image"] != SERVICES[name]["image"], "one does not replace the other"
+        assert gpu[name]["image"] != SERVICES[name]["image"], "the two images have different names"
 
 
 def test_label_studios_health_check_asks_for_200() -> None:
-    """Its command is run with another port, where first an answer of 200, then of 500 waits."""
+    """The command is run with the port of a server that answers with 200, then of one that answers with 500."""
     test = filled(SERVICES["label-studio"]["healthcheck"]["test"], {})
     assert test[0] == "CMD"
     for status, is_healthy in ((200, True), (500, False)):
@@ -186,7 +190,7 @@ def test_label_studio_may_reach_the_backend_and_the_backend_label_studio(drawn: 
 
 
 def test_label_studio_asks_for_its_secrets(tmp_path: Path) -> None:
-    """Its image's label-studio is not here; what compose has it run first is."""
+    """The command that compose runs first is tested; a stand-in replaces the image's label-studio."""
     (tmp_path / "label-studio").write_text("#!/bin/sh\necho started\n")
     (tmp_path / "label-studio").chmod(0o755)
     command = filled(SERVICES["label-studio"]["command"], {})
@@ -257,7 +261,7 @@ def test_compose_takes_the_files(drawn: Path) -> None:
 
 
 class Stack:
-    """What compose starts, as processes: the image's layout in a folder, and each service's own command in it."""
+    """The services of compose as processes: each runs its own command in a folder with the image's layout."""
 
     def __init__(self, folder: Path) -> None:
         self.app, self.data, self.temporary, self.log = (folder / name for name in ("app", "data", "tmp", "log"))
@@ -338,7 +342,7 @@ class Stack:
 
 
 def can_confine() -> bool:
-    """Whether this user may remount file systems, in a namespace of their own."""
+    """Return whether this user may remount file systems in a new namespace."""
     command = ["unshare", "--mount", "sh", "-ec", CONFINED, "sh", "--", "true"]
     return run(command).returncode == 0
 
@@ -362,7 +366,7 @@ def _answers(redis_url: str) -> bool:
 def test_redis_asks_for_the_password(stack: Stack) -> None:
     with Redis.from_url(stack.redis_url.replace(f":{PASSWORD}@", "")) as redis, pytest.raises(AuthenticationError):
         redis.ping()
-    assert (stack.data / "appendonlydir").is_dir(), "the queue outlives a restart"
+    assert (stack.data / "appendonlydir").is_dir(), "the queue survives a restart"
 
 
 def test_what_compose_starts_gets_healthy_and_trains(
@@ -374,7 +378,7 @@ def test_what_compose_starts_gets_healthy_and_trains(
         "LABEL_STUDIO_HOST": label_studio_api.url,
         "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
         "NUM_TRAIN_EPOCHS": "1",
-        "F1_TOLERANCE": "1",  # which few texts are held out differs, and may refuse any model
+        "F1_TOLERANCE": "1",  # the few held-out texts vary, and may refuse any model
     }
     url = f"http://127.0.0.1:{stack.port}"
     assert not stack.is_healthy("backend")
@@ -386,7 +390,7 @@ def test_what_compose_starts_gets_healthy_and_trains(
 
         def has_ended() -> bool:
             for process in worker.children(recursive=True):
-                with suppress(psutil.NoSuchProcess):  # it has just ended
+                with suppress(psutil.NoSuchProcess):  # the process has just ended
                     assert PASSWORD not in " ".join(process.cmdline())
             return "last" in ask(f"{url}/training?project=7")[1]
 
@@ -399,7 +403,7 @@ def test_what_compose_starts_gets_healthy_and_trains(
         assert stack.is_healthy("backend")
         with stack.running("worker"):
             stack.until(lambda: stack.is_healthy("worker"))
-            assert not list(stack.temporary.glob("huggingface-ner-job-*")), "what a killed one left is deleted"
+            assert not list(stack.temporary.glob("huggingface-ner-job-*")), "folders of killed jobs are deleted"
     assert not stack.is_healthy("backend")
     (left,) = stack.temporary.glob("huggingface-ner-*")
-    assert left.stat().st_size == 0, "of the killed worker: a file without content, which a later start deletes"
+    assert left.stat().st_size == 0, "the killed worker leaves an empty file, which a later start deletes"

@@ -1,4 +1,4 @@
-"""What several annotations say together, beside a judge that counts with fractions."""
+"""Several annotations give the same consensus as a simple count with fractions."""
 
 from collections import Counter
 from fractions import Fraction
@@ -58,7 +58,9 @@ def test_of_two_the_one_who_agrees_more_is_followed() -> None:
     other = [ballot(1, "x"), ballot(3, "x")]
     assert decide(contested, ranks(contested)).marks == {"b"}
     assert decide(contested, ranks(contested, other)).marks == {"a"}
-    assert decide(contested, ranks(contested, other, [ballot(2, "x"), ballot(3, "x")])).marks == {"b"}, "equal"
+    assert decide(contested, ranks(contested, other, [ballot(2, "x"), ballot(3, "x")])).marks == {"b"}, (
+        "both agree equally often"
+    )
     assert decide(contested, ranks(contested, other)).outvoted == {"b"}
     more = [ballot(1, "x"), ballot(3, "y")]
     assert decide(contested, ranks(contested, other, more, [ballot(2, "xy"), ballot(3, "x")])).marks == {"b"}

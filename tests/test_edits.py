@@ -21,15 +21,15 @@ ANNA, PARIS = Span(0, 4, "PER"), Span(10, 15, "LOC")
         ([ANNA], [Span(0, 4, "LOC")], Edits(to_mend=1)),
         ([ANNA], [Span(3, 9, "PER")], Edits(to_mend=1)),
         ([ANNA], [Span(4, 9, "PER")], Edits(missing=1, to_delete=1)),
-        # one suggestion over two entities becomes one of them
+        # one suggestion overlaps two entities and becomes one of them
         ([ANNA, PARIS], [Span(0, 15, "PER")], Edits(missing=1, to_mend=1)),
-        # two suggestions over one entity: one is mended, one is deleted
+        # two suggestions overlap one entity: one is corrected, the other is deleted
         ([PARIS], [Span(10, 12, "LOC"), Span(13, 15, "LOC")], Edits(to_delete=1, to_mend=1)),
-        # an exact one is left alone, and what overlaps it is deleted
+        # an exact suggestion needs no edit, and a suggestion that overlaps it is deleted
         ([ANNA], [ANNA, Span(0, 2, "PER")], Edits(to_delete=1, exact=1)),
-        # the first suggestion overlaps both entities, the second one only the first: both can be mended
+        # the first suggestion overlaps both entities, the second one only the first: both can be corrected
         ([ANNA, PARIS], [Span(2, 12, "PER"), Span(0, 2, "PER")], Edits(to_mend=2)),
-        # entities inside one another, as a control over one text may have them
+        # one entity is inside another, which one control allows
         ([ANNA, Span(0, 9, "ORG")], [Span(0, 9, "ORG")], Edits(missing=1, exact=1)),
         ([ANNA, ANNA], [ANNA, ANNA], Edits(exact=1)),
         ([ANNA], [Span(0, 4, "PER", score=0.3)], Edits(exact=1)),
@@ -51,7 +51,10 @@ def _overlap(span: Span | None, other: Span) -> bool:
 
 
 def _fewest(gold: Sequence[Span], suggested: Sequence[Span]) -> int:
-    """Try every way of making gold spans from suggested ones, None standing for a deletion."""
+    """Try every way to turn suggested spans into gold spans, and return the fewest edits.
+
+    A suggested span that is paired with None is deleted.
+    """
     wanted, found = [*(set(gold) - set(suggested))], [*(set(suggested) - set(gold))]
     choices = itertools.permutations([*wanted, *[None] * len(found)], len(found))
     mended = max(sum(map(_overlap, choice, found)) for choice in choices)

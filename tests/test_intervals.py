@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from huggingface_ner.intervals import Z, f1_interval, share_interval
 from huggingface_ner.scores import Scores
 
-COUNTS = st.tuples(*[st.integers(0, 300)] * 3)  # correct, invented and missed
+COUNTS = st.tuples(*[st.integers(0, 300)] * 3)  # the numbers of correct, invented and missed spans
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_f1_is_in_its_interval(counts: tuple[int, int, int]) -> None:
 def test_more_spans_make_it_narrower() -> None:
     few, many = f1_interval(3, 4, 4), f1_interval(300, 400, 400)
     assert few.low < many.low < 0.75 < many.high < few.high
-    assert f1_interval(3, 3, 3).low < 0.7, "three right spans prove little"
+    assert f1_interval(3, 3, 3).low < 0.7, "three correct spans prove little"

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's promise: a package's tests are in the folder of its name, and each module has some there."""
+"""As CONTRIBUTING says, a package's tests are in the folder of its name, and each module has tests there."""
 
 import ast
 from functools import cache
@@ -9,7 +9,7 @@ import pytest
 from tests import ROOT
 
 PACKAGE = "huggingface_ner"
-# Tests import an entry point's name only, since a separate process runs it: the test module that starts one.
+# Entry points and the test modules that start them. A separate process runs an entry point, so no test imports it.
 STARTED = {
     "__main__": "tests/server/test_gunicorn.py",
     "_wsgi": "tests/server/test_gunicorn.py",
@@ -19,7 +19,7 @@ STARTED = {
     "server.gunicorn_worker": "tests/server/test_gunicorn_worker.py",
     "label_studio.base_class": "tests/server/test_gunicorn.py",
 }
-# Modules whose tests are in another folder, since what they do shows there: the test module that reaches them.
+# Modules that are tested in another folder, because their behaviour shows there, and the test modules that do so.
 ELSEWHERE = {
     "commands.evaluate": "tests/test_cli.py",
     "commands.inputs": "tests/test_cli.py",
@@ -41,8 +41,9 @@ ELSEWHERE = {
     "serving.served_models": "tests/server/test_app.py",
     "store.model_folder": "tests/learning/test_fine_tuning.py",
     "tagging.single_model": "tests/test_readme.py",
+    "variables": "tests/test_settings.py",
 }
-# Folders of tests that are about no package: they test bench/, demo/, deploy/, and everything together.
+# Folders with tests that belong to no package: they test bench/, demo/, deploy/, and everything together.
 OTHER_FOLDERS = {"bench", "demo", "deploy", "e2e"}
 
 
@@ -59,7 +60,7 @@ TEST_MODULES = sorted((ROOT / "tests").rglob("test_*.py"))
 
 @cache
 def _imports(path: Path) -> frozenset[str]:
-    """Return the modules of the package that a file imports, in functions too."""
+    """Return the modules of huggingface_ner that a file imports; imports inside functions count too."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -71,7 +72,7 @@ def _imports(path: Path) -> frozenset[str]:
 
 
 def _reached(path: Path, package: str) -> set[str]:
-    """Return what a test module imports, and what those import in turn as far as they are in its package."""
+    """Return the modules that a test module imports, directly or through other modules of its package."""
     reached: set[str] = set()
     waiting = set(_imports(path))
     while waiting:
@@ -84,7 +85,7 @@ def _reached(path: Path, package: str) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_module_is_reached_by_a_test_module_of_its_package(module: str) -> None:
-    """A test module there imports it, or a module of the package that does."""
+    """A test module of the package imports the module, directly or through another module of the package."""
     package, _, name = module.rpartition(".")
     short = module.removeprefix(f"{PACKAGE}.")
     if short in STARTED:
@@ -95,8 +96,8 @@ def test_each_module_is_reached_by_a_test_module_of_its_package(module: str) -> 
         return
     folder = (ROOT / "tests").joinpath(*package.split(".")[1:])
     assert any(module in _reached(path, package) for path in folder.glob("test_*.py")), (
-        f"no test module in {folder.relative_to(ROOT)} imports {module}, nor a module of its package that does: "
-        f"add test_{name}.py there, or move the one that tests it"
+        f"no test module in {folder.relative_to(ROOT)} imports {module}, directly or through its package: "
+        f"add test_{name}.py there, or move the module that tests it there"
     )
 
 
@@ -108,11 +109,11 @@ def test_every_row_names_a_module() -> None:
     "path", [path for path in TEST_MODULES if path.parent != ROOT / "tests"], ids=lambda path: path.stem
 )
 def test_each_test_module_is_in_the_folder_of_what_it_tests(path: Path) -> None:
-    """It imports from its package, unless it starts a process; some folders are about other code."""
+    """It imports from its package, unless it starts a process; some folders test other code."""
     folder = path.parent.relative_to(ROOT / "tests").as_posix()
     assert folder in {*OTHER_FOLDERS, *(package.relative_to(ROOT / PACKAGE).as_posix() for package in PACKAGES)}
     is_starter = path.relative_to(ROOT).as_posix() in {*STARTED.values(), "tests/jobs/test_embedded.py"}
     if folder not in OTHER_FOLDERS and not is_starter:
         assert any(name.startswith(f"{PACKAGE}.{folder.replace('/', '.')}.") for name in _imports(path)), (
-            f"{path.relative_to(ROOT)} imports nothing of {PACKAGE}/{folder}"
+            f"{path.relative_to(ROOT)} imports nothing from {PACKAGE}/{folder}"
         )

@@ -1,4 +1,4 @@
-"""Lines of the log, whatever is logged."""
+"""Log lines keep their format, whatever is logged."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What `make install` asks of pip, with a Python and a pip that only take notes."""
+"""`make install` calls pip correctly; a stand-in for Python and pip records the calls."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ import pytest
 from tests import ROOT
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-# -c is the question whether PyTorch's index answers, or which version this is; the rest is pip.
+# A call with -c checks whether PyTorch's index answers, or which version of Python this is. All others call pip.
 PYTHON = """#!/bin/sh
 case "$1" in
     -c) exit "$UNREACHABLE" ;;
     *) echo "$@" >> "$NOTES" ;;
 esac
 """
-# Stands before a real Python on the PATH: a version manager's command without that version.
+# Comes before the real Python on the PATH, like a version manager's command for a version that is not installed.
 GONE = "#!/bin/sh\necho 'command not found' >&2\nexit 127\n"
 
 
@@ -29,7 +29,10 @@ def _script(path: Path, text: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """The files that `make install` reads, and a .venv whose Python takes notes; no GPU, and on Linux."""
+    """Return a folder with the files that `make install` reads, and a stand-in for the Python of its .venv.
+
+    Stand-ins for nvidia-smi and uname make it look like a Linux machine without a GPU.
+    """
     folder = tmp_path / "checkout"
     folder.mkdir()
     for name in ("Makefile", "requirements.txt", "requirements-base.txt"):
@@ -42,7 +45,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def _install(checkout: Path, **environment: str) -> tuple[list[str], str]:
-    """Run `make install`; returns what pip was asked, a line each, and what is shown."""
+    """Run `make install`; return the calls of pip, a line each, and the output."""
     known = {name: value for name, value in os.environ.items() if name not in ("TORCH_INDEX_URL", "MAKEFLAGS")}
     notes = checkout / "notes"
     path = f"{checkout / 'bin'}{os.pathsep}{os.environ['PATH']}"
@@ -89,7 +92,7 @@ def test_torch_index_url_decides(checkout: Path, index: str) -> None:
 
 
 def _find_python(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the script with a PATH that has the folder and the few commands that it needs."""
+    """Run the script with a PATH that contains only this folder and the few commands that the script needs."""
     for name in ("sh", "tail"):
         (folder / name).symlink_to(str(shutil.which(name)))
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""What ``HuggingFaceNER.predict`` suggests, by MIN_SCORE and by what the scores mean."""
+"""``HuggingFaceNER.predict`` suggests spans depending on MIN_SCORE and on the meaning of the scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SCORES = (0.0, 0.2, 0.49, 0.5, 0.9, 1.0)
 
 @dataclass(frozen=True)
 class _Model:
-    """Finds a span of each score in every text."""
+    """Finds spans in every text, one with each of some scores."""
 
     is_calibrated: bool
     version: str = "v1"
@@ -60,4 +60,4 @@ def test_a_suggestion_has_to_pay(
         monkeypatch.setenv("MIN_SCORE", min_score)
     scores, of_task = _suggested(_Model(calibrated), Settings())
     assert scores == [*shown]
-    assert of_task == 0.3, "the least certain task is the same whatever is shown"
+    assert of_task == 0.3, "the task's score does not depend on the spans that are shown"

@@ -34,12 +34,12 @@ def test_the_folder_itself_is_the_place_of_its_first_label_studio(tmp_path: Path
     assert place_of(tmp_path, "http://A:8080/") == OWN
     other = place_of(tmp_path, "http://b:8080")
     assert other.startswith("b-8080-")
-    assert other == place_of(tmp_path, "http://b:8080"), "every process finds the same"
+    assert other == place_of(tmp_path, "http://b:8080"), "every process finds the same place"
     assert other != place_of(tmp_path, "https://b:8080")
     _claim(tmp_path / other, "http://b:8080")
     assert places(tmp_path) == {OWN: "http://a:8080", other: "http://b:8080"}
     assert place_of(tmp_path, "http://b:8080") == other
-    _claim(tmp_path / other, "http://c:8080")  # it has got another address
+    _claim(tmp_path / other, "http://c:8080")  # the Label Studio has a new address
     assert place_of(tmp_path, "http://c:8080") == other
     assert place_of(tmp_path, "http://b:8080") not in (other, OWN)
 
@@ -59,7 +59,7 @@ def test_a_place_is_never_a_projects_folder_nor_outside(
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"label studio"])
 def test_damage_is_not_taken_for_absence(tmp_path: Path, content: bytes) -> None:
-    """The models are nobody else's because a file is damaged."""
+    """If the file is damaged, another Label Studio does not get the models."""
     (tmp_path / HOST_FILE).write_bytes(content)
     with pytest.raises(PlaceError, match="write the address of their Label Studio into it"):
         place_of(tmp_path, "http://a:8080")

@@ -1,4 +1,4 @@
-"""make pin-images, with a docker that knows one digest."""
+"""`make pin-images` pins the images, with a stand-in for docker that knows one digest."""
 
 import os
 import re
@@ -52,7 +52,7 @@ def test_each_image_of_others_gets_its_digest_and_ours_none(checkout: Path) -> N
     asked = (checkout / "asked").read_text().split()
     assert len(asked) == len(set(asked)) == 3
     assert _pin(checkout, DOCKER).returncode == 0
-    assert _texts(checkout) == pinned, "the second time changes nothing"
+    assert _texts(checkout) == pinned, "a second run changes nothing"
 
 
 @pytest.mark.parametrize("docker", ["#!/bin/sh\necho 'no registry' >&2\nexit 1\n", "#!/bin/sh\necho latest\n"])

@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""The statements and examples of the README are true."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_the_curl_line_finds_what_is_in_the_text(news_models: ServedModels) -> N
 
 
 def _unsure_tasks() -> list[dict[str, Any]]:
-    """Return the tasks of examples/news, and the same with shuffled words, which no model is sure of."""
+    """Return the tasks of examples/news, and the same tasks with shuffled words, of which no model is sure."""
     tasks: list[dict[str, Any]] = json.loads((ROOT / "examples/news/tasks.json").read_text(encoding="utf-8"))
     shuffled = [random.Random(0).sample(words := task["data"]["text"].split(), len(words)) for task in tasks]
     return [*tasks, *({"data": {"text": " ".join(words)}} for words in shuffled)]
@@ -91,7 +91,7 @@ TASKS = _unsure_tasks()
 
 @pytest.fixture
 def sure_ner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """README's example as a module in the current folder, named by MODEL_CLASS as README says."""
+    """Write README's example as a module into the current folder, and set MODEL_CLASS as README says."""
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (name,) = re.findall(r"^MODEL_CLASS=(\S+)", README, re.MULTILINE)
     (tmp_path / f"{name.partition(':')[0]}.py").write_text(example, encoding="utf-8")
@@ -139,7 +139,7 @@ def test_the_names_of_the_gazetteer_are_suggested(
     ]
     (tmp_path / path).write_text("Dakar LOC")
     monkeypatch.setenv("GAZETTEER", f"./{path}")
-    assert main(["serve"]) == 1, "before anything is started"
+    assert main(["serve"]) == 1, "the command fails before it starts anything"
 
 
 @pytest.mark.usefixtures("sure_ner")
@@ -152,7 +152,7 @@ def test_the_customised_class_predicts_everywhere(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In /predict, in the command predict, and in the suggestions that are pushed."""
+    """The class is used in /predict, in the command predict, and in the suggestions that are pushed."""
     everything = _predicted(news_models, news_config, Settings(model_class="huggingface_ner.model:HuggingFaceNER"))
     sure = [*filter(_is_sure, everything)]
     assert 0 < len(sure) < len(everything)
@@ -250,7 +250,7 @@ def test_the_commands_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """On the model of the ``news_model`` fixture, which is trained as the README's ``train`` says."""
+    """The commands use the model of the ``news_model`` fixture, which is trained as README's ``train`` says."""
     monkeypatch.chdir(ROOT)
     out = tmp_path / "predictions.json"
     words = [

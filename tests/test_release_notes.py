@@ -1,4 +1,4 @@
-"""The notes of a release are its section of the changelog."""
+"""The notes of a release are the section of its version in the changelog."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The files that Docker Compose and GitHub read are valid by their schemas, which check-jsonschema contains."""
+"""The files that Docker Compose and GitHub read conform to their schemas, which check-jsonschema contains."""
 
 import subprocess
 import sys

@@ -49,7 +49,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.port, settings.log_level) == (9191, "DEBUG")
     assert settings.label_studio_host == "https://ls.example"
     assert settings.allowed_url_hosts == ("a.example", "b.example")
-    assert not settings.baseline_is_set, "empty counts as not set, as docker compose passes it"
+    assert not settings.baseline_is_set, "docker compose passes unset variables as empty ones"
     assert read_settings(port=1).port == 1
     assert [read_settings(min_score=value).min_score for value in ("auto", "0", 1, "0.25")] == ["auto", 0, 1, 0.25]
     for model_class in ("my_model:SureNER", "models.sure_v2:SureNER2"):
@@ -87,7 +87,7 @@ def test_a_setting_that_cannot_be_used_is_named(name: str, value: str, monkeypat
 
 
 @pytest.mark.parametrize("name", ["MODEL_CLASS", "FINETUNED_MODEL_NAME", "LABEL_STUDIO_HOST", "REDIS_URL"])
-def test_a_setting_of_the_wrong_form_is_told_the_right_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_message_about_an_invalid_setting_has_an_example(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "#")
     with pytest.raises(SettingsError, match="an example: ") as error:
         read_settings()
@@ -110,7 +110,7 @@ def test_credentials_come_in_pairs_and_are_not_shown(
     assert "p4ss" not in str(error.value)
 
 
-def test_secrets_are_not_in_what_is_logged() -> None:
+def test_the_repr_of_settings_has_no_secrets() -> None:
     settings = Settings(basic_auth_user="u", basic_auth_pass="p4ss", label_studio_api_key="k3y")
     assert "p4ss" not in repr(settings)
     assert "k3y" not in repr(settings)

@@ -1,4 +1,4 @@
-"""Places that overlap, beside a judge that compares each with each."""
+"""Overlaps are the ones that a comparison of each place with each other finds."""
 
 from hypothesis import given
 from hypothesis import strategies as st

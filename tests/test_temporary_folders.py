@@ -1,4 +1,4 @@
-"""Temporary folders of killed processes are deleted by the next one, and no others are."""
+"""The next process deletes the temporary folders of killed processes, and no other folders."""
 
 import fcntl
 import subprocess
@@ -33,7 +33,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def other_process() -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """Another process that has a folder until it is ended."""
+    """Start another process that has a temporary folder until it is ended."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -1,4 +1,4 @@
-"""Randomly initialised models of the usual kinds, small enough to make in a test."""
+"""Creates randomly initialised models of the usual kinds, which are small enough for a test."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def save_tiny_model(folder: Path, kind: str, tags: Sequence[str] = BIO, *, posit
     torch.manual_seed(0)
     size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     tokenizer = _tokenizer(kind)
-    if kind == "modernbert":  # each token reads 4 on either side
+    if kind == "modernbert":  # each token attends to 4 tokens on each side
         size |= {"num_hidden_layers": 2, "local_attention": 8}
     labels = {"id2label": dict(enumerate(tags)), "label2id": {tag: index for index, tag in enumerate(tags)}}
     config_class = {
@@ -44,7 +44,7 @@ def save_tiny_model(folder: Path, kind: str, tags: Sequence[str] = BIO, *, posit
         max_position_embeddings=positions,
         type_vocab_size=2 if kind == "bert" else 1,
         pad_token_id=tokenizer.pad_token_id,
-        initializer_range=0.5,  # so that a random head is not the same for all words
+        initializer_range=0.5,  # wide, so that a random head tells words apart
         **size,
         **labels,
     )
@@ -55,7 +55,7 @@ def save_tiny_model(folder: Path, kind: str, tags: Sequence[str] = BIO, *, posit
 
 def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
     trainer: trainers.Trainer | None = None
-    # RoBERTa kinds have <pad> at 1, which their positions start after
+    # in RoBERTa and similar models, the id of <pad> is 1, and positions start after it
     first, pad, last, unknown = ("[CLS]", "[PAD]", "[SEP]", "[UNK]")
     special = [first, pad, last, unknown]
     if kind == "bert":
@@ -72,7 +72,7 @@ def _tokenizer(kind: str) -> PreTrainedTokenizerFast:
             vocab_size=350, special_tokens=special, initial_alphabet=alphabet, show_progress=False
         )
     else:
-        # not trained: that gives other pieces every time, and sometimes none that tell two names apart
+        # not trained, because training gives different pieces every time, and sometimes none that tell names apart
         marked = "".join(f"▁{word}" for text in TEXTS for word in text.split())
         pieces = sorted({marked[at : at + size] for at in range(len(marked)) for size in (1, 2)})
         # a word begins with its mark and first letter in one piece, so that this piece tells words apart

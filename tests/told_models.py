@@ -1,4 +1,4 @@
-"""Models that say what they are told, whatever the text: a tag for each of its characters."""
+"""Creates models that predict a given tag for each character of a text, whatever the text is."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ SURE = 0.99
 
 
 def save_told_model(folder: Path, tags: Sequence[str], told: Sequence[str | Mapping[str, float]]) -> Path:
-    """Save a model that says for each character what it is told, and return the folder.
+    """Save a model that predicts a given tag for each character, and return the folder.
 
-    told: the tag that has SURE of a character's probability, or the probability of each tag.
+    told: for each character, the tag that gets the probability SURE, or the probability of each tag.
     """
     backend = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1}, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
@@ -54,7 +54,7 @@ def save_told_model(folder: Path, tags: Sequence[str], told: Sequence[str | Mapp
 
 
 def bio_tags(text: str, spans: Sequence[Span]) -> list[str]:
-    """Return the BIO tags of a text's characters that mark spans."""
+    """Return a BIO tag for each character of a text, such that the tags mark the spans."""
     tags = ["O"] * len(text)
     for span in spans:
         tags[span.start : span.end] = [

@@ -1,4 +1,4 @@
-"""Waiting for a state, never for a time."""
+"""Waits until a condition holds, instead of for a fixed time."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ TIMEOUT = 120.0
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until a condition holds; fails after TIMEOUT seconds, which is for what never happens."""
+    """Wait until a condition holds; fail after TIMEOUT seconds, so that a test does not wait for ever."""
     end = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < end

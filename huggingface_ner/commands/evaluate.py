@@ -53,7 +53,7 @@ def evaluate(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def told(left_out: LeftOut) -> list[str]:
-    """Return a line that says what was not used, or no line if everything was used."""
+    """Return a list with one line that says what was not used; it is empty if everything was used."""
     summary = left_out.summary()
     return [summary] if summary else []
 

@@ -61,8 +61,9 @@ def read_tasks(path: Path) -> list[dict[str, Any]]:
 def read_annotated_tasks(
     path: Path, config: "LabelingConfig", settings: Settings, left_out: "LeftOut"
 ) -> list["AnnotatedText"]:
-    """Read the texts of annotated tasks; raises OSError, and InputError also if there are none.
+    """Read the texts of annotated tasks; raises InputError and OSError.
 
+    It is also an InputError if the file has no such texts.
     left_out: counts the regions and tasks that are not used; see read_gold.
     """
     from huggingface_ner.label_studio.gold import read_gold

@@ -24,6 +24,20 @@ def add_command(
     return parser
 
 
+def add_actions(parser: argparse.ArgumentParser) -> Commands:
+    """Require one of several actions after a command; return the object to which add_action adds them."""
+    return parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+
+def add_action(
+    actions: Commands, name: str, act: Callable[[argparse.Namespace, Settings], None], description: str
+) -> argparse.ArgumentParser:
+    """Add an action, for which the command calls ``act``; return the parser to which options are added."""
+    parser = actions.add_parser(name, help=description)
+    parser.set_defaults(act=act)
+    return parser
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--config``."""
     parser.add_argument("--config", type=Path, required=True, help="the project's labelling config, XML")

@@ -54,7 +54,7 @@ def predict(options: argparse.Namespace, settings: Settings) -> None:
             bar.update(len(some))
     written = json.dumps(imported, ensure_ascii=False, indent=1) + "\n"
     with replaced_file(options.out) as file:
-        # a lone surrogate has no UTF-8; as an escape it is valid JSON
+        # UTF-8 cannot encode a lone surrogate, but JSON can have it as an escape
         file.write_bytes(written.encode("utf-8", "backslashreplace"))
     regions = sum(len(task["predictions"][0]["result"]) for task in imported)
     print(f"{options.out}: {regions} regions in {len(imported)} tasks")

@@ -1,11 +1,13 @@
-"""The command ``projects``: lists projects, removes what is stored of them, and adopts an address's models."""
+"""The command ``projects``: lists projects, removes their data, and adopts the models of a former address."""
 # ruff: noqa: PLC0415
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from huggingface_ner.commands.options import Commands, add_command, project_id
+from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command, project_id
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.settings import Settings
 
@@ -24,27 +26,30 @@ def add_projects(commands: Commands) -> None:
     parser = add_command(
         commands,
         projects,
-        "List the projects of which something is stored, or remove what is stored of some: models, marks, notes "
-        "and known mentions. Label Studio keeps its projects and annotations.",
+        "List the projects that have stored data, or remove the data of some projects: models, marks, notes and "
+        "known mentions. Label Studio keeps its projects and annotations.",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="list the projects").set_defaults(act=_list)
-    remove = actions.add_parser("remove", help="remove what is stored of projects")
-    remove.set_defaults(act=_remove)
+    actions = add_actions(parser)
+    add_action(actions, "list", _list, "list the projects")
+    remove = add_action(actions, "remove", _remove, "remove the stored data of projects")
     remove.add_argument(
         "projects", nargs="*", type=project_id, metavar="ID", help="id of a project, as shown by list"
     )
-    remove.add_argument("--gone", action="store_true", help="remove those that Label Studio no longer has")
-    remove.add_argument("--yes", action="store_true", help="do not ask")
-    adopt = actions.add_parser(
-        "adopt", help="give LABEL_STUDIO_HOST the models of the same Label Studio under another address"
+    remove.add_argument(
+        "--gone", action="store_true", help="remove the data of all projects that Label Studio no longer has"
     )
-    adopt.set_defaults(act=_adopt)
+    remove.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    adopt = add_action(
+        actions,
+        "adopt",
+        _adopt,
+        "give LABEL_STUDIO_HOST the models of the same Label Studio under another address",
+    )
     adopt.add_argument("address", help="its former address, as shown by list")
 
 
 def projects(options: argparse.Namespace, settings: Settings) -> None:
-    """List projects, remove what is stored of them, or take over the models of another address."""
+    """List projects, remove their data, or adopt the models of a former address."""
     options.act(options, settings)
 
 
@@ -78,25 +83,26 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
     statuses = _statuses(queue)
     known = {*statuses, *stores}
     if bool(options.projects) == options.gone:
-        raise ProjectsError("name the projects to remove by their ids, or write --gone, but not both")
+        raise ProjectsError("name the projects by their ids, or write --gone, but not both")
     chosen = _gone(known, settings, queue) if options.gone else sorted({*options.projects})
     missing = [number for number in chosen if number not in known]
     if missing:
-        raise ProjectsError(f"project {missing[0]}: nothing is stored of it; `projects list` shows the projects")
+        raise ProjectsError(f"project {missing[0]}: it has no stored data; `projects list` shows the projects")
     if not chosen:
-        print("Label Studio has all projects of which something is stored")
+        print("nothing to remove: Label Studio has all projects that have stored data")
         return
     for number in chosen:
         versions = len(stores[number].versions()) if number in stores else 0
         title = statuses.get(number, {}).get("title")
         print(
-            f"project {number}{f' ({title})' if title else ''}: {versions} versions, and all that Redis has of it"
+            f"project {number}{f' ({title})' if title else ''}: {versions} versions, and all of its data in Redis"
         )
     if not (options.yes or _agrees()):
         raise ProjectsError("nothing was removed")
     for number in chosen:
         if redis is not None:
-            forget_project(redis, settings, number)
+            with _answering():
+                forget_project(redis, settings, number)
         if number in stores:
             stores[number].delete()
         print(f"project {number}: removed")
@@ -104,7 +110,7 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
 
 def _agrees() -> bool:
     if not sys.stdin.isatty():
-        raise ProjectsError("nothing was removed: nobody can be asked here, so write --yes too")
+        raise ProjectsError("nothing was removed: confirmation needs a terminal; without one, add --yes")
     return input("Remove this for good? [y/N] ").strip().lower() in ("y", "yes")
 
 
@@ -112,11 +118,11 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
     """Return the projects that Label Studio no longer has; raises ProjectsError if it has none of them."""
     from huggingface_ner.label_studio.client import LabelStudioClient
 
-    gone = []
-    for number in sorted(known):
-        client = LabelStudioClient(settings, queue.notes.token(number) if queue else None)
-        if not client.has_project(number):
-            gone.append(number)
+    with _answering():
+        tokens = {number: queue.notes.token(number) if queue else None for number in sorted(known)}
+    gone = [
+        number for number, token in tokens.items() if not LabelStudioClient(settings, token).has_project(number)
+    ]
     if gone and len(gone) == len(known):
         raise ProjectsError(
             f"Label Studio at LABEL_STUDIO_HOST={settings.label_studio_host} has none of the projects "
@@ -127,19 +133,28 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
 
 
 def _adopt(options: argparse.Namespace, settings: Settings) -> None:
-    from huggingface_ner.jobs.queue_owner import adopt_queue
-    from huggingface_ner.jobs.redis_connection import connect, queue_url
+    """Adopt the models of an address, and then its queue.
+
+    If this stops after the first step, LABEL_STUDIO_HOST has the models, but their queue still belongs to the
+    former address. Then a second attempt adopts only the queue.
+    """
+    from huggingface_ner.jobs.queue_owner import adopt_queue, queue_owner
+    from huggingface_ner.model_places import normalized
     from huggingface_ner.store.claims import adopt_models
 
-    adopt_models(settings, options.address)
-    url = queue_url(settings)
-    if url is not None:
-        adopt_queue(connect(url), settings)
+    redis, former = _redis(settings), normalized(options.address)
+    with _answering():
+        # a copy of the settings, because settings remember their place, and adopt_models changes the place
+        owner = None if redis is None else queue_owner(redis, settings.model_copy())
+        if owner != former or former == normalized(settings.label_studio_host):
+            adopt_models(settings, former)
+        if redis is not None:
+            adopt_queue(redis, settings)
     print(f"{settings.label_studio_host} has the models of {options.address} now; restart the servers and workers")
 
 
 def _redis(settings: Settings) -> "Redis | None":
-    """Return the Redis of the training queue; None if there never was one. Raises QueueError if it is down."""
+    """Return the Redis of the training queue; None if there never was a queue. Raises QueueError if it is down."""
     from huggingface_ner.jobs.redis_connection import connect, embedded_folder, running_queue_url
 
     if settings.redis_url is None and not embedded_folder(settings).exists():
@@ -148,13 +163,20 @@ def _redis(settings: Settings) -> "Redis | None":
 
 
 def _statuses(queue: "TrainingQueue | None") -> dict[int, dict[str, Any]]:
+    if queue is None:
+        return {}
+    with _answering():
+        return {status["project"]: status for status in queue.statuses()}
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raise QueueError if Redis does not answer in the with block."""
     from redis import RedisError
 
     from huggingface_ner.jobs.redis_connection import QueueError
 
-    if queue is None:
-        return {}
     try:
-        return {status["project"]: status for status in queue.statuses()}
+        yield
     except RedisError as error:
         raise QueueError(f"the training queue does not answer: {error}") from error

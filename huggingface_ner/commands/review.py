@@ -1,4 +1,4 @@
-"""The command ``review``: the annotations of a project to look at, as CSV or as a tab in Label Studio."""
+"""The command ``review``: prints the annotations to review in a project, or shows them in Label Studio."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -18,18 +18,18 @@ def add_review(commands: Commands) -> None:
     parser = add_command(
         commands,
         review,
-        "Print the annotations of a project to look at, as CSV, or show them as a tab in Label Studio.",
+        "Print the annotations to review in a project as CSV, or show their tasks as a tab in Label Studio.",
     )
     parser.add_argument("project", type=project_id, metavar="ID", help="id of the project in Label Studio")
     parser.add_argument(
         "--tab",
         action="store_true",
-        help="make a tab with their tasks in Label Studio's Data Manager, or update it",
+        help="make or update a tab with their tasks in Label Studio's Data Manager",
     )
 
 
 def review(options: argparse.Namespace, settings: Settings) -> None:
-    """Print the annotations of a project to look at, or show them as a tab in Label Studio."""
+    """Print the annotations to review in a project, or show their tasks as a tab in Label Studio."""
     from huggingface_ner.jobs.queue import open_queue
 
     number = options.project

@@ -1,4 +1,4 @@
-"""The commands ``status`` and ``health``: the state of trainings, of the server and of the worker."""
+"""The commands ``status`` and ``health``, which show the state of trainings, of the server and of the worker."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -53,7 +53,7 @@ def _status_line(status: dict[str, Any]) -> str:
             )
         line += "; another training waits" if status["waiting"] else ""
     if last:
-        # an outcome of an older release has none of f1_basis, f1_interval and left_out
+        # outcomes of older releases lack f1_basis, f1_interval and left_out
         scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"), last.get("f1_interval"))
         line += f"; last: {last['status']}, {last['reason']}{scores}"
         summary = (last.get("left_out") or {}).get("summary")

@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from huggingface_ner.commands.options import Commands, add_command
-from huggingface_ner.settings import MODEL_LANGUAGE, MODEL_LICENSE_PATTERN, Settings
+from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command
+from huggingface_ner.settings import MODEL_LANGUAGE, Settings
+from huggingface_ner.variables import MODEL_LICENSE_PATTERN
 
 if TYPE_CHECKING:
     from huggingface_ner.store.versions import ModelStore, Version
@@ -24,18 +25,17 @@ def add_versions(commands: Commands) -> None:
         "List the versions of all projects' models, switch a project to a version, delete one, or export one as a "
         "Hugging Face model.",
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    actions.add_parser("list", help="list the versions").set_defaults(act=_list)
-    use = actions.add_parser("use", help="switch a project to a version, until a training publishes a new one")
-    use.set_defaults(act=_use)
-    remove = actions.add_parser("remove", help="delete a version that is not in use")
-    remove.set_defaults(act=_remove)
-    export = actions.add_parser(
-        "export", help="write a version as a Hugging Face model into a folder or a zip file, without any texts"
+    actions = add_actions(parser)
+    add_action(actions, "list", _list, "list the versions")
+    use = add_action(actions, "use", _use, "switch a project to a version, until a training publishes a new one")
+    remove = add_action(actions, "remove", _remove, "delete a version that is not in use")
+    export = add_action(
+        actions,
+        "export",
+        _export,
+        "write a version as a Hugging Face model into a folder or a zip file, without any texts",
     )
-    export.set_defaults(act=_export)
-    push = actions.add_parser("push", help="push a version as a Hugging Face model to the Hub, using HF_TOKEN")
-    push.set_defaults(act=_push)
+    push = add_action(actions, "push", _push, "push a version as a Hugging Face model to the Hub, using HF_TOKEN")
     for each in (use, remove):
         each.add_argument("version", nargs="?", help="name of the version, as shown by list")
     for each in (export, push):
@@ -43,8 +43,8 @@ def add_versions(commands: Commands) -> None:
     where = export.add_mutually_exclusive_group(required=True)
     where.add_argument("folder", nargs="?", type=Path, help="folder to write; replaces an exported model")
     where.add_argument("--zip", type=Path, metavar="FILE", help="zip file to write, instead of a folder")
-    push.add_argument("repository", metavar="USER/NAME", help="repository on the Hub; it is made if it is missing")
-    push.add_argument("--public", action="store_true", help="if the repository is made, make it a public one")
+    push.add_argument("repository", metavar="USER/NAME", help="repository on the Hub; created if it is missing")
+    push.add_argument("--public", action="store_true", help="if the repository is created, make it public")
     for each in (export, push):
         _add_card_options(each)
 
@@ -56,7 +56,7 @@ def _add_card_options(parser: argparse.ArgumentParser) -> None:
         type=_language,
         action="append",
         metavar="CODE",
-        help="language for the model card, a code of ISO 639; can be repeated (default: MODEL_LANGUAGES)",
+        help="language for the model card, an ISO 639 code; can be repeated (default: MODEL_LANGUAGES)",
     )
     parser.add_argument("--onnx", action="store_true", help="also export the model for ONNX Runtime")
 
@@ -69,7 +69,7 @@ def _license(text: str) -> str:
 
 def _language(text: str) -> str:
     if not MODEL_LANGUAGE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a code of ISO 639; an example: de")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 639 code; an example: de")
     return text
 
 
@@ -131,7 +131,7 @@ def _push(options: argparse.Namespace, settings: Settings) -> None:
 def _files(
     version: "Version", name: str, options: argparse.Namespace, settings: Settings, folder: Path
 ) -> dict[str, Path | bytes]:
-    """Return the files of an exported version. folder: for files that are made now."""
+    """Return the files of an exported version. folder: for files that have to be created."""
     from huggingface_ner.exports.exported_model import exported_files, onnx_files
     from huggingface_ner.exports.model_card import CardOptions
 

@@ -1,14 +1,11 @@
 """Pushes an exported model to a repository on the Hugging Face Hub."""
 
-import re
-
 from huggingface_hub import CommitOperationAdd, HfApi, constants, get_token
 from huggingface_hub.errors import HfHubHTTPError
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.exports.exported_model import Files
-
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+from huggingface_ner.exports.model_card import REPOSITORY
 
 
 class PushError(HuggingFaceNERError):
@@ -17,7 +14,7 @@ class PushError(HuggingFaceNERError):
 
 def check_repository(name: str) -> None:
     """Raise PushError if a name is not a valid repository name, or if nothing can be pushed to the Hub."""
-    if not _REPOSITORY.fullmatch(name):
+    if not REPOSITORY.fullmatch(name):
         raise PushError(f"{name}: not a repository; write USER/NAME or ORGANIZATION/NAME")
     if constants.is_offline_mode():
         raise PushError("HF_HUB_OFFLINE is set, so nothing can be pushed to the Hub: unset it")

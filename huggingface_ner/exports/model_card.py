@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
 from huggingface_ner.exports.pipeline_code import TASK
-from huggingface_ner.intervals import f1_interval
+from huggingface_ner.json_values import mapping
+from huggingface_ner.scores import Scores
 from huggingface_ner.store.history import Counts
 
 # The packaged encoder's name on the Hub.
@@ -20,8 +21,11 @@ PACKAGED_ON_HUB = f"sentence-transformers/{PACKAGED_ENCODER}"
 # The oldest versions with which an exported model works.
 PYTHON, TRANSFORMERS = "3.11", "5.0"
 UNKNOWN = "–"
+# The name of a repository on the Hub.
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+# Old models on the Hub have no owner in their name, such as bert-base-cased.
+_ON_HUB = re.compile(r"([\w.-]+/)?\w[\w.-]*", re.ASCII)
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _SIGNS = re.compile(r"[^\w\s.,-]|_")
 
 
@@ -62,7 +66,7 @@ def model_card(metrics: Mapping[str, Any], groups: int, options: CardOptions) ->
         loader=PackageLoader(__package__),
         undefined=StrictUndefined,
         trim_blocks=True,
-        autoescape=False,  # noqa: S701 - see markdown()
+        autoescape=False,  # noqa: S701 - see escaped()
     )
     labels = _labels(metrics)
     overall = _row("", metrics)
@@ -83,7 +87,7 @@ def model_card(metrics: Mapping[str, Any], groups: int, options: CardOptions) ->
     )
 
 
-def markdown(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a text for a line of Markdown; characters with a meaning in Markdown or HTML are escaped."""
     return _SIGNS.sub(lambda match: f"&#{ord(match[0])};", _one_line(text))
 
@@ -102,7 +106,7 @@ def base_model(metrics: Mapping[str, Any]) -> str | None:
         return None
     if baseline == PACKAGED_ENCODER:
         return PACKAGED_ON_HUB
-    return baseline if _REPOSITORY.fullmatch(baseline) and not Path(baseline).exists() else None
+    return baseline if _ON_HUB.fullmatch(baseline) and not Path(baseline).exists() else None
 
 
 def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
@@ -141,34 +145,34 @@ def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
 
 def _labels(metrics: Mapping[str, Any]) -> list[_Row]:
     """Return the rows of all labels, the most frequent first."""
-    scored, annotated = _mapping(metrics.get("labels")), _mapping(metrics.get("label_spans"))
+    scored, annotated = mapping(metrics.get("labels")), mapping(metrics.get("label_spans"))
     names = metrics.get("label_names")
     known = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
     labels = sorted(dict.fromkeys([*known, *scored]), key=lambda name: -int(annotated.get(name) or 0))
-    return [_row(name, _mapping(scored.get(name)), annotated.get(name)) for name in labels]
+    return [_row(name, mapping(scored.get(name)), annotated.get(name)) for name in labels]
 
 
 def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row:
     counts = _counts(scores)
     shown = UNKNOWN if annotated is None else annotated
     if counts is None or not counts.predicted + counts.gold:
-        return _Row(markdown(name), annotated=shown)
-    low, high = f1_interval(counts.correct, counts.predicted, counts.gold)
+        return _Row(escaped(name), annotated=shown)
+    found = Scores(counts.correct, counts.predicted, counts.gold)
     return _Row(
-        markdown(name),
-        f"{2 * counts.correct / (counts.predicted + counts.gold):.2f}",
-        f"{low:.2f}",
-        f"{high:.2f}",
-        f"{counts.correct / counts.predicted:.2f}" if counts.predicted else UNKNOWN,
-        f"{counts.correct / counts.gold:.2f}" if counts.gold else UNKNOWN,
-        counts.gold,
+        escaped(name),
+        f"{found.f1:.2f}",
+        f"{found.f1_interval.low:.2f}",
+        f"{found.f1_interval.high:.2f}",
+        f"{found.precision:.2f}" if found.predicted else UNKNOWN,
+        f"{found.recall:.2f}" if found.gold else UNKNOWN,
+        found.gold,
         shown,
     )
 
 
 def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how the version was trained: names and values for the card's table."""
-    settings = _mapping(metrics.get("settings"))
+    settings = mapping(metrics.get("settings"))
     facts = {
         "annotated tasks": _number(metrics, "tasks"),
         "texts trained on": _number(metrics, "trained"),
@@ -181,7 +185,7 @@ def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         "random seed": settings.get("seed"),
     }
     told = [(name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in facts.items()]
-    return [(name, markdown(value)) for name, value in told if value != "None"]
+    return [(name, escaped(value)) for name, value in told if value != "None"]
 
 
 def _counts(scores: Mapping[str, Any]) -> Counts | None:
@@ -194,7 +198,3 @@ def _counts(scores: Mapping[str, Any]) -> Counts | None:
 def _number(metrics: Mapping[str, Any], name: str) -> int | None:
     value = metrics.get(name)
     return value if isinstance(value, int) else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

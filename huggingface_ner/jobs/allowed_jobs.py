@@ -1,8 +1,8 @@
 """The allowlist of RQ jobs: other jobs are refused before RQ imports or calls anything that they name.
 
-By itself, RQ imports and calls whatever a job names: its function, its callbacks, and a method of an instance.
-Anyone who can write to Redis could run code in the worker that way. For this reason, RQ reads jobs only through
-AllowedJob. The process that is spawned for a job reads the job again, and so checks it again.
+A job names a function or a method of an instance, and possibly callbacks. RQ itself would import and call all of
+them, so anyone who can write to Redis could run code in the worker. For this reason, RQ reads jobs only through
+AllowedJob. The process that is spawned for a job reads the job again, so the job is checked there too.
 """
 
 import json
@@ -62,13 +62,13 @@ FIELDS = (
     "result_ttl",
     "failure_ttl",
 )
-# Maximum size of a job's function and arguments in bytes; those of our jobs have about 100.
+# Maximum size in bytes of a job's function and arguments. Our jobs need about 100 bytes.
 MAX_DATA_BYTES = 10_000
 MAX_VERSION_LENGTH = 200
 MAX_PROJECT_ID = 2**31 - 1
-# Upper limit of the timers that RQ sets, in seconds.
+# Maximum of a job's time limits in seconds. RQ sets timers to them.
 MAX_SECONDS = 2**31 - 1
-# Maximum number of characters that are logged of a value in a refused job.
+# A value in a refused job is cut to this number of characters in the log.
 MAX_LOGGED = 100
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class AllowedJob(Job):
     def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002  # RQ's name
         """Return a job from Redis; a refused job is logged and deleted.
 
-        Raises NoSuchJobError if the job does not exist or is refused, and RedisError.
+        Raises NoSuchJobError if the job does not exist or is refused. Also raises RedisError.
         """
         try:
             return super().fetch(id, connection=connection, serializer=serializer)
@@ -113,7 +113,7 @@ class AllowedJob(Job):
         return jobs
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Read the hash of a job. Raises _RefusedError, and any exception if RQ did not write the hash."""
+        """Read the hash of a job. Raises _RefusedError; can raise any exception if RQ did not write the hash."""
         fields = {name: raw_data[name.encode()] for name in FIELDS if raw_data.get(name.encode())}
         if "data" not in fields:
             raise _RefusedError("it has no data")
@@ -136,7 +136,7 @@ class AllowedJob(Job):
 
 
 def _decompressed(data: bytes) -> bytes:
-    """Return a job's data, decompressed if RQ compressed them; raises _RefusedError if they are too long."""
+    """Return a job's data, decompressed if necessary; raises _RefusedError if they are too long."""
     decompressor = zlib.decompressobj()
     with suppress(zlib.error):  # the data are not compressed; RQ accepts such data too
         data = decompressor.decompress(data, MAX_DATA_BYTES + 1)
@@ -159,6 +159,6 @@ def _are_arguments(function: str, args: Any) -> bool:
 
 
 def _shown(value: object) -> str:
-    """Return a value as Python writes it, in ASCII, on one line, cut to MAX_LOGGED characters."""
+    """Return the ASCII representation of a value, on one line and cut to MAX_LOGGED characters."""
     text = ascii(value)
     return text if len(text) <= MAX_LOGGED else f"{text[:MAX_LOGGED]}..."

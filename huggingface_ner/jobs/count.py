@@ -10,7 +10,7 @@ from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 # Seconds to wait after Label Studio has counted. By then, the events of all counted annotations have arrived:
 # Label Studio sends an event after it has saved the annotation, and waits up to a second for the answer.
 EVENT_SECONDS = 1.5
-# Maximum number of counts requested from Label Studio. A count is repeated if annotations are saved meanwhile.
+# Maximum number of queries to Label Studio in one recount. A query is repeated if annotations are saved meanwhile.
 MAX_QUERIES = 5
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def count_annotations(project_id: int) -> None:
 def recount_annotations(recounts: Recounts, client: LabelStudioClient, project_id: int) -> None:
     """Do the requested recount of a project. Raises ClientError.
 
-    The recount stays requested, for a later attempt, if annotations are saved during each of MAX_QUERIES counts.
+    If annotations are saved during each of MAX_QUERIES queries, the recount stays requested for a later attempt.
     """
     for _ in range(MAX_QUERIES):
         recount = recounts.requested_recount(project_id)
@@ -46,5 +46,5 @@ def recount_annotations(recounts: Recounts, client: LabelStudioClient, project_i
         missed = recounts.answer_recount(project_id, recount, annotations)
         if missed is not None:
             if missed:
-                logger.info("project %d: counted %d annotations that sent no event as updates", project_id, missed)
+                logger.info("project %d: %d annotations sent no event and count as updates", project_id, missed)
             return

@@ -1,4 +1,4 @@
-"""Entries of projects in Redis that cannot be read: each affects only its project; it is logged once an hour."""
+"""Handles entries in Redis that cannot be read: each affects only its project, and is logged once an hour."""
 
 import logging
 import math
@@ -14,19 +14,19 @@ MAX_MESSAGES = 1_000
 
 logger = logging.getLogger(__name__)
 
-# What Redis answers if a key or a field is not what we have written.
+# Redis's error messages for a key or a field that does not have the form in which we write it.
 _DAMAGE = re.compile("WRONGTYPE|.* is not (an integer|a (valid )?float)")
 
 
 def is_damage(error: Exception) -> bool:
-    """Return whether an error says that an entry cannot be read; other errors say that Redis does not work."""
+    """Return whether an error means that an entry is damaged; any other error means that Redis does not work."""
     if isinstance(error, ResponseError):
         return _DAMAGE.match(str(error)) is not None
     return isinstance(error, ValueError | KeyError | TypeError)
 
 
 def advice(key: str, error: Exception) -> str:
-    """Return what is wrong with an entry, without its content, and what to do about it."""
+    """Return a message that says what is wrong with an entry and what to do; it does not quote the entry."""
     kind = str(error) if isinstance(error, ResponseError) else type(error).__name__
     return (
         f"its entry in Redis cannot be read ({kind}): delete the key {key}, for example with redis-cli; the next "
@@ -38,11 +38,11 @@ class DamagedEntries:
     """The entries that could not be read; each is logged again after LOG_INTERVAL."""
 
     def __init__(self) -> None:
-        self._logged: dict[str, float] = {}  # when each message was logged
+        self._logged: dict[str, float] = {}  # the time at which each message was logged
 
     @contextmanager
     def skipped(self, project_id: int, key: str) -> Iterator[None]:
-        """If the with block cannot read an entry, log that once, and go on after the block."""
+        """If the with block cannot read an entry, log this once per LOG_INTERVAL and continue after the block."""
         try:
             yield
         except Exception as error:

@@ -27,7 +27,7 @@ from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
 
 POLL_INTERVAL = 0.2
-# Minimum seconds between two starts of a child process that ends by itself.
+# Minimum seconds between two starts of the same child process.
 RESTART_INTERVAL = 5.0
 STOP_TIMEOUT = 30.0
 # Consecutive failed health checks before the queue is restarted; it answers slowly on a busy machine.
@@ -35,8 +35,8 @@ MAX_FAILED_CHECKS = 20
 # Seconds to wait for the lock of a server that was just killed.
 LOCK_TIMEOUT = 5.0
 
-# With these settings, a killed Valkey loses nothing that it has confirmed; with its default settings, it may lose
-# the last two seconds.
+# With these settings, a killed Valkey server loses no write that it has confirmed. With its default settings, it
+# can lose the writes of the last two seconds.
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 SOCKET_FOLDER = "huggingface-ner-queue-"
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
@@ -53,7 +53,7 @@ def serve_with_training(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, _stop)
     with ExitStack() as stack:
         folder = embedded_folder(settings)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # may contain Label Studio's tokens
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the folder may contain tokens
         stack.enter_context(_locked(folder / "lock"))
         _stop_leftover(settings)
         short = stack.enter_context(TemporaryDirectory(prefix=SOCKET_FOLDER))  # sockets need short paths
@@ -78,7 +78,7 @@ def serve_with_training(settings: Settings) -> None:
                 valkey.terminate()
                 try:
                     _start(valkey)
-                except QueueError as error:  # predictions work without it; later checks try again
+                except QueueError as error:  # predictions do not need the queue; later checks try again
                     logger.error("%s", error)
             worker.restart_if_ended()
             server.restart_if_ended()
@@ -117,7 +117,7 @@ class _ManagedProcess:
         return self._process is not None and self._process.poll() is None
 
     def has_failed(self) -> bool:
-        """Return whether the process has ended by itself; one that was killed has not failed."""
+        """Return whether the process has ended by itself; a process that was killed has not failed."""
         return not self.is_running() and (self.returncode or 0) >= 0
 
     def restart_if_ended(self) -> None:
@@ -128,7 +128,7 @@ class _ManagedProcess:
     def _start(self) -> None:
         self._started = time.monotonic()
         command = [sys.executable, "-m", "huggingface_ner", *self._arguments]
-        # in its own process group: only the supervisor gets Ctrl-C, and then stops its children in order
+        # the child gets its own process group: only the supervisor gets Ctrl-C, and stops its children in order
         self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
 
 
@@ -146,13 +146,13 @@ def _valkey(folder: Path, socket: Path) -> Iterator[ValkeyServer]:
         yield server
     finally:
         _shut_down(f"unix://{socket}")
-        with suppress(ValkeyServerError):  # it is not running: its folder was away
+        with suppress(ValkeyServerError):  # Valkey is not running, because its folder was missing
             server.stop()
 
 
 def _start(server: ValkeyServer) -> None:
-    # Valkey inherits the blocked signals, because Ctrl-C, or a SIGTERM to all processes, must not end it before
-    # its clients
+    # Valkey inherits the blocked signals, so Ctrl-C or a SIGTERM to all processes does not end it before its
+    # clients
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
         server.start()
@@ -163,7 +163,7 @@ def _start(server: ValkeyServer) -> None:
 
 
 def _shut_down(url: str) -> bool:
-    """Shut down the Valkey at a URL and wait until it has ended; returns False if none answers."""
+    """Shut down the Valkey server at a URL and wait until it has ended; returns False if no server answers."""
     connection = connect(url, timeout=STOP_TIMEOUT)
     try:
         connection.ping()
@@ -193,7 +193,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _stop_leftover(settings: Settings) -> None:
-    """Stop the Valkey that a killed server left running: it still uses the data folder."""
+    """Stop the Valkey server that a killed supervisor left running, because it still uses the data folder."""
     try:
         url = embedded_url_file(settings).read_text(encoding="utf-8").strip()
     except OSError:

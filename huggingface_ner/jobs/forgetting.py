@@ -1,4 +1,4 @@
-"""Deletes all that Redis has of a project: marks and notes, the token, known mentions, and requests."""
+"""Deletes everything that Redis has about a project: marks, notes, the token, known mentions and requests."""
 
 import re
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from redis import Redis
 from huggingface_ner.jobs.redis_connection import as_text
 from huggingface_ner.settings import Settings
 
-# The key, after the prefix, with the address of the Label Studio whose queue it is.
+# The name, after the prefix, of the key that contains the address of the Label Studio whose queue this is.
 HOST_FIELD = "label_studio_host"
 KEYS_AT_A_TIME = 1_000
 
 
 def forget_project(redis: Redis, settings: Settings, project_id: int) -> None:
-    """Delete the keys of a project, and its entries in what all projects share. Raises RedisError.
+    """Delete the keys of a project, and its entries in the keys that all projects share. Raises RedisError.
 
-    A job of it that is running notices at its next report, and stops.
+    A running job of the project notices this at its next report, and stops.
 
-    Which keys there are is not listed here: those of a project have its number after one more part, as
-    ``PREFIX:mentions:7:entries`` has; what projects share has one part only, as ``PREFIX:wanting`` has.
+    The keys are recognized by their names. A key of project 7 has one part after the prefix and then the number,
+    for example ``PREFIX:mentions:7:entries``. A shared key has only one part, for example ``PREFIX:wanting``.
     """
     prefix = settings.queue_prefix
     own, shared = [], []

@@ -18,13 +18,13 @@ from huggingface_ner.label_studio.known_strings import KnownString
 from huggingface_ner.mentions.gazetteer import Gazetteer, read_gazetteer
 from huggingface_ner.mentions.mention_index import MentionIndex
 
-# Upper bounds on the projects whose mentions are in the memory of a process, and on the total characters of their
-# texts. The least recently used are evicted first.
+# Upper bounds on the number of projects whose mentions a process has in memory, and on the number of characters in
+# their texts. The least recently used projects are evicted first.
 MAX_PROJECTS = 100
 MAX_SIZE = 20_000_000
 # Minimum seconds until the expiry of a project's mentions in Redis is postponed again.
 TOUCH_INTERVAL = 3600.0
-# Minimum seconds until a process again requests that a project's mentions are read from Label Studio.
+# Minimum seconds between two requests of a process to fill the same project's mentions from Label Studio.
 FILL_INTERVAL = 3600.0
 MAX_REQUESTED = 1_000
 
@@ -47,7 +47,10 @@ class ProjectMentions:
         return self._index.size
 
     def refresh(self, store: MentionStore, project_id: int) -> bool:
-        """Read what has changed in Redis; return whether it was filled from Label Studio. Raises RedisError."""
+        """Read the changes from Redis; return whether a job has filled the mentions from Label Studio.
+
+        Raises RedisError.
+        """
         with self._lock:
             changes = store.changes(project_id, self._position)
             if changes.is_all:
@@ -75,8 +78,8 @@ class ProjectMentions:
 class KnownMentions:
     """The known mentions of all projects.
 
-    store, fills: None if there is no Redis, or KNOWN_MENTIONS is off: then only the gazetteer is known.
-    gazetteer: the file of GAZETTEER.
+    store, fills: None if there is no Redis or KNOWN_MENTIONS is off; then only the gazetteer is known.
+    gazetteer: the file that GAZETTEER names.
     """
 
     def __init__(self, store: MentionStore | None, fills: RequestedJobs | None, gazetteer: Path | None) -> None:
@@ -88,9 +91,9 @@ class KnownMentions:
         self._projects: OrderedDict[int, ProjectMentions] = OrderedDict()
 
     def in_project(self, project_id: int | None) -> ProjectMentions:
-        """Return the mentions of a project, as Redis has them now; if it does not answer, as they were last known.
+        """Return the mentions of a project in their current state.
 
-        Raises GazetteerError.
+        If Redis does not answer, return the state that was read last. Raises GazetteerError.
         """
         gazetteer = read_gazetteer(self._path)
         if self.store is None or project_id is None:
@@ -107,12 +110,12 @@ class KnownMentions:
         return known
 
     def ask_counts(self, pipeline: Pipeline, project_id: int) -> None:
-        """Queue the commands whose answers ``mention_changes.read_counts`` reads; none if mentions are off."""
+        """Queue the commands whose answers ``mention_changes.read_counts`` reads, unless mentions are off."""
         if self.store is not None:
             self.store.ask_counts(pipeline, project_id)
 
     def note(self, project_id: int, changes: AnnotationChanges) -> None:
-        """Store what an event has changed; raises RedisError."""
+        """Store the changes that an event reports; raises RedisError."""
         if self.store is None:
             return
         if changes.is_project_deleted:

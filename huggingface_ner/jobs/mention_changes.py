@@ -1,4 +1,4 @@
-"""What processes read from the known mentions of a project in Redis; mention_store.py describes the keys."""
+"""The data that processes read about the known mentions in Redis; mention_store.py describes the keys."""
 
 import logging
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class Changes:
     """The changes of a project's entries since a position.
 
     is_filled: whether a job has compared the entries with Label Studio since the first entry was stored.
-    is_all: whether these are all entries that there are, not only the changed ones.
+    is_all: whether these are all entries of the project, and not only the changed ones.
     """
 
     position: Position
@@ -69,7 +69,10 @@ class Changes:
     removed: list[int] = field(default_factory=list)
 
     def add(self, project_id: int, annotation_id: int, packed: Any, max_size: int) -> int:
-        """Add an annotation, or its removal if it cannot be read or is larger than max_size; returns its size."""
+        """Add an annotation and return its size.
+
+        If there is none, or it cannot be read or is larger than max_size, add its removal and return 0.
+        """
         try:
             entry = None if packed is None else unpack(annotation_id, packed)
         except UnreadableEntryError as error:
@@ -83,10 +86,10 @@ class Changes:
 
 
 def read_counts(answers: Sequence[Any]) -> dict[str, int] | None:
-    """Return how many annotations of a project are known, and how many of them without texts; None if it has none.
+    """Return how many annotations of a project are known with and without texts, or None if none are known.
 
-    answers: the answers of Redis to ``MentionStore.ask_counts``, each a value or an exception. What cannot be read
-    counts as none; the next use of the project's mentions mends it.
+    answers: the answers of Redis to ``MentionStore.ask_counts``, each a value or an exception. If an answer cannot
+    be read, None is returned; the next use of the project's mentions repairs the keys.
     """
     try:
         stored, left_out = (int(answer or 0) for answer in answers)

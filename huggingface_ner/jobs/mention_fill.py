@@ -1,4 +1,6 @@
-"""Fills a project's known mentions from Label Studio: annotations that sent no event, or were lost with Redis.
+"""Fills a project's known mentions from Label Studio.
+
+This adds annotations that sent no event, and those that were lost with Redis.
 
 A training reads all annotated tasks anyway, so it also fills the known mentions. Before the first training, and
 after an import, a job of the worker does this.
@@ -45,7 +47,7 @@ def fill_mentions(project_id: int) -> None:
 class MentionFill:
     """Stores the annotations of all tasks that are read from Label Studio, and removes all others.
 
-    A Redis that does not answer ends the filling, but never the reading of the tasks.
+    If Redis does not answer, annotations are no longer stored, but the tasks are still read.
     """
 
     def __init__(self, store: MentionStore, project_id: int, config: LabelingConfig, reader: TaskReader) -> None:

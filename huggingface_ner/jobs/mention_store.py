@@ -4,12 +4,12 @@ A project has five keys:
 
 - ``entries``: a hash of annotation id -> the packed annotation with its texts;
 - ``facts``: a hash of annotation id -> Facts;
-- ``order``: a sorted set of annotation ids by the number of their last change. An id without an entry was removed.
-  A process that has read all changes up to a number reads only the later ones;
+- ``order``: a sorted set of annotation ids by the number of their last change. An id without an entry is that of a
+  removed annotation. A process that has read all changes up to a number reads only the later ones;
 - ``gone``: a sorted set, by time, of the ids of deleted annotations and of deleted tasks, with a ``t`` before a
   task's id. Events can arrive out of order, and a late one must not bring a deleted annotation back;
-- ``state``: a hash with the fields of Totals; ``epoch``, which changes when ``order`` is cut, so that all
-  processes read everything again; and ``filled_at``, when a job last compared the entries with Label Studio.
+- ``state``: a hash with the fields of Totals and two more. ``epoch`` changes when ``order`` is cut; then all
+  processes read everything again. ``filled_at`` is when a job last compared the entries with Label Studio.
 
 All of this can be read from Label Studio again. So if a key is damaged, all five keys of its project are deleted.
 """
@@ -40,7 +40,7 @@ MAX_TOTAL_SIZE = 2 * MAX_PROJECT_SIZE
 MAX_GONE = MAX_REMOVED = 10_000
 # Seconds after which the mentions of a project expire if nothing is predicted or annotated in it.
 MENTIONS_TTL = 7 * 24 * 3600
-# How many annotations are read or written at a time, so that each answer of Redis comes in time.
+# Maximum number of annotations that are read or written at a time, so that Redis answers within the time limit.
 AT_A_TIME = 200
 
 _Item = TypeVar("_Item")
@@ -55,7 +55,7 @@ class MentionStore:
     def __init__(self, connection: Redis, prefix: str) -> None:
         self._redis = connection
         self._prefix = f"{prefix}:mentions"
-        # not the queue's breaker: if reading many entries times out, the queue can still count updates
+        # not the queue's circuit breaker: if reading many entries times out, the queue can still count updates
         self._breaker = CircuitBreaker()
 
     def put(self, project_id: int, entries: Iterable[AnnotationEntry]) -> None:
@@ -94,7 +94,7 @@ class MentionStore:
             self._clear(project_id)
 
     def changes(self, project_id: int, since: Position) -> Changes:
-        """Return what has changed since a position; if nothing has changed, Redis sends one short answer."""
+        """Return the changes since a position; if there are none, Redis sends only one short answer."""
         return self._mend(project_id, lambda: self._changes(project_id, since))
 
     def ask_counts(self, pipeline: Pipeline, project_id: int) -> None:
@@ -109,8 +109,9 @@ class MentionStore:
     def end_fill(self, project_id: int, began: int, found: Collection[int]) -> None:
         """Remove the annotations that Label Studio no longer has, and note that the entries are complete.
 
-        found: the ids of all annotations that were read from Label Studio. began: the last change before the first
-        of them was read. Entries that changed later are newer than what was read, so they stay.
+        found: the ids of all annotations that were read from Label Studio. began: the number of the last change
+        before the first of them was read. Entries that changed later are newer than the annotations read, so they
+        stay.
         """
 
         def lost() -> list[int]:
@@ -125,7 +126,7 @@ class MentionStore:
             pipeline.execute()
 
     def touch(self, project_id: int) -> None:
-        """Put off the expiry of a project's entries."""
+        """Postpone the expiry of a project's entries."""
         with self._breaker, self._redis.pipeline() as pipeline:
             self._expire(pipeline, project_id)
             pipeline.execute()
@@ -180,7 +181,7 @@ class MentionStore:
         self._expire(pipeline, project_id)
 
     def _put_order(self, pipeline: Pipeline, project_id: int, names: Sequence[str], totals: Totals) -> None:
-        """Give each of these annotations the next change number, and store the totals."""
+        """Give each annotation in ``names`` the next change number, and store the totals."""
         numbers = dict(zip(names, range(totals.changes + 1, totals.changes + len(names) + 1), strict=True))
         pipeline.zadd(self._key(project_id, "order"), {**numbers})
         changed = totals._replace(changes=totals.changes + len(names))
@@ -208,7 +209,7 @@ class MentionStore:
         return found
 
     def _names_after(self, project_id: int, change: int) -> dict[str, int]:
-        """Return the next annotations that changed after a change, each with the number of its change."""
+        """Return the next annotations that changed after ``change``, each with its last change number."""
         order = self._key(project_id, "order")
         members: list[Any] = self._redis.zrangebyscore(order, f"({change}", "+inf", 0, AT_A_TIME, withscores=True)
         return {as_text(name): int(score) for name, score in members}
@@ -237,7 +238,7 @@ class MentionStore:
             except (ResponseError, ValueError) as error:
                 if isinstance(error, ResponseError) and "WRONGTYPE" not in str(error):
                     raise
-                logger.warning("project %d: known mentions were damaged in Redis: deleted them", project_id)
+                logger.warning("project %d: known mentions were damaged in Redis and are deleted", project_id)
                 self._clear(project_id)
                 return do()
 
@@ -256,7 +257,7 @@ class MentionStore:
 
 
 def _flat(fields: Mapping[str, object]) -> list[bytes | str]:
-    """Return a hash as Redis takes it: names and values in turn."""
+    """Return a hash in the form that Redis takes: a list in which each name is followed by its value."""
     values = (value if isinstance(value, bytes) else str(value) for value in fields.values())
     return [part for pair in zip(fields, values, strict=True) for part in pair]
 

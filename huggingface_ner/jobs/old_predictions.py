@@ -1,9 +1,9 @@
 """Deletes predictions from Label Studio that nobody needs any more.
 
 Label Studio keeps the predictions of every version that ever answered for a task, and shows them side by side.
-After a new version, two kinds are deleted: those of our versions that are no longer kept, and those of the encoder
-that cannot predict. Predictions of other models and of people are never touched: a version is ours only if the
-project's store knows its name.
+After a new version, two kinds of predictions are deleted: those of our versions that are no longer kept, and those
+of the packaged encoder, which cannot predict. Predictions of other models and of people are never touched: a
+version is ours only if the project's store knows its name.
 """
 
 import logging
@@ -24,7 +24,7 @@ def delete_old_predictions(
 ) -> int:
     """Delete the predictions of a project that are no longer needed, and return how many there were.
 
-    A failure is logged: the next version tries again.
+    A failure is only logged, because the deletion is tried again after the next version.
     """
     try:
         return _delete(project_id, store, client, notes)
@@ -42,7 +42,7 @@ def _delete(project_id: int, store: ModelStore, client: LabelStudioClient, notes
     old = sorted((ours - kept) & client.predicted_versions(project_id).keys())
     if not old:
         return 0
-    # deleting unselects what the project shows, see LabelStudioClient.delete_predictions
+    # deleting unselects the version that the project shows, see LabelStudioClient.delete_predictions
     selected = client.selected_version(project_id)
     notes.put_selected(project_id, selected)
     deleted = sum(client.delete_predictions(project_id, version) for version in old)
@@ -54,9 +54,8 @@ def _delete(project_id: int, store: ModelStore, client: LabelStudioClient, notes
 
 
 def _restore_selected(project_id: int, client: LabelStudioClient, notes: ProjectNotes) -> None:
-    """Select again what was selected before predictions were deleted, also if the job was killed in between."""
+    """Select again the version that was unselected by deleting predictions, even if a killed job deleted them."""
     selected = notes.selected(project_id)
     if selected:
-        if client.selected_version(project_id) != selected:
-            client.select_version(project_id, selected)
+        client.set_model_version(project_id, selected)
         notes.put_selected(project_id, "")

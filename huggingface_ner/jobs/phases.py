@@ -1,4 +1,4 @@
-"""How long each phase of a project's trainings takes, and so how long a running training will still take."""
+"""Measures how long the phases of a training take, and estimates how long a running training will still take."""
 
 import time
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, get_args
 from huggingface_ner.learning.progress import Phase
 
 PHASES: tuple[str, ...] = get_args(Phase)
-# The phases up to the new version, which is what people wait for.
+# The phases until the new version is published. People wait for this.
 UNTIL_PUBLISHED = PHASES[: PHASES.index("publishing") + 1]
 
 
@@ -34,12 +34,12 @@ class PhaseClock:
 
 
 def run_seconds_left(progress: Mapping[str, Any], phases: Mapping[str, float], now: float) -> float | None:
-    """Return the estimated seconds until a run has published, or None while too little is known.
+    """Return the estimated seconds until a run has published its version, or None while too little is known.
 
     progress: the fields of the run's RunProgress, and ``phase_began``. phases: how long each phase took in the
     last training that was published; empty before the first. now: seconds since 1970.
-    The steps of this run are extrapolated. Every other phase is expected to take as long as in the last training.
-    After the publication, the seconds until the engines have been tried are returned.
+    The time for the remaining steps is extrapolated. Every other phase is expected to take as long as in the last
+    training. After the publication, the seconds until the engines have been tried are returned.
     """
     phase = progress.get("phase")
     if phase not in PHASES or not phases:

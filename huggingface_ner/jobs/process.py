@@ -16,7 +16,7 @@ from huggingface_ner.temporary_folders import temporary_folder
 RUN_ID = "HUGGINGFACE_NER_RUN_ID"
 HOLDER = "HUGGINGFACE_NER_HOLDER"
 WORKER_PID = "HUGGINGFACE_NER_WORKER_PID"
-# Those that differ from job to job.
+# The environment variables that differ from job to job.
 PASSED_ON = (RUN_ID, HOLDER, "TMPDIR")
 JOB_FOLDER = "huggingface-ner-job-"
 # Niceness of a job's process: the server has priority on shared cores.
@@ -24,7 +24,10 @@ NICENESS = 10
 
 
 def prepare_process() -> Settings:
-    """Lower the priority of this process, limit its cores, and return the settings; before torch is imported."""
+    """Lower the priority of this process, limit its cores, and return the settings.
+
+    This must be called before torch is imported.
+    """
     settings = shared_settings()
     configure_logging(settings)
     os.nice(NICENESS)

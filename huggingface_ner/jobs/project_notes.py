@@ -1,7 +1,7 @@
-"""Notes on each project: Label Studio's token from /setup, its title, its webhook, its unmatched labels.
+"""Notes on each project: the token that Label Studio sent, the title, the webhook and the unmatched labels.
 
 Trainings use the token if LABEL_STUDIO_API_KEY is not set. The other notes are for people: pages and ``/training``
-show them, so that no request has to ask Label Studio.
+can show them without asking Label Studio.
 """
 
 import logging
@@ -13,13 +13,13 @@ from redis import Redis, RedisError
 
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 from huggingface_ner.jobs.totals import PUSHED
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 
 # Minimum seconds until the same token is stored again; Label Studio sends it with every /setup.
 WRITE_INTERVAL = 600.0
 # Upper bound on the in-process records of recently stored tokens and notes.
 MAX_TOKENS = 1000
-# Seconds until the same note is stored again with a new time.
+# Minimum seconds until the same note is stored again with a new time.
 NOTE_INTERVAL = 60.0
 MAX_NOTE_LENGTH = 500
 
@@ -57,7 +57,7 @@ class ProjectNotes:
         self._redis.hincrby(self._project_key(project_id), PUSHED, count)
 
     def put_selected(self, project_id: int, version: str) -> None:
-        """Store the model version that is selected in a project, before it may be lost; "" if none has to be."""
+        """Store which model version is to be selected again in a project; "" if none has to be."""
         key = self._project_key(project_id)
         if version:
             self._redis.hset(key, "selected", version)
@@ -65,7 +65,7 @@ class ProjectNotes:
             self._redis.hdel(key, "selected")
 
     def selected(self, project_id: int) -> str | None:
-        """Return the model version that put_selected stored."""
+        """Return the model version that put_selected stored, or None if there is none."""
         selected = self._redis.hget(self._project_key(project_id), "selected")
         return None if selected is None else as_text(selected)
 
@@ -108,18 +108,29 @@ class ProjectNotes:
         self._note(contact.project_id, "label_studio_at", fields)
 
     def note_review(self, project_id: int, note: str) -> None:
-        """Store a text for users that says how the last request for the tab with tasks to review ended."""
-        self._note(project_id, "review_at", {"review": note})
+        """Store a text for users about the outcome of the last request for the tab with tasks to review.
+
+        It is stored even if this process has just stored the same text, because jobs store other texts in between.
+        """
+        self._store(project_id, "review_at", {"review": note})
 
     def _note(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> None:
-        """Store fields and their time, unless the same were stored within NOTE_INTERVAL.
-
-        If Redis does not answer, this is logged: nothing depends on these notes.
-        """
+        """Store fields and their time, unless this process stored the same within NOTE_INTERVAL; see _store."""
         known, written = self._noted.get((project_id, time_field), ({}, 0.0))
         is_new = not written or any(known.get(name) != value for name, value in fields.items())
         if not is_new and time.monotonic() - written < NOTE_INTERVAL:
             return
+        if not self._store(project_id, time_field, fields):
+            return
+        if len(self._noted) >= MAX_TOKENS:
+            self._noted.clear()
+        self._noted[project_id, time_field] = {**known, **fields}, time.monotonic()
+
+    def _store(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> bool:
+        """Store fields and their time, and return whether they could be stored.
+
+        If Redis does not answer, this is logged: nothing depends on these notes.
+        """
         key = self._project_key(project_id)
         values: dict[str, str] = {name: _writable(value) for name, value in fields.items()}
         values[time_field] = str(time.time())
@@ -130,10 +141,8 @@ class ProjectNotes:
                 pipeline.execute()
         except RedisError as error:
             logger.warning("project %d: a note for the page could not be stored: %s", project_id, error)
-            return
-        if len(self._noted) >= MAX_TOKENS:
-            self._noted.clear()
-        self._noted[project_id, time_field] = {**known, **fields}, time.monotonic()
+            return False
+        return True
 
     def _project_key(self, project_id: int) -> str:
         return f"{self._prefix}:project:{project_id}"
@@ -143,5 +152,5 @@ class ProjectNotes:
 
 
 def _writable(text: str) -> str:
-    """Return a text of bounded length that can be written as UTF-8, which lone surrogates cannot."""
+    """Cut a text to MAX_NOTE_LENGTH characters, and replace lone surrogates, which UTF-8 cannot encode."""
     return text[:MAX_NOTE_LENGTH].encode("utf-8", "replace").decode()

@@ -8,24 +8,25 @@ Redis has a hash for each project:
 - ``recount_due``, ``recount_attempts``: when the next attempt at a recount may begin, and how many have begun;
 - ``held_at``: when a request was held; an annotation's event that arrives soon drops the request, see requests.py;
 - ``asked``, ``answered``: how many trainings were requested, and the number of the last request that was answered
-  by a run. A project wants a training while ``asked`` is greater than ``answered``. So no request is lost,
-  whichever process is killed;
+  by a run. A project wants a training while ``asked`` is greater than ``answered``. So no request is lost if a
+  process is killed;
 - ``runs``, ``run``, ``progress``: how many runs have begun, the run with the project's lease, and its progress;
 - ``last``: how the last run ended;
 - ``phases``: how long each phase took in the last run that published a version;
 - ``count_OUTCOME``, ``seconds_PHASE``, ``pushed``: totals for operators, see totals.py;
 - ``asked_first``, ``asked_last``: the times of the first and the last request that no run has seen;
-- ``attempts``, ``not_before``, ``parked``: consecutive failures, when the next run may begin, why none will begin;
+- ``attempts``, ``not_before``, ``parked``: the number of consecutive failures, when the next run may begin, and
+  the reason why no run will begin;
 - ``labels``: the labels of the labelling config for which a training was last requested;
 - ``webhook``, ``webhook_at``: whether the webhook carries the service's credentials, and when this was stored;
-- ``labels_note``: which labels are never suggested; ``title``: of the project;
+- ``labels_note``: which labels are never suggested; ``title``: the project's title;
 - ``address``, ``setup_at``: Label Studio's address for people, and when it last requested /setup;
 - ``selected``: the model version to select again in Label Studio, see old_predictions;
 - ``review``, ``review_at``: how the last request for the tab with tasks to review ended, and when;
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
-  the last request, empty if it did, and when that was.
+  the last request (empty if it answered), and the time of this request.
 
-Another key exists for a while when a training is expected soon. Workers then prepare a process for it.
+Another key exists while a training is expected soon. During that time, workers keep a process prepared for it.
 
 A run has a lease on its project: a key that expires unless its worker renews it. Webhooks only write to the hash.
 The workers poll for projects that want a training, so they also find the projects of a killed worker. An RQ job is
@@ -105,8 +106,8 @@ class TrainingQueue(Recounts):
     def enqueue_due(self) -> None:
         """Enqueue a job for each project whose recount, fill, review tab or training is due.
 
-        Several workers may call this at once. Before trainings are enqueued, held requests whose GRACE_SECONDS are
-        over become requests, and runs whose worker was killed are ended.
+        Several workers may call this at once. Before trainings are enqueued, requests that were held for
+        GRACE_SECONDS take effect, and runs whose worker was killed are ended.
         """
         for project_id in self.recounts_due():
             self._enqueue(COUNT, project_id, job_id(self._prefix, f"count-{project_id}"), result_ttl=0)
@@ -130,7 +131,7 @@ class TrainingQueue(Recounts):
             self._enqueue(TRAIN, project_id, self._run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
-        """Begin a run and acquire its lease; returns None if another run has it or no training is wanted."""
+        """Begin a run and acquire the lease; returns None if another run has it or no training is wanted."""
         key, lock = self._key(project_id), self._lock(project_id)
 
         def acquire(pipeline: Pipeline) -> Run | None:
@@ -157,17 +158,8 @@ class TrainingQueue(Recounts):
 
     def renew(self, run: Run) -> bool:
         """Renew the lease of a run; returns False if the run has ended or lost its lease to another run."""
-        key, lock = self._key(run.project_id), self._lock(run.project_id)
-
-        def renew(pipeline: Pipeline) -> bool:
-            current = current_run(decoded(pipeline.hgetall(key)))
-            pipeline.multi()
-            if current is None or current.id != run.id:
-                return False
-            pipeline.set(lock, run.id, ex=LEASE_SECONDS)
-            return True
-
-        return bool(self._change(renew, key, lock))
+        lock = self._lock(run.project_id)
+        return self._change_current(run, lambda pipeline, state: pipeline.set(lock, run.id, ex=LEASE_SECONDS))
 
     def running(self, project_id: int) -> Run | None:
         """Return the run that has the lease of a project."""
@@ -178,21 +170,12 @@ class TrainingQueue(Recounts):
 
         phase_began: when its phase began, in seconds since 1970; None means now.
         """
-        stored = {**progress.as_dict(), "phase_began": time.time() if phase_began is None else phase_began}
-        key = self._key(run.project_id)
-
-        def store(pipeline: Pipeline) -> bool:
-            current = current_run(decoded(pipeline.hgetall(key)))
-            pipeline.multi()
-            if current is None or current.id != run.id:
-                return False
-            pipeline.hset(key, "progress", json.dumps(stored))
-            return True
-
-        return bool(self._change(store, key))
+        began = time.time() if phase_began is None else phase_began
+        key, stored = self._key(run.project_id), json.dumps({**progress.as_dict(), "phase_began": began})
+        return self._change_current(run, lambda pipeline, state: pipeline.hset(key, "progress", stored))
 
     def end(self, run: Run, outcome: Outcome) -> bool:
-        """Store the outcome of a run and release its lease; returns False without a change if the run has ended.
+        """Store the outcome of a run and release its lease; if the run has ended already, only return False.
 
         A run that did not fail answers all requests made before it began. A failed run is retried. After
         MAX_ATTEMPTS failures in a row, or after the first if a retry cannot help, the project is parked until the
@@ -201,7 +184,9 @@ class TrainingQueue(Recounts):
         now = time.time()
         outcome = outcome.model_copy(update={"at": now, "seconds": round(now - run.began, 1)})
 
-        def store(pipeline: Pipeline, key: str, state: Mapping[str, str]) -> None:
+        key = self._key(run.project_id)
+
+        def store(pipeline: Pipeline, state: Mapping[str, str]) -> None:
             pipeline.hset(key, "last", outcome.model_dump_json(exclude={"retryable", "phases"}))
             count_outcome(pipeline, key, outcome)
             if outcome.status == "published" and outcome.phases:
@@ -226,7 +211,7 @@ class TrainingQueue(Recounts):
 
     def release(self, run: Run) -> None:
         """Release the lease of a run as if the run had not begun, because its worker is stopping."""
-        self._end_lease(run, lambda pipeline, key, state: None)
+        self._end_lease(run, lambda pipeline, state: None)
 
     def status(self, project_id: int) -> dict[str, Any]:
         """Return the status of a project; see project_status."""
@@ -236,8 +221,7 @@ class TrainingQueue(Recounts):
         """Return the status of each project, by default of all that have one, in one round trip to Redis.
 
         Finding the projects takes a second round trip. An entry that cannot be read has the state "damaged", and a
-        reason.
-        How many trainings come before a waiting one is known only if all projects are given.
+        reason. The number of trainings ahead of a waiting one is correct only if all projects are given.
         """
         projects = self.projects() if projects is None else projects
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -265,22 +249,30 @@ class TrainingQueue(Recounts):
         """Return the projects that have a status."""
         return known_projects(self._redis, self._key(""))
 
-    def _end_lease(self, run: Run, store: Callable[[Pipeline, str, Mapping[str, str]], None]) -> bool:
+    def _end_lease(self, run: Run, store: Callable[[Pipeline, Mapping[str, str]], object]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""
-        key, lock = self._key(run.project_id), self._lock(run.project_id)
 
-        def release(pipeline: Pipeline) -> bool:
+        def release(pipeline: Pipeline, state: Mapping[str, str]) -> None:
+            store(pipeline, state)
+            pipeline.hdel(self._key(run.project_id), "run", "progress")
+            pipeline.delete(self._lock(run.project_id))
+
+        return self._change_current(run, release)
+
+    def _change_current(self, run: Run, change: Callable[[Pipeline, Mapping[str, str]], object]) -> bool:
+        """Change the state of a run's project; if the run has ended already, only return False."""
+        key = self._key(run.project_id)
+
+        def change_current(pipeline: Pipeline) -> bool:
             state = decoded(pipeline.hgetall(key))
             current = current_run(state)
+            is_current = current is not None and current.id == run.id
             pipeline.multi()
-            if current is None or current.id != run.id:
-                return False
-            store(pipeline, key, state)
-            pipeline.hdel(key, "run", "progress")
-            pipeline.delete(lock)
-            return True
+            if is_current:
+                change(pipeline, state)
+            return is_current
 
-        return bool(self._change(release, key, lock))
+        return bool(self._change(change_current, key, self._lock(run.project_id)))
 
     def _enqueue(self, function: str, project_id: int, name: str, result_ttl: int = 3600) -> None:
         """Enqueue a job unless it is in the queue already."""

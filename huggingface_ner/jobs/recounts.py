@@ -1,4 +1,4 @@
-"""Recounts: how many annotations a project has in Label Studio, and so how many of them sent no event.
+"""Recounts ask Label Studio how many annotations a project has, to find out how many of them sent no event.
 
 Annotations send no event when they are imported, or deleted together with their task. Events are also lost while
 the webhook has no credentials or the service is down. A recount counts the annotations that sent no event as
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 class Recount(NamedTuple):
-    """A requested recount, and the counts in Redis at the time that it was read.
+    """A requested recount, with the counts that Redis had when the request was read.
 
-    number: the last request that it answers. updates, surplus: see queue.py; their difference is the number of
-    annotations that the project has according to the events.
+    number: the number of the last request that the recount answers. updates, surplus: see queue.py. Their
+    difference is the number of annotations that the project has according to the events.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Recounts(TrainingRequests):
         """Request a recount of a project's annotations."""
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
-            # a new request does not wait for the retry of one that failed
+            # a new request does not wait for the retry of a failed recount
             if self._redis.hdel(key, "recount_attempts"):
                 pipeline.hdel(key, "recount_due")
             pipeline.hincrby(key, "recounts", 1)
@@ -93,10 +93,11 @@ class Recounts(TrainingRequests):
         return _requested(decoded(self._redis.hgetall(self._key(project_id))))
 
     def answer_recount(self, project_id: int, recount: Recount, annotations: int) -> int | None:
-        """Count the annotations that sent no event as updates, which may request a training; returns how many.
+        """Count the annotations that sent no event as updates, and return their number.
 
-        annotations: how many the project has in Label Studio. Returns None if an event arrived since the recount
-        was read: its annotation may be in this number or not, so Label Studio has to be queried again.
+        This may request a training. annotations: how many annotations the project has in Label Studio. Returns
+        None if an event has arrived since the recount was read. ``annotations`` may or may not include the
+        annotation of this event, so Label Studio has to be queried again.
         """
         key = self._key(project_id)
 

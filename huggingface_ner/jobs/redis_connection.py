@@ -14,11 +14,11 @@ from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.damaged_entries import is_damage
 from huggingface_ner.settings import Settings
 
-# Maximum seconds that the server waits for an answer of Redis: Label Studio allows a webhook one second in all.
+# Maximum seconds that the server waits for an answer of Redis. Label Studio waits only a second for a webhook.
 REDIS_TIMEOUT = 0.3
 # Maximum seconds that a worker or its jobs wait for an answer of Redis.
 WORKER_REDIS_TIMEOUT = 5.0
-# Seconds after a failure during which the server does not try Redis again: the next webhooks would only wait.
+# Seconds after a failure in which the server does not try Redis again, because the next webhooks would only wait.
 COOLDOWN_SECONDS = 1.0
 # Seconds without a change after which the state of a project expires.
 STATE_TTL = 90 * 24 * 3600
@@ -37,7 +37,7 @@ class CircuitBreaker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, RedisError) and not is_damage(error):  # damage concerns one key
+        if isinstance(error, RedisError) and not is_damage(error):  # a damaged entry affects one key only
             self._cooldown_until = time.monotonic() + COOLDOWN_SECONDS
 
 
@@ -59,13 +59,13 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
 
 
 def job_id(prefix: str, name: str) -> str:
-    """Return the id of a job in RQ, whose queues share their jobs' ids; see Settings.queue_prefix."""
+    """Return the id of a job, which must be unique among all queues of RQ; see Settings.queue_prefix."""
     place = prefix.split(":")[2:]
     return f"{name}-{place[0]}" if place else name
 
 
 def as_text(value: bytes | str) -> str:
-    """Return an answer of Redis as text; RQ, which shares the connection, needs bytes."""
+    """Decode an answer of Redis; the connection returns bytes, because RQ shares it and needs bytes."""
     return value.decode() if isinstance(value, bytes) else value
 
 

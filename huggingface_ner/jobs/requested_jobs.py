@@ -1,4 +1,4 @@
-"""Requests for jobs that ask Label Studio something about a project: each is done once, soon, and retried."""
+"""Requests for jobs that need Label Studio: a job begins soon after the request, and is retried if it fails."""
 
 import logging
 import time
@@ -10,17 +10,17 @@ from redis.client import Pipeline
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text
 from huggingface_ner.jobs.runs import MAX_ATTEMPTS, retry_delay
 
-# Seconds from a request until the job may begin: an import sends several events, and people press a button twice.
+# Seconds from a request until the job may begin. An import sends several events, and people may click twice.
 DELAY = 1.0
 
 logger = logging.getLogger(__name__)
 
 
 class RequestedJobs:
-    """The projects for which a kind of job is requested, in Redis; methods raise RedisError if it does not answer.
+    """The projects for which a kind of job is requested; methods raise RedisError if Redis does not answer.
 
     A sorted set has the projects by the time at which their job is due, and a hash counts the attempts.
-    name: of the kind, in Redis. failure: what is logged after the last attempt.
+    name: the name of the kind in Redis. failure: the text that is logged if the last attempt has failed too.
     """
 
     def __init__(
@@ -74,6 +74,6 @@ class RequestedJobs:
         return bool(self._redis.transaction(begin, self._due, value_from_callable=True))
 
     def done(self, project_id: int) -> None:
-        """Note that the job of a project is done, or cannot be."""
+        """Note that the job of a project is done, or cannot be done."""
         self._redis.zrem(self._due, project_id)
         self._redis.hdel(self._attempts, str(project_id))

@@ -1,4 +1,4 @@
-"""The requests for trainings: by annotation updates, new labels, and START_TRAINING from Label Studio.
+"""The requests for trainings, which come from annotation updates, new labels, or Label Studio's START_TRAINING.
 
 This is the server's part of the training queue; queue.py lists the fields in Redis.
 """
@@ -18,13 +18,14 @@ from huggingface_ner.settings import Settings
 # Label Studio's switch "Start model training on annotation submission" sends START_TRAINING with each annotation,
 # in the same request and just before the annotation's own event. A START_TRAINING that may come from the switch is
 # held for this many seconds. It is dropped if an annotation's event arrives meanwhile, or arrived just before: the
-# annotation is counted as an update anyway. So with the switch on, a click on Start Training within these seconds
-# of an annotation is dropped too, because nothing in the event says whether the switch or a click sent it. The
-# person has to click again.
+# annotation is counted as an update anyway. If the switch is on, a click on Start Training within this time of an
+# annotation is dropped too, because nothing in the event says whether the switch or a click sent it. In that case,
+# the person has to click again.
 GRACE_SECONDS = 3.0
 MAX_ID_DIGITS = 20
-# How many updates before a training workers prepare for it, for how many seconds they then stay prepared, and for
-# how many after a training has begun: another worker may be about to begin another one.
+# Workers prepare for a training when at most UPDATES_AHEAD updates are missing, and stay prepared for
+# EXPECTED_SECONDS. After a training has begun, they stay prepared for STILL_EXPECTED_SECONDS, because another
+# worker may be about to begin another training.
 UPDATES_AHEAD = 2
 EXPECTED_SECONDS = 600
 STILL_EXPECTED_SECONDS = 10
@@ -44,8 +45,8 @@ class TrainingRequests:
         """Count annotation updates; returns the id of the run that they start, or None.
 
         added: how many more annotations the project has now; negative if some were deleted.
-        Every START_TRAINING_EACH_N_UPDATES updates, a training is requested; in a parked project, at any update.
-        A held request of the project is dropped: it came with one of these updates, see GRACE_SECONDS.
+        A training is requested every START_TRAINING_EACH_N_UPDATES updates; in a parked project, after any update.
+        A held request of the project is dropped, because it came with one of these updates; see GRACE_SECONDS.
         """
         key = self._key(project_id)
         with self._breaker, self._redis.pipeline() as pipeline:
@@ -57,9 +58,12 @@ class TrainingRequests:
             pipeline.hexists(key, "parked")
             pipeline.expire(key, STATE_TTL)
             *_, updates, parked, _ = pipeline.execute()
-            if self._each and -updates % self._each <= UPDATES_AHEAD:
+        if self._is_enough(updates, count, parked):
+            return self.request_training(project_id)  # this also notes that a training is expected
+        if self._each and -updates % self._each <= UPDATES_AHEAD:
+            with self._breaker:
                 self._redis.set(self._expected, "", ex=EXPECTED_SECONDS)
-        return self.request_training(project_id) if self._is_enough(updates, count, parked) else None
+        return None
 
     def request_training(self, project_id: int) -> str:
         """Request a training on all annotations saved so far; returns the id of the run that will answer."""
@@ -151,7 +155,7 @@ class TrainingRequests:
         pipeline.expire(key, STATE_TTL)
 
     def is_expected(self) -> bool:
-        """Return whether a training of some project is requested, or will be soon if its annotators go on."""
+        """Return whether a training of some project is requested, or will be soon if annotators continue."""
         return bool(self._redis.exists(self._expected))
 
     def _change(self, change: Callable[[Pipeline], Any], *keys: str) -> Any:

@@ -1,4 +1,4 @@
-"""The job that makes the tab with tasks to review in Label Studio's Data Manager, and what keeps it up to date."""
+"""Makes the tab with tasks to review in Label Studio's Data Manager, and keeps it up to date."""
 
 import logging
 from pathlib import Path
@@ -17,17 +17,17 @@ logger = logging.getLogger(__name__)
 
 
 class NothingToReviewError(HuggingFaceNERError):
-    """No version of the project's model says what to review."""
+    """It is not known what to review in the project; the message says why."""
 
 
 def request_review_tab(queue: TrainingQueue, project_id: int) -> None:
-    """Let the worker make the tab of a project, or update it; raises RedisError."""
+    """Request that a worker makes or updates the tab of a project; raises RedisError."""
     queue.review_tabs.request(project_id)
     queue.notes.note_review(project_id, REQUESTED)
 
 
 def make_review_tab(project_id: int) -> None:
-    """Make the tab of a project, or update it. RQ calls this in the job's process."""
+    """Make or update the tab of a project. RQ calls this in the job's process."""
     settings, queue = begin_job()
     store = project_store(settings.models_folder, project_id)
     try:
@@ -46,7 +46,7 @@ def make_review_tab(project_id: int) -> None:
 def show_tasks_to_review(
     client: LabelStudioClient, project_id: int, store: ModelStore, *, create: bool
 ) -> str | None:
-    """Let the tab show the tasks that are to be reviewed now; return what people are told, None without a tab.
+    """Show the tasks to review in the tab; return a message for people, or None if there is no tab.
 
     create: whether to create the tab if it is missing. Raises ClientError, and NothingToReviewError if no training
     has found out what to review.

@@ -1,4 +1,4 @@
-"""Reports the progress of a run to Redis, and learns from it whether the run still has its lease."""
+"""Reports the progress of a run to Redis, and checks at the same time whether the run still has its lease."""
 
 import logging
 import time
@@ -23,8 +23,8 @@ class LeaseLostError(Exception):
 class Reporter:
     """Reports a new phase to Redis at once, but steps at most every REPORT_INTERVAL.
 
-    clock: times the phases. A call raises LeaseLostError if the run lost its lease. If Redis has not answered for
-    LEASE_SECONDS, the call waits until it does: another worker, if Redis answers that one, may have the lease now.
+    clock: measures the phases. A call raises LeaseLostError if the run lost its lease. If Redis has not answered
+    for LEASE_SECONDS, the call waits until it answers, because a worker that can reach Redis may have the lease.
     """
 
     def __init__(self, queue: TrainingQueue, run: Run, clock: PhaseClock) -> None:

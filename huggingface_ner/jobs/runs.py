@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-# Seconds after which a lease expires unless its holder renews it; a killed holder does not.
+# Seconds after which a lease expires unless its holder renews it. A killed holder cannot renew it.
 LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
 # Seconds until the retry after the first failure, and after the second.
@@ -12,7 +12,7 @@ RETRY_DELAYS = (10.0, 300.0)
 
 
 def retry_delay(attempts: int) -> float:
-    """Return the seconds until the next attempt, after this many failed attempts."""
+    """Return the seconds until the next attempt. attempts: the number of failed attempts."""
     return RETRY_DELAYS[min(attempts, len(RETRY_DELAYS)) - 1]
 
 

@@ -1,8 +1,8 @@
-"""The process of a job, which may be started before there is a job: it imports what a training needs, and waits.
+"""The process of a job. A process for a training can be started in advance: it makes its imports, and then waits.
 
 The imports take seconds, about as long as a small training. A process is prepared when a training is expected, and
-waits for a job in its standard input. It runs one job, so what a job leaves behind in memory ends with it. It is
-spawned, not forked, because CUDA does not survive a fork.
+waits for a job on its standard input. It runs only one job, so nothing that a job leaves in memory affects the
+next job. It is spawned, not forked, because CUDA does not survive a fork.
 """
 
 import logging
@@ -29,9 +29,9 @@ from huggingface_ner.jobs.process import WORKER_PID, prepare_process
 from huggingface_ner.jobs.redis_connection import running_queue_url
 from huggingface_ner.processes import end_with_parent
 
-# The argument of a process that makes the imports of a training before it waits for its job.
+# With this argument, a process makes the imports of a training before it waits for its job.
 PREPARED = "prepared"
-# Seconds until another process is prepared if one has ended while it waited, for example for lack of memory.
+# Seconds until another process is prepared after a waiting process has ended, for example for lack of memory.
 RESTART_INTERVAL = 30.0
 STDIN = 0
 
@@ -39,9 +39,10 @@ logger = logging.getLogger(__name__)
 
 
 class HandedJob(BaseModel, frozen=True):
-    """A job for a process: RQ's names of what belongs to it, and environment variables.
+    """The data that a process needs to run a job of RQ.
 
-    worker: the worker's key in Redis. job, execution: their ids. queue: the queue's name.
+    worker: the worker's key in Redis. job, execution: the ids of the job and of its execution. queue: the queue's
+    name. environment: environment variables for the process.
     """
 
     worker: str
@@ -61,7 +62,7 @@ class Standby:
         self._not_before = 0.0
 
     def keep(self, *, is_expected: bool) -> None:
-        """Keep a process prepared if a training is expected, and none if not.
+        """Keep a process prepared while a training is expected; end it if none is expected.
 
         While a job runs, no further process is started: it would take memory and processor time from the job.
         """
@@ -106,7 +107,7 @@ class Standby:
 
 
 class _Waiting:
-    """A process that waits for its job. It leads a process group, as RQ needs it to be able to kill it."""
+    """A process that waits for its job. It leads a process group, because RQ kills the whole group."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         command = [sys.executable, "-m", __name__, *arguments]
@@ -130,7 +131,10 @@ class _Waiting:
         return False
 
     def take(self, job: HandedJob) -> bool:
-        """Give the process its job, after which it is the caller's; returns False if it has ended."""
+        """Give the process its job; returns False if the process has ended.
+
+        After the process has got its job, the caller has to wait for its end.
+        """
         try:
             os.write(self._write_end, job.model_dump_json().encode() + b"\n")
         except BrokenPipeError:
@@ -141,7 +145,7 @@ class _Waiting:
     def end(self) -> None:
         """Kill the process, and reap it."""
         os.close(self._write_end)
-        with suppress(ProcessLookupError):  # its group is gone when it has ended
+        with suppress(ProcessLookupError):  # the process and its group have ended
             os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
@@ -157,7 +161,7 @@ def main() -> None:
         return
     handed = HandedJob.model_validate_json(line)
     os.environ.update(handed.environment)
-    tempfile.tempdir = None  # TMPDIR is another one now
+    tempfile.tempdir = None  # TMPDIR has just changed
     connection = Redis.from_url(running_queue_url(settings))
     worker = SpawnWorker.find_by_key(
         handed.worker, connection, job_class=AllowedJob, queue_class=Queue, serializer=JSONSerializer
@@ -166,7 +170,7 @@ def main() -> None:
         raise SystemExit(1)
     try:
         job = AllowedJob.fetch(handed.job, connection=connection, serializer=JSONSerializer)
-    except NoSuchJobError as error:  # it was removed, or replaced by one that is refused
+    except NoSuchJobError as error:  # the job was removed, or replaced by a job that is refused
         logger.warning("the job %s is not run: %s", handed.job, error)
         raise SystemExit(1) from None
     worker.execution = Execution.fetch(handed.execution, handed.job, connection)

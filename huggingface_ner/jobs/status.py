@@ -17,7 +17,7 @@ from huggingface_ner.jobs.suggestion_marks import Suggestions, read_suggestions
 from huggingface_ner.jobs.totals import read_totals
 from huggingface_ner.learning.progress import RunProgress
 
-# How many keys Redis looks at before it answers: usually all of them, so that one round trip finds all projects.
+# How many keys Redis scans before it answers. Usually these are all keys, so one round trip finds all projects.
 KEYS_AT_A_TIME = 10_000
 
 
@@ -31,7 +31,7 @@ def project_status(
     """Return the status of a project, as the README shows it.
 
     state: the project's hash, see queue.py. updates_per_training: START_TRAINING_EACH_N_UPDATES; 0 if updates
-    start no training. ahead: how many trainings of other projects run or begin before the one that waits here.
+    start no training. ahead: how many trainings of other projects are running or come before this project's.
     """
     run = current_run(state)
     updates = int(state.get("updates", 0))
@@ -127,8 +127,8 @@ def read_status(
 def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[int, int]:
     """Return, for each project with a job in the queue, how many other trainings run or begin before its own.
 
-    states: the hashes of all projects; an exception instead of one that could not be read. jobs: the ids of RQ's
-    jobs, the next one first; some are not trainings.
+    states: the hash of each project, or an exception if it could not be read. jobs: the ids of the jobs in RQ's
+    queue, the next one first; some of the jobs are not trainings.
     """
     # Redis answers in bytes, which may be damaged, so they are not decoded
     ahead = sum(b"run" in state for state in states.values() if isinstance(state, Mapping))

@@ -24,8 +24,8 @@ from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.tagging.loading import load_tagger
 from huggingface_ner.tagging.single_model import SingleModel
 
-# Maximum seconds of one job. A job is short because it is repeated if it is killed, and because trainings of all
-# projects must get their turn.
+# Maximum seconds of one job. Jobs are short, because a killed job is repeated and because trainings of other
+# projects must not wait long.
 TIME_SLICE = 60.0
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class _Pusher:
         self._put = put
 
     def push(self, suggestions: Suggestions) -> None:
-        """Send suggestions for up to TIME_SLICE seconds, beginning after the last task that has them.
+        """Send suggestions for up to TIME_SLICE seconds, beginning after the last task that has suggestions.
 
         Stops early if another version comes into use. Raises ClientError, ModelClassError, LabelingConfigError,
         ModelError, LeaseLostError.

@@ -1,8 +1,7 @@
 """The progress of each project's suggestions: the version that made them, and which tasks have them.
 
-Unlike trainings, suggestions are not requested. They are due if the project's serving version differs
-from the version whose predictions were sent last, or if tasks were added since then. So a killed job is always
-repeated.
+Unlike trainings, suggestions are not requested. They are due if the project's serving version differs from the
+version whose predictions were sent last, or if tasks were added since then. So a killed job is always repeated.
 """
 
 import time
@@ -22,7 +21,7 @@ from huggingface_ner.jobs.damaged_entries import DamagedEntries
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded, job_id
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, retry_delay
 
-# Time limit of a job in seconds. A job takes about a minute, so one that reaches the limit is stuck.
+# Time limit of a job in seconds. A job takes about a minute, so a job that reaches the limit is stuck.
 SUGGEST_TIMEOUT = 1800
 
 

@@ -13,7 +13,7 @@ OUTCOMES = ("published", "refused", "unchanged", "skipped", "failed")
 
 
 def count_outcome(pipeline: Pipeline, key: str, outcome: Outcome) -> None:
-    """Count a run that has ended, and the seconds of its phases. key: the project's hash."""
+    """Add a run that has ended, and the seconds of its phases, to the totals. key: the project's hash."""
     pipeline.hincrby(key, f"{COUNT}{outcome.status}", 1)
     for phase, seconds in (outcome.phases or {}).items():
         pipeline.hincrbyfloat(key, f"{SECONDS}{phase}", seconds)

@@ -23,7 +23,8 @@ from huggingface_ner.jobs.run_reporter import REPORT_INTERVAL, LeaseLostError, R
 from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.annotator_names import annotator_names
-from huggingface_ner.label_studio.client import ClientError, Contact, LabelStudioClient
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
 from huggingface_ner.label_studio.suggestion_edits import SuggestionEdits
@@ -108,7 +109,7 @@ def run_training(
 ) -> Outcome:
     """Train a project's model on its annotations in Label Studio; see train_version. Also raises ClientError.
 
-    mentions: stores the annotations that are read, as known mentions.
+    mentions: the store in which the annotations that are read become known mentions.
     """
     report(RunProgress("downloading"))
     try:
@@ -136,7 +137,7 @@ def run_training(
 
 
 def _annotator_names(client: LabelStudioClient, project_id: int, annotators: Collection[int]) -> dict[int, str]:
-    """Return the names of annotators; if Label Studio does not tell them, their numbers have to do."""
+    """Return the names of annotators by id; if Label Studio does not return them, log this and return {}."""
     try:
         return annotator_names(client, project_id, annotators)
     except ClientError as error:
@@ -145,7 +146,7 @@ def _annotator_names(client: LabelStudioClient, project_id: int, annotators: Col
 
 
 def _update_review_tab(client: LabelStudioClient, project_id: int, store: ModelStore) -> None:
-    """Let the tab with tasks to review, if somebody has made one, show those that the training has found."""
+    """If somebody has made the tab with tasks to review, show in it the tasks that the training has found."""
     try:
         show_tasks_to_review(client, project_id, store, create=False)
     except NothingToReviewError:
@@ -157,14 +158,14 @@ def _update_review_tab(client: LabelStudioClient, project_id: int, store: ModelS
 def _noting_suggestions(
     tasks: Iterator[dict[str, Any]], edits: SuggestionEdits, store: ModelStore
 ) -> Iterator[dict[str, Any]]:
-    """Yield the tasks, and note then how the suggestions of each version fared in them; raises OSError."""
+    """Yield the tasks, and then store what annotators did with the suggestions in them; raises OSError."""
     yield from edits.watch(tasks)
     found = edits.by_version.items()
     store.note_suggestions({name: Suggestions(tasks=one.tasks, **asdict(one.edits)) for name, one in found})
 
 
 def _accepted(store: ModelStore) -> dict[str, Any] | None:
-    """Return how many suggestions of the newest version were accepted for which this is known."""
+    """Return the counts of suggestions of the newest version that has such counts; None if no version has any."""
     entry = newest_with_suggestions(store.history())
     if entry is None or entry.suggestions is None:
         return None

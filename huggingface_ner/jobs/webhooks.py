@@ -33,7 +33,7 @@ def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, 
 
 
 def _labels(event: WebhookEvent) -> Sequence[str] | None:
-    """Return the labels in the event's labelling config; None if it has none that can be used."""
+    """Return the labels in the event's labelling config; None if the event has no config that can be used."""
     try:
         return parse_labeling_config(event.label_config).label_names if event.label_config else None
     except LabelingConfigError:
@@ -41,6 +41,6 @@ def _labels(event: WebhookEvent) -> Sequence[str] | None:
 
 
 def _trained_labels(settings: Settings, event: WebhookEvent, project_id: int) -> set[str] | None:
-    """Return the labels that the project's model was trained for; None without a model or a config to compare."""
+    """Return the labels of the project's model; None if there is no model or the event has no labelling config."""
     version = project_store(settings.models_folder, project_id).current_version() if event.label_config else None
     return None if version is None else set(version.metrics.get("label_names") or ())

@@ -46,11 +46,11 @@ from huggingface_ner.store.versions import delete_stale_leftovers, serving_versi
 from huggingface_ner.temporary_folders import delete_leftover_folders
 
 POLL_INTERVAL = 1.0
-# Seconds after which the worker looks again for what killed processes have left behind in MODEL_DIR.
+# Seconds between two searches for files that killed processes have left behind in MODEL_DIR.
 CLEANING_INTERVAL = 3600.0
 HEARTBEAT_INTERVAL = 2.0
-# Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits about as long for a job
-# before its next heartbeat.
+# Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits for a job for about this
+# long before it sends its next heartbeat.
 WORKER_TTL = 60
 # Maximum length of the name by which metrics tell workers apart.
 MAX_NAME = 100
@@ -66,11 +66,11 @@ class TrainingWorker(SpawnWorker):
     """
 
     job_class = AllowedJob
-    # seconds after which a worker that has lost Redis tries again, at most; RQ's 60 would delay the next job
+    # maximum seconds until a worker that has lost Redis tries again; RQ's default of 60 would delay the next job
     max_connection_wait_time = 5.0
     training: TrainingQueue
     standby: Standby
-    numbers: WorkerNumbers | None = None
+    numbers: WorkerNumbers
     is_stopping = False
 
     def execute_job(self, job: Job, queue: Queue) -> None:
@@ -82,7 +82,7 @@ class TrainingWorker(SpawnWorker):
             # no lease is needed: two recounts at the same time count nothing twice
             self._run_due(self.training.begin_recount(project_id), job, queue)
         elif job.func_name == FILL:
-            # no lease is needed either: two fills at the same time store the same
+            # no lease is needed: two fills at the same time store the same data
             self._run_due(self.training.fills.begin(project_id), job, queue)
         elif job.func_name == REVIEW:
             self._run_due(self.training.review_tabs.begin(project_id), job, queue)
@@ -136,7 +136,7 @@ class TrainingWorker(SpawnWorker):
             with self._renewed_lease(job.id, renew), job_folder():
                 super().execute_job(job, queue)
         except RedisError:
-            if self.horse_pid:  # nothing would renew its lease any more
+            if self.horse_pid:  # nothing would renew the job's lease any more
                 self.kill_horse()
             raise
         finally:
@@ -144,7 +144,7 @@ class TrainingWorker(SpawnWorker):
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
         """Give the job to a process."""
-        execution: Any = self.execution  # RQ has made it
+        execution: Any = self.execution  # RQ has created it
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         handed = HandedJob(
             worker=self.key, job=job.id, queue=queue.name, execution=execution.id, environment=environment
@@ -161,14 +161,13 @@ class TrainingWorker(SpawnWorker):
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """Send a heartbeat to RQ; before, note for the health check that this worker's loop goes on."""
+        """Note for the health check that this worker's loop is running, and send a heartbeat to RQ."""
         try:
             beat()
-        except OSError as error:  # the health check fails then, but the worker can work
+        except OSError as error:  # then the health check fails, but the worker can work
             logger.warning("the health check's file cannot be written: %s", error)
         super().heartbeat(timeout, pipeline)
-        if self.numbers is not None:  # a job's process has none
-            self.numbers.write(self.connection)
+        self.numbers.write(self.connection)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Send the heartbeat of a job to RQ; the job continues if Redis does not answer."""
@@ -237,7 +236,7 @@ def run_worker(settings: Settings) -> None:
 
 
 def _new_worker(url: str, training: TrainingQueue, settings: Settings, standby: Standby) -> TrainingWorker:
-    # RQ sets the time limit for answers, which must be longer than it waits for a job
+    # RQ sets the time limit for answers itself, because it must be longer than RQ's wait for a job
     connection = Redis.from_url(url, socket_connect_timeout=WORKER_REDIS_TIMEOUT)
     worker = TrainingWorker(
         [

@@ -1,7 +1,7 @@
 """Shows whether a worker on this machine is up: each heartbeat touches a file in the temporary folder.
 
-The file is looked at by a container's health check too, so that this check need not start Python. It says that the
-worker's loop goes on, not that Redis answers: a worker that waits for Redis must not be restarted.
+A container's health check looks at the same file, so it need not start Python. The file shows that the worker's
+loop is running, but not that Redis answers, because a worker that waits for Redis must not be restarted.
 """
 
 import os
@@ -13,14 +13,14 @@ from tempfile import gettempdir
 from huggingface_ner.jobs.redis_connection import QueueError
 from huggingface_ner.processes import is_running
 
-# Seconds after its last heartbeat for which a worker counts as up. It sends a heartbeat at least every 60 s, or
-# later if the machine is busy. deploy/healthcheck.sh has the same number.
+# A worker counts as up for this many seconds after its last heartbeat. It sends a heartbeat at least every 60 s,
+# or later on a busy machine. deploy/healthcheck.sh has the same number.
 HEALTH_TTL = 90
 PREFIX = "huggingface-ner-worker-"
 
 
 def beat() -> None:
-    """Note that the loop of this process's worker goes on; raises OSError."""
+    """Note that the loop of this process's worker is running; raises OSError."""
     _own_file().touch(mode=0o600)
 
 
@@ -30,7 +30,7 @@ def end_beats() -> None:
 
 
 def ask_worker_health() -> str:
-    """Return which worker on this machine is up; raises QueueError if none is."""
+    """Return a message that names a worker that is up on this machine; raises QueueError if none is up."""
     own = f"{PREFIX}{socket.gethostname()}-"
     for path, age in sorted(_ages().items()):
         pid = path.name.removeprefix(own)
@@ -40,7 +40,7 @@ def ask_worker_health() -> str:
 
 
 def forget_ended_workers() -> None:
-    """Delete the files of workers that have sent no heartbeat for long."""
+    """Delete the files of workers that have sent no heartbeat within HEALTH_TTL."""
     for path, age in _ages().items():
         if age > HEALTH_TTL:
             path.unlink(missing_ok=True)

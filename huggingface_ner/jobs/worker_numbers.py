@@ -1,4 +1,4 @@
-"""What workers tell of their own processes, for operators: memory, processor time, and whether a job runs.
+"""Numbers about the workers' processes, for operators: memory, processor time, and whether a job runs.
 
 A hash in Redis has an entry for each worker, which the worker writes with each heartbeat.
 """
@@ -25,15 +25,15 @@ NUMBERS = ("resident_memory_bytes", "cpu_seconds_total", "start_time_seconds", "
 class WorkerNumbers:
     """Reads the numbers of this worker's process and of its job's, and writes them to Redis.
 
-    name: tells the worker from others; of bounded length. job_pid: returns the process id of the current job, 0 if
-    none runs.
+    name: a name of bounded length that no other worker has. job_pid: returns the process id of the current job, or
+    0 if no job runs.
     """
 
     def __init__(self, prefix: str, name: str, job_pid: Callable[[], int]) -> None:
         self._key = numbers_key(prefix)
         self._name = name
         self._job_pid = job_pid
-        # imported here: it reads PROMETHEUS_MULTIPROC_DIR on import, which the server sets later
+        # imported here, because it reads PROMETHEUS_MULTIPROC_DIR on import, and the server sets that later
         from prometheus_client import CollectorRegistry  # noqa: PLC0415
         from prometheus_client.process_collector import ProcessCollector  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ def numbers_key(prefix: str) -> str:
 def read_worker_numbers(connection: Redis, prefix: str) -> dict[str, dict[str, Any]]:
     """Return the numbers of the workers that are up, by their names. Raises RedisError.
 
-    Each has ``worker`` and ``job``, with NUMBERS as far as this system tells them; ``job`` is empty if none runs.
+    Each has ``worker`` and ``job`` with those of NUMBERS that the system provides; ``job`` is empty if none runs.
     """
     now = time.time()
     found = {name: one for name, one in _read(connection, numbers_key(prefix)).items() if not _is_over(one, now)}
@@ -71,7 +71,7 @@ def read_worker_numbers(connection: Redis, prefix: str) -> dict[str, dict[str, A
 
 
 def _read(connection: Redis, key: str) -> dict[str, dict[str, Any]]:
-    """Return all entries; one that cannot be read counts as one of a worker that has ended."""
+    """Return all entries; an entry that cannot be read is {}, as if its worker had ended."""
     return {as_text(name): _object(value) for name, value in connection.hgetall(key).items()}
 
 
@@ -89,7 +89,7 @@ def _is_over(numbers: Mapping[str, Any], now: float) -> bool:
 
 
 def _numbers(collector: "ProcessCollector") -> dict[str, float]:
-    """Return a process's numbers; none on a system without /proc, or if the process has just ended."""
+    """Return a process's numbers; {} on a system without /proc, or if the process has just ended."""
     samples = [sample for family in collector.collect() for sample in family.samples]
     named = {sample.name.rpartition("process_")[2]: sample.value for sample in samples}
     return {name: named[name] for name in NUMBERS if name in named}

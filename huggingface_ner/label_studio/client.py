@@ -14,6 +14,7 @@ from label_studio_sdk import LabelStudio, PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.settings import Settings
 
 # Seconds. Label Studio takes several seconds for a page of long texts with many annotations.
@@ -45,18 +46,6 @@ class Project:
 
     title: str
     labeling_config: str
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """The outcome of a request to Label Studio about a project.
-
-    trouble: why the request failed; None if Label Studio answered. title: the project's title, if it was read.
-    """
-
-    project_id: int
-    trouble: str | None = None
-    title: str | None = None
 
 
 class LabelStudioClient:
@@ -167,9 +156,7 @@ class LabelStudioClient:
 
         Label Studio then starts with the tasks that this version is least certain about.
         """
-        with self._errors(project_id):
-            selected = self._sdk.projects.get(id=project_id).model_version
-        if selected != version:
+        if self.selected_version(project_id) != version:
             self.select_version(project_id, version)
 
     def selected_version(self, project_id: int) -> str:
@@ -248,7 +235,7 @@ class LabelStudioClient:
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise ClientError(
-                    f"{where} does not take {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
+                    f"{where} does not accept {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
                 raise ClientError(

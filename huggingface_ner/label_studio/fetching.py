@@ -177,7 +177,7 @@ class UrlFetcher:
         try:
             return str(json.loads(self._text(response, url, deadline))["access"])
         except (FetchError, ValueError, KeyError, TypeError) as error:
-            raise FetchError(f"{_host(url)}: it does not take LABEL_STUDIO_API_KEY: {error}") from error
+            raise FetchError(f"{_host(url)}: it does not accept LABEL_STUDIO_API_KEY: {error}") from error
         finally:
             response.close()
 

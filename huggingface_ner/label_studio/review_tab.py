@@ -5,6 +5,7 @@ no filter for a list of ids, so each id, or each range of consecutive ids, needs
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from huggingface_ner.label_studio.client import LabelStudioClient
@@ -74,12 +75,7 @@ def _filter(first: int, last: int) -> dict[str, Any]:
 
 def _ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
     """Yield the first and last number of each range of consecutive numbers, in order."""
-    first = last = None
-    for number in sorted(set(numbers)):
-        if first is None or last is None or number > last + 1:
-            if first is not None and last is not None:
-                yield first, last
-            first = number
-        last = number
-    if first is not None and last is not None:
-        yield first, last
+    # a number minus its position is the same in a range without a gap
+    for _, placed in groupby(enumerate(sorted(set(numbers))), key=lambda one: one[1] - one[0]):
+        ends = [number for _, number in placed]
+        yield ends[0], ends[-1]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from huggingface_ner.edits import Edits, count_edits
+from huggingface_ner.json_values import mappings
 from huggingface_ner.label_studio.gold import since_epoch
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
 from huggingface_ner.label_studio.regions import read_spans
@@ -66,10 +67,10 @@ def corrected(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, 
     """
     suggestions = [
         suggestion
-        for suggestion in _mappings(task.get("predictions"))
+        for suggestion in mappings(task.get("predictions"))
         if isinstance(suggestion.get("model_version"), str) and isinstance(suggestion.get("result"), list)
     ]
-    for annotation in sorted(_mappings(task.get("annotations")), key=_created):
+    for annotation in sorted(mappings(task.get("annotations")), key=_created):
         was_looked_at = annotation.get("lead_time") is not None or annotation.get("updated_by") is not None
         if annotation.get("was_cancelled") or not was_looked_at:
             continue
@@ -86,7 +87,3 @@ def corrected(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, 
 
 def _created(item: Mapping[str, Any]) -> Any:
     return since_epoch(item.get("created_at"))
-
-
-def _mappings(items: object) -> list[Mapping[str, Any]]:
-    return [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []

@@ -1,4 +1,4 @@
-"""Learns where words have to be cut, from annotated regions that begin or end inside a word."""
+"""Learns where to cut words, from annotated regions that begin or end inside a word."""
 
 import logging
 import re
@@ -12,8 +12,9 @@ from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.inner_borders import MAX_AFFIX_LENGTH, InnerBorders, case_changes, cluster_starts
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
-# Words are cut if at least this many regions, and this share of the regions, begin or end inside a word. They
-# are cut at changes of case if at least as many regions begin or end at one. See bench/README.md.
+# Words are cut if at least this many regions, and at least this share of the regions, begin or end inside a word.
+# They are also cut at changes of case if at least as many regions begin or end at such a change. The values were
+# measured; see bench/README.md.
 MIN_REGIONS = 2
 MIN_SHARE = 0.02
 # Words are cut at an affix, or at changes of case, only if the number of regions that need the cut is at least
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """The part of a word before the region that begins in it, or after the region that ends in it; can be "".
+    """The part of a word before a region that begins in it, or after a region that ends in it; it can be "".
 
     is_case_change: whether a capital letter follows a small one at the region's border.
     """
@@ -38,7 +39,7 @@ class _Rest:
     is_case_change: bool = False
 
 
-# How many regions have each pair of rests: (before the region, after it).
+# The number of regions for each pair of rests: (before the region, after the region).
 _Inner = Counter[tuple[_Rest, _Rest]]
 
 
@@ -48,7 +49,7 @@ def learn_inner_borders(
     """Return where words have to be cut, or None if regions hardly ever begin or end inside a word.
 
     labels: regions with other labels are ignored.
-    windower: cuts texts into words by the rules alone.
+    windower: it cuts texts into words by the rules alone, without learned borders.
     """
     regions = 0
     inner: _Inner = Counter()
@@ -110,7 +111,7 @@ def _count(inner: _Inner, *, except_case_changes: bool) -> tuple[Counter[str], C
 
 
 def _frequent(affixes: Counter[str], words: Counter[str]) -> tuple[str, ...]:
-    """Return the affixes whose count is at least MIN_AFFIX_SHARE of the words that have them."""
+    """Return the affixes whose count is at least MIN_AFFIX_SHARE of the number of words that have them."""
     enough = Counter({affix: count for affix, count in affixes.items() if count >= MIN_AFFIX_SHARE * words[affix]})
     return tuple(sorted(affix for affix, _ in enough.most_common(MAX_AFFIXES)))
 

@@ -1,9 +1,10 @@
-"""How much the annotators of a project agree: by label, by pair of annotators, and where they do not.
+"""Measures how much the annotators of a project agree, and finds the places where they disagree.
 
-Two measures are given. F1 of the spans of two annotators: 1.0 if they mark exactly the same. Krippendorff's alpha
-(Krippendorff 1980) takes off what they would agree on by chance. Its units are words: the value of a word is the
-set of the labels that an annotator's spans give to any part of it, or nothing; for the alpha of one label, whether
-that label is among them.
+There are two measures. Both are computed for all labels together, for each label, and for each pair of annotators.
+F1 compares the spans of two annotators: it is 1.0 if both have marked exactly the same spans. Krippendorff's alpha
+(Krippendorff 1980) corrects for agreement by chance. Its units are words. The value that an annotator gives to a
+word is the set of the labels of all spans that cover any part of the word; the set is empty if there are none. For
+the alpha of one label, the value is whether the label is in this set.
 """
 
 from bisect import bisect_left, bisect_right
@@ -20,24 +21,26 @@ from huggingface_ner.scores import Scores
 from huggingface_ner.spans import AnnotatedText, Span, Vote
 from huggingface_ner.tagging.words import WORD_RULES, Runs
 
-# Words that alpha is computed of: those of the first texts. A word takes about 500 bytes while it is.
+# Alpha is computed from the words of the first texts: once there are this many words, further texts add none. A
+# word takes about 500 bytes while alpha is computed.
 MAX_WORDS = 30_000
-# The numbers of labels, pairs and disputed tasks that are kept: the most frequent labels, and the pairs and tasks
-# that agree least.
+# Maximum numbers of labels, pairs and disputed tasks in the result: the labels with the most spans, and the pairs
+# and tasks with the least agreement.
 MAX_LABELS = 50
 MAX_PAIRS = 50
 MAX_TASKS = 50
-# What is kept of a disputed task: places, and of each the annotators and the labels that they give it; and of a
-# pair: kinds of differences.
+# Maximum number of places of a disputed task, of annotators of a place, and of labels that an annotator gives it.
 MAX_PLACES = 5
 MAX_VOTES = 10
 MAX_VOTE_LABELS = 3
+# Maximum number of kinds of differences of a pair.
 MAX_DIFFERENCES = 5
 
 # The labels that an annotator gives to a word.
 Value = frozenset[str]
-# The annotators of a word, and the value that each gives to it.
+# For each annotator of a word: the annotator and the value that the annotator gives to the word.
 Word = Sequence[tuple[int | None, Any]]
+# The ids of two annotators, the smaller one first.
 Pair = tuple[int, int]
 
 
@@ -47,14 +50,14 @@ class AnnotatorAgreement:
     def __init__(self) -> None:
         self._tasks: set[str] = set()
         self._pair_tasks: dict[Pair, set[str]] = {}
-        self._counts: dict[Pair | str | None, Counter[str]] = {}  # of a pair, of a label, and of all
+        self._counts: dict[Pair | str | None, Counter[str]] = {}  # by pair and by label; under None: all together
         self._differences: dict[Pair, Counter[tuple[str, str]]] = {}
         self._words: list[Word] = []
         self._disputed: list[dict[str, Any]] = []
         self._more = 0
 
     def add(self, text: AnnotatedText) -> None:
-        """Add a text; one without annotations of different people is ignored."""
+        """Add a text; it is ignored unless different people have annotated it."""
         votes = text.latest_votes
         if text.is_disputed:
             self._disputed.append(_dispute(text.task_id, text.text, votes))
@@ -71,26 +74,28 @@ class AnnotatorAgreement:
             self._words += [list(zip(annotators, values, strict=True)) for values in words]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what was collected, as JSON.
+        """Return the agreement as JSON.
 
-        ``tasks``: how many tasks several people annotated. ``f1``, ``alpha``: of all labels and annotators; None
-        if nothing was marked. ``words``: of how many words alpha was computed. ``labels``, ``pairs``: the same for
-        each label and each pair of annotators. ``disputed``: the tasks in which annotations differ and none is
-        the ground truth; ``more``: how many further ones there are.
+        ``tasks``: the number of tasks that several people annotated. ``f1``, ``alpha``: the agreement of all
+        annotators over all labels; None if nothing was marked. ``words``: the number of words that alpha was
+        computed from. ``labels``, ``pairs``: the same measures for each label and for each pair of annotators;
+        ``more_labels``, ``more_pairs``: the numbers of labels and pairs that are not listed. ``disputed``: the
+        tasks in which annotations differ and none is marked as ground truth; ``more``: the number of such tasks
+        that are not listed.
         """
         self._drop_disputed()
         return {
             "tasks": len(self._tasks),
             **self._measures(None, self._words),
             "words": len(self._words),
-            "labels": self._labels(),
-            "pairs": self._pairs(),
+            **self._labels(),
+            **self._pairs(),
             "disputed": self._disputed,
             "more": self._more,
         }
 
     def _drop_disputed(self) -> None:
-        """Keep the texts that annotators agree least on."""
+        """Keep the MAX_TASKS texts with the least agreement, and count the others."""
         self._disputed.sort(key=lambda one: (one["f1"], one["task"]))
         self._more += len(self._disputed[MAX_TASKS:])
         del self._disputed[MAX_TASKS:]
@@ -124,7 +129,7 @@ class AnnotatorAgreement:
         scores = Scores(counts["both"], counts["one"], counts["other"])
         return scores.f1 if counts["one"] + counts["other"] else None
 
-    def _labels(self) -> list[dict[str, Any]]:
+    def _labels(self) -> dict[str, Any]:
         spans = {
             label: counts["one"] + counts["other"]
             for label, counts in self._counts.items()
@@ -134,15 +139,15 @@ class AnnotatorAgreement:
         for label in sorted(spans, key=lambda label: (-spans[label], label))[:MAX_LABELS]:
             words = ([(who, label in value) for who, value in word] for word in self._words)
             found.append({"label": name(label), "spans": spans[label], **self._measures(label, words)})
-        return found
+        return {"labels": found, "more_labels": len(spans) - len(found)}
 
-    def _pairs(self) -> list[dict[str, Any]]:
+    def _pairs(self) -> dict[str, Any]:
         def order(pair: Pair) -> tuple[float, Pair]:
             f1 = self._f1(pair)
             return 2.0 if f1 is None else f1, pair
 
         found = []
-        for pair in sorted(self._pair_tasks, key=order)[:MAX_PAIRS]:  # alpha is slow: only of those that are kept
+        for pair in sorted(self._pair_tasks, key=order)[:MAX_PAIRS]:  # not all pairs: alpha is slow
             words = ([one for one in word if one[0] in pair] for word in self._words)
             differences = self._differences[pair].most_common(MAX_DIFFERENCES)
             found.append(
@@ -156,11 +161,11 @@ class AnnotatorAgreement:
                     ],
                 }
             )
-        return found
+        return {"pairs": found, "more_pairs": len(self._pair_tasks) - len(found)}
 
 
 def word_values(text: str, annotations: Sequence[Sequence[Span]]) -> list[list[Value]]:
-    """Return for each word of a text the labels that each annotation gives to it."""
+    """Return, for each word of a text, the labels that each annotation gives to the word."""
     runs = Runs.of(text, WORD_RULES)
     labels: list[list[set[str]]] = [[set() for _ in annotations] for _ in runs.starts]
     for number, spans in enumerate(annotations):
@@ -171,7 +176,7 @@ def word_values(text: str, annotations: Sequence[Sequence[Span]]) -> list[list[V
 
 
 def alpha(words: Iterable[Word]) -> float | None:
-    """Return Krippendorff's alpha of nominal values; None if there is only one value, or no word."""
+    """Return Krippendorff's alpha for nominal values; None if there are no words, or if all values are equal."""
     data = [(place, number, value) for number, word in enumerate(words) for place, (_, value) in enumerate(word)]
     if len({value for _, _, value in data}) < 2:
         return None
@@ -179,7 +184,7 @@ def alpha(words: Iterable[Word]) -> float | None:
 
 
 def _dispute(task_id: str, text: str, votes: Sequence[Vote]) -> dict[str, Any]:
-    """Return where the annotations of a text differ: the places, and who marks each as what."""
+    """Return the places where the annotations of a text differ, with the labels that each annotator gives them."""
     pairs = [(set(one.spans), set(other.spans)) for one, other in combinations(votes, 2)]
     marks = sum(len(one) + len(other) for one, other in pairs)
     labels: dict[tuple[int, int], list[list[str]]] = {}

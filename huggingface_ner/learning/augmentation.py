@@ -1,4 +1,4 @@
-"""Data augmentation: mentions are replaced by other mentions of the same label."""
+"""Augments training data by replacing mentions with other mentions of the same label."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from huggingface_ner.tagging.tag_names import OUTSIDE
 MAX_MENTIONS = 20_000
 
 Feature = Mapping[str, Sequence[Any]]
-# A token's labels, one for each tag group; all of them are IGNORED, or none is.
+# A token's labels, one for each tag group. Either all of them are IGNORED, or none is.
 _Row = tuple[int, ...]
 
 
@@ -35,12 +35,12 @@ class _Surroundings:
 
 
 class MentionReplacement:
-    """Replaces a share of a window's mentions by other mentions of the same label.
+    """Replaces a share of a window's mentions with other mentions of the same label.
 
-    After Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
+    The method is from Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
 
     If there are several tag groups, entities inside a mention are replaced with it, and entities around it stay. A
-    mention that overlaps an entity of another group in part is neither replaced nor used as a replacement.
+    mention that partly overlaps an entity of another group is neither replaced nor used as a replacement.
 
     features: the windows to collect mentions from, with ``input_ids`` and ``labels``; see label_windows.
     share: the probability that a mention is replaced.
@@ -112,7 +112,7 @@ class MentionReplacement:
     def _around(self, rows: Sequence[_Row], start: int, end: int) -> dict[int, _Surroundings] | None:
         """Return the surroundings of a mention in each group that has an entity around it.
 
-        The result is None if the mention overlaps an entity in part.
+        The result is None if the mention partly overlaps an entity.
         """
         found: dict[int, _Surroundings] = {}
         for group, (begins, insides) in enumerate(zip(self._begins, self._insides, strict=True)):

@@ -1,4 +1,4 @@
-"""Fits the calibration of a model's scores to texts that it was not trained on."""
+"""Fits the calibration of a model's scores to texts that the model was not trained on."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,9 +17,9 @@ from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tagger import Tagger
 
-# What is known before any text is seen: the mean of each parameter over models of several corpora, and its
-# standard deviation. Below ENOUGH_SPANS training spans, the bias is lower by BIAS_FALL times the square of the
-# logarithm of the ratio. Measured: see bench/README.md.
+# The prior of the calibration: the mean of each parameter over models that were trained on several corpora, and
+# its standard deviation. With fewer than ENOUGH_SPANS training spans, the bias is lower by BIAS_FALL times the
+# square of the logarithm of ENOUGH_SPANS / spans. The values were measured; see bench/README.md.
 PRIOR = Calibration(slope=0.5, words=1.15, bias=-0.75)
 DEVIATIONS = (0.2, 0.7, 0.5)
 ENOUGH_SPANS = 120
@@ -37,7 +37,7 @@ _Floats = npt.NDArray[np.float64]
 class JudgedSpan:
     """A span that a model found in a text with gold spans.
 
-    score: as the model's probabilities give it, without a calibration. words: how many words the span has.
+    score: computed from the model's probabilities, without a calibration. words: the span's number of words.
     """
 
     score: float
@@ -48,9 +48,9 @@ class JudgedSpan:
 def calibrate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[AnnotatedText], is_right: IsRight
 ) -> None:
-    """Save a calibration for each tag group in a model's config, fitted to texts that it was not trained on.
+    """Save a calibration for each tag group in a model's config, fitted to texts that the model has not seen.
 
-    Those that the config has already are the prior. is_right: see judge_spans.
+    If the config already has calibrations, these are the priors. is_right: see judge_spans.
     """
     reading = Reading.of_model(model)
     groups = reading.model_copy(update={"calibrations": None}).tag_groups(tag_names(model))
@@ -64,8 +64,8 @@ def judge_spans(
 ) -> list[list[JudgedSpan]]:
     """Return, for each tag group, the spans that the group finds in the texts.
 
-    groups: those of the tagger's model, without calibrations. is_right: whether a span that was found in a text is
-    one of its gold spans.
+    groups: the tag groups of the tagger's model, without calibrations. is_right: returns whether a span that was
+    found in a text is one of the text's gold spans.
     """
     judged: list[list[JudgedSpan]] = [[] for _ in groups.schemes]
     for text, read in zip(texts, tagger.read([text.text for text in texts]), strict=True):
@@ -86,8 +86,8 @@ def prior_calibration(spans: int) -> Calibration:
 def fit_calibration(spans: Sequence[JudgedSpan], prior: Calibration = PRIOR) -> Calibration:
     """Return the most probable calibration, given spans and a prior; without spans, this is the prior.
 
-    Logistic regression with a normal prior around each parameter, with the standard deviations DEVIATIONS. The
-    slope is at least MIN_SLOPE.
+    This is a logistic regression. The prior of each parameter is a normal distribution: its mean is in ``prior``,
+    its standard deviation in DEVIATIONS. The slope is at least MIN_SLOPE.
     """
     rows = np.array([(score_logit(span.score), np.log(span.words), 1.0) for span in spans]).reshape(-1, 3)
     right = np.array([span.is_right for span in spans], dtype=np.float64)
@@ -96,7 +96,7 @@ def fit_calibration(spans: Sequence[JudgedSpan], prior: Calibration = PRIOR) -> 
     if slope < MIN_SLOPE:
         slope = MIN_SLOPE
         words, bias = _most_probable(rows[:, 1:], slope * rows[:, 0], right, mean[1:], deviations[1:])
-    # rounded: a model's config has these numbers as text, and the trained model decodes as the saved one does
+    # rounded: the config stores the numbers as text, and the trained model has to decode as the saved model does
     return Calibration(slope=round(slope, 4), words=round(words, 4), bias=round(bias, 4))
 
 
@@ -106,7 +106,7 @@ def _most_probable(
     """Return the most probable weights of a logistic regression, by Newton's method.
 
     rows: [spans, weights]. offsets: added to each span's logit, [spans]. right: 1.0 or 0.0, [spans]. mean,
-    deviations: of the weights' normal prior.
+    deviations: the mean and the standard deviations of the weights' normal prior, [weights].
     """
     precision = np.diag(deviations**-2)
 

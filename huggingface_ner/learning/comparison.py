@@ -1,7 +1,7 @@
-"""Decides whether a new model is worse than the one before, on texts that neither has learned from.
+"""Decides whether a new model is worse than the previous one, on texts that neither has learned from.
 
-A new version has learned from all that the one before has learned from, and from more, so it is published unless
-the texts say, with some certainty, that it is worse. bench/README.md has the error rates.
+A new version has learned from all texts that the previous one has learned from, and from more. So it is published
+unless the comparison shows, with some certainty, that it is worse. bench/README.md has the error rates.
 """
 
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ import numpy as np
 from huggingface_ner.bootstrap import Counts, paired_difference
 from huggingface_ner.scores import Evaluation, Scores
 
-# With fewer gold spans in the texts held out, these alone do not decide.
+# With fewer gold spans in the texts held out, these texts alone do not decide.
 MIN_GOLD_SPANS = 50
-# The share of the draws in which the F1 of a model that is worse has to be lower.
+# A new model is worse only if its F1 is lower in at least this share of the bootstrap draws.
 CERTAINTY = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a new model compares with the model before.
+    """How a new model compares with the previous one.
 
-    f1_before: the F1 of the model before, on the texts held out. is_worse: whether the new model is worse.
-    reason: how that was decided, as the end of a sentence about the model before.
-    figures: what it was decided by, as JSON.
+    f1_before: the F1 of the previous model on the texts held out. is_worse: whether the new model is worse.
+    reason: how this was decided, as the end of a sentence about the previous model.
+    figures: the numbers behind the decision, as JSON.
     """
 
     f1_before: float
@@ -42,16 +42,18 @@ def needs_more(new: Evaluation) -> bool:
 def compare(
     new: Evaluation, before: Evaluation, before_since: Evaluation | None, f1_tolerance: float
 ) -> Comparison:
-    """Compare a new model with the model before.
+    """Compare a new model with the previous model.
 
-    A model is worse if its F1 on the texts held out is lower by more than the tolerance, and lower in CERTAINTY of
-    the draws of a paired bootstrap over these texts. With fewer than MIN_GOLD_SPANS gold spans, this alone decides
-    nothing, because the model before may just have been lucky with the few texts. Then its F1 on all texts that it
-    had not seen has to confirm it (the prequential method; Dawid, 1984, JRSS A 147, 278-292): the new model's F1
-    also has to be lower than that by more than the tolerance, and below its 95 % interval.
+    The new model is worse if its F1 on the texts held out is lower by more than the tolerance, and lower in at
+    least the share CERTAINTY of the draws of a paired bootstrap over these texts. With fewer than MIN_GOLD_SPANS
+    gold spans, this is not enough, because the previous model may just have been lucky with the few texts. Then
+    the previous model's F1 on all texts that it had not seen has to confirm the result (the prequential method;
+    Dawid, 1984, JRSS A 147, 278-292): the new model's F1 also has to be lower than this F1 by more than the
+    tolerance, and below its 95 % interval.
 
-    new, before: of the texts held out, in the same order. before_since: of the model before, on the other texts
-    that it has not learned from, but the new model has; None if there are none.
+    new, before: the evaluations of the new and the previous model on the texts held out, in the same order.
+    before_since: the evaluation of the previous model on the texts that only the new model has learned from; None
+    if there are none.
     """
     f1, f1_before = new.overall.f1, before.overall.f1
     difference = paired_difference([(_counts(before), _counts(new))])

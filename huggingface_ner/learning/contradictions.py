@@ -1,6 +1,6 @@
-"""Finds annotations of a project that contradict each other: strings treated in two ways, and identical texts.
+"""Finds contradictory annotations: strings, or whole texts, that are annotated in different ways.
 
-Dickinson and Meurers (2003) find errors of annotation by the variation of what is annotated in the same words.
+Dickinson and Meurers (2003) find annotation errors in this way: by variation in the annotation of the same words.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ from huggingface_ner.learning.overlaps import Groups
 from huggingface_ner.learning.quotes import clean, name, quote, quoted
 from huggingface_ner.spans import AnnotatedText, Span
 
-# The contradictory strings that are listed, the texts annotated in several ways that are kept, and the examples of
-# each treatment of a string.
+# Maximum numbers of contradictory strings, of texts annotated in several ways, and of examples of each string.
 MAX_STRINGS = 100
 MAX_TEXTS = 50
 MAX_EXAMPLES = 3
+# Maximum numbers of characters that are quoted from a text, and from a string.
 MAX_TEXT = 200
 MAX_STRING = 120
-# The treatments of a string and the ways of annotating a text, and what is kept of each way.
+# Maximum number of ways to annotate a string or a text, and maximum numbers of tasks and spans of each way.
 MAX_WAYS = 5
 MAX_TASKS = 10
 MAX_SPANS = 10
@@ -28,12 +28,12 @@ MAX_SPANS = 10
 
 # The index of a layer, and a string.
 Key = tuple[int, str]
-# The ways in which a text is annotated, each with the texts that are annotated so.
+# The ways in which a text is annotated, each with the texts that are annotated in this way.
 Ways = dict[frozenset[Span], list[AnnotatedText]]
 
 
 class Treatments(Counter[str]):
-    """What annotators did with the occurrences of a string: how many have each label, or UNMARKED."""
+    """How the occurrences of a string are annotated: the number of them for each label, and for UNMARKED."""
 
     @property
     def majority(self) -> str:
@@ -51,7 +51,7 @@ class Contradictions:
         self._texts = texts
         self._strings = AnnotatedStrings(texts, layers)
         self._treatments: dict[Key, Treatments] = {}
-        same: dict[bytes, set[bytes]] = {}  # the digest of a text -> those of the ways in which it is annotated
+        same: dict[bytes, set[bytes]] = {}  # text -> the ways in which it is annotated, as digests
         for text in texts:
             same.setdefault(_digest(text.text), set()).add(_digest(sorted(set(text.spans))))
             for occurrence in self._strings.find(text):
@@ -65,24 +65,24 @@ class Contradictions:
                 ways.setdefault(frozenset(text.spans), []).append(text)
 
     def treatments(self, text: AnnotatedText) -> Iterator[tuple[Occurrence, Treatments]]:
-        """Yield each occurrence of an annotated string in a text, and what annotators did with the string."""
+        """Yield each occurrence of an annotated string in a text, and how the string is annotated in all texts."""
         for occurrence in self._strings.find(text):
             yield occurrence, self._treatments[_key(occurrence)]
 
     def identical(self, text: AnnotatedText) -> Counter[frozenset[Span]]:
-        """Return how a text is annotated wherever it occurs: how often in each way.
+        """Return how often a text is annotated in each way, over all its occurrences.
 
-        Empty if it is always annotated in the same way, or if MAX_TEXTS other texts are kept.
+        The result is empty if it is always annotated in the same way, or if MAX_TEXTS other texts are kept.
         """
         ways = self._identical.get(_digest(text.text), {})
         return Counter({spans: len(texts) for spans, texts in ways.items()})
 
     def strings(self) -> dict[str, Any]:
-        """Return the strings that are treated in several ways, as JSON; the clearest contradictions first.
+        """Return the strings that are annotated in several ways, as JSON; the clearest contradictions first.
 
-        ``strings``: each with the ``counts`` of its labels, the most frequent first, with "" for occurrences that
-        are not annotated; and ``examples`` of all but the most frequent label. ``more``: how many further strings
-        there are.
+        ``strings``: each has the ``counts`` of its labels, the most frequent first, and ``examples`` of all labels
+        except the most frequent one. The label "" stands for occurrences that are not annotated.
+        ``more``: the number of further strings.
         """
         found = [(key, one) for key, one in self._treatments.items() if len(one) > 1]
         found.sort(key=lambda item: (item[1].total() - 2 * max(item[1].values()), item[0]))
@@ -106,8 +106,9 @@ class Contradictions:
     def texts(self) -> dict[str, Any]:
         """Return the texts that occur several times and are annotated differently, as JSON.
 
-        ``texts``: each with its beginning, and its ``ways``: the ``tasks`` in which it is annotated so, and the
-        ``spans`` that not all of them have. ``more``: how many further texts there are.
+        ``texts``: each has its beginning as ``text``, and the ``ways`` in which it is annotated. Each way has the
+        ``tasks`` in which the text is annotated in this way, and those of its ``spans`` that not all ways share.
+        ``more``: the number of further texts.
         """
         return {"texts": [_ways(ways) for ways in self._identical.values()], "more": self._more_texts}
 

@@ -15,7 +15,7 @@ from huggingface_ner.tagging.tag_names import OUTSIDE
 from huggingface_ner.tagging.windows import TokenizedText, Windower
 
 # The label that torch's cross-entropy ignores. All tokens have it, except the first token of each word that the
-# window decides.
+# window decides; see tagging.windows.
 IGNORED = -100
 # Number of texts that are tokenized at once.
 TEXTS_AT_A_TIME = 1000
@@ -33,9 +33,10 @@ def label_windows(
 ) -> Dataset:
     """Return a dataset of windows that cover every text, with ``input_ids``, ``labels`` and ``length``.
 
-    labels: for each token an index into the tags of the only tag group, or IGNORED. If there are several tag
-    groups, each token has a list with one index for each group, or with IGNORED only.
-    folder: stores the dataset, and must exist as long as the dataset is used; if None, the dataset is in memory.
+    labels: if there is only one tag group, each token has an index into the group's tags, or IGNORED. If there are
+    several groups, each token has a list with an index for each group, or with IGNORED for each group.
+    folder: the dataset is stored there; the folder must exist as long as the dataset is used. If None, the dataset
+    is in memory.
     left_out: counts the spans that cannot be learned; see learnable_spans and word_tags.
     """
     counts = LeftOut()
@@ -47,7 +48,7 @@ def label_windows(
     is_plain = len(tag_groups.schemes) == 1
     labels = List(_LABEL if is_plain else List(_LABEL))
     features = Features({"input_ids": List(Value("int32")), "labels": labels, "length": Value("int32")})
-    if folder is None or next(rows(), None) is None:  # an empty dataset cannot be made on disk
+    if folder is None or next(rows(), None) is None:  # an empty dataset cannot be created on disk
         made = list(rows())
         columns = {name: [row[name] for row in made] for name in features}
         dataset = Dataset.from_dict(columns, features=features)
@@ -87,7 +88,7 @@ def tokenized(
 
 
 def word_prefixes(windows: Dataset, tag_groups: TagGroups, group: int) -> Iterator[list[str]]:
-    """Yield, for each window, the tag prefixes of the words that it decides, in order, for one tag group."""
+    """Yield, for each window, the prefixes of one group's tags for the words that the window decides, in order."""
     prefixes = [prefix for prefix, _ in tag_groups.schemes[group].tags]
     is_plain = len(tag_groups.schemes) == 1
     for labels in windows["labels"]:

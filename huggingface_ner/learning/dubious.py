@@ -1,12 +1,12 @@
 """Lists annotations that may be wrong, the most dubious first.
 
-How dubious a place is, is the sum of what speaks against it; bench/README.md has the figures:
+The suspicion of a place is a sum of three kinds of terms; bench/README.md has the measurements:
 
-- half of -log p, where p is the probability of its worst word, as the mean over the training. For a span, the
+- half of -log p, where p is the probability of the place's worst word, averaged over the training. For a span, the
   words beside it count too, because a border may be wrong;
-- the score of the best other span that the model found there, minus that of the annotated one;
-- for each way in which others treat the same: -log of twice their share that agrees. Others are the other
-  occurrences of the string, the other annotations of the task, and the same place in identical texts.
+- the score of the best other span that the model found there, minus the score of the annotated span;
+- -log of twice the share of the others that agree, for each of three groups of others: the other occurrences of
+  the string, the other annotations of the task, and the same place in identical texts.
 """
 
 import heapq
@@ -24,18 +24,24 @@ from huggingface_ner.learning.quotes import name, quote, quoted
 from huggingface_ner.spans import AnnotatedText, Places, Span, insert_without_overlap, overlapping
 
 MAX_DUBIOUS = 100
-# Places below this are not listed: of those just above it, a fifth were errors on the web texts measured.
+# Places with a lower suspicion are not listed. In the web texts that were measured, a fifth of the places just
+# above this limit were errors.
 MIN_SUSPICION = 0.5
 MIN_PROBABILITY = 1e-3
-# The model's own opinion is a reason, or a suggestion, if it is at least as sure as this.
+# Another span is suggested instead of an annotated one only if the model's score for it is at least this. Deleting
+# an annotated span is suggested only if its score and its probability are both lower than this.
 SURE = 0.3
-# Half a vote for each side, so that a single other opinion is not taken for certainty.
+# Half a vote is added to each side, so that a single other opinion does not count as certainty.
 PRIOR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """What others say of a place. agreeing: how many treat it so too, of how many; why: a sentence."""
+    """How others annotate a place.
+
+    agreeing: the number of others that annotate it in the same way. others: the number of all others.
+    why: a sentence for people.
+    """
 
     agreeing: int
     others: int
@@ -43,7 +49,7 @@ class Opinion:
 
     @property
     def suspicion(self) -> float:
-        """What this adds to how dubious the place is; 0 if there are no others."""
+        """The term that this opinion adds to the place's suspicion; 0 if there are no others."""
         return -math.log(2 * (self.agreeing + PRIOR) / (self.others + 2 * PRIOR))
 
 
@@ -51,9 +57,9 @@ class Opinion:
 class Suspect:
     """A place that may be annotated wrongly.
 
-    span: what is annotated or, if its label is UNMARKED, where nothing is. probability: of its worst word.
-    support: the score of what is annotated. rival: the best other span that was found, whose label is UNMARKED if
-    there is none.
+    span: the annotated span, or a place where nothing is annotated; its label is UNMARKED then.
+    probability: the probability of the place's worst word. support: the model's score for the annotation.
+    rival: the best other span that the model found there; its label is UNMARKED if there is none.
     """
 
     text: AnnotatedText
@@ -65,7 +71,7 @@ class Suspect:
 
     @cached_property
     def suspicion(self) -> float:
-        """How dubious the place is."""
+        """How dubious the place is; the module's docstring has the formula."""
         model = -0.5 * math.log(max(self.probability, MIN_PROBABILITY)) + self.rival.score - self.support
         return model + sum(opinion.suspicion for opinion in self.opinions)
 
@@ -95,16 +101,17 @@ class Suspect:
         reasons = [opinion.why for opinion in self.opinions if opinion.suspicion > 0]
         if self.probability < 0.5 or not reasons:
             share = f"{self.probability:.0%}".replace("%", " %")
-            reasons.append(f"While it was trained, the model held this for right with {share} on average.")
+            reasons.append(f"During its training, the model gave this a probability of {share} on average.")
         return reasons
 
 
 def dubious_annotations(dynamics: Dynamics, contradictions: Contradictions) -> dict[str, Any]:
     """Return the annotations that may be wrong, as JSON.
 
-    ``dubious``: the most dubious places first, one of those that overlap; each with its task, the text around it,
-    its ``label``, "" where nothing is annotated, a ``suggestion``, "" if there is none, and ``reasons`` in
-    sentences. ``more``: how many further places are dubious. ``not_looked_at``: how many texts were not observed.
+    ``dubious``: the dubious places, the most dubious first. Of places that overlap, only the most dubious one is
+    listed. Each has its ``task``, the text around it, its ``label`` ("" if nothing is annotated there), a
+    ``suggestion`` ("" if there is none) and its ``reasons``, which are sentences.
+    ``more``: the number of further dubious places. ``not_looked_at``: the number of texts that were not observed.
     """
     count = 0
     listed: list[Suspect] = []
@@ -124,7 +131,7 @@ def dubious_annotations(dynamics: Dynamics, contradictions: Contradictions) -> d
 
 
 def _apart(suspects: Iterator[Suspect]) -> list[Suspect]:
-    """Return the most dubious ones of places in a text that overlap."""
+    """Return a text's suspects, the most dubious first; of those that overlap, only the most dubious one."""
     kept: list[Span] = []
     by_suspicion = sorted(suspects, key=lambda suspect: -suspect.suspicion)
     return [suspect for suspect in by_suspicion if insert_without_overlap(suspect.span, kept)]
@@ -140,7 +147,8 @@ def _suspects(text: AnnotatedText, observed: Observed, contradictions: Contradic
     for span, rival in zip(spans, rivals, strict=True):
         support = observed.found.get(span, 0.0)
         yield Suspect(text, span, words.worst(span), support, rival, others.opinions(span))
-    unmarked = {(one.start, one.end): one for one in sorted(found, key=lambda one: one.score)}  # the best one last
+    # the spans are sorted, so that the best one at a place is the last and stays in the dictionary
+    unmarked = {(one.start, one.end): one for one in sorted(found, key=lambda one: one.score)}
     for (start, end, label), of_string in others.treatments.items():
         if label == UNMARKED:
             unmarked.setdefault((start, end), Span(start, end, of_string.majority, 0.0))
@@ -151,7 +159,10 @@ def _suspects(text: AnnotatedText, observed: Observed, contradictions: Contradic
 
 
 def _rivals(spans: Sequence[Span], found: Sequence[Span]) -> list[Span]:
-    """Return the best found span that overlaps each span; see Suspect. spans: in order."""
+    """Return, for each span, the best found span that overlaps it; see Suspect.
+
+    spans: in order.
+    """
     rivals = [Span(span.start, span.end, UNMARKED, 0.0) for span in spans]
     for one, indices in zip(found, overlapping(spans, found), strict=True):
         for index in indices:
@@ -161,23 +172,24 @@ def _rivals(spans: Sequence[Span], found: Sequence[Span]) -> list[Span]:
 
 
 class _Annotation:
-    """What one annotation marks in a text."""
+    """The spans that one annotation marks in a text."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         self._spans = frozenset(spans)
         self._places = Places((span.start, span.end) for span in self._spans)
 
     def agrees(self, span: Span) -> bool:
-        """Return whether a span is marked or, if its label is UNMARKED, nothing is marked there."""
+        """Return whether a span is marked; if its label is UNMARKED, whether nothing is marked there."""
         if span.label == UNMARKED:
             return not self._places.overlap(span.start, span.end)
         return span in self._spans
 
 
 class _Others:
-    """What others say of the places of a text.
+    """How others annotate the places of a text.
 
-    treatments: of each occurrence of an annotated string, by its start, end and label.
+    treatments: how the string of an occurrence is annotated in all texts, by the start, end and label of the
+    occurrence.
     """
 
     def __init__(self, text: AnnotatedText, contradictions: Contradictions) -> None:
@@ -191,7 +203,7 @@ class _Others:
         self._identical = [(_Annotation(way), count) for way, count in contradictions.identical(text).items()]
 
     def opinions(self, span: Span) -> tuple[Opinion, ...]:
-        """Return what others say of a place."""
+        """Return the opinions of others on a place."""
         found = []
         of_string = self.treatments.get((span.start, span.end, span.label))
         if of_string is not None and of_string.total() > 1:
@@ -204,7 +216,7 @@ class _Others:
         others = sum(count for _, count in self._identical) - 1
         if others > 0:
             agreeing = sum(count for way, count in self._identical if way.agrees(span)) - 1
-            why = f"{agreeing} of {others} identical texts are annotated so here."
+            why = f"{agreeing} of {others} identical texts have the same annotation here."
             found.append(Opinion(agreeing, others, why))
         return tuple(found)
 
@@ -219,7 +231,7 @@ def _of_string(string: str, label: str, treatments: Treatments) -> Opinion:
 
 
 class _Words:
-    """The words of a text, with the probability of what is annotated at each."""
+    """The words of a text, with the probability of the annotation of each word."""
 
     def __init__(self, observed: Observed, spans: list[Span]) -> None:
         self._starts = [start for start, _ in observed.words]
@@ -233,7 +245,7 @@ class _Words:
         return bisect_right(self._ends, span.start), bisect_left(self._starts, span.end)
 
     def worst(self, span: Span) -> float:
-        """Return the lowest probability of the words of a place and, beside a span, of those that are unmarked."""
+        """Return the lowest probability of a place's words; for a span, unmarked words beside it count too."""
         first, last = self._range(span)
         words = list(range(first, last))
         if span.label != UNMARKED:

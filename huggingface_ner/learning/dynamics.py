@@ -1,9 +1,9 @@
-"""Observes what a model says of annotated texts while it is trained.
+"""Observes how probable a model finds the annotations of texts while it is trained.
 
-A model learns what is regular before it learns by heart what is wrong (Arpit et al. 2017). So the probability that
-it gives to an annotation, as the mean over the training, tells wrong annotations from right ones better than the
-trained model does; see dataset cartography (Swayamdipta et al. 2020) and the area under the margin (Pleiss et al.
-2020).
+A model learns regular patterns before it memorises wrong labels (Arpit et al. 2017). So the probability that it
+gives to an annotation, averaged over the training, separates wrong annotations from right ones better than the
+probability after the training. See dataset cartography (Swayamdipta et al. 2020) and the area under the margin
+(Pleiss et al. 2020).
 """
 
 import math
@@ -32,21 +32,21 @@ from huggingface_ner.tagging.decoding import normalized
 from huggingface_ner.tagging.loading import tagger_of_model
 from huggingface_ner.tagging.tagger import PreparedText, Tagger
 
-# When the texts are observed, as shares of the training; chosen by measuring, see bench/README.md. Together, these
-# take about as long as an epoch.
+# When the texts are observed, as shares of the training; chosen by measuring, see bench/README.md. Together, the
+# observations take about as long as an epoch.
 MOMENTS = (0.15, 0.3, 0.6)
-# Upper bound on the characters of the texts that are observed, because what is observed is kept in memory.
+# Upper bound on the characters of the texts that are observed, because the observations are kept in memory.
 MAX_CHARACTERS = 10_000_000
-# Texts that are read at once.
+# Number of texts that are read at once.
 TEXTS_AT_A_TIME = 1_000
 
 
 @dataclass(slots=True)
 class Observed:
-    """What was observed in a text, summed over all observations.
+    """The observations of a text, as sums or as means.
 
-    words: the stretch of each word, in code points. probabilities: [words], the probability that each word has
-    what is annotated there; the lowest of all tag groups. found: the spans that the model found, and their scores.
+    words: the stretch of each word, in code points. probabilities: [words], the probability of each word's
+    annotated tag; with several tag groups, the lowest one. found: the spans that the model found, with the scores.
     """
 
     words: list[tuple[int, int]]
@@ -55,9 +55,11 @@ class Observed:
 
 
 class Dynamics:
-    """Observes texts several times; only the first ones if all together are longer than MAX_CHARACTERS.
+    """Observes texts several times.
 
-    count: of how many texts, of a ``total``. observations: how many times they have been observed.
+    If the texts have more than MAX_CHARACTERS together, only the first ones are observed.
+    count: the number of texts that are observed. total: the number of all texts.
+    observations: how many times the texts have been observed.
     """
 
     def __init__(self, texts: Sequence[AnnotatedText]) -> None:
@@ -69,7 +71,7 @@ class Dynamics:
         self._observed: list[Observed] = []
 
     def observe(self, tagger: Tagger) -> None:
-        """Read the texts with the model as it is now."""
+        """Observe the texts once, with the model as it is now."""
         self.observations += 1
         for start in range(0, self.count, TEXTS_AT_A_TIME):
             some = self._texts[start : min(start + TEXTS_AT_A_TIME, self.count)]
@@ -85,7 +87,7 @@ class Dynamics:
                         observed.found[part] += span.score  # type: ignore[assignment]  # a Counter adds floats too
 
     def observed(self) -> Iterator[tuple[AnnotatedText, Observed]]:
-        """Yield each observed text, with what was observed in it, as means over all observations."""
+        """Yield each observed text with the means of its observations."""
         times = max(self.observations, 1)
         for text, one in zip(self._texts, self._observed, strict=False):
             found = Counter({span: score / times for span, score in one.found.items()})
@@ -93,7 +95,7 @@ class Dynamics:
 
 
 class DynamicsCallback(TrainerCallback):
-    """Lets texts be observed while a model is trained."""
+    """Observes texts while Trainer trains a model."""
 
     def __init__(self, dynamics: Dynamics, tokenizer: PreTrainedTokenizerBase) -> None:
         self._dynamics = dynamics
@@ -103,7 +105,7 @@ class DynamicsCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Observe the texts if it is time to."""
+        """Observe the texts if the training has reached one of the MOMENTS."""
         if state.global_step in {math.ceil(share * state.max_steps) for share in MOMENTS}:
             model: PreTrainedModel = kwargs["model"]
             model.eval()
@@ -113,7 +115,7 @@ class DynamicsCallback(TrainerCallback):
 
 
 def _probabilities(text: AnnotatedText, prepared: PreparedText, tagger: Tagger) -> npt.NDArray[np.float32]:
-    """Return the probability that each word of a text has what is annotated there: [words]."""
+    """Return the probability of each word's annotated tag; with several tag groups, the lowest one: [words]."""
     groups = tagger.tag_groups
     learned = learnable_spans(text.spans, groups.labels_by_group, LeftOut())
     lowest = np.ones(len(prepared.text.words), dtype=np.float32)

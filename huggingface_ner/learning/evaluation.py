@@ -9,11 +9,11 @@ from huggingface_ner.spans import AnnotatedText, Span, cut_at
 if TYPE_CHECKING:
     from huggingface_ner.tagging.tagger import Tagger
 
-# Texts that are tagged at once; progress is reported after each such batch.
+# Number of texts that are tagged at once; progress is reported after each such batch.
 TEXTS_AT_A_TIME = 100
 
-# Maps a model's labels to the gold labels of the texts of one part, see AnnotatedText; the result omits labels
-# without a counterpart.
+# Called with a model's labels and the part of a text (see AnnotatedText). Returns the gold label of each label in
+# texts of this part; labels without a counterpart are left out.
 MatchLabelsOver = Callable[[Sequence[str], str], Mapping[str, str]]
 
 

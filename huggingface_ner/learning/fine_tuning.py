@@ -42,10 +42,10 @@ from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.temporary_folders import temporary_folder
 
-# Chosen by measuring: see bench/README.md. A batch has as many windows as make up TOKENS_PER_BATCH tokens on
-# average, but at most WINDOWS_PER_BATCH. A training has at least MIN_STEPS steps, and MIN_PASSES passes unless
-# these are more than ENOUGH_STEPS. With fewer steps than ENOUGH_STEPS, the encoder's rate is higher by the same
-# factor, but at most by MAX_RATE_FACTOR.
+# These values were chosen by measuring; see bench/README.md. A batch has about TOKENS_PER_BATCH tokens on average,
+# but at most WINDOWS_PER_BATCH windows. A training has at least MIN_STEPS steps. It also has at least MIN_PASSES
+# passes over the windows, unless these need more than ENOUGH_STEPS steps. With fewer than ENOUGH_STEPS steps, the
+# encoder's maximum learning rate is multiplied by ENOUGH_STEPS / steps, but at most by MAX_RATE_FACTOR.
 WINDOWS_PER_BATCH = 8
 TOKENS_PER_BATCH = 256
 MIN_STEPS = 150
@@ -75,7 +75,7 @@ class Hyperparameters:
     """The hyperparameters of a training.
 
     learning_rate: the rate of the new head; the encoder's rate is the same, but at most ``encoder_rate_cap``.
-    num_train_epochs: minimum passes over the windows; there are more if the windows are few, see plan_steps.
+    num_train_epochs: the minimum number of passes over the windows; few windows get more passes, see plan_steps.
     """
 
     learning_rate: float = 1e-3
@@ -104,9 +104,10 @@ def fine_tune(
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
     left_out: counts the spans that cannot be learned; see label_windows. tracking: where the course is reported.
     dynamics: observes the model while it is trained.
-    match_labels: for labels with a counterpart in the baseline, the rows of the baseline's head are copied.
-    Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
-    diverges.
+    match_labels: a label with a counterpart in the baseline starts with a copy of the counterpart's rows in the
+    baseline's head.
+    Raises ModelError if the baseline cannot be used, and TrainingError if the examples have no words or the
+    training diverges.
     """
     tokenizer = load_tokenizer(baseline)
 
@@ -130,7 +131,7 @@ def fine_tune(
     if inner_borders is not None:
         update_reading(model, inner_borders=inner_borders)
         windower = Reading.of_model(model).windower(tokenizer, max_length)
-    # the folder stores the windows; Trainer needs a folder too, although it saves nothing
+    # the windows are stored in the folder; Trainer also needs a folder, although it saves nothing there
     with temporary_folder("huggingface-ner-windows-") as folder, tracking.environment():
         windows = label_windows(examples, windower, tag_groups, folder, left_out)
         if not len(windows):
@@ -197,18 +198,19 @@ def fine_tune(
 
 
 def plan_steps(windows: int, tokens: int, epochs: float) -> tuple[int, int]:
-    """Return how many windows a batch has, and how many steps a training takes.
+    """Return the maximum number of windows in a batch, and the number of steps of a training.
 
-    windows, tokens: how many there are in all training texts. epochs: the minimum number of passes over them.
+    windows, tokens: the numbers of windows and tokens of all training texts. epochs: the minimum number of passes
+    over the windows.
     """
     windows_per_batch = min(max(round(TOKENS_PER_BATCH * windows / tokens), 1), WINDOWS_PER_BATCH)
     steps_per_epoch = math.ceil(windows / windows_per_batch)
-    passes = max(epochs, min(MIN_PASSES, ENOUGH_STEPS / steps_per_epoch))
-    return windows_per_batch, max(math.ceil(passes * steps_per_epoch), MIN_STEPS)
+    requested = math.ceil(epochs * steps_per_epoch)
+    return windows_per_batch, max(requested, min(MIN_PASSES * steps_per_epoch, ENOUGH_STEPS), MIN_STEPS)
 
 
 def encoder_rate_cap(hidden_size: int, steps: int) -> float:
-    """Return the maximum learning rate for an encoder of this hidden size, in a training of so many steps."""
+    """Return the maximum learning rate for an encoder of this hidden size in a training with this many steps."""
     share = math.log(hidden_size / SMALL_ENCODER) / math.log(BASE_ENCODER / SMALL_ENCODER)
     share = min(max(share, 0.0), 1.0)
     factor = min(max(ENOUGH_STEPS / steps, 1.0), MAX_RATE_FACTOR)
@@ -216,7 +218,7 @@ def encoder_rate_cap(hidden_size: int, steps: int) -> float:
 
 
 class _Trainer(Trainer):
-    """Trains the head and the encoder with different learning rates, and each tag group with a loss of its own."""
+    """Trains the head and the encoder with different learning rates, and adds up the losses of the tag groups."""
 
     encoder_rate: float
     head_name: str

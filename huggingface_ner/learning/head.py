@@ -1,4 +1,4 @@
-"""A token-classification head for the labelling config's labels."""
+"""Replaces a model's token-classification head with one for the labelling config's labels."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.tag_names import OUTSIDE
 
-# Maps a model's labels to the labels to learn; the result omits labels without a counterpart.
+# Maps a model's labels to the labels to learn; labels without a counterpart are left out.
 MatchLabels = Callable[[Sequence[str]], Mapping[str, str]]
 
 # Number of entities that are enough to see whether a head opens entities with B or with I, and the maximum number
@@ -31,9 +31,10 @@ def replace_head(
     *,
     opens_inside: bool = False,
 ) -> str:
-    """Replace a model's head by a new one for the tags of these groups; return the head's name.
+    """Replace a model's head with a new one for the tags of these groups; return the head's name.
 
-    match_labels: for labels with a counterpart in the old head, its rows are copied; if None, no row is copied.
+    match_labels: a label with a counterpart in the old head starts with a copy of the counterpart's rows. If None,
+    no row is copied.
     opens_inside: the result of the function ``opens_inside`` for the old head.
     A ``Reading`` is saved in the model's config; it says how to read the new head.
     Raises ModelError if the model has no linear head.
@@ -69,10 +70,10 @@ def update_reading(model: PreTrainedModel, **fields: object) -> None:
 def opens_inside(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterable[str]) -> bool:
     """Return whether a head opens entities with I although it has B tags, as IOB1 heads do.
 
-    The names of its tags do not show this, so the tags that it predicts for up to MAX_PROBED texts are counted.
+    The names of its tags do not show this. So its predicted tags are counted, in up to MAX_PROBED texts.
     """
     reading = Reading.of_model(model)
-    scheme = reading.tag_groups(tag_names(model)).schemes[0]  # if there are several, they are strict
+    scheme = reading.tag_groups(tag_names(model)).schemes[0]  # if there are several schemes, all are strict
     if scheme.strict or {"B", "I"} - {prefix for prefix, _ in scheme.tags}:
         return False
     windower = reading.windower(tokenizer, window_length(model))
@@ -111,7 +112,8 @@ def _counterparts(
 ) -> list[tuple[int, int]]:
     """Return (new row, old row) for each new tag that has a counterpart in the old head, in any tag scheme.
 
-    The counterpart of a group's outside tag is the one of the old group that shares the most labels with it.
+    The counterpart of a group's outside tag is the outside tag of the old group that shares the most labels with
+    the new group.
     """
     old_labels: dict[str, str] = {}
     for old_label, new_label in match_labels(old.labels).items():

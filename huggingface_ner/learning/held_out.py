@@ -14,14 +14,15 @@ HELD_OUT_SHARE = 0.2
 def divide(tasks: Set[str], before: Split, share: float, salt: str) -> Split:
     """Return the split of a project's tasks for its next training.
 
-    Each task keeps its part. If too few tasks are held out, the missing ones are taken from the tasks that no
-    training has seen, in the order of a hash. Only if more than half of the tasks are held out, because others
-    were deleted, some of them are learned from then on.
+    A task that was held out stays held out, and a task that was learned stays learned. If too few tasks are held
+    out, the missing ones are taken from the tasks that no training has seen, in the order of a hash. There is one
+    exception: if more than half of the tasks are held out because others were deleted, some of them are learned
+    from now on.
 
-    tasks: the ids of all annotated tasks. share: the share to hold out, within [0, 1), rounded to whole tasks, at
-    least one and at most MAX_HELD_OUT. Fewer than MIN_TASKS_FOR_HELD_OUT tasks are all learned from, unless some
-    tasks of the project have been held out before. salt: is hashed with each id, so that projects with the same
-    ids hold out different tasks.
+    tasks: the ids of all annotated tasks. before: the split of the last training. share: the share of the tasks to
+    hold out, within [0, 1). It is rounded to whole tasks, at least one and at most MAX_HELD_OUT. With fewer than
+    MIN_TASKS_FOR_HELD_OUT tasks, all tasks are learned, unless the project has held out some before.
+    salt: it is hashed with each id, so that projects with the same ids hold out different tasks.
     """
     wanted = 0
     if share > 0 and (before.held_out or len(tasks) >= MIN_TASKS_FOR_HELD_OUT):
@@ -38,9 +39,9 @@ def held_out_once(tasks: Set[str], share: float) -> set[str]:
 
 
 def split_by_id(tasks: Set[str]) -> Split:
-    """Return the split of a project whose last version comes from a release that did not store it.
+    """Return the split of a project whose last version comes from a release that did not store splits.
 
-    Up to release 0.2.0, the tasks to hold out were chosen by a hash of the id alone: those below HELD_OUT_SHARE.
+    Up to release 0.2.0, a task was held out if the hash of its id, as a fraction, was below HELD_OUT_SHARE.
     All other tasks count as learned, because it is not known which of them are new.
     """
     by_hash = sorted(tasks, key=_fraction)

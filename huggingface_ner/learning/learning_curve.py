@@ -1,8 +1,8 @@
-"""How F1 grows with the number of annotated tasks, and how much more is to be expected.
+"""Forecasts how F1 grows with the number of annotated tasks.
 
 The curve is the inverse power law F1 = a - b * tasks ** -c, fitted to the versions of a project by weighted least
 squares, as Figueroa et al. (2012), "Predicting sample size required for classification performance", BMC Medical
-Informatics and Decision Making 12:8, propose. Its band comes from refitting it to resampled F1 scores.
+Informatics and Decision Making 12:8, propose. The curve's band comes from refits to resampled F1 scores.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from huggingface_ner.intervals import Z, f1_interval
 
-# There is no forecast if there are fewer tasks or fewer scored versions, or if the versions' numbers of tasks are
-# too close, because any curve would fit.
+# There is no forecast with fewer tasks or fewer scored versions. There is also none if the largest number of
+# tasks is less than MIN_SPREAD times the smallest one, because any curve would fit then.
 MIN_TASKS = 50
 MIN_VERSIONS = 4
 MIN_SPREAD = 1.5
 # There is a trend if the curve rises by MIN_RISE from the first to the last version in TREND_SHARE of the refits.
-# Of simulated projects whose F1 stays the same, 5 % then get a forecast; of those that still learn, 74 to 97 %.
+# In simulations, 5 % of the projects whose F1 stays the same then get a forecast, and 74 to 97 % of the projects
+# that still learn.
 MIN_RISE = 0.02
 TREND_SHARE = 0.99
 # A target is named only if reaching it takes at most REACH times the tasks annotated now.
@@ -29,7 +30,7 @@ REFITS = 200
 # The held-out tasks are mostly the same from version to version, so half of the variance of the F1 scores is taken
 # as shared by all versions: it moves the whole curve.
 SHARED_VARIANCE = 0.5
-# the ends of the 80 % band
+# The ends of the 80 % band, as percentiles.
 BAND = (10.0, 90.0)
 _EXPONENTS = np.geomspace(0.1, 2.0, 40)
 
@@ -38,7 +39,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ScoredVersion:
-    """The number of annotated tasks that a version had, and its counts; see scores.Scores."""
+    """The number of annotated tasks when a version was trained, and its counts; see scores.Scores."""
 
     tasks: int
     correct: int
@@ -48,7 +49,7 @@ class ScoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The F1 to be expected with a number of tasks: the middle of the refits, and the 80 % band."""
+    """The F1 that is expected with a number of tasks: the median of the refits, and the 80 % band."""
 
     tasks: int
     f1: float
@@ -62,8 +63,9 @@ class Forecast:
 
     curve: F1 from the first version's number of tasks up to twice the number annotated now. now: F1 on the curve
     at the number annotated now. doubled: F1 at twice that number.
-    target: an F1 a little higher than now; ``more`` tasks are expected to be needed for it, with ``more_low`` and
-    ``more_high`` as the ends of the 80 % band. They are None if that many are out of reach.
+    target: an F1 a little higher than now. more: the number of further tasks that it is expected to need.
+    more_low, more_high: the ends of the 80 % band of ``more``. All four are None if the target is out of reach;
+    only more_high is None if that end is infinite.
     """
 
     curve: tuple[Expected, ...]
@@ -103,7 +105,7 @@ def _resampled(scored: Sequence[ScoredVersion]) -> tuple[Array, Array]:
     f1 = np.array([2 * one.correct / (one.predicted + one.gold) for one in scored])
     ends = [f1_interval(one.correct, one.predicted, one.gold) for one in scored]
     errors = np.array([(end.high - end.low) / (2 * Z) for end in ends])
-    random = np.random.default_rng(0)  # a fixed seed: the same scores give the same page
+    random = np.random.default_rng(0)  # a fixed seed, so that the same scores always give the same forecast
     shared = random.standard_normal((REFITS, 1)) * SHARED_VARIANCE**0.5
     own = random.standard_normal((REFITS, len(scored))) * (1 - SHARED_VARIANCE) ** 0.5
     return np.clip(f1 + errors * (shared + own), 0.0, 1.0), 1 / errors**2
@@ -112,7 +114,7 @@ def _resampled(scored: Sequence[ScoredVersion]) -> tuple[Array, Array]:
 def _fit(tasks: Array, f1: Array, weights: Array) -> Array:
     """Return a, b and c of each row of F1 scores, with a <= 1 and b >= 0.
 
-    For each exponent c of a grid, a and b are a linear regression; the c with the least error is taken.
+    For each exponent c of a grid, a and b are fitted by linear regression; the c with the least error is taken.
     """
     weights = weights / weights.sum()
     best: Array = np.full(len(f1), np.inf)
@@ -124,7 +126,7 @@ def _fit(tasks: Array, f1: Array, weights: Array) -> Array:
         slope = -((f1 * (weights * centred)).sum(axis=1)) / (weights @ centred**2)
         b = np.maximum(slope, 0.0)
         a = mean + b * (z @ weights)
-        # F1 cannot be above 1: if a is, fit the line through (0, 1) instead
+        # F1 cannot be above 1: if a is above 1, fit the line through (0, 1) instead
         b = np.where(a > 1.0, ((1.0 - f1) * (weights * z)).sum(axis=1) / (weights @ z**2), b)
         a = np.minimum(a, 1.0)
         error = ((f1 - (a[:, None] - b[:, None] * z)) ** 2) @ weights
@@ -145,7 +147,7 @@ def _expected(fits: Array, tasks: int) -> Expected:
 
 
 def _with_target(fits: Array, now: int, found: Forecast, f1: float) -> Forecast:
-    """Add the number of tasks for the next multiple of TARGET_STEP that is at least MIN_RISE above F1 now.
+    """Add a target to a forecast: the next multiple of TARGET_STEP that is at least MIN_RISE above F1 now.
 
     f1: the F1 of the version with the most tasks.
     """
@@ -162,7 +164,7 @@ def _with_target(fits: Array, now: int, found: Forecast, f1: float) -> Forecast:
 
 
 def _rounded(tasks: float) -> int:
-    """Return a number of tasks as people say it: with two digits, and in tens from 20 on."""
+    """Round a number of tasks for people: to two digits, and to tens from 20 on."""
     if tasks < 20:
         return max(round(tasks), 1)
     size = 10 ** max(len(str(int(tasks))) - 2, 1)

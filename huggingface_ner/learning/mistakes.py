@@ -1,4 +1,4 @@
-"""The mistakes of a model on the texts held out: which labels it confuses, misses and invents, with examples."""
+"""Collects a model's mistakes on the texts held out: the labels that it confuses, misses and invents."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from typing import Any
 from huggingface_ner.learning.quotes import name, quote, quoted
 from huggingface_ner.spans import AnnotatedText, Span, overlapping
 
-# Maximum number of examples of each kind of mistake, and of kinds; the most frequent kinds are kept. So the file
-# with the mistakes has at most about 200 kB, whatever the labelling config.
+# Maximum number of examples of each kind of mistake, and of kinds; the most frequent kinds are kept. This limits
+# the file with the mistakes to about 200 kB, for any labelling config.
 MAX_EXAMPLES = 5
 MAX_KINDS = 100
 
-# The label of the gold span and that of the predicted one; "" if there is none. A span that has the right label
-# and the wrong borders is a kind of its own: both labels are equal.
+# The label of the gold span, and the label of the predicted span; "" if there is no such span. If both labels are
+# equal, the predicted span has wrong borders.
 Kind = tuple[str, str]
 
 
@@ -21,8 +21,8 @@ class Mistakes:
     """Collects the differences between gold and predicted spans, text by text.
 
     Each gold span that was not predicted exactly is paired with the predicted span that overlaps it most and is
-    not correct itself; one with the same place or label comes first. If there is none, the gold span was missed. A
-    predicted span that is neither correct nor paired was invented.
+    not correct itself; a span with the same place or label is preferred. If there is none, the gold span was
+    missed. A predicted span that is neither correct nor paired was invented.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Mistakes:
                 examples.append(_example(text, gold, guess))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what was collected, as JSON.
+        """Return the collected mistakes, as JSON.
 
         ``correct``: the number of correct spans, by label. ``kinds``: the most frequent kinds of mistakes, each
         with the label that was annotated (``gold``), the one that the model gave (``predicted``), a ``count``, and
@@ -61,7 +61,9 @@ class Mistakes:
 
 
 def pair_spans(gold: Sequence[Span], guesses: Sequence[Span]) -> list[tuple[Span | None, Span | None]]:
-    """Return each gold span with its predicted span, see Mistakes, and the spans that have none.
+    """Return pairs of a gold span and its predicted span; one of the two is None if the other has no counterpart.
+
+    See Mistakes for how spans are paired.
 
     gold, guesses: in order; no span is in both.
     """
@@ -90,7 +92,7 @@ def _closeness(gold: Span, guess: Span) -> tuple[bool, bool, int]:
 def _example(text: AnnotatedText, gold: Span | None, guess: Span | None) -> dict[str, str]:
     """Return a mistake's place: the task, the gold span (if there is none, the predicted one), and its context.
 
-    ``predicted``: the text that the model selected, if it differs from the gold span.
+    ``predicted``: the text of the predicted span, if it is at a different place from the gold span.
     """
     span = gold or guess
     assert span is not None  # noqa: S101 - pair_spans returns no pair without a span

@@ -1,7 +1,7 @@
-"""Finds where the strings that were annotated occur in annotated texts, and what annotators did with each there.
+"""Finds where annotated strings occur in annotated texts, and how each occurrence is annotated.
 
-A string occurs where its words do, one after the other; see ``words``. An occurrence that overlaps a longer span
-is left out: there, the longer one was meant, as in "New York Times".
+A string occurs wherever its words follow one another; see tagging.words. An occurrence that overlaps a longer span
+is left out, because the annotator meant the longer string: "New York" in "New York Times", for example.
 """
 
 from collections import Counter
@@ -12,8 +12,9 @@ from huggingface_ner.learning.overlaps import Groups
 from huggingface_ner.spans import AnnotatedText, Places, Span
 from huggingface_ner.tagging.words import WORD_RULES, Runs
 
-# A longer string is a passage, not a name. Upper bound on the strings that are looked for, the most frequent ones.
+# Maximum number of words in a string; a longer string is a passage, not a name.
 MAX_WORDS = 12
+# Maximum number of strings to find; the most frequent ones are kept.
 MAX_STRINGS = 100_000
 # The label of an occurrence that is not annotated.
 UNMARKED = ""
@@ -21,9 +22,10 @@ UNMARKED = ""
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """A string in a text. layer: the index of the layer whose spans are meant.
+    """An occurrence of an annotated string in a text, for one layer.
 
-    span: its place; the label is the one that annotators gave it there in this layer, or UNMARKED.
+    layer: the index of the layer. span: the place of the occurrence, with its label in this layer; the label is
+    UNMARKED if the occurrence is not annotated.
     """
 
     string: str
@@ -37,7 +39,7 @@ class Occurrence:
 
 
 class AnnotatedStrings:
-    """The strings of the spans of some texts, by layer.
+    """The strings that are annotated in some texts, by layer.
 
     layers: the labels of each layer; see fine_tune.
     """
@@ -49,7 +51,7 @@ class AnnotatedStrings:
             (self._layer(span), text.text[span.start : span.end]) for text in texts for span in text.spans
         )
         self._strings = {key for key, _ in found.most_common(MAX_STRINGS)}
-        # the first word of a string -> how many words the strings that begin with it have
+        # word -> the lengths, in words, of the strings that begin with it
         self._lengths: dict[str, set[int]] = {}
         for _, string in self._strings:
             runs = Runs.of(string, WORD_RULES)
@@ -57,7 +59,7 @@ class AnnotatedStrings:
                 self._lengths.setdefault(string[runs.starts[0] : runs.ends[0]], set()).add(len(runs.starts))
 
     def find(self, text: AnnotatedText) -> Iterator[Occurrence]:
-        """Yield the occurrences in a text; a place with several labels of a layer is yielded for each of them."""
+        """Yield the occurrences in a text; a place with several labels of a layer is yielded once for each."""
         places = list(self._places(text.text))
         for layer in range(len(self._layers)):
             spans = _Spans([span for span in text.spans if self._layer(span) == layer])
@@ -89,7 +91,10 @@ class _Spans:
         self._places = Places(self._labels)
 
     def labels(self, start: int, end: int) -> list[str]:
-        """Return the labels of a stretch, or UNMARKED; none if it overlaps a longer span."""
+        """Return the labels of a stretch.
+
+        For a stretch without labels, return UNMARKED, or an empty list if the stretch overlaps a longer span.
+        """
         labels = self._labels.get((start, end))
         if labels is not None:
             return sorted(labels)

@@ -1,4 +1,4 @@
-"""Spans that overlap: which labels need tag groups of their own, and which group learns which span."""
+"""Plans tag groups for labels whose spans overlap, and decides which group learns which span."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -8,12 +8,12 @@ from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span, insert_without_overlap, longest_first
 
 # Two labels go into different groups if they overlap each other at least this often, and if at least this share of
-# the spans of the rarer one overlaps the other. Measured: see bench/README.md.
+# the spans of the rarer one overlaps the other. The values were measured; see bench/README.md.
 MIN_OVERLAPS = 3
 MIN_SHARE = 0.2
 # Maximum number of groups that the labels of one layer are divided into.
 MAX_GROUPS = 8
-# Maximum number of levels that the spans of one group are divided into, if some of them overlap nevertheless.
+# Maximum number of levels that the spans of one group are divided into, if some of them still overlap.
 MAX_LEVELS = 3
 
 # The labels of each group, or of each layer.
@@ -58,7 +58,7 @@ class _Overlaps:
         self._labels = list(dict.fromkeys(labels))
         self._known = frozenset(labels)
         self._spans: Counter[str] = Counter()
-        # how many spans overlap an earlier one of another label, by the two labels in alphabetical order
+        # (label, label), in alphabetical order -> how often a span of one overlaps an earlier span of the other
         self._pairs: Counter[tuple[str, str]] = Counter()
 
     def add(self, spans: Iterable[Span]) -> None:
@@ -73,9 +73,9 @@ class _Overlaps:
             ends[span.label] = max(span.end, ends.get(span.label, 0))
 
     def groups(self) -> list[list[str]]:
-        """Divide the labels into up to MAX_GROUPS, so that labels that often overlap are in different ones.
+        """Divide the labels into up to MAX_GROUPS groups; labels that often overlap go into different groups.
 
-        If MAX_GROUPS are too few, a label goes where it has the fewest overlaps.
+        If MAX_GROUPS groups are not enough, a label goes into the group in which it has the fewest overlaps.
         """
         rivals: dict[str, Counter[str]] = {label: Counter() for label in self._labels}
         for (one, other), count in self._pairs.items():
@@ -102,8 +102,8 @@ def learnable_spans(
 ) -> list[list[Span]]:
     """Return the spans that each tag group learns, in order and without overlaps.
 
-    groups: the labels of each group. Spans are placed longest first; of equally long ones, the first in the text
-    comes first. Each goes into the first group that has its label and in which no span placed before overlaps it.
+    groups: the labels of each group. The longest spans are placed first; equally long ones are placed in the order
+    of the text. Each goes into the first group that has its label and in which no span placed before overlaps it.
     left_out: counts the spans that fit into no group.
     """
     known: dict[Span, None] = {}
@@ -123,7 +123,7 @@ def learnable_spans(
 
 
 def _is_inside(span: Span, kept: Sequence[Span]) -> bool:
-    """Whether a span lies inside a longer one of these spans, which are in order and do not overlap."""
+    """Return whether a span lies inside a longer one of the kept spans, which are in order and do not overlap."""
     longer = kept[max(bisect_right(kept, span.start, key=lambda other: other.start) - 1, 0)]
     is_inside = longer.start <= span.start and span.end <= longer.end
     return is_inside and span.end - span.start < longer.end - longer.start

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-# The phases of a run, in order. When engines are tried, the new version is published already.
+# The phases of a run, in order. Engines are tried after the new version is published.
 Phase = Literal["starting", "downloading", "training", "evaluating", "saving", "publishing", "trying engines"]
 
 
@@ -36,15 +36,16 @@ class RunProgress:
 class Outcome(BaseModel, frozen=True):
     """The outcome of a run.
 
-    status: published; refused, if the serving model is better; unchanged, if data and settings are those of the
-    serving version; skipped, if there is nothing to learn from; failed.
+    status: published; refused if the serving model is better; unchanged if the serving version was trained on the
+    same data with the same settings; skipped if there is nothing to learn from; failed if an error ended the run.
     f1, f1_before: the F1 of the new and of the serving model on the same held-out tasks; None if not scored.
     f1_interval, gold: the 95 % confidence interval of f1, and the number of spans behind it.
     f1_basis: a text that says which annotated regions of those tasks are scored in F1; None if all of them are.
     left_out: which of the project's annotations were not used, see LeftOut.as_dict; None if that is not known.
-    accepted: how many suggestions annotators accepted, of the newest version for which that is known: its name as
-    ``version``, and store.history.Suggestions.as_dict; None if it is known of none.
-    phases: how many seconds each phase took; None if that is not known.
+    accepted: how many suggestions annotators accepted, for the newest version for which this is known. It has the
+    version's name as ``version``, and the fields of store.history.Suggestions.as_dict. None if it is not known for
+    any version.
+    phases: the seconds that each phase took; None if that is not known.
     retryable: whether a failed run may succeed if it is tried again.
     """
 

@@ -1,4 +1,4 @@
-"""What to look at in a project's annotations: dubious ones, contradictions, and where annotators disagree."""
+"""Finds the annotations that people should review: dubious and contradictory ones, and disagreements."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,16 +11,16 @@ from huggingface_ner.learning.overlaps import Groups
 from huggingface_ner.learning.quotes import name
 from huggingface_ner.spans import AnnotatedText
 
-# Annotators whose names are kept.
+# Maximum number of annotators whose names are kept.
 MAX_ANNOTATORS = 500
 
 
 def find_review(
     texts: Sequence[AnnotatedText], layers: Groups, dynamics: Dynamics, annotators: Mapping[int, str]
 ) -> dict[str, Any]:
-    """Return what to look at in annotated texts, as JSON of bounded size.
+    """Return the annotations of texts that people should review, as JSON of bounded size.
 
-    layers: the labels of each layer; see fine_tune. dynamics: has observed the texts while a model was trained.
+    layers: the labels of each layer; see fine_tune. dynamics: the observations of the texts during a training.
     annotators: the names of annotators, by id.
     ``dubious``, ``more``: see dubious_annotations. ``contradictions``: see Contradictions.strings. ``identical``:
     see Contradictions.texts. The other fields: see review_agreement.
@@ -35,7 +35,7 @@ def find_review(
 
 
 def review_agreement(texts: Sequence[AnnotatedText], annotators: Mapping[int, str]) -> dict[str, Any]:
-    """Return what to look at that depends on no model, as JSON.
+    """Return the part of the review that does not depend on a model, as JSON.
 
     ``agreement``: see AnnotatorAgreement. ``annotators``: the names of annotators, by id.
     """

@@ -1,4 +1,4 @@
-"""Keeps annotated texts on disk, so that projects of any size can be trained."""
+"""Stores annotated texts on disk, so that memory does not limit the size of a project."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ class SpooledTexts(Sequence[AnnotatedText]):
 
 
 class Spool:
-    """A temporary file of annotated texts; only their offsets and task ids are in memory. A context manager."""
+    """A context manager for a temporary file of annotated texts, with only offsets and task ids in memory."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w+b")
@@ -56,7 +56,8 @@ class Spool:
         # annotations that are left out or outvoted teach nothing, so they do not change the digest
         self._hash.update(json.dumps(taught).encode() + b"\n")
         if len(drop_overlaps(set(text.spans))) < len(set(text.spans)):
-            # up to release 0.2.0, only one of the spans that overlap was learned: train such a version again
+            # up to release 0.2.0, only one of several overlapping spans was learned; this changes the digest, so
+            # that such a version is trained again
             self._hash.update(b"overlaps\n")
         self._places.append(self._file.tell())
         votes = [(vote.annotator, _saved(vote.spans), vote.is_ground_truth) for vote in text.votes]
@@ -67,7 +68,7 @@ class Spool:
         self.annotators.update(vote.annotator for vote in text.votes if vote.annotator is not None)
 
     def digest(self) -> str:
-        """Return a hash of all texts and spans, in order; hexadecimal."""
+        """Return a hexadecimal hash of all texts and spans, in order."""
         return self._hash.hexdigest()
 
     def split(self, held_out: Set[str]) -> tuple[SpooledTexts, SpooledTexts]:

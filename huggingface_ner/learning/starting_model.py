@@ -1,4 +1,4 @@
-"""The model that trainings start from."""
+"""Chooses the model that trainings start from."""
 
 import logging
 from pathlib import Path
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 def starting_model(baseline: str, *, is_set: bool) -> str | Path:
     """Return the baseline, or its stand-in if the default baseline cannot be loaded.
 
-    baseline, is_set: BASELINE_MODEL_NAME, and whether the user has set it.
+    baseline: the value of BASELINE_MODEL_NAME. is_set: whether the user has set it.
     """
     replacement = stand_in(is_set=is_set)
     if replacement is None:

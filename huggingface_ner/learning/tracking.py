@@ -17,7 +17,7 @@ from huggingface_ner.errors import HuggingFaceNERError
 ReportTo = Literal["none", "tensorboard", "mlflow"]
 # How often a training reports its loss and its learning rate.
 REPORTS = 50
-# Trainer's callback reads this variable when it is made.
+# Trainer's TensorBoard callback reads this environment variable when it is created.
 _TENSORBOARD_FOLDER = "TENSORBOARD_LOGGING_DIR"
 
 
@@ -29,7 +29,7 @@ class TrackingError(HuggingFaceNERError):
 class Tracking:
     """Where a training is reported.
 
-    name: of the run, for people. folder: for TensorBoard's logs, unless TENSORBOARD_LOGGING_DIR is set.
+    name: the run's name, for people. folder: for TensorBoard's logs, unless TENSORBOARD_LOGGING_DIR is set.
     MLflow is configured by its own variables, such as MLFLOW_TRACKING_URI.
     """
 
@@ -51,7 +51,7 @@ class Tracking:
             )
 
     def arguments(self, steps: int) -> dict[str, Any]:
-        """Return the arguments for Trainer of a training with so many steps."""
+        """Return Trainer's arguments for reporting a training that has this number of steps."""
         if self.report_to == "none":
             return {"report_to": "none", "logging_strategy": "no"}
         return {
@@ -63,7 +63,7 @@ class Tracking:
 
     @contextmanager
     def environment(self) -> Iterator[None]:
-        """Set the environment variables that Trainer's callbacks read, while the with block runs."""
+        """Set the environment variables that Trainer's callbacks read while the with block runs."""
         if self.report_to != "tensorboard" or os.environ.get(_TENSORBOARD_FOLDER):
             yield
             return

@@ -52,12 +52,12 @@ class TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model, its tokenizer, the texts that it was trained on, those held out, and its scores on the latter.
+    """A trained model with its tokenizer, its training texts and the texts held out.
 
-    scores: None if no text was held out.
-    mistakes: what the model gets wrong in the texts held out.
+    scores: the model's scores on the texts held out; None if no text was held out.
+    mistakes: the model's mistakes in the texts held out.
     left_out: the regions and tasks that could not be read, or that a model cannot learn or suggest.
-    review: which annotations to look at; see find_review.
+    review: the annotations to review; see find_review.
     """
 
     model: PreTrainedModel
@@ -80,7 +80,7 @@ class Training:
 
     labels: the entity types to learn. match_labels: see MatchLabels. baseline: Hub name or folder of the model to
     start from. match_labels_over: see MatchLabelsOver. report: called when a phase begins and after each optimiser
-    step. layers: see fine_tune. left_out: the annotations that were not used when the texts were read.
+    step. layers: see fine_tune. left_out: the annotations that were left out when the texts were read.
     annotators: the names of annotators, by id.
     """
 
@@ -112,7 +112,8 @@ class Training:
     def run(self, hold_out: Set[str] | None = None) -> TrainedModel:
         """Return the trained and scored model.
 
-        hold_out: the tasks to hold out; None: see held_out_once. Raises ModelError, TrainingError and OSError.
+        hold_out: the tasks to hold out; if None, held_out_once chooses them.
+        Raises ModelError, TrainingError and OSError.
         """
         if hold_out is None:
             hold_out = held_out_once({*self.spool.task_ids}, self.options.held_out_share)
@@ -151,18 +152,18 @@ class Training:
     def score(
         self, tagger: Tagger, texts: Sequence[AnnotatedText], mistakes: Mistakes | None = None
     ) -> Evaluation:
-        """Return a tagger's scores on texts of this training; its labels are matched with those to learn.
+        """Return a tagger's scores on texts of this training; its labels are matched with the labels to learn.
 
-        mistakes: collects what the tagger gets wrong.
+        mistakes: collects the tagger's mistakes.
         """
         return evaluate_tagger(tagger, texts, self._match_labels_over, compare=mistakes.add if mistakes else None)
 
     def review_agreement(self) -> dict[str, Any]:
-        """Return which annotations to look at as far as this depends on no model; see review.review_agreement."""
+        """Return the part of the review that does not depend on a model; see review.review_agreement."""
         return review_agreement(self.spool.split(set())[0], self.annotators)
 
     def _is_right(self, labels: Sequence[str]) -> IsRight:
-        """Return whether a span is right whose label is one of a model's labels."""
+        """Return a function that tells whether a span with one of a model's labels is right."""
 
         @cache
         def names(part: str) -> Mapping[str, str]:
@@ -175,7 +176,7 @@ class Training:
         return is_right
 
     def digest(self) -> str:
-        """Return a hash of everything that the trained model depends on; hexadecimal."""
+        """Return a hexadecimal hash of everything that the trained model depends on."""
         parts = [
             self.spool.digest(),
             list(self.labels),
@@ -187,8 +188,8 @@ class Training:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _step_reporter(self) -> Callable[[int, int, float, float], None]:
-        # The time and the share of the work when the first step was done: everything before (loading,
-        # tokenizing, the first step itself, which compiles) says nothing about the other steps.
+        # The time when the first step was done, and the share of the work done by then. The time before (loading,
+        # tokenizing, and the first step itself, which compiles) says nothing about the other steps.
         first: list[tuple[float, float]] = []
 
         def report(step: int, steps: int, epoch: float, share: float) -> None:

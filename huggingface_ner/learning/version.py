@@ -29,10 +29,10 @@ from huggingface_ner.tagging.tagger import Tagger
 
 # Maximum number of held-out texts that engines are tried on.
 MAX_SAMPLES = 100
-# The field of metrics.json with the number of tasks held out. A version without it comes from a release that did
-# not store which tasks these were.
+# The field of metrics.json with the number of tasks held out. A version without this field comes from a release
+# that did not store which tasks were held out.
 HELD_OUT_TASKS = "held_out_tasks"
-# Maximum number of the texts trained on that show engines in int8 which numbers occur.
+# Maximum number of training texts on which the ranges of int8 engines are measured.
 MAX_LEARNED = 300
 
 logger = logging.getLogger(__name__)
@@ -44,18 +44,18 @@ def train_version(
     """Train a model, compare it with the current version on the texts held out, publish it, and try engines.
 
     Returns without training if the current version was trained on the same texts with the same settings.
-    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this, and
-    if that is hardly by chance; see comparison.compare.
-    preference: which engine to prepare for the model. salt: of the project, see held_out.divide.
+    f1_tolerance: the model is not published if its F1 is lower than the current version's by more than this,
+    unless the difference may be chance; see comparison.compare.
+    preference: which engine to prepare for the model. salt: the project's salt, see held_out.divide.
     Raises ModelError, TrainingError and OSError; the current version then stays in use. Once the new version is
-    published, it is used whatever becomes of the engines that are tried on it.
+    published, it is used even if trying engines on it fails.
     """
     started = time.monotonic()
     current = store.current_version()
     tasks = {*training.spool.task_ids}
     before = _split_before(store, current, tasks)
     if current is not None and _is_result(current, training):
-        # engines are untried if the training that published the version was killed while it tried them
+        # engines have not been tried if the training that published the version was killed while it tried them
         _try_engines(training, training.spool.split(tasks & before.held_out), store, current, preference)
         return _unchanged(current, training)
     split = divide(tasks, before, training.options.held_out_share, salt)
@@ -63,10 +63,10 @@ def train_version(
     comparable = current is None or _has_not_seen(current, split)
     compared = _compared(training, trained, store, before, f1_tolerance) if comparable else None
     if compared is not None and compared.is_worse:
-        # what only this model has learned from may still be held out
+        # tasks that only the refused model has learned from may still be held out
         store.write_split(replace(split, learned=before.learned))
         if current is not None:
-            # the current version stays in use, but the annotations are those that the new model has seen
+            # the current version stays in use, but its review now describes the annotations of this training
             write_review(current.folder, trained.review)
         return _refused(trained, compared)
     store.write_split(split)
@@ -112,7 +112,7 @@ def _is_result(version: Version, training: Training) -> bool:
 
 
 def _split_before(store: ModelStore, current: Version | None, tasks: set[str]) -> Split:
-    """Return the split of the last training, or one to begin with if it is not known."""
+    """Return the split of the last training, or an initial split if it is not known."""
     split = store.split()
     if split is not None or current is None:
         return split or Split()
@@ -122,7 +122,7 @@ def _split_before(store: ModelStore, current: Version | None, tasks: set[str]) -
 
 
 def _has_not_seen(version: Version, split: Split) -> bool:
-    """Return whether a version has learned from none of the tasks held out, so that its scores are honest."""
+    """Return whether a version has learned from none of the tasks held out, so that its scores are fair."""
     was_known = HELD_OUT_TASKS in version.metrics or bool(version.metrics.get("held_out"))
     return was_known and order(version.name) > order(split.since)
 
@@ -138,10 +138,10 @@ def _why_not_compared(version: Version, split: Split) -> str:
 def _compared(
     training: Training, trained: TrainedModel, store: ModelStore, before: Split, f1_tolerance: float
 ) -> Comparison | None:
-    """Compare a model with the first one that can be loaded; None if none can, or if no text was held out.
+    """Compare a model with an earlier one; return None if no text was held out or no earlier one can be loaded.
 
-    The current version is tried first, then its fallbacks, then the baseline.
-    before: the split of the last training.
+    The earlier model is the first of these that can be loaded: the current version, its fallbacks, the baseline.
+    Versions that have learned from tasks held out are skipped. before: the split of the last training.
     """
     if trained.scores is None:
         return None
@@ -159,7 +159,7 @@ def _compared(
 
 
 def _texts_since(training: Training, trained: TrainedModel, before: Split) -> SpooledTexts:
-    """Return the texts of the tasks, at most MAX_HELD_OUT, that only the new model has learned from."""
+    """Return the texts of up to MAX_HELD_OUT tasks that only the new model has learned from."""
     held_out = {text.task_id for text in trained.held_out}
     new = {*training.spool.task_ids} - before.held_out - before.learned - held_out
     return training.spool.split(set(sorted(new)[:MAX_HELD_OUT]))[1]
@@ -175,9 +175,9 @@ def _load(model: str | Path, device: str) -> Tagger | None:
 
 def _unchanged(current: Version, training: Training) -> Outcome:
     metrics = current.metrics
-    # the annotators may agree more or less than they did, although they say the same together
+    # the annotators' agreement may have changed, although the annotations that count are the same
     write_review(current.folder, {**read_review(current.folder), **training.review_agreement()})
-    # the texts are the same, so the regions that cannot be learned are too; the unreadable regions may be others
+    # the texts and the regions that cannot be learned are the same; the regions that cannot be read may be others
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
     return Outcome(
@@ -211,7 +211,10 @@ def _publish(
     compared: Comparison | None,
     started: float,
 ) -> Version:
-    """Publish a trained model; until an engine is chosen, it runs in float32, with which engines are compared."""
+    """Publish a trained model.
+
+    Until an engine is chosen, the model runs in float32. The engines are compared with float32.
+    """
     metrics = {
         **_metrics(training, trained),
         "f1_before": compared.f1_before if compared else None,
@@ -236,10 +239,10 @@ def _try_engines(
     version: Version,
     preference: EnginePreference,
 ) -> None:
-    """Try engines on a published version, unless they were tried; servers then change to the chosen one.
+    """Try engines on a published version, unless this was done before; servers then switch to the chosen engine.
 
-    texts: those that the version was trained on, and those held out.
-    A failure is logged. Nothing is lost by it: the servers go on in float32, and later try engines themselves.
+    texts: the texts that the version was trained on, and the texts held out.
+    A failure is only logged: the servers continue in float32, and try engines themselves later.
     """
     if is_tried(version.folder):
         return
@@ -260,7 +263,7 @@ def _try_engines(
 
     try:
         store.add(version, ENGINE, write)
-    except Exception as error:  # for example a full disk, or somebody has removed the version
+    except Exception as error:  # for example, the disk is full, or somebody has removed the version
         logger.warning("%s: no engine could be tried: %s", version.name, error)
 
 

@@ -1,1 +1,1 @@
-"""Known mentions: strings that were annotated before, how often, and where else they occur."""
+"""Known mentions: the strings that were annotated before, how often each was annotated, and where it occurs."""

@@ -1,4 +1,4 @@
-"""A gazetteer: a file of strings with their labels, suggested before anything is annotated."""
+"""Reads a gazetteer: a file of strings and labels that are suggested before anything is annotated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ MAX_SHOWN = 80
 
 
 class GazetteerError(HuggingFaceNERError):
-    """The file of GAZETTEER cannot be used; the message names the line and says what is needed."""
+    """The gazetteer cannot be used; the message names the file, the line if one is wrong, and the reason."""
 
 
 @dataclass(frozen=True)
 class Gazetteer:
-    """Strings, and the labels of each, in the order of the file."""
+    """The strings of a gazetteer and the labels of each string, in the order of the file."""
 
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     finder: StringFinder = field(default_factory=StringFinder)
@@ -29,8 +29,8 @@ class Gazetteer:
 def read_gazetteer(path: Path | None) -> Gazetteer:
     """Read a UTF-8 file of lines ``text<TAB>label``; without a path, return an empty gazetteer.
 
-    Empty lines are skipped. A string may have several labels, one on each line. A file is read once in a process.
-    Raises GazetteerError.
+    Empty lines are skipped. A string with several labels has one line for each label. Each process reads a file
+    only once. Raises GazetteerError.
     """
     if path is None:
         return Gazetteer()
@@ -56,7 +56,7 @@ def _lines(path: Path) -> list[str]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise GazetteerError(f"GAZETTEER={path}: the file has more than {MAX_BYTES} bytes")
-        # not splitlines, which also splits at characters that can be part of a name's text
+        # splitlines() would also split at characters that can be part of a string
         return path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise GazetteerError(f"GAZETTEER={path}: the file cannot be read: {error}") from error

@@ -10,17 +10,17 @@ from huggingface_ner.mentions.string_finder import StringFinder, places_of
 from huggingface_ner.mentions.tallies import Place, Tally, tally_text
 
 Tallies = Mapping[str, Tally]
-"""Layer -> the tally of a string in it."""
+"""The tallies of a string, by layer."""
 
-# The index of a text among those of its task, the text, which may have changed since the last annotation of the
-# task, and a mention in it.
+# A mention with its text: the index of the text in its task, the text itself, and the mention. Two annotations of
+# a task may have different texts at one index, because the text may have changed between them.
 Mark = tuple[int, str, Mention]
 
 
 class MentionIndex:
     """The annotations of a project, and the tallies of the strings in them.
 
-    further: strings that are counted too, although nobody has annotated them (those of a gazetteer).
+    further: strings that are counted even if nobody has annotated them (those of a gazetteer).
     """
 
     def __init__(self, further: StringFinder | None = None) -> None:
@@ -31,13 +31,13 @@ class MentionIndex:
         self._entries: dict[int, dict[int, AnnotationEntry]] = {}  # task -> annotation -> entry
         self._tasks: dict[int, int] = {}  # annotation -> task
         self._size = 0
-        self._counted: dict[int, tuple[EntryText, ...]] = {}  # task -> its texts, with what counts in them
+        self._counted: dict[int, tuple[EntryText, ...]] = {}  # task -> its texts, with the mentions that count
         self._agreement = Agreement()
         self._ranks: Mapping[int, int] = {}
-        self._contested: set[int] = set()  # tasks in which one of two annotations is followed
+        self._contested: set[int] = set()  # the tasks for which consensus.is_contested is true
 
     def __len__(self) -> int:
-        """How many annotations the index has."""
+        """Return the number of annotations in the index."""
         return len(self._tasks)
 
     @property
@@ -46,7 +46,10 @@ class MentionIndex:
         return self._size
 
     def change(self, put: Iterable[AnnotationEntry], removed: Iterable[int] = ()) -> None:
-        """Add or replace annotations, and remove others by their ids; many at once are faster than one by one."""
+        """Add or replace annotations, and remove others by their ids.
+
+        One call for many annotations is faster than a call for each.
+        """
         put, removed = list(put), list(removed)
         changed = [*removed, *(entry.annotation_id for entry in put)]
         before = [self._tasks[one] for one in changed if one in self._tasks]
@@ -73,7 +76,7 @@ class MentionIndex:
         self._count(tasks)
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield the stretches of a text that are a known string and whole words; they may overlap."""
+        """Yield the stretches of a text in which a known string occurs as whole words; they may overlap."""
         yield from self._finder.find(text)
         for start, end in self._further.find(text):
             if text[start:end] not in self._finder:
@@ -106,7 +109,7 @@ class MentionIndex:
     def _count(self, task_ids: Iterable[int]) -> None:
         counted = {task_id: self._decided(task_id) for task_id in task_ids}
         new = self._add_strings(string for texts in counted.values() for string in _strings(texts))
-        for texts in self._counted.values():  # the other tasks, in which the new strings have not been counted
+        for texts in self._counted.values():  # the new strings have not been counted in the other tasks yet
             for text in texts:
                 places = {string: places_of(string, text.text) for string in new if string in text.text}
                 self._add(text, places, 1)
@@ -117,13 +120,13 @@ class MentionIndex:
                 self._add_text(text, 1)
 
     def _usable(self, task_id: int) -> list[AnnotationEntry]:
-        """Return the annotations of a task that may count, the oldest first."""
+        """Return the annotations of a task that have texts and are not cancelled, the oldest first."""
         entries = self._entries.get(task_id, {}).values()
         usable = [entry for entry in entries if not entry.is_cancelled and entry.texts]
         return sorted(usable, key=lambda entry: (entry.updated_at, entry.annotation_id))
 
     def _ballots(self, task_id: int) -> list[Ballot[Mark]]:
-        """Return what the annotations of a task say, if there are several."""
+        """Return a ballot for each annotation of a task; none if the task has only one annotation."""
         entries = self._usable(task_id)
         return [_ballot(entry) for entry in entries] if len(entries) > 1 else []
 

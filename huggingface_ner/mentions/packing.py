@@ -1,4 +1,4 @@
-"""Packs annotation entries into bytes, as Redis stores them, and unpacks them again."""
+"""Packs annotation entries into the bytes that Redis stores, and unpacks them."""
 
 import json
 import zlib
@@ -15,7 +15,7 @@ from huggingface_ner.label_studio.annotation_entries import (
 
 # Upper bound on the total characters of an entry's texts; further texts are left out.
 MAX_ENTRY_CHARACTERS = 4 * MAX_TEXT_CHARACTERS
-# Upper bound on an unpacked entry. A character takes up to 12 bytes, as two escapes of JSON.
+# Upper bound on the bytes of an unpacked entry. A character takes up to 12 bytes: two JSON escapes.
 MAX_UNPACKED_BYTES = 20 * MAX_ENTRY_CHARACTERS
 # Upper bound on the mentions of a text; further mentions are left out.
 MAX_MENTIONS = 10_000
@@ -23,7 +23,7 @@ _GROUND_TRUTH, _CANCELLED = 1, 2
 
 
 class UnreadableEntryError(HuggingFaceNERError):
-    """Bytes that are not a packed entry."""
+    """The bytes are not a packed entry."""
 
 
 def pack(entry: AnnotationEntry) -> bytes:
@@ -47,10 +47,10 @@ def pack(entry: AnnotationEntry) -> bytes:
 
 
 def unpack(annotation_id: int, packed: bytes) -> AnnotationEntry:
-    """Return the entry of an annotation; raises UnreadableEntryError if anything about the bytes is wrong."""
+    """Return the entry of an annotation; raises UnreadableEntryError if the bytes are not a valid entry."""
     try:
         written = zlib.decompressobj().decompress(packed, MAX_UNPACKED_BYTES)
-        # release 0.2.0 stored no entries; some that were stored between it and the next have no annotator
+        # release 0.2.0 stored no entries, but entries stored between it and the next release may lack an annotator
         task_id, updated_at, flags, texts, *annotators = json.loads(written)
         if not (_is_number(task_id) and _is_number(updated_at) and _is_number(flags)):
             raise TypeError("a number is missing")

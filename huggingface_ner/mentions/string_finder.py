@@ -11,7 +11,7 @@ PREFIX_CHARACTERS = 3
 
 
 class StringFinder:
-    """A set of strings, none of them empty, that can be found in texts.
+    """A set of non-empty strings that can be found in texts.
 
     The time to search a text is proportional to its length; it hardly depends on the number of strings.
     """
@@ -31,7 +31,7 @@ class StringFinder:
         return len(self._strings)
 
     def add(self, string: str) -> None:
-        """Add a string; does nothing if it is there already."""
+        """Add a string; do nothing if it is already in the set."""
         if string not in self._strings:
             self._strings.add(string)
             prefix = string[:PREFIX_CHARACTERS]
@@ -41,7 +41,7 @@ class StringFinder:
             self._lengths[prefix][len(string)] += 1
 
     def discard(self, string: str) -> None:
-        """Remove a string; does nothing if it is not there."""
+        """Remove a string; do nothing if it is not in the set."""
         if string in self._strings:
             self._strings.remove(string)
             prefix = string[:PREFIX_CHARACTERS]
@@ -54,9 +54,9 @@ class StringFinder:
                 self._sizes[len(prefix)] -= 1
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
-        """Yield all stretches of a text, in code points, that are one of the strings and whole words.
+        """Yield the stretches of a text in which one of the strings occurs as whole words, in code points.
 
-        They come in order; they may overlap.
+        The stretches are in order, and may overlap.
         """
         for start, end in sorted(self._stretches(text)):
             if is_whole(text, start, end):
@@ -73,7 +73,7 @@ class StringFinder:
 
 
 def places_of(string: str, text: str) -> list[tuple[int, int]]:
-    """Return the stretches of a text in which StringFinder would find one string."""
+    """Return the stretches of a text in which StringFinder would find a string."""
     places = []
     start = text.find(string)
     while start >= 0:

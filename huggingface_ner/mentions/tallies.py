@@ -1,4 +1,4 @@
-"""Counts in one text how often strings occur as whole words, and how often they are annotated there."""
+"""Counts how often strings occur in a text as whole words, and how often they are annotated there."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,10 +12,11 @@ Place = tuple[int, int]
 
 @dataclass(slots=True)
 class Tally:
-    """What annotators did with the whole-word occurrences of a string in the texts of a layer.
+    """How often a string occurs as whole words in the texts of a layer, and how often it is annotated there.
 
-    occurrences: how many there are. Those that overlap a longer mention of the layer do not count, because there
-    the longer string is suggested. marked: how many of them are annotated. labels: how many have each label.
+    occurrences: the number of occurrences. An occurrence that overlaps a longer mention of the layer does not
+    count, because the longer string is suggested there.
+    marked: the number of occurrences that are annotated. labels: the number of occurrences with each label.
     """
 
     occurrences: int = 0
@@ -23,7 +24,7 @@ class Tally:
     labels: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Tally", weight: int) -> None:
-        """Add the counts of another tally; with the weight -1, take them off."""
+        """Add the counts of another tally; with the weight -1, subtract them."""
         self.occurrences += weight * other.occurrences
         self.marked += weight * other.marked
         for label, count in other.labels.items():
@@ -59,7 +60,10 @@ class _Mentions:
         self._places = Places(self._labels)
 
     def tally(self, places: Sequence[Place]) -> Tally:
-        """Count a string; of overlapping places, the annotated ones count or, if there are none, the first one."""
+        """Return the tally of the string that is at these places.
+
+        Of places that overlap each other, the annotated ones count. If none is annotated, the first one counts.
+        """
         marked = [place for place in places if place in self._labels]
         labels = Counter(label for place in marked for label in self._labels[place])
         count, free_from, next_marked = len(marked), 0, 0

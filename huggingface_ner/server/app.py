@@ -32,6 +32,7 @@ from huggingface_ner.settings import Settings
 
 # Seconds to wait for a model that is still loading; Label Studio waits 3 s for the answer to /setup.
 MODEL_WAIT_TIMEOUT = 2.0
+# Longer tokens are not stored.
 MAX_TOKEN_CHARACTERS = 10_000
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
     """Store the token that Label Studio sends, unless LABEL_STUDIO_API_KEY is set."""
     if settings.label_studio_api_key is not None or queue is None or project is None:
         return
-    # a token is sent in a header; JSON may have anything in its place, also what Redis cannot store
+    # the token is sent in a header later; the JSON field may contain anything, even text that Redis cannot store
     if (
         isinstance(token, str)
         and 0 < len(token) <= MAX_TOKEN_CHARACTERS
@@ -150,14 +151,14 @@ def _json_object() -> Mapping[str, Any]:
     except (BadRequest, RecursionError):
         raise BadRequestError("body: the request is not valid JSON, or is nested too deeply") from None
     if not isinstance(body, dict):
-        raise BadRequestError(f"body: must be a JSON object, not {_kind(body)}")
+        raise BadRequestError(f"body: must be a JSON object; it is {_kind(body)}")
     return body
 
 
 def _tasks(body: Mapping[str, Any]) -> list[Any]:
     tasks = body.get("tasks")
     if not isinstance(tasks, list):
-        raise BadRequestError(f"tasks: must be a list of tasks, not {_kind(tasks)}")
+        raise BadRequestError(f"tasks: must be a list of tasks; it is {_kind(tasks)}")
     return tasks
 
 
@@ -171,9 +172,9 @@ def _label_config(body: Mapping[str, Any]) -> str:
 def _text(body: Mapping[str, Any], field: str) -> str | None:
     value = body.get(field)
     if value is not None and not isinstance(value, str):
-        raise BadRequestError(f"{field}: must be a text, not {_kind(value)}")
+        raise BadRequestError(f"{field}: must be a text; it is {_kind(value)}")
     return value
 
 
 def _kind(value: object) -> str:
-    return "nothing" if value is None else type(value).__name__
+    return "missing or null" if value is None else f"of type {type(value).__name__}"

@@ -1,7 +1,7 @@
 """The ASGI app around the Flask app: it reads each request completely, and then gives it a thread of its lane.
 
-The Flask app also refuses the requests that cannot be read or whose lane is full. So their credentials are
-checked, the metrics count them, and their errors look like all others.
+If a request cannot be read, or if its lane is full, the Flask app sends the refusal. So the credentials of such
+requests are checked too, the metrics count them, and their errors look like all others.
 
 An answer is sent as a whole, unless it has the header ``X-Accel-Buffering: no``, which tells proxies not to buffer
 it. Then it is sent piece by piece, as it is made.
@@ -53,7 +53,7 @@ class AsgiApp:
                     environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
                     status, headers, content = await self._answer(environ, len(body), receive)
             except (HTTPException, UnavailableError) as refusal:
-                # in the event loop's thread: a refusal never waits for anything
+                # called in the event loop's thread, because a refusal never waits for anything
                 environ |= {REFUSAL: refusal, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
                 status, headers, content = _call(self._app, environ)
             await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -25,7 +25,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check_credentials() -> Response | None:
-        # bytes, because the encoding is unknown; compared in constant time, so that timing reveals nothing
+        # compares bytes, because the encoding is unknown, and takes constant time, so timing reveals nothing
         given = _credentials(request.headers.get("Authorization", ""))
         if any(hmac.compare_digest(given, each) for each in accepted):
             return None
@@ -37,7 +37,7 @@ def install(app: Flask, settings: Settings) -> None:
 
 
 def expected(settings: Settings) -> bytes | None:
-    """Return the credentials that every request must carry, ``user:password``; None if none are set."""
+    """Return the credentials, ``user:password``, that every request must contain; None if none are set."""
     if settings.basic_auth_user is None or settings.basic_auth_pass is None:
         return None
     return f"{settings.basic_auth_user}:{settings.basic_auth_pass.get_secret_value()}".encode()

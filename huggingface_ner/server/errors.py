@@ -9,20 +9,20 @@ from huggingface_ner.errors import ClientGoneError, HuggingFaceNERError, Unavail
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError
 from huggingface_ner.settings import Settings
 
-# The status that nginx uses; only the log and the metrics see it.
+# nginx's status for a client that has disconnected; it appears only in the log and in the metrics.
 CLIENT_GONE = 499
 
-# The key of a WSGI environ under which our server puts the error that a request is refused with.
+# The key in the WSGI environ under which our server stores the error with which it refuses a request.
 REFUSAL = "huggingface_ner.refusal"
 
-# The field of each route's request that has the labelling config.
+# For each route, the field of its requests that contains the labelling config.
 CONFIG_FIELDS = {"/setup": "schema", "/predict": "label_config"}
 
 logger = logging.getLogger(__name__)
 
 
 class BadRequestError(HuggingFaceNERError):
-    """A request that cannot be used; the message names the field and what it must be."""
+    """A request cannot be used; the message names the field and says what it must be."""
 
 
 def install(app: Flask, settings: Settings) -> None:

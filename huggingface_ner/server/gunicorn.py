@@ -21,12 +21,13 @@ REQUEST_TIMEOUT = 120  # seconds; Label Studio hangs up after 100
 
 def make_app(settings: Settings) -> Flask:
     """Return an app whose models load in the background."""
-    # imported here: prometheus_client reads PROMETHEUS_MULTIPROC_DIR on import, and base_class must precede torch
+    # imported here, because prometheus_client reads PROMETHEUS_MULTIPROC_DIR when it is imported, and because
+    # label_studio.base_class has to be imported before torch
     from huggingface_ner.server.app import create_app  # noqa: PLC0415
 
     models = ServedModels(settings)
     models.start()
-    # if a thread were still inside an engine when the interpreter exits, it would abort the process
+    # a thread that is still inside an engine when the interpreter exits would abort the process
     atexit.register(models.stop_engines)
     return create_app(settings, models, open_queue(settings))
 
@@ -40,7 +41,7 @@ def serve(settings: Settings) -> None:
 
 
 class _Logger(GunicornLogger):  # type: ignore[misc]  # gunicorn has no types
-    """Logs as all our processes do, not in gunicorn's own format."""
+    """Logs in the format of our other processes instead of gunicorn's."""
 
     def setup(self, cfg: Config) -> None:
         super().setup(cfg)
@@ -60,7 +61,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "bind": f"{host}:{settings.port}",
             "workers": settings.workers,
             "worker_class": Worker,
-            # gunicorn's own choice depends on which other packages are installed
+            # gunicorn's defaults for these depend on which other packages are installed
             "asgi_loop": "asyncio",
             "http_parser": "python",
             "asgi_lifespan": "off",
@@ -74,7 +75,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Callable[..., Any]:
-        # imported here, for the reasons of make_app
+        # imported here for the same reasons as in make_app
         from huggingface_ner.server.asgi import AsgiApp  # noqa: PLC0415
 
         return AsgiApp(make_app(self._settings), self._settings)

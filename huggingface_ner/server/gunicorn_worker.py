@@ -20,10 +20,10 @@ from gunicorn.workers.gasgi import ASGIWorker
 # Seconds for the request line and the headers of a connection's first request; for later requests, gunicorn's
 # keepalive of 2 seconds applies.
 HEAD_TIMEOUT = 10.0
-# Maximum number of connections of one process. If one more opens, the oldest one whose
-# request is not complete is closed.
+# Maximum number of connections of one process. If one more opens, the oldest connection whose request is not
+# complete is closed.
 MAX_CONNECTIONS = 4_096
-# Files that the process needs besides its connections.
+# Number of files that the process needs in addition to its connections.
 OTHER_FILES = 256
 # Seconds that a stopping worker waits for requests that are not complete.
 READING_GRACE = 2.0
@@ -53,7 +53,8 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def close(self) -> None:
         """Close the connection, if it is open; a request that is not complete gets no answer."""
         self._close_transport()
-        self._request_ready.set()  # wakes the task that waits for a request; it ends, because _closed is set
+        # wakes the task that waits for a request; the task then ends, because _closed is set
+        self._request_ready.set()
 
     def _on_headers_complete(self) -> bool:
         self._stop_timer()
@@ -77,7 +78,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _send_error_response(
         self, status: int, message: str, extra_headers: Sequence[tuple[str, str]] = ()
     ) -> None:
-        """Answer a request that does not reach the app; overrides gunicorn's text."""
+        """Answer a request that does not reach the app, with JSON instead of gunicorn's text."""
         body = json.dumps({"error": message, "request_id": uuid.uuid4().hex[:12]}).encode()
         headers = [
             *extra_headers,
@@ -91,7 +92,10 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The worker; ``reading``: connections whose request is not complete, the oldest first."""
+    """The worker process.
+
+    reading: the connections whose request is not complete, the oldest first.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -111,7 +115,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self._stopping.set()
 
     async def _serve(self) -> None:
-        """Serve until a signal or the end of the parent; gunicorn's method has a backlog of 100."""
+        """Serve until a signal arrives or the parent ends; gunicorn's own method always uses a backlog of 100."""
         servers = [
             await self.loop.create_server(lambda: Protocol(self), sock=each.sock, backlog=self.cfg.backlog)
             for each in self.sockets
@@ -130,7 +134,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         while self.nr_conns and not self._quick_shutdown:
             waited = self.loop.time() - started
             if waited > self.cfg.graceful_timeout:
-                self.log.warning("%d requests were not answered before the end", self.nr_conns)
+                self.log.warning("%d requests were not answered before the server stopped", self.nr_conns)
                 break
             if waited > READING_GRACE:
                 for connection in list(self.reading):
@@ -140,7 +144,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
 
 
 def _raise_file_limit() -> int:
-    """Allow this process as many open files as it may need, and return how many it may have."""
+    """Allow this process to open as many files as it may need, and return how many it may open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -10,13 +10,14 @@ from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.label_matching import LabelMatch, match_labels
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 
+# Maximum number of projects whose label matches are kept in memory.
 MAX_PROJECTS = 1000
 
 logger = logging.getLogger(__name__)
 
 
 class LabelMatches:
-    """The label matches of the projects that this process has predicted for, at most MAX_PROJECTS.
+    """The label matches of the last MAX_PROJECTS projects for which this process has predicted.
 
     A new match is logged. If there is a queue, the match is also stored there, for ``/training``.
     """

@@ -1,6 +1,6 @@
-"""The threads that answer requests: each kind of request has a lane with threads of its own.
+"""The threads that answer requests. Each kind of request has its own threads, called a lane.
 
-So a kind of request that takes long, for example many predictions, never keeps another kind waiting.
+So one kind of request, for example many long predictions, never delays another kind.
 """
 
 import asyncio
@@ -12,14 +12,15 @@ from typing import TypeVar
 
 from huggingface_ner.errors import UnavailableError
 
-# Threads of each lane except the predictions' lane. Requests in these lanes wait for Redis, a disk or a model.
+# Number of threads of each lane except the predictions' lane. Requests in these lanes wait for Redis, a disk or a
+# model.
 SHORT_THREADS = 4
-# Maximum number of requests of a lane that wait for a thread, and the maximum seconds that one waits. Label Studio
-# waits 100 seconds for a prediction.
+# Maximum number of requests of a lane that wait for a thread, and maximum number of seconds that a request waits.
+# Label Studio waits 100 seconds for a prediction.
 MAX_WAITING = 1_000
 MAX_WAIT = 30.0
-# Predictions whose bodies have more than BULK_BYTES bytes get at most BULK_SHARE of the threads; the other
-# threads are kept free for annotators.
+# Requests for predictions whose bodies have more than BULK_BYTES bytes get at most BULK_SHARE of the threads. The
+# other threads are kept free for annotators.
 BULK_BYTES = 64_000
 BULK_SHARE = 0.5
 # Seconds after which a refused request may be sent again.
@@ -29,7 +30,7 @@ Answer = TypeVar("Answer")
 
 
 class LaneFullError(UnavailableError):
-    """Too many requests of one kind wait."""
+    """Too many requests of one kind are waiting."""
 
 
 class Lane:
@@ -67,12 +68,12 @@ class Lane:
             return await self._run_in_thread(answer, taken.pop_all())
 
     async def _run_in_thread(self, answer: Callable[[], Answer], taken: ExitStack) -> Answer:
-        """Call ``answer`` in a thread; ``taken`` is released when it ends, even if nobody waits for the result."""
+        """Call ``answer`` in a thread; ``taken`` is released when the call ends, even if nobody waits for it."""
         loop = asyncio.get_running_loop()
         future = self._threads.submit(answer)
 
         def give_back(_: object) -> None:
-            with suppress(RuntimeError):  # the loop is closed: the process ends
+            with suppress(RuntimeError):  # the loop is closed because the process ends
                 loop.call_soon_threadsafe(taken.close)
 
         future.add_done_callback(give_back)

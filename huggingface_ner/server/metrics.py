@@ -22,7 +22,7 @@ from huggingface_ner.settings import Settings
 
 
 class Metrics:
-    """The service's metrics, in a separate registry, so that one process can have several apps.
+    """The service's metrics. They have their own registry, because one process can have several apps.
 
     If PROMETHEUS_MULTIPROC_DIR is set, every process writes its values to that folder.
     Any process then reports the sums.
@@ -105,7 +105,7 @@ class Metrics:
             return response
 
     def _count_texts(self) -> None:
-        """Count the texts that were cached or refused since the last call; this process alone knows of them."""
+        """Count the texts that this process answered from its cache or refused since the last call."""
         with self._lock:
             now = {"cached": self._models.cached_texts, "refused": self._models.refused_texts}
             for name, count in now.items():

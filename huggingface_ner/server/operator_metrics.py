@@ -1,7 +1,9 @@
-"""Metrics of what the whole service knows: trainings, queue, models, workers; read when they are requested.
+"""Metrics of the whole service: trainings, queue, models and workers.
 
-They are the same in every server process, because they come from Redis and from the disk. One request takes four
-round trips to Redis, however many projects there are.
+They are read when ``/metrics`` is requested. They are the same in every server process, because they come from
+Redis and from the disk. One request takes three round trips to Redis, however many projects there are: one to find
+the projects, one to read them, and one to read the workers. Finding the projects takes further round trips if
+Redis has more than jobs.status.KEYS_AT_A_TIME keys.
 """
 
 import time
@@ -15,12 +17,12 @@ from redis import RedisError
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.worker_numbers import NUMBERS
-from huggingface_ner.left_out import LeftOut
+from huggingface_ner.json_values import mapping
 from huggingface_ner.server.pages.facts import Facts, Known
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.version_names import number_of
 
-# Upper bound on the projects that have metrics of their own: those that were used last.
+# Maximum number of projects that have their own metrics: the projects that were used last.
 MAX_PROJECTS = 200
 PREFIX = "huggingface_ner"
 
@@ -28,7 +30,8 @@ PREFIX = "huggingface_ner"
 class OperatorMetrics(Collector):
     """Makes the metrics of the whole service.
 
-    queue: None if there is no training queue; then, and if Redis does not answer, only the models are known.
+    queue: None if there is no training queue. Without a queue, or if Redis does not answer, only facts about the
+    models are available.
     """
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
@@ -36,7 +39,7 @@ class OperatorMetrics(Collector):
         self._queue = queue
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing, so that nothing is read when this is registered."""
+        """Return nothing, so that registering this object reads nothing."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -49,7 +52,7 @@ class OperatorMetrics(Collector):
             except RedisError as error:
                 trouble = str(error)
         yield _gauge("queue_up", "Whether the training queue answers: 1 or 0.", float(trouble is None))
-        yield _gauge("projects", "Projects of which something is stored.", len(projects))
+        yield _gauge("projects", "Projects about which something is stored.", len(projects))
         yield from _queue_metrics(projects)
         shown = sorted(projects, key=_last_used, reverse=True)[:MAX_PROJECTS]
         shown.sort(key=lambda known: known.project_id)
@@ -84,10 +87,10 @@ def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
     updates = _gauges("updates_until_training", "Annotation updates until the next training.", ["project"])
     seconds: dict[str, float] = {}
     for known in projects:
-        project, totals = str(known.project_id), _mapping(known.status.get("totals"))
-        for outcome, count in _mapping(totals.get("trainings")).items():
+        project, totals = str(known.project_id), mapping(known.status.get("totals"))
+        for outcome, count in mapping(totals.get("trainings")).items():
             trainings.add_metric([project, outcome], count)
-        for phase, spent in _mapping(totals.get("seconds")).items():
+        for phase, spent in mapping(totals.get("seconds")).items():
             seconds[phase] = seconds.get(phase, 0.0) + spent
         pushed.add_metric([project], totals.get("pushed", 0))
         if "updates_until_training" in known.status:
@@ -101,7 +104,7 @@ def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
 def _model_metrics(projects: list[Known]) -> Iterator[Metric]:
     f1 = _gauges("model_f1", "F1 of the version in use.", ["project"])
     version = _gauges("model_version", "Number of the version in use.", ["project"])
-    tasks = _gauges("model_tasks", "Annotated tasks that the version in use knew.", ["project"])
+    tasks = _gauges("model_tasks", "Annotated tasks when the version in use was trained.", ["project"])
     left_out = _gauges("left_out_regions", "Annotated regions that the last training did not use.", ["project"])
     for known in projects:
         project = str(known.project_id)
@@ -111,10 +114,8 @@ def _model_metrics(projects: list[Known]) -> Iterator[Metric]:
             version.add_metric([project], number_of(known.version.name) or 0)
         if known.tasks is not None:
             tasks.add_metric([project], known.tasks)
-        last = _mapping(known.status.get("last")).get("left_out")
-        counted = last or (known.version.metrics.get("left_out") if known.version else None)
-        if counted:
-            left_out.add_metric([project], LeftOut.from_dict(counted).regions_left_out)
+        if known.left_out is not None:
+            left_out.add_metric([project], known.left_out.regions_left_out)
     yield from (f1, version, tasks, left_out)
 
 
@@ -127,7 +128,7 @@ def _worker_metrics(workers: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric
             help_text = f"{name.replace('_', ' ').capitalize()} of the process of {whose}."
             family = make(f"{kind}_process_{name}", help_text, ["worker"])
             for worker, numbers in workers.items():
-                value = _mapping(numbers.get(kind)).get(number)
+                value = mapping(numbers.get(kind)).get(number)
                 if isinstance(value, int | float):
                     family.add_metric([worker], value)
             yield family
@@ -143,7 +144,3 @@ def _gauges(name: str, help_text: str, labels: list[str]) -> GaugeMetricFamily:
 
 def _counter(name: str, help_text: str, labels: list[str]) -> CounterMetricFamily:
     return CounterMetricFamily(f"{PREFIX}_{name}", help_text, labels=labels)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Reads the bodies of requests before they take a thread, within limits of time and memory."""
+"""Reads the bodies of requests before the requests get a thread, within limits on time and memory."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -10,13 +10,16 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 from huggingface_ner.errors import UnavailableError
 from huggingface_ner.server.lanes import RETRY_AFTER
 
-# Seconds for the whole body, even if parts of it keep arriving; Label Studio gives up after 100.
+# Maximum number of seconds until a body is complete, even if parts of it keep arriving. Label Studio gives up
+# after 100 seconds.
 BODY_TIMEOUT = 60.0
-# Bodies up to this many bytes are always read: the maximum number of connections limits how many there are.
+# Bodies of up to this many bytes are always read; the maximum number of connections limits their total.
 SMALL_BODY = 64_000
-# Longer bodies may together take this many times MAX_REQUEST_BYTES of memory, until they are answered.
+# All longer bodies together may take this many times MAX_REQUEST_BYTES of memory. A body counts until its request
+# is answered.
 BODIES_IN_MEMORY = 4
-# Seconds for which the rest of a refused body is read: a client that is still sending would miss the answer.
+# Seconds for which the rest of a refused body is read, because a client that is still sending would miss the
+# answer.
 DRAIN_TIMEOUT = 5.0
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -69,7 +72,10 @@ class Bodies:
             self._in_memory -= size
 
     def _check(self, size: int, more: int) -> None:
-        """Raise an error if a body is too much, given its size so far and the ``more`` bytes that came last."""
+        """Raise an error if a body is too long, or if all bodies together take too much memory.
+
+        size: the body's size so far, in bytes, or its announced size. more: how many of these bytes came last.
+        """
         if size > self._max_bytes:
             raise RequestEntityTooLarge
         if more and size > SMALL_BODY and self._in_memory > BODIES_IN_MEMORY * self._max_bytes:

@@ -1,4 +1,4 @@
-"""Notes facts from Label Studio's requests for the pages: each project's name, address and events."""
+"""Stores facts from Label Studio's requests, for the pages: each project's name, address and events."""
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.addresses import parse_address
@@ -12,7 +12,7 @@ class Sightings:
         self._notes = queue.notes if queue is not None else None
 
     def connected(self, project_id: int | None, address: object) -> None:
-        """Note that a project is connected. address: the address of Label Studio in the request."""
+        """Note that a project is connected. address: Label Studio's address, as its request gives it."""
         if self._notes is not None and project_id is not None:
             self._notes.note_setup(project_id, parse_address(address))
 

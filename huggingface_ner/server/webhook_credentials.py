@@ -1,8 +1,8 @@
 """Puts the credentials into the webhook that Label Studio registers for this backend.
 
-Label Studio connects to a backend with basic auth, but registers its webhook without the credentials. The events
-of the webhook would be refused, and no training would ever start. When the credentials are in place, a recount
-finds the annotations whose events were refused before.
+Label Studio connects to a backend with basic auth, but registers its webhook without the credentials. Without this
+module, the webhook's events would be refused, and no training would ever start. When the credentials are in place,
+a recount finds the annotations whose events were refused before.
 """
 
 import base64
@@ -42,7 +42,7 @@ ADVICE = (
 
 NO_WEBHOOK = (
     "the project has no webhook for this backend, so annotations do not start trainings: start Label Studio with "
-    "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, then remove the model in it and connect it again"
+    "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false, then remove the model there and connect it again"
 )
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class WebhookCredentials:
                     self._note(queue, project_id, GIVEN if trouble is None else failure)
 
     def _give_credentials(self, queue: TrainingQueue, project_id: int, host: str) -> str | None:
-        """Give a project's webhook the credentials; return None, or the reason if that failed."""
+        """Put the credentials into a project's webhook; return None, or the reason if that failed."""
         credentials = auth.expected(self._settings) or b""
         authorization = f"Basic {base64.b64encode(credentials).decode('ascii')}"
         try:
@@ -158,7 +158,7 @@ class WebhookCredentials:
     def _note(self, queue: TrainingQueue, project_id: int, note: str) -> bool:
         """Store and log a note, unless it was already stored since this service started; return False on failure.
 
-        ARRIVED is not replaced by another note, unless ARRIVED was stored before this start: the credentials may
+        The note ARRIVED is replaced only if it was stored before this service started, because the credentials may
         have been different then.
         """
         try:

@@ -1,7 +1,7 @@
-"""Claims the folder of the models for a Label Studio, so that another one never gets its models.
+"""Claims a folder of models for a Label Studio, so that another Label Studio never gets its models.
 
-A claim is a file that is made once, completely or not at all; see model_places. What an older release has left in
-the folder belongs to the Label Studio that is configured when this release first starts. Nothing is moved.
+A claim is a file that is made once, completely or not at all; see model_places. Models of an older release belong
+to the Label Studio that is configured when this release first starts. They are not moved.
 """
 
 import logging
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 def claim_models(settings: Settings) -> None:
-    """Note that the models of LABEL_STUDIO_HOST are in its place, before anything is stored there.
+    """Claim a place for the models of LABEL_STUDIO_HOST, before anything is stored there.
 
-    Of several processes that claim a place at the same time, one wins; the others read its claim.
+    If several processes claim a place at the same time, one of them wins, and the others read its claim.
     Raises PlaceError and OSError.
     """
     models, host = settings.all_models_folder, normalized(settings.label_studio_host)
@@ -42,14 +42,16 @@ def claim_models(settings: Settings) -> None:
 
 
 def adopt_models(settings: Settings, address: str) -> str:
-    """Give the models of a Label Studio to LABEL_STUDIO_HOST, because it has got this address; return the place.
+    """Give LABEL_STUDIO_HOST the models of ``address``, which is its former address; return their place.
 
-    Raises PlaceError if there is no such Label Studio, or if LABEL_STUDIO_HOST has models already; and OSError.
+    Raises PlaceError if there are no such models, or if LABEL_STUDIO_HOST has models already. Also raises OSError.
     """
     models, host, old = settings.all_models_folder, normalized(settings.label_studio_host), normalized(address)
     known = {host: name for name, host in places(models).items()}
     if old not in known:
-        raise PlaceError(f"{old}: no models of it in {models}; there are models of: {', '.join(known) or 'none'}")
+        raise PlaceError(
+            f"no models of {old} in {models}; this folder has models of: {', '.join(known) or 'none'}"
+        )
     if old == host:
         raise PlaceError(f"{old}: this is LABEL_STUDIO_HOST; set LABEL_STUDIO_HOST to the new address first")
     if host in known:
@@ -57,7 +59,7 @@ def adopt_models(settings: Settings, address: str) -> str:
         if projects:
             numbers = ", ".join(map(str, projects))
             raise PlaceError(
-                f"{host} has models of its own, of the projects {numbers}: remove them first: `projects remove`"
+                f"{host} has its own models, of the projects {numbers}; remove them first with `projects remove`"
             )
         (models / known[host] / HOST_FILE).unlink()
     with replaced_file(models / known[old] / HOST_FILE) as file:

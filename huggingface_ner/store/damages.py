@@ -1,7 +1,9 @@
 """Remembers which files and folders are damaged, so that each is logged once and not at every request."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -26,3 +28,24 @@ class Damages:
 
 # Shared by all stores of this process.
 damages = Damages()
+
+
+def read_object(path: Path, consequence: str, *, is_optional: bool = True) -> dict[str, Any]:
+    """Return the JSON object in a file of a version; if the file is damaged, log this and return {}.
+
+    consequence: the end of the log message, which says what the damage means for people.
+    is_optional: whether a version may lack the file. In that case, a missing file gives {} and is not logged.
+    Nothing is logged either if the version's folder is missing, because the version was deleted meanwhile.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        is_absent = is_optional and isinstance(error, FileNotFoundError)
+        if not is_absent and path.parent.is_dir():
+            damages.found(path, f"{path} cannot be read ({error}): {consequence}")
+        return {}
+    if not isinstance(content, dict):
+        damages.found(path, f"{path} is not a JSON object: {consequence}")
+        return {}
+    damages.repaired(path)
+    return content

@@ -1,4 +1,4 @@
-"""The scores of all versions that a project ever had, in a small file of its own that outlives the versions.
+"""The scores of all versions that a project ever had, in a small file that outlives the versions.
 
 Only the last KEEP_VERSIONS versions are kept, but the learning curve goes back to the first.
 """
@@ -16,8 +16,8 @@ from huggingface_ner.store.files import replaced_file
 from huggingface_ner.store.version_names import order
 
 HISTORY = "history.json"
-# Maximum number of entries. If there are more, every second entry of the older half is dropped: the curve keeps
-# its form.
+# Maximum number of entries. If there are more, every second entry of the older half is dropped, which keeps the
+# shape of the learning curve.
 MAX_ENTRIES = 200
 MAX_LABELS = 50
 
@@ -31,7 +31,7 @@ class Counts(BaseModel, frozen=True):
 
 
 class Suggestions(BaseModel, frozen=True):
-    """What annotators did with the suggestions of a version, in so many tasks; see edits.Edits for the counts."""
+    """What annotators did with a version's suggestions in a number of tasks; see edits.Edits for the counts."""
 
     tasks: NonNegativeInt
     exact: NonNegativeInt
@@ -55,7 +55,7 @@ class Suggestions(BaseModel, frozen=True):
         return share_interval(self.exact, self.suggested)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it for programs."""
+        """Return the counts, the share and its interval, for programs."""
         return {
             "tasks": self.tasks,
             "suggested": self.suggested,
@@ -69,10 +69,10 @@ class Suggestions(BaseModel, frozen=True):
 
 
 class Entry(BaseModel, frozen=True):
-    """One version: what it was trained on, how it scored, and how its suggestions fared.
+    """One version: the size of its training data, its scores, and what annotators did with its suggestions.
 
-    tasks: how many annotated tasks there were, those held out included. overall: None if it was not scored.
-    suggestions: None if no training since has found any that were corrected.
+    tasks: the number of annotated tasks, including those held out. overall: None if the version was not scored.
+    suggestions: None if no later training has found an annotation that was made after a suggestion of it.
     """
 
     version: str
@@ -83,7 +83,7 @@ class Entry(BaseModel, frozen=True):
 
     @classmethod
     def of(cls, version: str, metrics: Mapping[str, Any]) -> Self | None:
-        """Return the entry of a version, given its metrics.json; None if that is damaged."""
+        """Return the entry of a version, given its metrics.json; None if this file is damaged."""
         scored = metrics.get("labels")
         labels = dict(list(scored.items())[:MAX_LABELS]) if isinstance(scored, Mapping) else {}
         overall = metrics if isinstance(metrics.get("gold"), int) else None
@@ -110,7 +110,7 @@ def read_history(folder: Path) -> dict[str, Entry]:
 
 
 def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Entry]:
-    """Return a history with the entries of versions, given the name and metrics.json of each; oldest first."""
+    """Add versions to a history, given the name and the metrics.json of each; return all entries, oldest first."""
     entries = dict(history)
     for name, metrics in versions:
         entry = Entry.of(name, metrics)
@@ -121,9 +121,9 @@ def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[s
 
 
 def with_suggestions(entries: Iterable[Entry], counts: Mapping[str, Suggestions]) -> dict[str, Entry]:
-    """Return a history with the counts of versions; unknown versions are left out.
+    """Return a history with new counts of suggestions; counts of unknown versions are ignored.
 
-    Tasks and predictions can be deleted in Label Studio, so counts of fewer tasks than are known change nothing.
+    Tasks and predictions can be deleted in Label Studio, so counts of fewer tasks than before are ignored too.
     """
     updated = {}
     for entry in entries:
@@ -134,7 +134,7 @@ def with_suggestions(entries: Iterable[Entry], counts: Mapping[str, Suggestions]
 
 
 def newest_with_suggestions(entries: Sequence[Entry]) -> Entry | None:
-    """Return the newest version some of whose suggestions were corrected; None if there is none."""
+    """Return the newest version for which at least one suggestion was counted; None if there is none."""
     known = [entry for entry in entries if entry.suggestions is not None and entry.suggestions.suggested]
     return max(known, key=lambda entry: order(entry.version), default=None)
 

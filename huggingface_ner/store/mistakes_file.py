@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_ner.store.damages import damages
+from huggingface_ner.store.damages import read_object
 
 MISTAKES = "mistakes.json"
 
@@ -20,13 +20,4 @@ def write_mistakes(folder: Path, mistakes: Mapping[str, Any]) -> None:
 
 def read_mistakes(folder: Path) -> Mapping[str, Any]:
     """Return a version's mistakes, or {} if it has none; if the file is damaged, log this and return {}."""
-    path = folder / MISTAKES
-    try:
-        mistakes = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        damages.found(path, f"{path} cannot be read ({error}): the mistakes of this version are not shown")
-        return {}
-    damages.repaired(path)
-    return mistakes if isinstance(mistakes, dict) else {}
+    return read_object(folder / MISTAKES, "the mistakes of this version are not shown")

@@ -13,7 +13,7 @@ from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import make_folder, replaced_file
 
 SPLIT = "split.json"
-# More tasks than any project has: a damaged file must not fill the memory.
+# Upper bound on the tasks in a range: more than any project has, so that a damaged file does not fill the memory.
 MAX_TASKS = 10_000_000
 
 
@@ -23,8 +23,9 @@ class Split:
 
     held_out: the tasks that no version learns from, so that versions can be scored on them. learned: the tasks
     that some version has learned from. Tasks that no training has seen are in neither; deleted tasks stay.
-    since: the version that was current when this was begun anew, because its tasks were not known; what it and
-    earlier versions have learned is not in ``learned``. "" if all versions are covered.
+    since: "" if ``learned`` covers all versions. Otherwise, it was not known which tasks earlier versions had
+    learned from, and a new split was begun. ``since`` is the version that was current then; ``learned`` lacks the
+    tasks of this version and of earlier ones.
     """
 
     held_out: frozenset[str] = frozenset()
@@ -33,7 +34,7 @@ class Split:
 
 
 def read_split(folder: Path) -> Split | None:
-    """Return a project's split; None if there is none, and, after logging this, if the file is damaged."""
+    """Return a project's split, or None if there is none; if the file is damaged, log this and return None."""
     path = folder / SPLIT
     try:
         content = json.loads(path.read_bytes())
@@ -62,7 +63,7 @@ def write_split(folder: Path, split: Split) -> None:
 
 
 def _write_ids(ids: Iterable[str]) -> Iterator[object]:
-    """Yield ids in a short form: first and last of a run of numbers, and strings for ids that are not numbers."""
+    """Yield ids in a short form: [first, last] for consecutive numbers, and strings for all other ids."""
     numbers = sorted(int(one) for one in ids if _is_number(one))
     for _, run in groupby(enumerate(numbers), key=lambda placed: placed[1] - placed[0]):
         ends = [number for _, number in run]

@@ -1,8 +1,8 @@
 """The names of versions, which Label Studio shows to people beside each prediction.
 
-``v7-F1-0.75-120-tasks-20261126-031700-7b16``: the version's number in its project, its F1 and its annotated tasks
-if they are known, the time in UTC, and a random part in case two machines publish within the same second. Releases
-up to 0.2.0 gave names that have only the last two parts.
+An example is ``v7-F1-0.75-120-tasks-20261126-031700-7b16``. The parts are the version's number in its project, its
+F1 and the number of its annotated tasks (if they are known), the time in UTC, and random digits in case two
+machines publish within the same second. Releases up to 0.2.0 gave names that have only the time and the digits.
 """
 
 import re
@@ -24,12 +24,13 @@ def is_version_name(text: str) -> bool:
 def new_name(known: Collection[str], metrics: Mapping[str, Any], now: datetime) -> str:
     """Return the name of a new version.
 
-    known: the names of all versions that the project is known to have had. metrics: its metrics.json. now: in UTC.
+    known: the names of all known versions of the project. metrics: the content of the new version's metrics.json.
+    now: the time in UTC.
     """
     f1, tasks = metrics.get("f1"), metrics.get("tasks")
     parts = [f"v{_next_number(known)}"]
     if isinstance(f1, float) and 0 <= f1 <= 1:
-        parts.append(f"F1-{f1:.2f}")
+        parts.append(f"F1-{abs(f1):.2f}")  # abs removes the sign of -0.0
     if isinstance(tasks, int) and 0 <= tasks < 10**9:
         parts.append(f"{tasks}-task{'' if tasks == 1 else 's'}")
     return "-".join([*parts, f"{now:%Y%m%d-%H%M%S}", secrets.token_hex(2)])
@@ -38,20 +39,20 @@ def new_name(known: Collection[str], metrics: Mapping[str, Any], now: datetime) 
 def order(name: str) -> tuple[str, int, str]:
     """Return the key by which versions are sorted, the oldest first.
 
-    Numbers matter only within a second: two machines can give the same one.
+    The time comes before the number, because two machines can give the same number.
     """
     match = _NAME.fullmatch(name)
     return (match["at"], int(match["number"] or 0), name) if match else (name, 0, name)
 
 
 def number_of(name: str) -> int | None:
-    """Return the number of a version in its project; None if its name has none."""
+    """Return the number of a version in its project; None if its name has no number."""
     match = _NAME.fullmatch(name)
     return int(match["number"]) if match and match["number"] else None
 
 
 def published_at(name: str) -> float | None:
-    """Return when a version was published, in seconds since 1970, as its name tells; None if it is not a name."""
+    """Return the time in a version's name, in seconds since 1970; None if the name is not valid."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -62,6 +63,6 @@ def published_at(name: str) -> float | None:
 
 
 def _next_number(known: Collection[str]) -> int:
-    """Return the number after the highest; versions whose names have none count one each."""
+    """Return a number above all known numbers and above the number of versions: older names have no number."""
     numbers = [int(match["number"] or 0) for name in known if (match := _NAME.fullmatch(name))]
     return max([len(numbers), *numbers]) + 1

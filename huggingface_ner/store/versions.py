@@ -7,7 +7,6 @@ process loads the version before that time, and all switch at the same moment. O
 version's name from one process, and predictions of a different version from another process.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -29,11 +28,11 @@ from huggingface_ner.store.history import (
     with_suggestions,
     write_history,
 )
+from huggingface_ner.store.metrics_file import read_metrics, write_metrics
 from huggingface_ner.store.split_file import Split, read_split, write_split
 from huggingface_ner.store.version_names import PATTERN, is_version_name, new_name, order
 
 CURRENT = "current"
-METRICS = "metrics.json"
 _PROJECT = re.compile("0|[1-9][0-9]*")
 
 # Seconds until a published version takes effect: several times as long as loading takes.
@@ -46,7 +45,7 @@ class StoreError(HuggingFaceNERError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A published model: its name, its folder, and the content of its metrics.json, or {} if that is damaged."""
+    """A published model: its name, its folder, and the content of its metrics.json; {} if the file is damaged."""
 
     name: str
     folder: Path
@@ -93,7 +92,7 @@ class ModelStore:
         return list(merged(read_history(self._folder), kept).values())
 
     def note_suggestions(self, counts: Mapping[str, Suggestions]) -> None:
-        """Note how the suggestions of versions fared, see with_suggestions; raises OSError."""
+        """Store what annotators did with the suggestions of versions, see with_suggestions; raises OSError."""
         entries = self.history()
         updated = with_suggestions(entries, counts)
         if list(updated.values()) != entries:
@@ -165,12 +164,12 @@ class ModelStore:
         """Publish a new version, which takes effect after ACTIVATION_DELAY.
 
         write: is called with a folder, and writes the model's files into it.
-        Raises any exception of ``write``, and OSError, for example if the disk is full. In that case,
-        the version in use does not change.
+        Raises any exception of ``write``, and OSError, for example if the disk is full. After an exception, the
+        version in use is the same as before.
         """
         with folder_aside(self._folder) as aside:
             write(aside)
-            _write_metrics(metrics, aside / METRICS)
+            write_metrics(aside, metrics)
             known = [*self._names(), *(entry.version for entry in self.history())]
             name = new_name(set(known), metrics, datetime.now(UTC))
             before = self.serving_version()
@@ -188,8 +187,7 @@ class ModelStore:
         """
         with folder_aside(self._folder) as aside:
             metrics = {**version.metrics, **write(aside)}
-            with replaced_file(version.folder / METRICS) as file:
-                _write_metrics(metrics, file)
+            write_metrics(version.folder, metrics)
             place_folder(aside / name, version.folder / name)
 
     def use(self, name: str) -> None:
@@ -207,11 +205,11 @@ class ModelStore:
         delete_folder(self._folder / name)
 
     def delete(self) -> None:
-        """Delete all versions, the one in use too, and what is known of earlier ones; raises OSError."""
+        """Delete all versions, including the one in use, and the history of earlier versions; raises OSError."""
         delete_folder(self._folder)
 
     def _write_history(self) -> None:
-        """Note how the versions scored, before some of them are deleted."""
+        """Store the scores of all versions, before some of the versions are deleted."""
         entries = self.history()
         if entries:
             write_history(self._folder, {entry.version: entry for entry in entries})
@@ -224,7 +222,7 @@ class ModelStore:
         return sorted((path.name for path in paths if is_version_name(path.name) and path.is_dir()), key=order)
 
     def _version(self, name: str) -> Version:
-        return Version(name, self._folder / name, _read_metrics(self._folder / name / METRICS))
+        return Version(name, self._folder / name, read_metrics(self._folder / name))
 
     def _check(self, name: str) -> None:
         names = self._names()
@@ -276,27 +274,11 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
     return serving
 
 
-def _write_metrics(metrics: Mapping[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
 def delete_stale_leftovers(models_folder: Path) -> None:
-    """Delete what killed processes have left behind in the stores of all projects; see files.STALE_AFTER."""
+    """Delete the files that killed processes have left in the models folder and in the folders of projects.
+
+    See files.STALE_AFTER.
+    """
+    delete_leftovers(models_folder)
     for project_id in project_stores(models_folder):
         delete_leftovers(models_folder / str(project_id))
-
-
-def _read_metrics(path: Path) -> dict[str, Any]:
-    """Return the content of a metrics.json; if it is damaged, log this and return {}."""
-    unknown = "its scores are unknown; the version itself can be used"
-    try:
-        metrics = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        if path.parent.is_dir():  # if it is not, the version was deleted meanwhile
-            damages.found(path, f"{path} cannot be read ({error}): {unknown}")
-        return {}
-    if not isinstance(metrics, dict):
-        damages.found(path, f"{path} is not a JSON object: {unknown}")
-        return {}
-    damages.repaired(path)
-    return metrics

@@ -1,14 +1,20 @@
 """The command ``projects``: what it shows, and what it removes."""
 
+import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis import Redis, RedisError
 
 from huggingface_ner.cli import main
-from huggingface_ner.commands import projects
+from huggingface_ner.commands.projects import add_projects
+from huggingface_ner.jobs import queue_owner
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.jobs.queue_owner import claim_queue
+from huggingface_ner.jobs.redis_connection import QueueError, connect
+from huggingface_ner.model_places import places
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.claims import claim_models
 from huggingface_ner.store.versions import project_store, project_stores
@@ -46,12 +52,12 @@ def queue(settings: Settings, redis_url: str) -> TrainingQueue:
     return queue
 
 
-def test_all_projects_of_which_something_is_stored_are_listed(
+def test_all_projects_with_stored_data_are_listed(
     settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = settings.model_copy(update={"label_studio_host": "http://other"})
+    other = Settings(label_studio_host="http://other")
     claim_models(other)
-    project_store(settings.all_models_folder / "other-x", 5)
+    project_store(other.models_folder, 5).publish(lambda folder: None, {})
     assert main(["projects", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{settings.label_studio_host}:"
@@ -60,7 +66,7 @@ def test_all_projects_of_which_something_is_stored_are_listed(
         ["2", "1", "-", "-"],
         ["3", "0", "idle", "Project", "no.", "3"],
     ]
-    assert lines[5:] == ["another Label Studio, http://other: models of 0 projects"]
+    assert lines[5:] == ["another Label Studio, http://other: models of 1 projects"]
 
 
 def test_a_project_is_removed_with_its_models_and_marks(
@@ -71,10 +77,10 @@ def test_a_project_is_removed_with_its_models_and_marks(
     assert list(project_stores(settings.models_folder)) == [2]
     assert queue.projects() == [3]
     assert main(["projects", "remove", "1", "--yes"]) == 1
-    assert "project 1: nothing is stored of it" in capsys.readouterr().err
+    assert "project 1: it has no stored data" in capsys.readouterr().err
 
 
-def test_those_that_label_studio_no_longer_has_are_removed(
+def test_projects_that_label_studio_no_longer_has_are_removed(
     settings: Settings,
     queue: TrainingQueue,
     label_studio_api: LabelStudioApi,
@@ -115,24 +121,54 @@ def test_it_asks_before_it_removes(
     assert list(project_stores(settings.models_folder)) == ([1] if removed else [1, 2])
 
 
-def test_where_nobody_can_be_asked_nothing_is_removed(
+def test_without_a_terminal_nothing_is_removed(
     settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
     assert main(["projects", "remove", "2"]) == 1
-    assert "write --yes too" in capsys.readouterr().err
+    assert "without one, add --yes" in capsys.readouterr().err
     assert list(project_stores(settings.models_folder)) == [1, 2]
 
 
+@pytest.mark.parametrize("options", [["2"], ["--gone"]])
+def test_a_queue_that_stops_meanwhile_is_named(
+    settings: Settings,
+    queue: TrainingQueue,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+) -> None:
+    read = TrainingQueue.statuses
+
+    def read_and_stop(asked: TrainingQueue) -> list[dict[str, Any]]:
+        statuses = read(asked)
+        connect(redis_url, timeout=5).shutdown(nosave=True)
+        return statuses
+
+    monkeypatch.setattr(TrainingQueue, "statuses", read_and_stop)
+    assert main(["projects", "remove", *options, "--yes"]) == 1
+    assert "the training queue does not answer: " in capsys.readouterr().err
+    assert list(project_stores(settings.models_folder)) == [1, 2]
+
+
+def test_an_action_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_projects(parser.add_subparsers())
+    with pytest.raises(SystemExit):
+        parser.parse_args(["projects"])
+    assert "the following arguments are required: ACTION" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [["remove"], ["remove", "1", "--gone"]])
-def test_ids_or_gone_are_wanted(
+def test_either_ids_or_gone_must_be_given(
     settings: Settings, queue: TrainingQueue, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["projects", *options, "--yes"]) == 1
     assert "by their ids, or write --gone, but not both" in capsys.readouterr().err
 
 
-def test_models_are_removed_without_a_queue_that_never_was(
+def test_models_are_removed_if_there_never_was_a_queue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MODEL_DIR", str(tmp_path))
@@ -140,19 +176,91 @@ def test_models_are_removed_without_a_queue_that_never_was(
     assert main(["projects", "remove", "2", "--yes"]) == 0
     (tmp_path / "queue").mkdir()
     project_store(Settings().models_folder, 2).publish(lambda folder: None, {})
-    assert main(["projects", "remove", "2", "--yes"]) == 1, "the queue has marks, and is not running"
+    assert main(["projects", "remove", "2", "--yes"]) == 1, "the queue exists, but is not running"
     assert "no running server found" in capsys.readouterr().err
 
 
 def test_a_moved_label_studio_adopts_its_models(
-    settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    queue: TrainingQueue,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
     assert main(["projects", "list"]) == 0
     assert f"another Label Studio, {settings.label_studio_host}: models of 2 projects" in capsys.readouterr().out
+    claim_queue(connect(redis_url), settings)
     assert main(["projects", "adopt", settings.label_studio_host]) == 0
     assert "restart the servers and workers" in capsys.readouterr().out
+    claim_queue(connect(redis_url), Settings())
     assert main(["projects", "list"]) == 0
     assert "Project no. 3" in capsys.readouterr().out
     assert main(["projects", "adopt", settings.label_studio_host]) == 1
-    assert projects.ProjectsError.retryable is False
+    assert f"no models of {settings.label_studio_host} in" in capsys.readouterr().err
+
+
+def test_a_second_attempt_finishes_an_adoption_that_stopped_after_the_models(
+    settings: Settings,
+    queue: TrainingQueue,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(redis: Redis, settings: Settings) -> None:
+        raise RedisError("it has just stopped")
+
+    claim_queue(connect(redis_url), settings)
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
+    with monkeypatch.context() as patch:
+        patch.setattr(queue_owner, "adopt_queue", fail)
+        assert main(["projects", "adopt", settings.label_studio_host]) == 1
+    assert "the training queue does not answer: it has just stopped" in capsys.readouterr().err
+    assert list(project_stores(Settings().models_folder)) == [1, 2]
+    with pytest.raises(QueueError, match=f"projects adopt {settings.label_studio_host}"):
+        claim_queue(connect(redis_url), Settings())
+    assert main(["projects", "adopt", f"{settings.label_studio_host}/"]) == 0
+    claim_queue(connect(redis_url), Settings())
+    assert main(["projects", "adopt", settings.label_studio_host]) == 1
+    assert f"no models of {settings.label_studio_host} in" in capsys.readouterr().err
+
+
+def test_a_queue_is_adopted_without_models_if_model_dir_is_new(
+    settings: Settings, queue: TrainingQueue, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim_queue(connect(redis_url), settings)
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "new"))
+    claim_models(Settings())
+    assert main(["projects", "adopt", settings.label_studio_host]) == 0
+    claim_queue(connect(redis_url), Settings())
+
+
+def test_the_address_in_use_is_not_adopted(
+    settings: Settings, queue: TrainingQueue, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim_queue(connect(redis_url), settings)
+    assert main(["projects", "adopt", settings.label_studio_host]) == 1
+    assert "this is LABEL_STUDIO_HOST" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"), [(None, "no running server found"), ("redis://127.0.0.1:1/0", "answer")]
+)
+def test_nothing_is_adopted_while_the_queue_does_not_answer(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str | None,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "http://former")
+    claim_models(Settings())
+    (tmp_path / "queue").mkdir()
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "https://labels.example.org")
+    if url is not None:
+        monkeypatch.setenv("REDIS_URL", url)
+    assert main(["projects", "adopt", "http://former"]) == 1
+    assert reason in capsys.readouterr().err
+    assert list(places(Settings().all_models_folder).values()) == ["http://former"]

@@ -1,4 +1,4 @@
-"""The real Label Studio, once a session, and backends whose model's predictions are known."""
+"""One real Label Studio for the whole session, and backends with a model whose predictions are known."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ Serve = Callable[..., AbstractContextManager[str]]
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    """Label Studio with strict validation of predictions, which refuses a whole batch for one wrong field."""
+    """Start a Label Studio with strict validation: it refuses a whole batch of predictions for one wrong field."""
     folder = tmp_path_factory.mktemp("label-studio")
     strict = {"fflag_feat_utc_210_prediction_validation_15082025": "true"}
     with label_studio(folder, free_port(), **ACCOUNT, **strict) as server, Studio(server) as studio:
@@ -44,7 +44,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 @pytest.fixture(scope="session")
 def serve(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Serve:
-    """Start a backend for the session's Label Studio; further settings as keywords."""
+    """Return a function that starts a backend for the session's Label Studio; its keywords are settings."""
     model = save_lexicon_model(tmp_path_factory.mktemp("lexicon"), {**KNOWN, **YET_TO_BE_LEARNED}, ["PER", "LOC"])
 
     @contextmanager
@@ -54,7 +54,7 @@ def serve(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Serve:
             "BASELINE_MODEL_NAME": str(model),
             "LABEL_STUDIO_HOST": studio.server.url,
             "LEARNING_RATE": "2e-2",
-            "F1_TOLERANCE": "1",  # which few texts are held out differs, and may refuse any model
+            "F1_TOLERANCE": "1",  # the few held-out texts vary, and may refuse any model
             "START_TRAINING_EACH_N_UPDATES": str(EACH_N_UPDATES),
             **settings,
         }
@@ -67,7 +67,7 @@ def serve(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Serve:
 
 @pytest.fixture(scope="session")
 def backend(serve: Serve) -> Iterator[str]:
-    """A backend without credentials, and with the legacy token of Label Studio's user."""
+    """Start a backend that asks for no credentials and has the legacy token of Label Studio's user."""
     with serve(LABEL_STUDIO_API_KEY=TOKEN, ALLOWED_URL_HOSTS="127.0.0.1") as url:
         wait(f"{url}/ready")
         yield url
@@ -75,7 +75,7 @@ def backend(serve: Serve) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def page(studio: Studio, browser: Browser) -> Iterator[Page]:
-    """Chromium, where Label Studio's user is signed in."""
+    """Open a page in Chromium in which Label Studio's user is signed in."""
     SCREENSHOTS.mkdir(exist_ok=True)
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()

@@ -1,4 +1,4 @@
-"""Label Studio's page with one task open and Auto-Annotation on, as a person uses it."""
+"""Uses Label Studio's page as a person does, with one task open and Auto-Annotation on."""
 
 import json
 import time
@@ -14,13 +14,14 @@ from tests.e2e.studio import Project
 
 TIMEOUT = 60.0
 TIMEOUT_MS = 120_000
-# How often a word is drawn at most before the task is opened again, how often that is done, and how long a drawing
-# may take to make a region.
+# Maximum number of times that a word is drawn before the task is opened again, maximum number of times that the
+# task is opened, and milliseconds in which a drawing has to make a region.
 DRAWINGS = 3
 OPENINGS = 3
 DRAWN_MS = 10_000
 
-# The page's coordinates of a word's n-th occurrence: left, right, and its line; null until the word is shown.
+# Returns the coordinates of a word's n-th occurrence in the page: left, right, and the middle of its line. Returns
+# null until the word is shown.
 COORDINATES = """([word, number]) => {
     const frame = document.querySelector("iframe.lsf-htx-richtext");
     const roots = frame ? frame.contentDocument.querySelectorAll("body")
@@ -51,9 +52,9 @@ COORDINATES = """([word, number]) => {
 REGIONS = "() => Htx.annotationStore.selected.serializeAnnotation()"
 AS_MANY_REGIONS = "before => window.Htx?.annotationStore?.selected?.serializeAnnotation().length === before"
 MORE_REGIONS = "before => Htx.annotationStore.selected.serializeAnnotation().length > before"
-# A drawing makes a region only once the labels have their keys and the text has loaded, in an iframe for
-# HyperText. Before, nothing listens to the mouse there, and the loading takes a selection away. The page draws the
-# regions last, which moves the words.
+# A drawing makes a region only after the labels have their keys and the text has loaded; HyperText loads in an
+# iframe. Before that, the text does not react to the mouse, and loading it removes a selection. The page draws the
+# regions last, and this moves the words.
 READY = """() => {
     const annotation = Htx.annotationStore.selected;
     const tags = [...annotation.names.values()];
@@ -63,11 +64,18 @@ READY = """() => {
 SELECTED = """label => [...Htx.annotationStore.selected.names.values()].some(
     tag => (tag.selectedLabels ?? []).some(selected => selected.value === label))"""
 
+# The page selects a region at once, and its labels a moment later. A key that is pressed before replaces them.
+REGION_SELECTED = """() => {
+    const regions = Htx.annotationStore.selected.selectedRegions;
+    return regions.length === 1 && regions[0].results.every(({mainValue, from_name}) =>
+        mainValue.every(label => from_name.selectedLabels.some(selected => selected.value === label)));
+}"""
+
 
 class Editor:
-    """One project's tasks in the page.
+    """The page with the tasks of one project.
 
-    keys: the key of each label. read: returns what regions select, and their labels.
+    keys: the key of each label. read: returns the characters that regions select, and their labels.
     """
 
     def __init__(
@@ -89,14 +97,14 @@ class Editor:
         expect(switch).to_be_visible(timeout=TIMEOUT_MS)
         if not self._page.locator("label", has=switch).locator("input").is_checked():
             switch.click()
-        # keys that are pressed while the switch has the focus are not the editor's
+        # while the switch has the focus, pressed keys do not reach the editor
         self._page.evaluate("document.activeElement.blur()")
 
     def draw(self, word: str, number: int, *labels: str) -> None:
         """Label the n-th occurrence of a word with the mouse.
 
-        This is done again while the page does not listen to the mouse yet. On a busy machine, a page that was just
-        opened sometimes never listens. Then the task is opened again, as a person would reload the page.
+        The drawing is repeated if the page does not react to the mouse yet. On a busy machine, a page sometimes
+        never reacts after it was opened. Then the task is opened again, as a person would reload the page.
         """
         before = len(self._page.evaluate(REGIONS))
         for opening in range(OPENINGS if self._untouched else 1):
@@ -131,9 +139,7 @@ class Editor:
         self._page.keyboard.press("Escape")
         left, right, y = self._coordinates(word, number)
         self._page.mouse.click((left + right) / 2, y)
-        self._page.wait_for_function(
-            "() => Htx.annotationStore.selected.selectedRegions.length === 1", timeout=TIMEOUT_MS
-        )
+        self._page.wait_for_function(REGION_SELECTED, timeout=TIMEOUT_MS)
         self._page.keyboard.press(key)
 
     def _coordinates(self, word: str, number: int) -> Any:
@@ -144,11 +150,11 @@ class Editor:
         self._page.keyboard.press("Control+z")
 
     def answered(self) -> Any:
-        """Wait, at the end of the with block, for Label Studio's answer to a drawn or relabelled region."""
+        """Return a context manager that waits, at its end, for the answer to a drawn or relabelled region."""
         return self._page.expect_response(lambda answer: "interactive-annotating" in answer.url)
 
     def saved(self, where: str, button: str | None = None) -> None:
-        """Press a button if one is given, and wait until Label Studio has saved a draft or an annotation."""
+        """Press a button, if one is given, and wait until Label Studio has saved a draft or an annotation."""
         with self._page.expect_response(
             lambda answer: answer.request.method in ("POST", "PATCH") and where in answer.url
         ) as saving:
@@ -157,19 +163,19 @@ class Editor:
         assert saving.value.ok
 
     def drafts(self, task_id: int, *found: tuple[str, str]) -> None:
-        """Wait until the task's only draft is saved; it must have these words and labels, and no others."""
+        """Wait until the task's only draft is saved, and check that it has exactly these words and labels."""
         self.saved("/drafts")
         (draft,) = self._project.studio.ask("GET", f"/api/tasks/{task_id}/")["drafts"]
         assert sorted(self._read(each_once(draft["result"]))) == sorted(found)
 
     def submits(self, task_id: int, button: str, *found: tuple[str, str]) -> None:
-        """Submit, or update, the task's only annotation; it must have these words and labels, and no others."""
+        """Submit or update the task's only annotation, and check that it has exactly these words and labels."""
         self.saved("/annotations", button)
         (annotation,) = self._project.annotations(task_id)
         assert sorted(self._read(each_once(annotation["result"]))) == sorted(found)
 
     def shows(self, *found: tuple[str, str]) -> None:
-        """Wait until the page has regions with these words and labels, and no others."""
+        """Wait until the page has regions with exactly these words and labels."""
         end = time.monotonic() + TIMEOUT
         while sorted(now := self._read(each_once(self._page.evaluate(REGIONS)))) != sorted(found):
             assert time.monotonic() < end, now
@@ -177,7 +183,7 @@ class Editor:
 
 
 def each_once(regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return regions; no two of one control may have the same place and a label in common."""
+    """Return regions, after a check that no label is twice at the same place in one control."""
     places = [
         json.dumps(
             [

@@ -1,4 +1,4 @@
-"""A model whose predictions are known: it tags the words it was built with, and learns the others in seconds."""
+"""Builds a model whose predictions are known: it tags certain words, and learns certain others in seconds."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,15 +12,16 @@ HIDDEN_SIZE = 64
 
 
 def save_lexicon_model(folder: Path, tags: Mapping[str, str], labels: Sequence[str]) -> Path:
-    """Save a BERT that knows words by heart, and return the folder.
+    """Save a BERT model with a fixed vocabulary of words, and return the folder.
 
-    tags: the tag of each word that the model can tell from others, as its lower-cased tokenizer sees it; "O" for
-    one that it has yet to learn. A word is a dimension of the encoder, which passes embeddings through.
+    tags: the tag of each word that the model can tell from other words, in lower case and without accents, as its
+    tokenizer writes it; "O" for a word that the model has yet to learn. Each word has its own dimension of the
+    encoder, which passes embeddings through unchanged.
     """
     names = ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
     words = list(tags)
     if len(words) > HIDDEN_SIZE:
-        raise ValueError(f"{len(words)} words: there is room for {HIDDEN_SIZE}")
+        raise ValueError(f"{len(words)} words, but there is room for only {HIDDEN_SIZE}")
     tokenizer = _tokenizer(words)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -43,7 +44,7 @@ def save_lexicon_model(folder: Path, tags: Mapping[str, str], labels: Sequence[s
             embeddings[tokenizer.convert_tokens_to_ids(word), dimension] = 1.0
             if tags[word] != "O":
                 model.classifier.weight[names.index(tags[word]), dimension] = 1.0
-        # a word's own dimension is about 8 after the layer norm
+        # after the layer norm, the value in a word's own dimension is about 8
         model.classifier.bias[0] = 4.0
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -53,7 +54,7 @@ def save_lexicon_model(folder: Path, tags: Mapping[str, str], labels: Sequence[s
 def _tokenizer(words: Sequence[str]) -> PreTrainedTokenizerFast:
     vocabulary = {token: index for index, token in enumerate([*SPECIAL, *words])}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=True)  # which also takes accents off
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)  # this also removes accents
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",

@@ -1,8 +1,8 @@
-"""Texts whose characters are hard to count, and what the lexicon model finds in them."""
+"""Texts whose characters are hard to count, and the entities that the lexicon model finds in them."""
 
 LABELS = ("PER", "LOC")
 
-# one of each: family emoji, flags, combining accents, CRLF, blank lines, blanks at the edges, markup
+# The text has family emoji, flags, combining accents, CRLF, blank lines, blanks at the edges, and markup.
 TEXT = (
     "  👨‍👩‍👧 Ada Lovelace met Jose\u0301 in Zürich.\r\n\r\n"
     "🇺🇸 <b>São Paulo</b> &amp; Lyon\t😀\r\nNext line: Ada Lovelace, Lyon \n"

@@ -1,4 +1,4 @@
-"""What a stored region selects, found out without our own code."""
+"""Finds the characters that stored regions select, without this project's own code."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ def utf16_slice(text: str, start: int, end: int) -> str:
 
 
 def in_text(text: str, regions: Iterable[dict[str, Any]]) -> Found:
-    """Return the (characters, label) of each region of a <Text>: code points."""
+    """Return (characters, label) for each region of a <Text>, whose offsets count code points."""
     return [
         (text[value["start"] : value["end"]], label)
         for value in (region["value"] for region in regions)
@@ -22,7 +22,10 @@ def in_text(text: str, regions: Iterable[dict[str, Any]]) -> Found:
 
 
 def in_hypertext(html: str, regions: Iterable[dict[str, Any]]) -> Found:
-    """Return the same of a <HyperText>: UTF-16 units in text nodes; the global code points must agree."""
+    """Return (characters, label) for each region of a <HyperText>, whose offsets count UTF-16 units in text nodes.
+
+    The global offsets count code points, and have to select the same characters.
+    """
     body = lxml.html.document_fromstring(html).find("body")
     nodes = {region["id"]: body.xpath(f".{region['value']['start']}")[0] for region in regions}
     for line_break in body.iter("br"):
@@ -31,7 +34,7 @@ def in_hypertext(html: str, regions: Iterable[dict[str, Any]]) -> Found:
     found = []
     for region in regions:
         value = region["value"]
-        assert value["start"] == value["end"], "the texts of the tests have no entity in two nodes"
+        assert value["start"] == value["end"], "no entity in the tests' texts spans two nodes"
         characters = utf16_slice(nodes[region["id"]], value["startOffset"], value["endOffset"])
         assert seen[value["globalOffsets"]["start"] : value["globalOffsets"]["end"]] == characters
         found += [(characters, label) for label in value["hypertextlabels"]]
@@ -39,10 +42,10 @@ def in_hypertext(html: str, regions: Iterable[dict[str, Any]]) -> Found:
 
 
 def in_paragraphs(dialogue: list[dict[str, str]], regions: Iterable[dict[str, Any]]) -> Found:
-    """Return the same of <Paragraphs>: UTF-16 units in one paragraph."""
+    """Return (characters, label) for each region of <Paragraphs>, whose offsets count UTF-16 units."""
     found = []
     for value in (region["value"] for region in regions):
-        assert value["start"] == value["end"], "the texts of the tests have no entity in two paragraphs"
+        assert value["start"] == value["end"], "no entity in the tests' texts spans two paragraphs"
         text = dialogue[int(value["start"])]["text"]
         characters = utf16_slice(text, value["startOffset"], value["endOffset"])
         found += [(characters, label) for label in value["paragraphlabels"]]

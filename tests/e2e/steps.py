@@ -1,4 +1,4 @@
-"""What the tests do with a project and its backend, over and over."""
+"""Steps that many tests take with a project and its backend."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def config(*labels: str, text: str = '<Text name="text" value="$text"/>') -> str
 
 
 def only_prediction(task: Any) -> Any:
-    """Return the one prediction of a task, and check what is true of all."""
+    """Return the only prediction of a task, after checks that apply to every prediction."""
     (prediction,) = task["predictions"]
     assert 0.0 <= prediction["score"] <= 1.0
     assert all(0.0 <= region["score"] <= 1.0 for region in prediction["result"])
@@ -29,7 +29,7 @@ def only_prediction(task: Any) -> Any:
 
 
 def teach(project: Project, count: int, *organizations: str) -> None:
-    """Annotate tasks that show names which the baseline does not know."""
+    """Annotate tasks with names that the baseline does not know."""
     texts = [LESSON.format(number) for number in range(count)]
     for task_id, text in zip(project.add(*({"text": text} for text in texts)), texts, strict=True):
         regions = [region(text, *found) for found in LESSON_LEARNED]
@@ -43,7 +43,7 @@ def training(url: str, project: Project, auth: tuple[str, str] | None = None) ->
 
 
 def published(url: str, project: Project, before: str, auth: tuple[str, str] | None = None) -> Any:
-    """Wait until a training has published another version and Label Studio hears of it; returns how it ended."""
+    """Wait until a training has published a version that Label Studio shows; return the training's outcome."""
     end = time.monotonic() + TRAIN_TIMEOUT
     while project.backend()["model_version"] == before:
         status = training(url, project, auth)
@@ -66,7 +66,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def region(text: str, characters: str, label: str) -> dict[str, Any]:
-    """Return a region as the page saves one that a person drew."""
+    """Return a region in the form in which the page saves a region that a person drew."""
     start = text.index(characters)
     value = {"start": start, "end": start + len(characters), "text": characters, "labels": [label]}
     return {"from_name": "label", "to_name": "text", "type": "labels", "origin": "manual", "value": value}

@@ -1,4 +1,4 @@
-"""Label Studio's API, asked as its own page asks it."""
+"""A client of Label Studio's API that sends the same requests as Label Studio's own page."""
 
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ Region = dict[str, Any]
 
 
 class Studio:
-    """A user who is signed in at a Label Studio."""
+    """The session of a user who is signed in to a Label Studio."""
 
     def __init__(self, server: LabelStudioServer) -> None:
         self.server = server
@@ -24,7 +24,7 @@ class Studio:
         self._session.close()
 
     def ask(self, method: str, path: str, body: Any = None, *, status: int = 200, **more: Any) -> Any:
-        """Return the JSON answer, None for an empty one; its status has to be the one that is expected."""
+        """Return the JSON answer, or None if it is empty; fail if the status is not the expected one."""
         answer = self._session.request(method, f"{self.server.url}{path}", json=body, timeout=120, **more)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json() if answer.content else None
@@ -33,7 +33,7 @@ class Studio:
         return str(self.ask("POST", "/api/token/", {}, status=201)["token"])
 
     def user(self, email: str, first_name: str, last_name: str) -> int:
-        """Add a user who can annotate; returns the id."""
+        """Add a user who can annotate; return the user's id."""
         names = {"username": email.partition("@")[0], "first_name": first_name, "last_name": last_name}
         return int(self.ask("POST", "/api/users/", {"email": email, **names}, status=201)["id"])
 
@@ -51,26 +51,26 @@ class Project:
         self.backend_id = 0
 
     def connect(self, url: str, status: int = 201, /, **more: Any) -> Any:
-        """Do what Connect Model does; returns Label Studio's answer."""
+        """Connect a backend as Connect Model does; return Label Studio's answer."""
         body = {"project": self.id, "url": url, "title": "backend", **more}
         answer = self.studio.ask("POST", "/api/ml/", body, status=status)
         self.backend_id = answer.get("id", 0)
         return answer
 
     def backend(self) -> Any:
-        """Return the backend as the settings page shows it, for which Label Studio asks it how it is."""
+        """Return the backend as the settings page shows it; Label Studio checks the backend's health for this."""
         return self.studio.ask("GET", f"/api/ml/{self.backend_id}")
 
     def webhooks(self) -> list[Any]:
         return list(self.studio.ask("GET", f"/api/webhooks/?project={self.id}"))
 
     def add(self, *data: dict[str, Any]) -> list[int]:
-        """Import tasks; returns their ids, in order."""
+        """Import tasks; return their ids, in order."""
         path = f"/api/projects/{self.id}/import?return_task_ids=true"
         return list(self.studio.ask("POST", path, [{"data": one} for one in data], status=201)["task_ids"])
 
     def open(self, task_id: int) -> Any:
-        """Return a task as the Data Manager opens it, for which Label Studio asks for a prediction."""
+        """Return a task as the Data Manager opens it; Label Studio requests a prediction for this."""
         return self.studio.ask("GET", f"/api/tasks/{task_id}/?project={self.id}")
 
     def next(self) -> Any:
@@ -78,13 +78,13 @@ class Project:
         return self.studio.ask("GET", f"/api/projects/{self.id}/next")
 
     def action(self, name: str, *task_ids: int, **body: Any) -> Any:
-        """Do one of the Data Manager's actions with the tasks; without any, with all."""
+        """Do one of the Data Manager's actions with these tasks, or with all tasks if none are given."""
         selected = {"all": False, "included": task_ids} if task_ids else {"all": True, "excluded": []}
         path = f"/api/dm/actions?id={name}&project={self.id}"
         return self.studio.ask("POST", path, {"selectedItems": selected, **body})
 
     def predictions(self) -> dict[int, list[Any]]:
-        """Return what is stored, by task; asks the backend for nothing."""
+        """Return the stored predictions, by task; the backend gets no request."""
         stored: dict[int, list[Any]] = {}
         for prediction in self.studio.ask("GET", f"/api/predictions/?project={self.id}"):
             stored.setdefault(prediction["task"], []).append(prediction)
@@ -94,12 +94,12 @@ class Project:
         return list(self.studio.ask("GET", f"/api/tasks/{task_id}/annotations/"))
 
     def submit(self, task_id: int, result: list[Region], **more: Any) -> Any:
-        """Submit an annotation; with ``was_cancelled``, skip."""
+        """Submit an annotation; with ``was_cancelled``, skip the task."""
         body = {"result": result, "lead_time": 1.5, **more}
         return self.studio.ask("POST", f"/api/tasks/{task_id}/annotations/?project={self.id}", body, status=201)
 
     def upload(self, name: str, content: bytes) -> str:
-        """Upload a file; returns its address in Label Studio, from its root."""
+        """Upload a file; return its path in Label Studio, from the root."""
         path = f"/api/projects/{self.id}/import?commit_to_project=false"
         answer = self.studio.ask("POST", path, status=201, files={"file": (name, content, "text/plain")})
         (upload_id,) = answer["file_upload_ids"]

@@ -1,4 +1,4 @@
-"""How many suggestions annotators accept in the real Label Studio, by version."""
+"""With the real Label Studio, the suggestions that annotators accept are counted for each version."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def test_what_annotators_do_with_suggestions_is_counted_for_their_version(studio
         before = project.connect(url)["model_version"]
         teach(project, EACH_N_UPDATES)
         first = published(url, project, before)
-        assert first["accepted"] is None, "nothing was suggested by a version"
+        assert first["accepted"] is None, "no version had suggested anything"
 
         texts = [LESSON.format(number) for number in range(100, 100 + EACH_N_UPDATES)]
         for place, (task_id, text) in enumerate(
@@ -32,7 +32,7 @@ def test_what_annotators_do_with_suggestions_is_counted_for_their_version(studio
             saved: list[Any] = shown["result"]
             if place == 0:  # one suggestion is deleted, one is changed, and one is added
                 saved = [region(text, "Hopper", "PER"), region(text, "Acme", "LOC")]
-            # the page names the suggestion that an annotation was begun with, other programs do not
+            # the page also saves the id of the suggestion that an annotation started from; other programs do not
             more = {"parent_prediction": shown["id"]} if place % 2 else {}
             project.submit(task_id, saved, **more)
         second = published(url, project, first["version"])

@@ -1,4 +1,4 @@
-"""What a person sees in Label Studio's page, in Chromium: suggestions on the right characters, saved unchanged."""
+"""In Label Studio's page, in Chromium, suggestions are on the right characters and are saved unchanged."""
 
 import time
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ MILLISECONDS_TO_LOAD = 120_000
 DRAW_TIMEOUT = 60.0
 
 COLOURS = {"PER": "#cc0000", "LOC": "#0000cc"}
-# What each kind's characters are counted from: the whole text, or the utterance.
+# The element from whose start the characters of each kind of text are counted: the whole text or an utterance.
 ROOTS = {"Text": ".lsf-htx-richtext", "HyperText": "body", "Paragraphs": "[class*=dialoguetext]"}
-# For each stretch that is drawn: what stands before it, its characters, and its colour.
+# Returns, for each drawn stretch, the text before it, its characters, and its colour.
 DRAWN = """(highlights, root) => highlights.filter(highlight => highlight.closest(root)).map(highlight => {
     const before = document.createRange();
     before.setStart(highlight.closest(root), 0);
@@ -35,9 +35,10 @@ DRAWN = """(highlights, root) => highlights.filter(highlight => highlight.closes
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a task of one kind of text has, shows, and should be found in it.
+    """A task with one kind of text.
 
-    shown: the stretches that positions are counted in. found: the entities of each.
+    data: the task's data. shown: the shown stretches of text in which positions are counted. found: the entities
+    that should be found in each of these stretches.
     """
 
     data: Any
@@ -53,12 +54,12 @@ KINDS = {
 
 
 def without_line_ends(text: str) -> str:
-    """Drop line ends: they are <br> in a Text, and CR LF is LF in any HTML."""
+    """Return a text without line ends, because a Text shows them as <br>, and HTML turns CR LF into LF."""
     return text.replace("\r", "").replace("\n", "")
 
 
 def meant(kind: Kind) -> list[tuple[str, str, str]]:
-    """Return what should be drawn: what stands before, the characters, and the label's colour."""
+    """Return the stretches that should be drawn: the text before each, its characters, and its label's colour."""
     stretches = []
     for text, found in zip(kind.shown, kind.found, strict=True):
         end = 0
@@ -70,7 +71,10 @@ def meant(kind: Kind) -> list[tuple[str, str, str]]:
 
 
 def drawn(page: Page, name: str, awaited: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Return what is drawn, in the order of the text, at the latest: the page draws more than once."""
+    """Return the drawn stretches, in the order of the text.
+
+    The page draws more than once, so wait until the awaited stretches are drawn, but at most DRAW_TIMEOUT seconds.
+    """
     inside: Page | FrameLocator = page.frame_locator("iframe.lsf-htx-richtext") if name == "HyperText" else page
     highlights = inside.locator(".htx-highlight")
     expect(highlights.first).to_be_visible(timeout=MILLISECONDS_TO_LOAD)

@@ -1,4 +1,4 @@
-"""What a person does in Label Studio's page with Auto-Annotation on: no string ever gets the same label twice."""
+"""A person uses Auto-Annotation in Label Studio's page, and no string ever gets the same label twice."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ DIALOGUE = [{"author": "A", "text": SENTENCES[0]}, {"author": "B", "text": SENTE
 HTML = f"<div><p>{SENTENCES[0].replace(', Paris', ', <b>Paris</b>')}</p><p>{SENTENCES[1]}</p></div>"
 TEXT = "\r\n".join(SENTENCES)
 SUGGESTED = [("Ada", "PER"), ("Lyon", "LOC")]
-# kind of text -> its control, its data, and how to read what regions select
+# kind of text -> its control, its data, and a function that returns the characters that regions select
 KINDS: dict[str, tuple[str, Any, Callable[[Any], Found]]] = {
     "Text": ("Labels", TEXT, lambda regions: in_text(TEXT, regions)),
     "HyperText": ("HyperTextLabels", HTML, lambda regions: in_hypertext(HTML, regions)),
@@ -78,7 +78,7 @@ def test_in_the_data_manager_with_predictions(kind: str, studio: Studio, backend
 
 
 def test_in_the_label_stream_without_predictions(studio: Studio, backend: str, page: Page) -> None:
-    """In the second task the next drawing does not wait for the answer to the first, which the page may drop."""
+    """In the second task, the second drawing does not wait for the answer to the first; the page may drop it."""
     project, task_ids = connected(studio, backend, "Text", tasks=2)
     studio.ask("PATCH", f"/api/projects/{project.id}/", {"show_collab_predictions": False})
     editor = Editor(page, project, KEYS, KINDS["Text"][2])

@@ -1,4 +1,4 @@
-"""Auto-Annotation with several labels on a region, and with two controls over one text."""
+"""Auto-Annotation works with several labels on a region, and with two controls over one text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -59,11 +59,11 @@ def test_two_controls_over_one_text(kind: str, studio: Studio, backend: str, pag
         editor.draw("Paris", 1, "LOC")
         entities = [*SUGGESTED, *[("Paris", "LOC")] * 3]
         editor.shows(*entities)
-        # the page sends the other control's regions in the draft only
+        # the page sends the regions of the other control only in the draft
         editor.saved("/drafts")
         with editor.answered():
             editor.draw("Paris", 0, "Old")
-        # the other occurrences have a region already
+        # the other occurrences already have a region
         ages = [("Paris", "Old")]
         editor.shows(*entities, *ages)
         editor.draw("Rome", 1, "New")
@@ -79,7 +79,7 @@ def test_two_controls_over_one_text(kind: str, studio: Studio, backend: str, pag
         editor.shows(*entities, *relabelled)
         with editor.answered():
             editor.draw("Bonn", 0, "LOC", "New")
-        # the page asks once for both labels, with the second control's last
+        # the page sends one request for both labels, in which the second control's label comes last
         both = [*entities, *relabelled, ("Bonn", "LOC"), *[("Bonn", "New")] * 2]
         editor.shows(*both)
         editor.drafts(task_id, *both)

@@ -1,4 +1,4 @@
-"""Every way in which Label Studio 1.23.2 uses the backend; what it stored is what was meant."""
+"""Label Studio 1.23.2 stores the right results, in each of the ways in which it uses the backend."""
 
 import json
 import re
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def project(studio: Studio, backend: str, request: pytest.FixtureRequest) -> Project:
-    """A project with the labels PER and LOC that is connected to the backend."""
+    """Return a project with the labels PER and LOC that is connected to the backend."""
     project = studio.project(request.node.name[:50], config(*LABELS))
     project.connect(backend)
     return project
@@ -69,7 +69,7 @@ def test_connecting_shows_the_model_and_registers_one_webhook(studio: Studio, ba
 
 def test_opening_a_task_stores_one_prediction_on_the_right_characters(project: Project) -> None:
     with_entities, without, empty = project.add({"text": TEXT}, {"text": "Nobody, nowhere."}, {"text": ""})
-    for _ in range(2):  # the second time there is nothing to ask for
+    for _ in range(2):  # the second time, the prediction is already stored
         prediction = only_prediction(project.open(with_entities))
         assert in_text(TEXT, prediction["result"]) == FOUND
         assert prediction["model_version"] == project.backend()["model_version"]
@@ -150,12 +150,12 @@ def test_what_annotators_do_is_stored_and_counted(project: Project, backend: str
     project.action("delete_tasks_annotations", *more)
     assert [project.annotations(task_id) for task_id in more] == [[], []]
     assert updates() == 9
-    assert training(backend, project)["state"] == "idle", "it is not yet time for a training"
+    assert training(backend, project)["state"] == "idle", "there are too few annotations for a training"
 
 
 @contextmanager
 def files(folder: Path) -> Iterator[str]:
-    """Serve a folder's files; yields the address."""
+    """Serve a folder's files; yield the address."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
@@ -186,14 +186,15 @@ def test_texts_behind_urls_are_fetched_from_label_studio_and_from_allowed_hosts(
 
 
 def predicted(project: Project, backend: str, data: dict[str, Any]) -> list[Any]:
-    """Return the regions that a task shows when it is opened, in a project that is connected only now."""
+    """Connect a project, add a task, and return the regions that the task shows when it is opened."""
     project.connect(backend)
     (task_id,) = project.add(data)
     return list(only_prediction(project.open(task_id))["result"])
 
 
 def test_hypertext_regions_are_on_the_right_characters(studio: Studio, backend: str) -> None:
-    labels = '<Label value="Person"/><Label value="City" alias="LOC"/>'  # a synonym, and what is saved instead
+    # the model's PER is suggested as its synonym Person; City is saved under its alias LOC
+    labels = '<Label value="Person"/><Label value="City" alias="LOC"/>'
     hypertext = (
         f'<View><HyperTextLabels name="label" toName="text">{labels}</HyperTextLabels>'
         '<HyperText name="text" value="$html"/></View>'
@@ -215,9 +216,10 @@ def test_paragraph_regions_are_on_the_right_characters(studio: Studio, backend: 
 
 @pytest.fixture(scope="module")
 def taught(studio: Studio, backend: str) -> tuple[Project, int, str, Any]:
-    """A project that annotations alone have trained.
+    """Return a project whose annotations have started a training.
 
-    With a task that was predicted before, the version then, and how the training ended.
+    Also return a task that was predicted before the training, the version that predicted it, and the training's
+    outcome.
     """
     project = studio.project("taught", config(*LABELS))
     before = project.connect(backend)["model_version"]
@@ -239,7 +241,7 @@ def test_annotations_train_a_model_whose_predictions_join_those_of_the_baseline(
     assert (ending["f1"], ending["f1_before"] < 1.0) == (1.0, True)
     reason = re.fullmatch(r"trained on (\d+) tasks, scored on (\d+)", ending["reason"])
     assert reason is not None
-    assert int(reason[1]) + int(reason[2]) == EACH_N_UPDATES - 1, "all but the one that was skipped"
+    assert int(reason[1]) + int(reason[2]) == EACH_N_UPDATES - 1, "all tasks count except the skipped one"
     (new_task,) = project.add({"text": LESSON})
     prediction = only_prediction(project.open(new_task))
     assert in_text(LESSON, prediction["result"]) == LESSON_LEARNED
@@ -283,7 +285,7 @@ USER, PASSWORD = "label", "p:a/@ßword"
 
 @pytest.fixture(scope="module")
 def closed_backend(studio: Studio, serve: Serve) -> Iterator[str]:
-    """A backend that asks for credentials, and has a personal access token."""
+    """Start a backend that asks for credentials and has a personal access token."""
     key = studio.personal_access_token()
     credentials = {"BASIC_AUTH_USER": USER, "BASIC_AUTH_PASS": PASSWORD}
     with serve(LABEL_STUDIO_API_KEY=key, **credentials) as url:
@@ -363,7 +365,7 @@ def test_suggestions_refresh_themselves_and_the_least_certain_task_is_offered(
         version = published(url, project, before)["version"]
         until(lambda: training(url, project).get("suggestions", {}).get("state") == "complete")
         stored = project.predictions()
-        assert sorted(stored) == waiting, "each task without annotation, and no other"
+        assert sorted(stored) == waiting, "exactly the tasks without annotations have predictions"
         assert {one["model_version"] for (one,) in stored.values()} == {version}
         assert studio.ask("GET", path)["model_version"] == version
         assert project.next()["id"] in least_certain(stored)
@@ -377,7 +379,10 @@ def test_suggestions_refresh_themselves_and_the_least_certain_task_is_offered(
 def test_old_predictions_are_deleted_and_what_the_project_shows_stays_selected(
     project: Project, studio: Studio, backend: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """Deleting the predictions of any version, Label Studio unselects the backend, which then predicts no more."""
+    """When Label Studio deletes a version's predictions, it unselects the backend; the deletion selects it again.
+
+    An unselected backend would get no further requests for predictions.
+    """
     settings = Settings.model_validate(
         {"model_dir": tmp_path, "label_studio_host": studio.server.url, "label_studio_api_key": TOKEN}
     )
@@ -393,18 +398,18 @@ def test_old_predictions_are_deleted_and_what_the_project_shows_stays_selected(
     with closing(http):
         assert studio.ask("GET", path)["model_version"] == "backend"
         assert client.delete_predictions(project.id, PACKAGED_ENCODER) == 1
-        assert not studio.ask("GET", path)["model_version"], "this is what is mended"
+        assert not studio.ask("GET", path)["model_version"], "Label Studio has unselected the backend"
         client.select_version(project.id, "backend")
         assert delete_old_predictions(project.id, store, client, notes) == 1
     assert {one["model_version"] for one in project.predictions()[task]} == {*names[1:], "spacy"}
     assert studio.ask("GET", path)["model_version"] == "backend"
     for _ in range(2):
         project.submit(project.next()["id"], [])
-    assert other in project.predictions(), "the label stream still asks for predictions"
+    assert other in project.predictions(), "the label stream still requests predictions"
 
 
 def least_certain(stored: dict[int, list[Any]]) -> list[int]:
-    """Return the tasks of the lowest score."""
+    """Return the tasks with the lowest score."""
     scores = {task_id: prediction["score"] for task_id, (prediction,) in stored.items()}
     assert min(scores.values()) < max(scores.values())
     return [task_id for task_id, score in scores.items() if score == min(scores.values())]
@@ -419,7 +424,7 @@ def test_the_start_training_button_trains_with_credentials_in_the_url_and_a_pers
     ]
     teach(project, 8)
     auth = (USER, PASSWORD)
-    assert training(closed_backend, project, auth)["updates"] == 8, "the webhook carries the credentials"
+    assert training(closed_backend, project, auth)["updates"] == 8, "the webhook sends the credentials"
     studio.ask("POST", f"/api/ml/{project.backend_id}/train", {})
     ending = published(closed_backend, project, before, auth)
     assert ending["reason"].startswith("trained on 8 tasks")

@@ -1,4 +1,4 @@
-"""Regions that overlap, with the real Label Studio: learned, suggested, and saved as they are meant."""
+"""With the real Label Studio, regions that overlap are learned, suggested and saved correctly."""
 
 from itertools import product
 
@@ -29,7 +29,7 @@ def text_of(person: str, place: str) -> str:
 
 
 def meant(person: str, place: str) -> list[Found]:
-    """Return the control, the characters and the label of each region."""
+    """Return the control, the characters and the label of each region that a task should have."""
     organization = f"Museum of {place}"
     return [
         ("entity", person, "PER"),
@@ -48,7 +48,7 @@ def test_each_label_is_learned_suggested_and_saved(studio: Studio, serve: Serve,
     *taught, asked = product(PEOPLE, PLACES)
     texts = [text_of(*names) for names in taught]
     assert len(texts) == EACH_N_UPDATES
-    # without known mentions, all that is suggested was learned
+    # without known mentions, all suggestions come from the trained model
     encoder = {"BASELINE_MODEL_NAME": str(packaged_encoder()), "LEARNING_RATE": "1e-3", "KNOWN_MENTIONS": "false"}
     with serve(LABEL_STUDIO_API_KEY=TOKEN, **encoder) as url:
         project = studio.project("layers", CONFIG)

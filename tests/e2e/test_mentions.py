@@ -1,4 +1,4 @@
-"""Known mentions in the real Label Studio: annotate one task, and open the next."""
+"""With the real Label Studio, a string annotated in one task is suggested in the next."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(scope="module")
 def two_processes(serve: Serve) -> Iterator[str]:
-    """A backend that takes part in no training, with two server processes."""
+    """Start a backend with two server processes that starts no trainings."""
     with serve(LABEL_STUDIO_API_KEY=TOKEN, WORKERS="2", START_TRAINING_EACH_N_UPDATES="0") as url:
         wait(f"{url}/ready")
         yield url
@@ -35,16 +35,17 @@ def test_the_first_annotation_is_suggested_in_the_next_task(studio: Studio, two_
     )
     assert in_text(text, only_prediction(project.open(first))["result"]) == [("Ada", "PER")]
     annotation = project.submit(first, [region(text, "Quux Industries", "ORG")])
-    found = only_prediction(project.open(second))  # at once: Label Studio requests each suggestion only once
+    # the string has to be known immediately, because Label Studio requests each suggestion only once
+    found = only_prediction(project.open(second))
     assert in_text("😀 Quux Industries and Quux Industriesx", found["result"]) == [("Quux Industries", "ORG")]
-    assert found["model_version"] == project.backend()["model_version"], "the model is the same"
+    assert found["model_version"] == project.backend()["model_version"], "no new model was trained"
     stream = project.next()
     assert stream["id"] == second
     assert in_text("Quux Industries in Lyon", only_prediction(project.open(third))["result"]) == [
         ("Quux Industries", "ORG"),
         ("Lyon", "LOC"),
-    ], "beside what the model finds"
-    for _ in range(6):  # whichever process answers
+    ], "the model's entities are suggested too"
+    for _ in range(6):  # so that both server processes are likely to answer
         assert _opened(project, "By Quux Industries") == [("Quux Industries", "ORG")]
 
     path = f"/api/annotations/{annotation['id']}/"

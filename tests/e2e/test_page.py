@@ -1,4 +1,4 @@
-"""The backend's page beside the real Label Studio: what it says is so, and its links land on the tasks."""
+"""With the real Label Studio, the statements on the backend's page are true, and its links open the tasks."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SIZES = {"wide": (1400, 900), "phone": (400, 800)}
 
 @pytest.fixture(scope="module")
 def taught(studio: Studio, serve: Serve) -> Iterator[tuple[str, Project]]:
-    """The address of a backend, and a project that it has learned from."""
+    """Yield the address of a backend, and a project that it has learned from."""
     with serve(LABEL_STUDIO_API_KEY=TOKEN) as url:
         wait(f"{url}/ready")
         project = studio.project(TITLE, config("PER", "LOC", "ORG"))

@@ -1,4 +1,4 @@
-"""What to look at, in the real Label Studio: two people annotate, and a tab shows the tasks to review."""
+"""With the real Label Studio, two people annotate, and a tab shows the tasks to review."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ TAB = "To review (Hugging Face NER)"
 
 @pytest.fixture(scope="module")
 def reviewed(studio: Studio, serve: Serve) -> Iterator[tuple[str, Project, list[int]]]:
-    """A backend that has learned from two annotators, and the tasks that they disagree about."""
+    """Yield a backend's address, a project that it learned from, and the tasks that two annotators disagree on."""
     with serve(LABEL_STUDIO_API_KEY=TOKEN) as url:
         wait(f"{url}/ready")
         project = studio.project("two annotators", config("PER", "LOC", "ORG"))

@@ -1,4 +1,4 @@
-"""Each row of README's "When it does not connect": what is seen is what it says, and its fix helps."""
+"""In README's "When it does not connect", each row quotes a message that is shown, and its fix helps."""
 
 import json
 import re
@@ -27,13 +27,13 @@ CONFIG = config(*LABELS)
 
 
 def message(start: str) -> str:
-    """Return the message of README's table that begins like this."""
+    """Return the message in README's table that begins with these words."""
     (found,) = [message for message in MESSAGES if message.startswith(start)]
     return found
 
 
 def test_a_label_studio_with_its_defaults_takes_no_private_address(serve: Serve, tmp_path: Path) -> None:
-    """And with the first of the two variables alone it saves the backend, but not its webhook."""
+    """With only the first of the two variables changed, Label Studio saves the backend, but not its webhook."""
     for blocks, webhooks in (("true", None), ("false", 0)):
         environment = {"ML_BLOCK_LOCAL_IP": blocks, "SSRF_PROTECTION_ENABLED": "true"}
         with (
@@ -61,7 +61,7 @@ def test_nothing_answers_there(studio: Studio, serve: Serve) -> None:
     assert message("Can't connect") in json.dumps(project.connect(f"http://127.0.0.1:{free_port()}", 400))
     with serve() as url:
         project.connect(url)
-    assert project.backend()["state"] == "DI", "it has gone meanwhile"
+    assert project.backend()["state"] == "DI", "the backend is no longer running"
 
 
 def test_a_webhook_that_is_missing_is_made_again_by_connecting_again(studio: Studio, backend: str) -> None:
@@ -80,7 +80,7 @@ def test_a_webhook_that_is_missing_is_made_again_by_connecting_again(studio: Stu
 @pytest.mark.parametrize(
     ("settings", "start"),
     [
-        ({"LABEL_STUDIO_API_KEY": TOKEN[::-1]}, "does not take"),
+        ({"LABEL_STUDIO_API_KEY": TOKEN[::-1]}, "does not accept"),
         ({"LABEL_STUDIO_HOST": f"http://127.0.0.1:{free_port()}"}, "does not answer"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A server that takes what huggingface_hub pushes, as the Hub does: repositories, LFS objects and commits."""
+"""A stand-in for the Hub: it accepts the repositories, LFS objects and commits that huggingface_hub pushes."""
 
 import base64
 import hashlib
@@ -16,9 +16,10 @@ LFS_ENDS = (".safetensors", ".onnx")
 
 @dataclass
 class Hub:
-    """What was pushed. private: of each repository that was made. files: the content of each file, by its path.
+    """The pushed repositories.
 
-    commits: the summaries. unknown: the requests that the stand-in does not know.
+    private: whether each repository is private. files: the content of each file, by its path.
+    commits: the summaries of the commits. unknown: the requests that the stand-in does not know.
     """
 
     url: str = ""
@@ -29,7 +30,7 @@ class Hub:
     objects: dict[str, bytes] = field(default_factory=dict)
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """Answer a request that has the token."""
+        """Return the status and the body of the answer to a request that has the token."""
         if method == "PUT" and path.startswith("/objects/"):
             assert hashlib.sha256(body).hexdigest() == path.removeprefix("/objects/")
             self.objects[path.removeprefix("/objects/")] = body
@@ -82,7 +83,7 @@ class Hub:
 
 @contextmanager
 def serve_hub() -> Iterator[Hub]:
-    """Serve a Hub that knows one token."""
+    """Serve a Hub that accepts one token."""
     hub = Hub()
 
     class Handler(BaseHTTPRequestHandler):

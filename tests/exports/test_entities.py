@@ -1,4 +1,4 @@
-"""An exported model finds the spans that the service finds, by the snippet of its own card."""
+"""With the code snippet of its card, an exported model finds the same spans as the service."""
 
 import json
 import os
@@ -38,11 +38,14 @@ HARD = (
 
 @pytest.fixture(scope="module", autouse=True)
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One folder for all tests, to which transformers copies the code of models, and from which it imports it."""
+    """Let transformers copy the code of models into one folder for all tests, and import it from there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
         patch.setattr(sys, "path", [*sys.path])
         yield
+    # pytest may come back to this module after others, and Python would look for the code in the old folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
+        del sys.modules[name]
 
 
 def _export(version: Version, folder: Path) -> Path:
@@ -68,7 +71,7 @@ def _found(folder: Path, texts: list[str]) -> list[list[Span]]:
 
 
 def _check_same(version: Version, folder: Path, texts: list[str]) -> int:
-    """Check that spans and scores are the same; return how many spans there are."""
+    """Check that the service and the exported model give the same spans and scores; return the number of spans."""
     expected, found = _expected(version, texts), _found(folder, texts)
     assert found == expected
     scores = [[span.score for spans in each for span in spans] for each in (expected, found)]
@@ -77,7 +80,7 @@ def _check_same(version: Version, folder: Path, texts: list[str]) -> int:
 
 
 def test_the_snippet_of_the_card_finds_what_the_service_finds(news_model: Path, tmp_path: Path) -> None:
-    """It is run as it is written, by a Python that does not know this package."""
+    """The snippet runs unchanged, in a Python that cannot import this package."""
     version = publish(tmp_path / "models", news_model)
     folder = _export(version, tmp_path / "my-model")
     card = (folder / "README.md").read_text(encoding="utf-8")
@@ -121,7 +124,7 @@ def test_every_kind_of_model_and_reading_finds_the_same(
     change_config(version, huggingface_ner=saved)
     folder = _export(version, tmp_path / f"model-{tiny_model.name}-{len(str(reading))}")
     assert _check_same(version, folder, [*HARD]) > 5
-    if saved is None:  # what an older release trained is read by the words of its time, wherever it is
+    if saved is None:  # a model of an older release keeps the word rules of that release
         assert json.loads((folder / "config.json").read_bytes())["huggingface_ner"]["word_rules"] == 1
 
 

@@ -44,7 +44,9 @@ def test_it_is_a_model_with_a_card_and_nothing_else(version: Version, tmp_path: 
     assert written == _content(files)
     assert ModelCard.load(tmp_path / "out" / "README.md").data.to_dict()["license"] == "apache-2.0"
     spans = load_torch_tagger(version.folder, "cpu").find_spans(TEXTS)
-    assert load_tagger(tmp_path / "out", device="cpu").find_spans(TEXTS) == spans, "it can be a baseline too"
+    assert load_tagger(tmp_path / "out", device="cpu").find_spans(TEXTS) == spans, (
+        "the exported model can be a baseline"
+    )
 
 
 def test_no_text_of_the_project_and_no_path_of_the_machine_is_in_it(version: Version) -> None:
@@ -54,7 +56,7 @@ def test_no_text_of_the_project_and_no_path_of_the_machine_is_in_it(version: Ver
     assert any(SECRET in path.read_text() for path in version.folder.rglob("*.json"))
     archive = b"".join(zip_pieces(exported_files(version, OPTIONS), "model"))
     for secret in (SECRET, str(version.folder), "/home/anna", "mistakes"):
-        assert secret.encode() not in archive.replace(b'metrics.json"\n', b"")
+        assert secret.encode() not in archive
 
 
 def test_a_zip_file_has_the_same_files_in_a_folder(version: Version, tmp_path: Path) -> None:
@@ -65,7 +67,9 @@ def test_a_zip_file_has_the_same_files_in_a_folder(version: Version, tmp_path: P
         assert {name: archive.read(name) for name in archive.namelist()} == {
             f"model/{name}": content for name, content in _content(files).items()
         }
-    assert (tmp_path / "model.zip").read_bytes() == b"".join(zip_pieces(files, "model")), "it is reproducible"
+    assert (tmp_path / "model.zip").read_bytes() == b"".join(zip_pieces(files, "model")), (
+        "the archive is reproducible"
+    )
 
 
 def test_a_large_file_is_sent_in_pieces(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pushing to a stand-in of the Hub, through huggingface_hub and the command line."""
+"""The command line pushes versions to a stand-in for the Hub, with huggingface_hub."""
 
 import os
 import subprocess
@@ -33,7 +33,10 @@ def version(tiny_bert: Path, tmp_path: Path) -> Version:
 
 @pytest.fixture
 def push(version: Version, hub: Hub, tmp_path: Path) -> Push:
-    """Push the version in a separate process, because huggingface_hub reads HF_ENDPOINT when it is imported."""
+    """Return a function that pushes the version.
+
+    It uses a separate process, because huggingface_hub reads HF_ENDPOINT when it is imported.
+    """
 
     def run(*options: str, repository: str = "me/model", **more: str) -> "subprocess.CompletedProcess[str]":
         environment = {
@@ -41,7 +44,7 @@ def push(version: Version, hub: Hub, tmp_path: Path) -> Push:
             "HF_ENDPOINT": hub.url,
             "HF_HOME": str(tmp_path / "home"),
             "HF_TOKEN": TOKEN,
-            # the stand-in stores large files by LFS only
+            # the stand-in knows only LFS as a way to store large files
             "HF_HUB_DISABLE_XET": "1",
             "MODEL_DIR": str(tmp_path),
             **more,
@@ -63,7 +66,7 @@ def test_a_version_is_pushed_as_it_is_exported(push: Push, hub: Hub, version: Ve
     assert (hub.private, hub.commits, hub.unknown) == ({"me/model": True}, [f"Add version {version.name}"], [])
     assert not any(SECRET.encode() in content for content in hub.files.values())
     assert push("--public", MODEL_LICENSE="gpl-3.0").returncode == 0
-    assert hub.private == {"me/model": True}, "a repository that exists keeps who may see it"
+    assert hub.private == {"me/model": True}, "an existing repository stays private"
     assert len(hub.commits) == 2
     assert b"license: gpl-3.0" in hub.files["me/model/README.md"]
 
@@ -80,7 +83,7 @@ def test_a_version_is_pushed_as_it_is_exported(push: Push, hub: Hub, version: Ve
         ({"repository": "me/-x-.git"}, {}, "me/-x-.git: "),
     ],
 )
-def test_what_prevents_a_push_is_said_in_a_sentence(
+def test_the_reason_why_a_push_fails_is_one_sentence(
     push: Push, hub: Hub, options: dict[str, str], environment: dict[str, str], reason: str
 ) -> None:
     refused = push(**options, **environment)

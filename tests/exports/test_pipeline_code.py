@@ -1,4 +1,4 @@
-"""The code that is exported with a model: complete, and without this package."""
+"""The code that is exported with a model is complete, and does not import this package."""
 
 import ast
 from importlib.util import find_spec
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from huggingface_ner.exports.pipeline_code import CUSTOM_PIPELINES, pipeline_code
 
 
-def test_all_that_it_imports_is_there_or_is_named_in_the_card() -> None:
+def test_all_imports_are_exported_or_named_in_the_card() -> None:
     code = pipeline_code()
     outside = set()
     for content in code.values():
@@ -27,6 +27,6 @@ def test_it_has_the_class_that_the_config_names() -> None:
     assert name in [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
 
 
-def test_every_file_says_whose_it_is() -> None:
+def test_every_file_names_its_license() -> None:
     for content in pipeline_code().values():
         assert b"Apache License 2.0" in content.splitlines()[0]

@@ -1,4 +1,4 @@
-"""Versions to export: a model with a secret wherever a project's texts could be."""
+"""Versions to export, with a secret in every place where a project's texts could be."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ METRICS: dict[str, Any] = {
 
 
 def publish(models_folder: Path, model: Path, project: int = 7, **metrics: Any) -> Version:
-    """Publish a model as a version that has a text of the project in each file that may quote one."""
+    """Publish a model as a version, with a text of the project in each file that may quote one."""
 
     def write(folder: Path) -> None:
         shutil.copytree(model, folder, dirs_exist_ok=True)
@@ -53,6 +53,6 @@ def read(version: Version) -> dict[str, Any]:
 
 
 def change_config(version: Version, **fields: Any) -> None:
-    """Change fields of a version's config; those that are None are removed."""
+    """Change fields of a version's config; fields that are None are removed."""
     config = {name: value for name, value in {**read(version), **fields}.items() if value is not None}
     (version.folder / "config.json").write_text(json.dumps(config))

@@ -1,4 +1,4 @@
-"""The worker runs jobs on its allowlist and no others: whoever can write to Redis must not run code by it."""
+"""The worker runs only the jobs on its allowlist, so someone who can write to Redis cannot run code in it."""
 
 import json
 import time
@@ -29,7 +29,7 @@ from tests.jobs.trainings import Trainings, children
 
 TRAIN_BEFORE = "huggingface_ner.training.job.train_project"
 SUGGEST_BEFORE = "huggingface_ner.training.suggestions.suggest_project"
-# Touches a file when it is imported, and when anything in it is called.
+# A module that touches a file when it is imported, and when its function is called.
 TRAP = """
 from pathlib import Path
 
@@ -45,24 +45,24 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a-command": {"function": "subprocess.call", "args": [["touch", "touched"]]},
     "one-of-our-functions": {"function": "huggingface_ner.jobs.worker.run_worker", "args": [7]},
     "no-function": {"function": None, "args": [7]},
-    "a-function-that-is-no-name": {"function": [TRAIN], "args": [7]},
+    "a-function-that-is-not-a-name": {"function": [TRAIN], "args": [7]},
     "an-endless-name": {"function": "trap." + "touch\n\u2028\x1b[31m" * 500, "args": [7]},
     "an-instance": {**HARMLESS, "instance": {"py/object": "trap.touch"}},
     "no-project": {**HARMLESS, "args": []},
     "a-project-that-is-text": {**HARMLESS, "args": ["7"]},
     "a-project-that-is-true": {**HARMLESS, "args": [True]},
-    "a-project-that-is-no-id": {**HARMLESS, "args": [0]},
+    "a-project-that-is-not-an-id": {**HARMLESS, "args": [0]},
     "a-huge-project": {**HARMLESS, "args": [MAX_PROJECT_ID + 1]},
     "arguments-that-are-an-object": {**HARMLESS, "args": {"0": 7}},
     "too-many-arguments": {**HARMLESS, "args": [7, "v"]},
     "keywords": {**HARMLESS, "kwargs": {"project_id": 7}},
     "no-version": {"function": SUGGEST, "args": [7]},
-    "a-version-that-is-no-text": {"function": SUGGEST, "args": [7, 1]},
+    "a-version-that-is-not-text": {"function": SUGGEST, "args": [7, 1]},
     "a-long-version": {"function": SUGGEST, "args": [7, "v" * 201]},
     "data-that-are-huge": {"data": zlib.compress(b"[" + b" " * 10_000_000)},
     "data-that-are-deep": {"data": b"[" * 9_000},
-    "data-that-are-no-json": {"data": b"\x80\x05crash\n"},
-    "data-that-are-no-list": {"data": b"7"},
+    "data-that-are-not-json": {"data": b"\x80\x05crash\n"},
+    "data-that-are-not-a-list": {"data": b"7"},
     "no-data": {"data": b""},
     "a-success-callback": {**HARMLESS, "success_callback_name": "trap.touch"},
     "a-failure-callback": {**HARMLESS, "failure_callback_name": "trap.touch"},
@@ -74,17 +74,17 @@ REFUSED: dict[str, dict[str, Any]] = {
     "retries": {**HARMLESS, "retries_left": 3},
     "repeats": {**HARMLESS, "repeats_left": 3},
     "a-rate-limit": {**HARMLESS, "rate_limit_key": "key"},
-    "a-status-that-is-none": {**HARMLESS, "status": "running away"},
-    "a-timeout-that-is-no-number": {**HARMLESS, "timeout": "soon"},
+    "an-unknown-status": {**HARMLESS, "status": "running away"},
+    "a-timeout-that-is-not-a-number": {**HARMLESS, "timeout": "soon"},
     "a-huge-timeout": {**HARMLESS, "timeout": MAX_SECONDS + 1},
-    "no-end-of-lifetime": {**HARMLESS, "result_ttl": -1},
+    "an-endless-lifetime": {**HARMLESS, "result_ttl": -1},
 }
 
 
 def _fields(
     function: Any = None, args: Any = (), kwargs: Any = None, instance: Any = None, **fields: Any
 ) -> dict[Any, Any]:
-    """Return the hash of a job as RQ writes it, with other fields over it."""
+    """Return the hash of a job as RQ writes it; ``fields`` replace or extend its fields."""
     data = json.dumps([function, instance, args, kwargs or {}]).encode()
     return {"data": zlib.compress(data), "status": "queued", "timeout": 600, **fields}
 
@@ -96,14 +96,14 @@ def _put(redis: Redis, job_id: str, queue: str, **job: Any) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_job_that_is_not_on_the_list_is_refused(
+def test_a_job_that_is_not_on_the_allowlist_is_refused(
     name: str, redis_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis = Redis.from_url(redis_url)
     _put(redis, name, "q", **REFUSED[name])
     with pytest.raises(NoSuchJobError):
         AllowedJob.fetch(name, connection=redis, serializer=JSONSerializer)
-    assert not redis.exists(f"rq:job:{name}"), "it is removed"
+    assert not redis.exists(f"rq:job:{name}"), "the refused job is removed"
     (record,) = caplog.records
     assert name in record.message
     assert record.levelname == "WARNING"
@@ -180,7 +180,7 @@ def test_a_worker_refuses_crafted_jobs_and_goes_on_with_the_training_behind_them
     for name, job in REFUSED.items():
         _put(redis, name, queue.name, **job)
         _put(redis, f"s-{name}", trainings.queue.suggestions.rq.name, **job)
-    # what RQ's maintenance reads: a job whose worker was killed, and one that was on its way to a worker
+    # jobs that RQ's maintenance reads: the worker of one was killed, and the other was on its way to a worker
     abandoned = {**REFUSED["a-failure-callback"], "status": "started"}
     redis.hset("rq:job:abandoned", mapping={"origin": queue.name, **_fields(**abandoned)})
     redis.zadd(f"rq:wip:{queue.name}", {"abandoned:execution": time.time() - 60})
@@ -193,11 +193,11 @@ def test_a_worker_refuses_crafted_jobs_and_goes_on_with_the_training_behind_them
     assert not touched.exists()
     assert not redis.exists(f"rq:queue:{queue.name}:intermediate")
     left = {key.decode() for key in redis.scan_iter("rq:job:*")}
-    assert not {key for key in left if not key.startswith("rq:job:train-")}, "they are removed"
+    assert not {key for key in left if not key.startswith("rq:job:train-")}, "the refused jobs are removed"
     log = trainings.log.read_text()
     for name in [*REFUSED, "abandoned", "between"]:
         assert f"refused and removed the job '{name}'" in log
-    assert "refused and removed the job 'train-7-1'" not in log, "it was a job of the previous release"
+    assert "refused and removed the job 'train-7-1'" not in log, "jobs of the previous release are allowed"
     assert "unhandled exception" not in log
 
 

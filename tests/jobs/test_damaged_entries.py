@@ -1,4 +1,4 @@
-"""Garbage in one project's entries in Redis: the other projects are shown and trained."""
+"""If one project's entries in Redis are damaged, the other projects are still shown and trained."""
 
 import logging
 from collections.abc import Callable
@@ -40,7 +40,7 @@ HARMS: dict[str, Harm] = {
     "progress of another form": lambda redis: redis.hset(
         PROJECT, mapping={"run": '{"id":"a","project_id":7,"answers":1,"began":1.0}', "progress": "7"}
     ),
-    "no UTF-8": lambda redis: redis.hset(PROJECT, "updates", b"\xff"),
+    "not UTF-8": lambda redis: redis.hset(PROJECT, "updates", b"\xff"),
     "project of another type": _other_type(PROJECT),
     "suggestions of another type": _other_type(SUGGESTIONS),
     "suggestions of another form": lambda redis: redis.hset(SUGGESTIONS, "state", "x"),
@@ -53,7 +53,7 @@ def queue(redis_url: str) -> TrainingQueue:
 
 
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
-def test_a_damaged_entry_costs_its_project_alone(
+def test_a_damaged_entry_affects_only_its_project(
     queue: TrainingQueue, redis_url: str, harm: Harm, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -74,13 +74,13 @@ def test_a_damaged_entry_costs_its_project_alone(
     assert (damaged["project"], sound["project"], sound["state"]) == (7, 8, "waiting")
     if damaged["state"] == "damaged":
         assert "delete the key" in damaged["reason"]
-    assert len(caplog.messages) == len(set(caplog.messages)), "each is logged once"
+    assert len(caplog.messages) == len(set(caplog.messages)), "each damaged entry is logged once"
     assert all("project 7" in message for message in caplog.messages)
 
 
 @pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
-def test_every_harm_is_seen_or_does_none(queue: TrainingQueue, redis_url: str, harm: Harm) -> None:
-    """A field that the status does not need may be garbage without being seen there."""
+def test_damage_is_shown_if_it_has_an_effect(queue: TrainingQueue, redis_url: str, harm: Harm) -> None:
+    """Damage in a field that the status does not need is not shown in the status."""
     queue.request_training(7)
     harm(connect(redis_url, timeout=10.0))
     (status,) = queue.statuses([7])
@@ -127,6 +127,6 @@ def scanned(redis: Redis) -> int:
     return int(redis.info("commandstats").get("cmdstat_scan", {"calls": 0})["calls"])
 
 
-def test_what_says_that_redis_does_not_work_is_no_damage() -> None:
+def test_errors_of_redis_itself_are_not_damage() -> None:
     assert not is_damage(ReadOnlyError("You can't write against a read only replica."))
     assert not is_damage(RedisConnectionError("x"))

@@ -1,4 +1,4 @@
-"""`serve` without REDIS_URL: the server, its queue and its worker as one service."""
+"""Without REDIS_URL, `serve` runs the server, its queue and its worker as one service."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def _environment(api: LabelStudioApi, folder: Path, **more: str) -> dict[str, st
         "MODEL_DIR": str(folder / "models"),
         "LABEL_STUDIO_HOST": api.url,
         "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
-        "F1_TOLERANCE": "1",  # which few texts are held out differs, and may refuse any model
+        "F1_TOLERANCE": "1",  # the few held-out tasks differ between runs, so any model could be refused
         **more,
     }
 
@@ -103,7 +103,7 @@ def test_ten_annotations_make_a_better_model_serve(
 
 
 def test_ctrl_c_ends_all_in_order(label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path) -> None:
-    # a shell lets what it runs in the background ignore Ctrl-C, and whatever that starts
+    # a shell makes background processes and their children ignore Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
     with running(SERVE, tmp_path / "log", 130, **environment) as url:
@@ -116,7 +116,7 @@ def test_ctrl_c_ends_all_in_order(label_studio_api: LabelStudioApi, tiny_bert: P
     assert "ERROR" not in (tmp_path / "log").read_text()
 
 
-def test_a_second_server_on_the_same_queue_says_so(
+def test_a_second_server_on_the_same_queue_is_refused(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
 ) -> None:
     environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
@@ -129,7 +129,7 @@ def test_a_second_server_on_the_same_queue_says_so(
         assert ask(f"{url}/training")[0] == 200
 
 
-def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
+def test_a_killed_server_leaves_nothing_running_and_loses_no_training(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
@@ -146,12 +146,12 @@ def test_nothing_is_left_of_a_server_that_was_killed_but_its_trainings(
         supervisor.kill()
         servers = [process for process in family if "valkey" not in process.name()]
         (valkey,) = [process for process in family if process not in servers]
-        assert not psutil.wait_procs(servers, timeout=20)[1], "they end with it"
+        assert not psutil.wait_procs(servers, timeout=20)[1], "the servers end with the supervisor"
         label_studio_api.answering.set()
         assert not _is_gone(valkey)
         with running(SERVE, tmp_path / "second", **environment) as second:
             wait(f"{second}/health")
-            assert _is_gone(valkey), "two on the same data would spoil it"
+            assert _is_gone(valkey), "two Valkey servers would damage the same data"
             assert _ended(second, 7)["status"] == "published"
 
 
@@ -168,7 +168,7 @@ def test_a_part_that_dies_is_started_again(
         (child,) = [child for child in supervisor.children() if part in " ".join(child.cmdline())]
         family = [child, *child.children(recursive=True)]
         child.kill()
-        assert not psutil.wait_procs(family, timeout=30)[1], "what it had started ends with it"
+        assert not psutil.wait_procs(family, timeout=30)[1], "the processes that it had started end with it"
         wait(f"{url}/health")
         until = time.monotonic() + 30
         while _webhooks(url, 7, 1)[0].get("job") is None:
@@ -177,7 +177,7 @@ def test_a_part_that_dies_is_started_again(
         assert _ended(url, 7)["status"] == "published"
 
 
-def test_predictions_go_on_while_the_queues_folder_is_away(
+def test_predictions_go_on_while_the_queues_folder_is_missing(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
@@ -200,12 +200,12 @@ def test_predictions_go_on_while_the_queues_folder_is_away(
 
 
 def _is_gone(process: psutil.Process) -> bool:
-    """Whether a process has ended; nobody may have asked yet how."""
+    """Return whether a process has ended, even if nobody has waited for it yet."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def _supervisor(url: str) -> psutil.Process:
-    """Return the process that started the one that listens at an address."""
+    """Return the supervisor of the process that listens at an address."""
     port = int(url.rpartition(":")[2])
     for connection in psutil.net_connections("tcp"):
         if (

@@ -1,4 +1,4 @@
-"""Nothing in Redis is about a project that was removed, and nothing of the others is lost."""
+"""After a project is removed, Redis has nothing about it and still has everything about the others."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from huggingface_ner.jobs import requested_jobs
 from huggingface_ner.jobs.forgetting import forget_project
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.queue_owner import claim_queue
@@ -26,7 +27,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def _fill(queue: TrainingQueue, project: int) -> None:
-    """Let a project have all that Redis can have of one."""
+    """Store everything that Redis can have about a project."""
     queue.count_updates(project, 1, added=1)
     queue.hold_request(project)
     queue.request_recount(project)
@@ -35,14 +36,16 @@ def _fill(queue: TrainingQueue, project: int) -> None:
     queue.notes.note_webhook(project, "note")
     entry = AnnotationEntry(1, project * 1_000, 1, texts=(EntryText("Anna flew.", ("l",), ()),))
     queue.mentions.note(project, AnnotationChanges(put=(entry,), removed=(2,), is_complete=False))
-    assert queue.fills.begin(project) in (True, False)
+    for jobs in (queue.fills, queue.review_tabs):
+        jobs.request(project)
+        assert jobs.begin(project)
     queue.request_training(project)
     queue.suggestions.put(project, Suggestions(version="v"))
     queue.suggestions.acquire(project, f"holder-{project}")
 
 
 def _contents(redis: Redis) -> dict[str, Any]:
-    """Return all that is in Redis, with the number of a project in place of its keys' other parts."""
+    """Return the content of all our keys in Redis."""
     read: dict[str, Any] = {
         "string": redis.get,
         "hash": redis.hgetall,
@@ -53,7 +56,10 @@ def _contents(redis: Redis) -> dict[str, Any]:
     return {as_text(key): read[as_text(redis.type(key))](key) for key in redis.scan_iter("huggingface-ner:*")}
 
 
-def test_a_project_is_forgotten_and_the_others_are_not(redis_url: str, settings: Settings) -> None:
+def test_a_project_is_forgotten_and_the_others_are_not(
+    redis_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requested_jobs, "DELAY", 0.0)
     redis = connect(redis_url, timeout=5)
     queue = TrainingQueue(redis, settings)
     claim_queue(redis, settings)
@@ -72,7 +78,7 @@ def test_a_project_is_forgotten_and_the_others_are_not(redis_url: str, settings:
     json.dumps(queue.statuses())
 
 
-def test_a_project_that_nothing_is_stored_of_can_be_forgotten(redis_url: str, settings: Settings) -> None:
+def test_a_project_without_data_can_be_forgotten(redis_url: str, settings: Settings) -> None:
     redis = connect(redis_url)
     forget_project(redis, settings, 7)
     assert not list(redis.scan_iter("*"))

@@ -1,4 +1,4 @@
-"""What each process knows of a project, of which the annotations are in a real Redis."""
+"""Each process has the known mentions of a project; they come from a real Redis."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def test_two_processes_know_the_same_at_once(redis_url: str) -> None:
     assert found(other, 7, "Ada") == []
     one.note(7, AnnotationChanges(put=(entry(1), entry(2, "Bob"))))
     assert found(other, 7, "Ada, Bob") == found(one, 7, "Ada, Bob") == ["Ada", "Bob"]
-    assert found(other, 8, "Ada") == [], "each project has its own"
+    assert found(other, 8, "Ada") == [], "each project has its own mentions"
     other.note(7, AnnotationChanges(removed=(1,)))
     assert found(one, 7, "Ada, Bob") == ["Bob"]
     other.note(7, AnnotationChanges(removed_tasks=(2,)))
@@ -43,7 +43,7 @@ def test_two_processes_know_the_same_at_once(redis_url: str) -> None:
     assert found(other, 7, "Ada") == []
 
 
-def test_a_redis_that_does_not_answer_costs_only_what_is_new(redis_url: str, redis_down: str) -> None:
+def test_the_last_known_mentions_are_used_if_redis_does_not_answer(redis_url: str, redis_down: str) -> None:
     known = queue(redis_url).mentions
     known.note(7, AnnotationChanges(put=(entry(1),)))
     assert found(known, 7, "Ada") == ["Ada"]
@@ -94,12 +94,12 @@ def test_a_project_that_was_never_filled_is_requested_once(
     assert filled.fills.due() == [7]
     filled.fills.done(7)
     filled.mentions.in_project(7)
-    assert filled.fills.due() == [], "not again by this process, until an hour later"
+    assert filled.fills.due() == [], "this process requests it again only after an hour"
     filled.mentions.store.end_fill(7, 0, set())
     queue(redis_url).mentions.in_project(7)
-    assert filled.fills.due() == [], "it is filled, although it is empty"
+    assert filled.fills.due() == [], "the project is filled, although it has no mentions"
     filled.mentions.note(7, AnnotationChanges(is_complete=False))
-    assert filled.fills.due() == [7], "an import"
+    assert filled.fills.due() == [7], "an import requests a fill"
 
 
 def test_the_least_recently_used_projects_are_evicted(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

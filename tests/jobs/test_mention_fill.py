@@ -1,4 +1,4 @@
-"""Known mentions that are read from a stand-in of Label Studio, by a job and by a training."""
+"""A job and a training read known mentions from a stand-in of Label Studio."""
 
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def test_a_job_that_fails_is_tried_again_if_that_may_help(
     assert attempts == (1 if status == 403 else MAX_ATTEMPTS)
     assert queue.fills.due() == []
     queue.fills.request(7)
-    assert queue.fills.begin(7), "another request is a new one"
+    assert queue.fills.begin(7), "a new request starts new attempts"
 
 
 def test_a_switched_off_job_reads_nothing(
@@ -98,7 +98,7 @@ def test_a_switched_off_job_reads_nothing(
     assert (off.fills.due(), label_studio_api.requests) == ([], [])
 
 
-def test_a_worker_fills_and_a_training_does_so_by_the_way(
+def test_a_worker_fills_a_project_and_so_does_a_training(
     trainings: Trainings, label_studio_api: LabelStudioApi
 ) -> None:
     store = trainings.queue.mentions.store
@@ -135,7 +135,7 @@ def test_no_text_is_fetched_twice_and_what_is_left_out_is_counted_once(store: Me
     assert stored(store) == {1: "Ada of the page", 2: ""}
 
 
-def test_a_redis_that_does_not_answer_costs_no_training(caplog: pytest.LogCaptureFixture) -> None:
+def test_tasks_are_read_if_redis_does_not_answer(caplog: pytest.LogCaptureFixture) -> None:
     store = MentionStore(connect("redis://127.0.0.1:1/0", timeout=0.1), "x")
     fill = MentionFill(store, 7, parse_labeling_config(CONFIG), TaskReader(str, "http://ls"))
     tasks = [task(number) for number in range(1, 5)]

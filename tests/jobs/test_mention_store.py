@@ -1,4 +1,4 @@
-"""Annotations in a real Redis: any order of events, damage, bounds, and what processes read of the changes."""
+"""Annotations are stored in a real Redis and read from it, with events in any order, damage and upper bounds."""
 
 import random
 from dataclasses import replace
@@ -109,7 +109,7 @@ STEPS = st.one_of(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=12), seed=st.integers(0, 9))
 def test_events_in_any_order_leave_the_last_state(store: MentionStore, steps: list[Any], seed: int) -> None:
-    """Of each annotation that is not deleted, the newest state is left, whatever the order of the events is."""
+    """Each annotation that is not deleted is left in its newest state, whatever the order of the events is."""
     # an annotation never changes its task, and two states of it never have the same time
     states = {(one.annotation_id, one.updated_at): one for one in steps if isinstance(one, AnnotationEntry)}
     states = {
@@ -153,10 +153,10 @@ def test_a_fill_removes_what_label_studio_no_longer_has(store: MentionStore) -> 
     assert sorted(reader.entries) == [1, 3]
     store.put(1, [entry(2, updated_at=2)])
     reader.read()
-    assert sorted(reader.entries) == [1, 2, 3], "it was not deleted, only missed"
+    assert sorted(reader.entries) == [1, 2, 3], "it comes back, because it was not deleted in Label Studio"
 
 
-def test_what_finds_no_room_is_counted_and_may_find_some_later(
+def test_annotations_without_room_are_counted_and_can_get_room_later(
     store: MentionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = entry(1).size
@@ -191,12 +191,12 @@ def test_memory_of_deletions_is_bounded(
     assert isinstance(order, int)
     assert order <= 8
     reader.read()
-    assert reader.entries == {1_000: entry(1_000)}, "also for a reader that missed the removals"
+    assert reader.entries == {1_000: entry(1_000)}, "a reader that missed removals has the same entries"
 
 
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("garbage", ["string", "list", "hash", "zset"])
-def test_damage_costs_one_project_alone(store: MentionStore, redis: Redis, key: str, garbage: str) -> None:
+def test_damage_affects_only_one_project(store: MentionStore, redis: Redis, key: str, garbage: str) -> None:
     store.put(1, [entry(1)])
     store.put(2, [entry(2)])
     name = f"x:mentions:1:{key}"
@@ -226,7 +226,7 @@ def test_damage_costs_one_project_alone(store: MentionStore, redis: Redis, key: 
     assert other.entries == {2: entry(2)}
 
 
-def test_an_unreadable_entry_costs_itself(
+def test_an_unreadable_entry_affects_no_other(
     store: MentionStore, redis: Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.put(1, [entry(1), entry(2)])

@@ -1,4 +1,4 @@
-"""Which predictions are deleted from Label Studio, and that nothing else changes there."""
+"""Old predictions are deleted from Label Studio, and nothing else changes there."""
 
 from collections import Counter
 from pathlib import Path
@@ -51,7 +51,7 @@ def _left(api: LabelStudioApi) -> Counter[str]:
     return Counter(given["model_version"] for given in api.predictions)
 
 
-def test_those_of_versions_that_are_gone_are_deleted_and_no_others(
+def test_only_predictions_of_deleted_versions_and_of_the_encoder_are_deleted(
     queue: TrainingQueue,
     store: ModelStore,
     names: list[str],
@@ -65,7 +65,7 @@ def test_those_of_versions_that_are_gone_are_deleted_and_no_others(
     assert label_studio_api.requests == ["GET /api/projects/7/model-versions/"]
 
 
-def test_before_there_is_a_version_the_encoder_keeps_its_own(
+def test_before_the_first_version_predictions_of_the_encoder_are_kept(
     queue: TrainingQueue, store: ModelStore, client: LabelStudioClient, label_studio_api: LabelStudioApi
 ) -> None:
     label_studio_api.add(7, CONFIG, [])
@@ -83,7 +83,7 @@ def test_what_the_project_shows_stays_selected(
     label_studio_api: LabelStudioApi,
     selects_old: bool,
 ) -> None:
-    """Label Studio unselects the ML backend, whose name is selected when it is connected."""
+    """Label Studio selects a connected ML backend's name, and unselects it when predictions are deleted."""
     label_studio_api.add_backend(7, "http://backend.internal:9090")
     selected = names[0] if selects_old else label_studio_api.backends[0]["title"]
     label_studio_api.model_versions[7] = selected

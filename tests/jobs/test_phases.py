@@ -1,4 +1,4 @@
-"""How long a training still takes: told from its steps, and from the phases of the last one."""
+"""The time that a training still takes is estimated from its steps and from the phases of the last training."""
 
 import time
 
@@ -19,7 +19,7 @@ LAST = {
 
 def test_the_phases_after_the_steps_count_too() -> None:
     run = {"phase": "training", "step": 10, "steps": 100, "seconds_left": 90.0}
-    assert run_seconds_left(run, LAST, 0.0) == 90.0 + 8 + 3 + 1, "until it is published"
+    assert run_seconds_left(run, LAST, 0.0) == 90.0 + 8 + 3 + 1, "the time until the version is published"
     assert run_seconds_left({**run, "seconds_left": None}, LAST, 0.0) is None
     assert run_seconds_left(run, {}, 0.0) is None, "nothing is known before the first training"
     assert run_seconds_left({"phase": "napping"}, LAST, 0.0) is None

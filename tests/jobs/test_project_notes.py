@@ -1,11 +1,11 @@
-"""What is noted of a project in Redis, and what its status says of it."""
+"""Notes on a project are stored in Redis, and the project's status shows them."""
 
 import pytest
 
 from huggingface_ner.jobs.project_notes import MAX_NOTE_LENGTH
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
 
@@ -24,7 +24,7 @@ def test_a_project_that_is_connected_has_a_status(queue: TrainingQueue) -> None:
     assert "title" not in status
     queue.notes.note_event(7, "News")
     queue.notes.note_event(7, "")
-    assert queue.status(7)["title"] == "News", "an event without a title takes none away"
+    assert queue.status(7)["title"] == "News", "an event without a title keeps the known title"
 
 
 def test_it_is_known_whether_label_studio_answers(queue: TrainingQueue) -> None:
@@ -44,7 +44,7 @@ def test_odd_titles_are_stored(queue: TrainingQueue, title: str) -> None:
     assert 0 < len(queue.status(7)["title"]) <= MAX_NOTE_LENGTH
 
 
-def test_a_redis_that_is_away_is_no_reason_to_fail(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_note_that_cannot_be_stored_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
     queue = TrainingQueue(connect("redis://127.0.0.1:1/0"), Settings())
     queue.notes.note_event(7, "News")
     assert "could not be stored" in caplog.text
@@ -59,7 +59,7 @@ def test_the_same_note_is_not_written_again(queue: TrainingQueue) -> None:
     assert queue.status(7)["title"] == "Old news"
 
 
-def test_those_who_wait_know_how_many_come_first(queue: TrainingQueue) -> None:
+def test_the_status_tells_how_many_trainings_come_first(queue: TrainingQueue) -> None:
     for project in (3, 4, 5, 6):
         queue.request_training(project)
     assert queue.begin(3) is not None

@@ -1,4 +1,4 @@
-"""When to train, on a real server that speaks Redis's protocol."""
+"""Trainings are requested, begun and ended in a real server that speaks Redis's protocol."""
 
 import time
 from pathlib import Path
@@ -37,7 +37,7 @@ def _jobs(queue: TrainingQueue) -> list[str]:
 
 
 def _take(queue: TrainingQueue, project_id: int = 7) -> Run:
-    """Begin a project's run as a worker does: with the job that is for it."""
+    """Begin the run of a project's job, as a worker does."""
     queue.enqueue_due()
     jobs = [job_id for job_id in queue.rq.job_ids if job_id.startswith(f"train-{project_id}-")]
     assert len(jobs) == 1
@@ -49,7 +49,7 @@ def _take(queue: TrainingQueue, project_id: int = 7) -> Run:
 
 
 def _die(queue: TrainingQueue, redis_url: str) -> None:
-    """As if the worker that holds the project had been killed some time ago."""
+    """Delete the lease of project 7, as if its worker had been killed some time ago."""
     Redis.from_url(redis_url).delete(queue._lock(7))
 
 
@@ -57,8 +57,8 @@ def test_each_nth_update_requests_a_training(queue: TrainingQueue) -> None:
     asked = [queue.count_updates(7, 1) for _ in range(25)]
     assert [number for number, job in enumerate(asked, start=1) if job] == [10, 20]
     assert asked[9] == asked[19] == "train-7-1"
-    assert queue.count_updates(8, 1) is None, "projects are counted apart"
-    assert queue.count_updates(8, 35) == "train-8-1", "many at once"
+    assert queue.count_updates(8, 1) is None, "updates are counted for each project"
+    assert queue.count_updates(8, 35) == "train-8-1", "many updates can be counted at once"
     assert _jobs(queue) == ["train-7-1", "train-8-1"]
 
 
@@ -77,13 +77,13 @@ def test_a_thousand_requests_make_two_runs_at_most(queue: TrainingQueue) -> None
         queue.request_training(7)
         if _ % 100 == 0:
             assert _jobs(queue) == []
-    assert queue.begin(7) is None, "one runs already"
+    assert queue.begin(7) is None, "a run has begun already"
     queue.end(first, PUBLISHED)
     second = _take(queue)
     assert (first.answers, second.answers) == (500, 1000)
     queue.end(second, PUBLISHED)
     assert _jobs(queue) == []
-    assert queue.begin(7) is None, "nothing is wanted"
+    assert queue.begin(7) is None, "no training is wanted"
 
 
 def test_projects_do_not_wait_for_each_other(queue: TrainingQueue) -> None:
@@ -95,7 +95,7 @@ def test_projects_do_not_wait_for_each_other(queue: TrainingQueue) -> None:
     _take(queue, 8)
 
 
-def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_are_debounced(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.5)
     monkeypatch.setattr(queue_module, "MAX_DEBOUNCE_SECONDS", 1.0)
     queue = _queue(redis_url)
@@ -104,14 +104,14 @@ def test_the_annotation_that_follows_the_button_is_seen(redis_url: str, monkeypa
     time.sleep(0.3)
     queue.request_training(7)
     time.sleep(0.3)
-    assert _jobs(queue) == [], "the last one counts"
+    assert _jobs(queue) == [], "the last request counts"
     queue.request_training(7)
     time.sleep(0.45)
-    assert _jobs(queue) == ["train-7-1"], "requests without end do not put it off for ever"
+    assert _jobs(queue) == ["train-7-1"], "endless requests do not postpone the training for ever"
     run = _take(queue)
     queue.request_training(7)
     queue.end(run, PUBLISHED)
-    assert _jobs(queue) == [], "nor is one forgotten that comes while a run ends"
+    assert _jobs(queue) == [], "a request that comes while a run ends is debounced too"
     time.sleep(0.6)
     assert _jobs(queue) == ["train-7-2"]
 
@@ -120,26 +120,26 @@ def test_a_run_whose_worker_was_killed_is_done_again(queue: TrainingQueue, redis
     queue.request_training(7)
     first = _take(queue)
     assert queue.renew(first)
-    assert _jobs(queue) == [], "it lives"
+    assert _jobs(queue) == [], "the worker is alive"
     _die(queue, redis_url)
-    assert _jobs(queue) == [], "its end is noted first"
+    assert _jobs(queue) == [], "the end of its run is stored first"
     assert not queue.renew(first)
     second = _take(queue)
     queue.end(first, PUBLISHED)
-    assert queue.running(7) == second, "the first has no say any more"
+    assert queue.running(7) == second, "the first run changes nothing any more"
     queue.end(second, PUBLISHED)
     assert queue.status(7)["state"] == "idle"
 
 
-def test_a_job_that_got_lost_is_made_again(queue: TrainingQueue) -> None:
+def test_a_lost_job_is_enqueued_again(queue: TrainingQueue) -> None:
     queue.request_training(7)
     assert _jobs(queue) == ["train-7-1"]
     queue.rq.remove("train-7-1")
     assert _jobs(queue) == ["train-7-1"]
-    assert _jobs(queue) == ["train-7-1"], "once"
+    assert _jobs(queue) == ["train-7-1"], "it is enqueued only once"
 
 
-def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue: TrainingQueue) -> None:
+def test_three_failures_in_a_row_park_a_project_until_the_next_annotation(queue: TrainingQueue) -> None:
     queue.request_training(7)
     for attempt in range(MAX_ATTEMPTS):
         assert queue.status(7)["state"] == "waiting", attempt
@@ -153,10 +153,10 @@ def test_three_failures_in_a_row_park_a_project_until_something_new_comes(queue:
     assert queue.status(7)["state"] == "idle"
     queue.request_training(7)
     queue.end(_take(queue), Outcome.failed("again", retryable=True))
-    assert queue.status(7)["state"] == "waiting", "the count began anew"
+    assert queue.status(7)["state"] == "waiting", "failures are counted anew"
 
 
-def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None:
+def test_a_failure_that_a_retry_cannot_help_is_not_retried(queue: TrainingQueue) -> None:
     queue.request_training(7)
     run = _take(queue)
     queue.end(run, Outcome.failed("wrong key", retryable=False))
@@ -165,10 +165,10 @@ def test_what_cannot_get_better_is_not_tried_again(queue: TrainingQueue) -> None
     run = _take(queue)
     queue.request_training(7)
     queue.end(run, Outcome.failed("wrong key", retryable=False))
-    assert queue.status(7)["state"] == "waiting", "something new has come meanwhile"
+    assert queue.status(7)["state"] == "waiting", "another training was requested meanwhile"
 
 
-def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_retry_waits_longer(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
     monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0, 60.0))
     queue = _queue(redis_url)
@@ -179,14 +179,14 @@ def test_attempts_are_further_and_further_apart(redis_url: str, monkeypatch: pyt
     assert queue.status(7)["state"] == "waiting"
 
 
-def test_a_worker_that_stops_gives_the_project_back(queue: TrainingQueue) -> None:
+def test_a_worker_that_stops_releases_its_lease(queue: TrainingQueue) -> None:
     queue.request_training(7)
     queue.release(_take(queue))
     assert "last" not in queue.status(7)
     queue.end(_take(queue), PUBLISHED)
 
 
-def test_a_run_that_was_replaced_has_no_say(queue: TrainingQueue, redis_url: str) -> None:
+def test_a_run_that_lost_its_lease_changes_nothing(queue: TrainingQueue, redis_url: str) -> None:
     queue.request_training(7)
     first = _take(queue)
     assert queue.report(first, RunProgress("training", 1, 100))
@@ -199,19 +199,19 @@ def test_a_run_that_was_replaced_has_no_say(queue: TrainingQueue, redis_url: str
     assert queue.end(second, PUBLISHED)
 
 
-def test_the_same_labels_ask_once(queue: TrainingQueue) -> None:
+def test_the_same_labels_request_one_training(queue: TrainingQueue) -> None:
     assert queue.request_training_for_labels(7, ["PER", "LOC"]) == "train-7-1"
     assert queue.request_training_for_labels(7, ["LOC", "PER"]) is None
     assert queue.request_training_for_labels(7, ["LOC"]) == "train-7-1"
 
 
-def test_tokens_are_written_down_again_now_and_then(
+def test_a_token_is_stored_again_after_a_while(
     queue: TrainingQueue, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue.notes.put_token(7, "t")
     Redis.from_url(redis_url).flushall()
     queue.notes.put_token(7, "t")
-    assert queue.notes.token(7) is None, "it was just written"
+    assert queue.notes.token(7) is None, "the token was stored a moment ago"
     monkeypatch.setattr(project_notes, "WRITE_INTERVAL", 0.0)
     queue.notes.put_token(7, "t")
     assert queue.notes.token(7) == "t"
@@ -257,7 +257,7 @@ def test_marks_outlive_a_restart_of_the_server(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_where_the_queue_is(tmp_path: Path) -> None:
+def test_the_url_of_the_queue(tmp_path: Path) -> None:
     assert queue_url(Settings(redis_url="redis://r:1/0")) == "redis://r:1/0"
     embedded = Settings(model_dir=tmp_path)
     assert queue_url(embedded) is None

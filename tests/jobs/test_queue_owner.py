@@ -25,7 +25,7 @@ def test_a_second_model_dir_cannot_use_the_queue_of_another_label_studio(redis_u
 
 
 def test_two_label_studios_of_one_model_dir_share_a_redis(redis_url: str, tmp_path: Path) -> None:
-    """The projects, the jobs and the tokens of one are not the other's."""
+    """Each Label Studio has its own projects, jobs and tokens."""
     redis = connect(redis_url)
     queues = []
     for host in ("http://first", "http://second"):
@@ -35,7 +35,9 @@ def test_two_label_studios_of_one_model_dir_share_a_redis(redis_url: str, tmp_pa
         queues.append(TrainingQueue(redis, settings))
     first, second = queues
     first.notes.put_token(7, "token of the first")
-    assert first.request_training(7) != second.request_training(7), "RQ's jobs of all queues share their ids"
+    assert first.request_training(7) != second.request_training(7), (
+        "a job's id must be unique among all queues of RQ"
+    )
     first.request_training(8)
     assert second.projects() == [7]
     assert second.notes.token(7) is None

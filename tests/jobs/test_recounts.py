@@ -1,4 +1,4 @@
-"""Annotations that sent no event, counted by way of a stand-in of Label Studio's API."""
+"""Annotations that sent no event are counted with a stand-in of Label Studio's API."""
 
 from itertools import count
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_imported_annotations_count_as_updates(
 ) -> None:
     label_studio_api.tasks[7] = [_annotated({}) for _ in range(26)]
     assert _send(queue, tmp_path, "TASKS_CREATED") is None
-    assert label_studio_api.requests == [], "not while the webhook waits"
+    assert label_studio_api.requests == [], "Label Studio is not queried while the webhook waits"
     assert queue.recounts_due() == [7]
     recount_annotations(queue, client, 7)
     status = queue.status(7)
@@ -64,7 +64,7 @@ def test_imported_annotations_count_as_updates(
     for _ in range(2):
         _send(queue, tmp_path, "TASKS_CREATED")
         recount_annotations(queue, client, 7)
-    assert queue.status(7)["updates"] == 26, "they are counted once"
+    assert queue.status(7)["updates"] == 26, "imported annotations are counted once"
     run = queue.begin(7)
     assert run is not None
     assert run.answers == 1
@@ -82,11 +82,11 @@ def test_annotations_whose_events_arrived_are_not_counted_twice(
     label_studio_api.tasks[7] = []
     _send(queue, tmp_path, "TASKS_DELETED")
     recount_annotations(queue, client, 7)
-    assert queue.status(7)["updates"] == 5, "those that are gone are no updates"
+    assert queue.status(7)["updates"] == 5, "deleted annotations are not updates"
     label_studio_api.tasks[7] = [_annotated({})]
     queue.request_recount(7)
     recount_annotations(queue, client, 7)
-    assert queue.status(7)["updates"] == 6, "but those that come instead are"
+    assert queue.status(7)["updates"] == 6, "a new annotation is an update"
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -108,7 +108,7 @@ def test_each_annotation_counts_once_in_any_order(queue: TrainingQueue, steps: l
                 queue.count_updates(project_id, 1, added=added)
 
 
-def test_label_studio_is_asked_again_if_an_event_arrives_meanwhile(
+def test_label_studio_is_queried_again_if_an_event_arrives_meanwhile(
     queue: TrainingQueue,
     client: LabelStudioClient,
     label_studio_api: LabelStudioApi,
@@ -119,7 +119,7 @@ def test_label_studio_is_asked_again_if_an_event_arrives_meanwhile(
     answers: list[int | None] = []
 
     def saved_meanwhile(*arguments: Any) -> int | None:
-        if not answers:  # it is in Label Studio's answer already, and its event arrives only now
+        if not answers:  # the annotation is in Label Studio's answer, but its event arrives only now
             queue.count_updates(7, 1, added=1)
         answers.append(answer_recount(*arguments))
         return answers[-1]
@@ -147,7 +147,7 @@ def test_a_parked_project_is_tried_again_if_annotations_were_missed(queue: Train
 def test_a_new_request_does_not_wait_for_the_retry_of_one_that_failed(queue: TrainingQueue) -> None:
     queue.request_recount(7)
     assert queue.begin_recount(7)
-    assert queue.recounts_due() == [], "the next attempt is later"
+    assert queue.recounts_due() == [], "the next attempt is not due yet"
     queue.request_recount(7)
     assert queue.recounts_due() == [7]
 
@@ -157,10 +157,10 @@ def test_a_recount_that_is_not_answered_is_tried_again_a_few_times(
 ) -> None:
     queue.request_recount(7)
     assert queue.begin_recount(7)
-    assert not queue.begin_recount(7), "the next attempt is put off"
+    assert not queue.begin_recount(7), "the next attempt is not due yet"
     assert queue.recounts_due() == []
     monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0,))
-    Redis.from_url(redis_url).hdel(queue._key(7), "recount_due")  # as if the time was over
+    Redis.from_url(redis_url).hdel(queue._key(7), "recount_due")  # as if the delay had passed
     for _ in range(MAX_ATTEMPTS - 1):
         queue.enqueue_due()
         assert queue.rq.job_ids == ["count-7"]
@@ -169,7 +169,7 @@ def test_a_recount_that_is_not_answered_is_tried_again_a_few_times(
     assert "project 7: its annotations were not counted in 3 attempts" in caplog.text
     assert queue.recounts_due() == []
     queue.request_recount(7)
-    assert queue.begin_recount(7), "a new request is a new reason"
+    assert queue.begin_recount(7), "a new request starts new attempts"
 
 
 def test_a_worker_counts_imported_annotations_and_trains(

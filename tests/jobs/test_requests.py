@@ -1,4 +1,4 @@
-"""What requests a training, on a real server that speaks Redis's protocol."""
+"""Events request trainings in a real server that speaks Redis's protocol."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from huggingface_ner.jobs.webhooks import handle_event
 from huggingface_ner.label_studio.events import read_event
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.settings import Settings
+from tests.server.round_trips import RoundTrips
 
 EACH = 10
 
 
 @pytest.fixture
 def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
-    """A queue whose grace never ends by itself; see _end_grace."""
+    """A queue that holds requests until _end_grace is called."""
     monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
     monkeypatch.setattr(requests, "GRACE_SECONDS", 3600.0)
     return _queue(redis_url)
@@ -58,10 +59,10 @@ def test_label_studios_switch_does_not_train_after_every_annotation(
     assert _jobs(queue) == ["train-7-1"]
     run = queue.begin(7)
     assert run is not None
-    assert run.answers == 1, "only the tenth annotation requested one"
+    assert run.answers == 1, "only the tenth annotation requested a training"
 
 
-def test_annotators_at_the_same_time(
+def test_the_switch_starts_no_training_while_several_annotators_work(
     queue: TrainingQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for action in ("START_TRAINING", "START_TRAINING", "ANNOTATION_CREATED", "START_TRAINING"):
@@ -71,7 +72,7 @@ def test_annotators_at_the_same_time(
     assert queue.status(7)["state"] == "idle"
 
 
-def test_the_button_alone_trains_once_its_grace_is_over(
+def test_the_button_alone_starts_a_training_after_grace_seconds(
     queue: TrainingQueue, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert _send(queue, tmp_path, "START_TRAINING") == "train-7-1"
@@ -100,7 +101,7 @@ def test_a_held_request_is_shown_while_a_training_runs_and_after_one_is_parked(
     queue.end(run, Outcome.failed("wrong key", retryable=False))
     assert queue.status(7)["state"] == "waiting"
     _end_grace(monkeypatch)
-    assert _jobs(queue) == ["train-7-2"], "it is a reason to try again"
+    assert _jobs(queue) == ["train-7-2"], "the held request is a reason to try again"
 
 
 def test_the_button_trains_at_once_if_the_switch_is_off(queue: TrainingQueue, tmp_path: Path) -> None:
@@ -120,6 +121,16 @@ def test_a_training_is_expected_shortly_before_it_is_requested(queue: TrainingQu
     assert queue.is_expected()
     assert queue.begin(7) is not None
     assert 0 < queue.rq.connection.ttl(queue._expected) <= requests.STILL_EXPECTED_SECONDS
+
+
+@pytest.mark.parametrize(("counted", "round_trips"), [(1, 1), (EACH - 1, 2), (EACH, 2)])
+def test_a_webhook_makes_few_round_trips(redis_url: str, counted: int, round_trips: int) -> None:
+    """Label Studio waits for the answer to each webhook."""
+    connection = connect(redis_url, timeout=5)
+    queue = TrainingQueue(connection, Settings(start_training_each_n_updates=EACH))
+    trips = RoundTrips(connection)
+    queue.count_updates(7, counted)
+    assert trips.count == round_trips
 
 
 def test_a_click_is_expected_too(queue: TrainingQueue) -> None:

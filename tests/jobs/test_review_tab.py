@@ -1,4 +1,4 @@
-"""The job that makes the tab with tasks to review, against a stand-in of Label Studio."""
+"""The job makes the tab with tasks to review in a stand-in of Label Studio."""
 
 from pathlib import Path
 
@@ -49,6 +49,22 @@ def test_a_request_is_answered_once(
     assert queue.status(7)["review_tab"].endswith("in Label Studio shows 2 tasks.")
 
 
+def test_a_second_request_says_so_until_it_is_answered(
+    redis_url: str, settings: Settings, queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
+    """The server and the job are different processes, and both store notes on the tab."""
+    publish(settings, 5)
+    server = TrainingQueue(connect(redis_url, timeout=5), settings)
+    for number in (1, 2):
+        request_review_tab(server, 7)
+        assert server.status(7)["review_tab"] == REQUESTED, f"request {number}"
+        assert queue.review_tabs.begin(7)
+        request_review_tab(server, 7)
+        assert server.status(7)["review_tab"] == REQUESTED, "the tab is being made"
+        make_review_tab(7)
+        assert server.status(7)["review_tab"].endswith("shows 1 task.")
+
+
 def test_tasks_without_room_are_counted(
     settings: Settings, queue: TrainingQueue, label_studio_api: LabelStudioApi
 ) -> None:
@@ -69,7 +85,7 @@ def test_before_a_training_there_is_nothing_to_show(
 
 
 @pytest.mark.parametrize(("status", "is_tried_again"), [(403, False), (500, True)])
-def test_a_failure_is_told_and_tried_again_if_that_may_help(
+def test_a_failure_is_shown_and_retried_if_that_may_help(
     settings: Settings, queue: TrainingQueue, label_studio_api: LabelStudioApi, status: int, is_tried_again: bool
 ) -> None:
     publish(settings, 5)

@@ -17,7 +17,7 @@ from huggingface_ner.settings import Settings
 
 
 class Clock:
-    """A monotonic clock that goes on only while somebody sleeps, and what happens then."""
+    """A clock that advances only while somebody sleeps; each sleep also takes the next step of ``slept``."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -90,7 +90,7 @@ def test_a_training_goes_on_while_its_lease_cannot_have_expired(clock: Clock, qu
     queue.is_away = True
     clock.now += LEASE_SECONDS
     report(_step(2))
-    assert queue.reports == 2, "it is tried once, and nobody waits"
+    assert queue.reports == 2, "the report is tried once, and the training does not wait"
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
@@ -117,7 +117,9 @@ def test_a_training_pauses_while_another_worker_may_have_its_lease(
         assert queue.status(7)["run"]["step"] == 2
         assert "the training continues" in caplog.text
     assert queue.reports == 52
-    assert caplog.text.count("the training pauses until Redis answers") == 1, "not at every attempt"
+    assert caplog.text.count("the training pauses until Redis answers") == 1, (
+        "the pause is logged once, and not at every attempt"
+    )
 
 
 def test_a_run_that_lost_its_lease_stops(clock: Clock, queue: AwayQueue, run: Run) -> None:

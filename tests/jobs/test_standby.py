@@ -1,4 +1,4 @@
-"""Processes that wait for a job, started here; what one of them does with a job is in test_worker."""
+"""Processes are started, wait for a job and get it; test_worker checks that they run the job."""
 
 import os
 import signal
@@ -38,7 +38,7 @@ def _until(condition: Callable[[], bool]) -> None:
 
 
 def _ended(pid: int) -> bool:
-    """Whether a process has ended; waits for it as RQ does."""
+    """Wait for the end of a process, as RQ does; return whether it exited by itself."""
     return os.WIFEXITED(os.waitpid(pid, 0)[1])
 
 
@@ -61,7 +61,7 @@ def test_a_training_gets_the_process_that_waits_and_other_jobs_their_own(standby
     assert _ended(other)
     assert standby.start(JOB, is_training=True) == waiting.pid
     standby.keep(is_expected=True)
-    assert _waiting() in ([], [waiting]), "no other is prepared beside a job"
+    assert _waiting() in ([], [waiting]), "no other process is prepared while a job runs"
     assert _ended(waiting.pid)
     standby.job_has_ended()
     standby.keep(is_expected=True)
@@ -76,7 +76,7 @@ def test_a_process_that_ended_while_it_waited_is_replaced(
     os.kill(waiting.pid, signal.SIGKILL)
     _until(lambda: waiting.status() == psutil.STATUS_ZOMBIE)
     standby.keep(is_expected=True)
-    assert not _waiting(), "not at once: it may end again and again"
+    assert not _waiting(), "it is not replaced at once, because processes may end again and again"
     monkeypatch.setattr(standby_module, "RESTART_INTERVAL", 0.0)
     standby._not_before = 0.0
     standby.keep(is_expected=True)
@@ -88,7 +88,7 @@ def test_a_process_that_ended_while_it_waited_is_replaced(
     assert _ended(started)
 
 
-def test_it_ends_when_nobody_can_give_it_a_job_any_more(standby: Standby) -> None:
+def test_a_process_ends_when_nobody_can_give_it_a_job_any_more(standby: Standby) -> None:
     standby.keep(is_expected=True)
     (waiting,) = _waiting()
     held = standby._waiting

@@ -1,4 +1,4 @@
-"""Real workers that give a new version's predictions to the tasks that are not annotated."""
+"""Real workers send a new version's predictions for the tasks that are not annotated."""
 
 import shutil
 import time
@@ -25,7 +25,7 @@ UNANNOTATED = PREDICTIONS_AT_A_TIME * 2 + 50
 
 @pytest.fixture
 def suggesting(trainings: Trainings, label_studio_api: LabelStudioApi) -> Trainings:
-    """Of the project's tasks 24 are annotated."""
+    """Trainings that are followed by suggestions; 24 of the project's tasks are annotated."""
     label_studio_api.tasks[7] += [_unannotated(number) for number in range(1001, 1001 + UNANNOTATED)]
     trainings.environment.update(PREDICT_AFTER_TRAINING="true", UPDATE_PROJECT_MODEL_VERSION="true")
     return trainings
@@ -36,7 +36,7 @@ def _unannotated(number: int) -> dict[str, Any]:
 
 
 def _publish(trainings: Trainings, model: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Let a model serve the project at once."""
+    """Publish a model that serves the project at once; return its version."""
     monkeypatch.setattr(versions, "ACTIVATION_DELAY", 0.0)
 
     def write(aside: Path) -> None:
@@ -77,7 +77,7 @@ def test_after_a_training_all_tasks_without_annotation_have_its_predictions(
         assert _given(label_studio_api, version) == everything + Counter([5000])
 
 
-def test_what_a_killed_worker_left_is_given_once(
+def test_after_a_killed_worker_each_suggestion_is_sent_once(
     suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = _publish(suggesting, tiny_bert, monkeypatch)
@@ -113,7 +113,7 @@ def test_a_process_that_is_killed_again_and_again_is_given_up(
     assert label_studio_api.predictions == []
 
 
-def test_a_newer_version_stops_those_of_the_one_before(
+def test_a_newer_version_stops_the_suggestions_of_the_one_before(
     suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = _publish(suggesting, tiny_bert, monkeypatch)
@@ -128,17 +128,17 @@ def test_a_newer_version_stops_those_of_the_one_before(
     assert label_studio_api.model_versions == {7: new}
 
 
-def test_where_label_studio_takes_none_it_is_said_why(
+def test_the_status_tells_why_label_studio_refuses_suggestions(
     suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label_studio_api.status = 403
     _publish(suggesting, tiny_bert, monkeypatch)
     with suggesting.worker():
         suggesting.until(lambda: _is(suggesting, "failed"))
-    assert "does not take LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
+    assert "does not accept LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
 
 
-def test_nothing_is_given_unless_it_is_asked_for(
+def test_no_suggestions_are_sent_unless_predict_after_training_is_set(
     suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del suggesting.environment["PREDICT_AFTER_TRAINING"], suggesting.environment["UPDATE_PROJECT_MODEL_VERSION"]
@@ -159,7 +159,7 @@ def test_a_project_that_shows_one_version_needs_predictions_of_it() -> None:
 def test_a_class_that_fails_is_named_as_the_reason(
     suggesting: Trainings, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """MODEL_CLASS is a user's, and may raise anything."""
+    """MODEL_CLASS names a user's class, which may raise any exception."""
 
     class Broken(HuggingFaceNER):
         def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
@@ -175,4 +175,4 @@ def test_a_class_that_fails_is_named_as_the_reason(
     suggestions = suggesting.queue.suggestions.get(7)
     assert suggestions is not None
     assert suggestions.reason == "KeyError: 'reslt'"
-    assert suggestions.attempts == 1, "it is tried again"
+    assert suggestions.attempts == 1, "the job is tried again"

@@ -1,4 +1,4 @@
-"""Which projects have suggestions to give, on a real server that speaks Redis's protocol."""
+"""The marks of due suggestions are stored in a real server that speaks Redis's protocol."""
 
 import time
 
@@ -28,36 +28,36 @@ def test_a_version_is_due_until_its_suggestions_are_complete(marks: SuggestionMa
     assert marks.due(7, "v1") == Suggestions(version="v1")
     _complete(marks, "v1")
     assert marks.due(7, "v1") is None
-    assert marks.due(7, "v2") == Suggestions(version="v2"), "also where an older one is chosen again"
-    assert marks.due(8, "v1") is not None, "projects are apart"
+    assert marks.due(7, "v2") == Suggestions(version="v2"), "another version is due, whether newer or older"
+    assert marks.due(8, "v1") is not None, "each project has its own progress"
 
 
-def test_what_was_killed_goes_on_where_it_was(marks: SuggestionMarks) -> None:
+def test_a_killed_job_continues_where_it_was(marks: SuggestionMarks) -> None:
     marks.put(7, Suggestions(version="v1").given(100, last_task=250))
     due = marks.due(7, "v1")
     assert due is not None
     assert (due.tasks, due.last_task) == (100, 250)
 
 
-def test_tasks_that_are_added_are_due_also_while_the_last_are_given(marks: SuggestionMarks) -> None:
+def test_tasks_that_are_added_during_a_job_are_due(marks: SuggestionMarks) -> None:
     begun = marks.due(7, "v1")
     assert begun is not None
     marks.tasks_added(7)
     marks.put(7, begun.given(3, last_task=30).model_copy(update={"state": "complete"}))
     due = marks.due(7, "v1")
     assert due is not None
-    assert due.last_task == 30, "only the new ones"
+    assert due.last_task == 30, "only the new tasks are due"
     marks.put(7, due.model_copy(update={"state": "complete"}))
     assert marks.due(7, "v1") is None
 
 
-def test_one_that_fails_is_tried_again_and_then_left(
+def test_a_failed_job_is_retried_and_then_given_up(
     marks: SuggestionMarks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Suggestions(version="v1").failed("away", retryable=True)
     marks.put(7, first)
     assert first.not_before > time.time()
-    assert marks.due(7, "v1") is None, "not yet"
+    assert marks.due(7, "v1") is None, "the retry is not due yet"
     monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0, 0.0))
     current = Suggestions(version="v1")
     for attempt in range(1, MAX_ATTEMPTS + 1):
@@ -70,7 +70,7 @@ def test_one_that_fails_is_tried_again_and_then_left(
     assert Suggestions(version="v1").failed("no", retryable=False).state == "failed"
 
 
-def test_one_holds_a_project_at_a_time(marks: SuggestionMarks, redis_url: str) -> None:
+def test_one_holder_at_a_time_has_the_lease(marks: SuggestionMarks, redis_url: str) -> None:
     assert marks.acquire(7, "a")
     assert not marks.acquire(7, "b")
     assert marks.renew(7, "a")
@@ -82,7 +82,7 @@ def test_one_holds_a_project_at_a_time(marks: SuggestionMarks, redis_url: str) -
     assert not marks.is_leased(7)
 
 
-def test_jobs_are_made_once_for_what_is_due_and_not_held(marks: SuggestionMarks) -> None:
+def test_jobs_are_enqueued_once_if_due_and_not_leased(marks: SuggestionMarks) -> None:
     _complete(marks, "v1")
     marks.acquire(9, "a")
     for _ in range(3):

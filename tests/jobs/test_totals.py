@@ -16,7 +16,7 @@ def test_trainings_are_counted_by_outcome_and_phase(redis_url: str, tmp_path: Pa
         assert run is not None
         outcome = Outcome.model_validate({"status": status, "reason": "", "phases": phases})
         assert queue.end(run, outcome)
-        assert not queue.end(run, outcome), "it is counted once"
+        assert not queue.end(run, outcome), "the run is counted once"
     queue.notes.count_pushed(7, 3)
     expected = {"trainings": {"published": 2, "skipped": 1}, "seconds": {"training": 3.5}, "pushed": 3}
     assert queue.status(7)["totals"] == expected

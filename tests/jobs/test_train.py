@@ -47,7 +47,7 @@ def tasks(count: int, names: dict[str, str] = NAMES) -> list[dict[str, Any]]:
 def training(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
-    """Settings for a training of seconds."""
+    """Settings for a training that takes only seconds."""
     monkeypatch.setattr(fine_tuning, "MIN_STEPS", 150)
     monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
     return Settings(
@@ -87,7 +87,9 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert outcome.f1 is not None
     assert outcome.f1_before is not None
     assert metrics["f1"] == outcome.f1 > 0.9
-    assert metrics["f1_before"] == outcome.f1_before < outcome.f1, "the random baseline has a head"
+    assert metrics["f1_before"] == outcome.f1_before < outcome.f1, (
+        "the baseline is scored too, because it has a head with random weights"
+    )
     assert (metrics["tasks"], metrics["spans"], metrics["trained"] + metrics["held_out"]) == (40, 40, 40)
     assert metrics["label_names"] == ["PER", "LOC"]
     assert set(metrics["labels"]) <= {"PER", "LOC"}
@@ -99,7 +101,7 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     reading = Reading.of_model(load_fine_tuned(version.folder, "cpu")[0])
     assert reading.calibrations is not None
     assert reading.calibrations[0] != prior_calibration(metrics["label_spans"]["PER"]), (
-        "fitted to what is held out"
+        "the calibration is fitted to the tasks held out"
     )
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases == ["downloading", "training", "evaluating", "saving", "publishing", "trying engines"]
@@ -139,7 +141,7 @@ def test_a_version_is_published_before_engines_are_tried(
     tagger = load_tagger(version.folder, device="cpu", preference=training.engine_preference)
     assert tagger.choice.reason == tried.metrics["engine"]["reason"]
     monkeypatch.setattr(version_module, "prepare_engine", fail)
-    assert _run(training).status == "unchanged", "they are tried once"
+    assert _run(training).status == "unchanged", "engines are tried once"
     assert len(published) == 1
 
 
@@ -161,7 +163,7 @@ def test_a_worse_model_is_not_published(label_studio_api: LabelStudioApi, traini
     good = _run(training)
     held_out = _held_out(training)
     for task in label_studio_api.tasks[7]:
-        if str(task["id"]) not in held_out:  # somebody has spoiled what is learned from
+        if str(task["id"]) not in held_out:  # spoil the tasks that are learned from
             task["annotations"] = [{"result": []}]
     bad = _run(training)
     assert bad.status == "refused"
@@ -170,7 +172,7 @@ def test_a_worse_model_is_not_published(label_studio_api: LabelStudioApi, traini
     assert "F1_TOLERANCE=0.05" in bad.reason
     assert _store(training).current() == good.version
     (training.models_folder / "7" / "current").write_bytes(b"")
-    assert _run(training).status == "refused", "a damaged pointer is no reason to publish what is worse"
+    assert _run(training).status == "refused", "a worse model is not published, although the pointer is damaged"
     assert _run(training.model_copy(update={"f1_tolerance": 1.0})).status == "published"
 
 
@@ -187,7 +189,7 @@ def test_a_project_that_has_become_small_is_still_compared(
     assert _store(training).current() == good.version
 
 
-def test_a_version_that_cannot_be_loaded_is_no_reason_to_rest(
+def test_a_version_that_cannot_be_loaded_is_trained_again(
     label_studio_api: LabelStudioApi, training: Settings
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
@@ -198,7 +200,7 @@ def test_a_version_that_cannot_be_loaded_is_no_reason_to_rest(
     assert _run(training).status == "published"
 
 
-def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
+def test_a_small_project_is_learned_completely_and_the_next_version_scored_on_new_tasks(
     label_studio_api: LabelStudioApi, training: Settings
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(10))
@@ -206,13 +208,17 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
     assert (first.status, first.f1, first.f1_before) == ("published", None, None)
     assert first.version is not None
     model, _ = load_fine_tuned(training.models_folder / "7" / first.version, "cpu")
-    assert Reading.of_model(model).calibrations == (prior_calibration(10),), "nothing is held out to fit it to"
+    assert Reading.of_model(model).calibrations == (prior_calibration(10),), (
+        "there are no held-out tasks to fit it to"
+    )
     assert first.reason == "trained on 10 tasks; not scored yet (needs 20 annotated tasks)"
     label_studio_api.add(7, config("PER", "LOC"), tasks(30))
     second = _run(training)
     assert second.f1 is not None
     assert second.f1_before is not None
-    assert _held_out(training) <= {str(number) for number in range(11, 31)}, "it knows the first ten by heart"
+    assert _held_out(training) <= {str(number) for number in range(11, 31)}, (
+        "the first version has learned from tasks 1 to 10"
+    )
     assert second.version is not None
     (training.models_folder / "7" / second.version / "metrics.json").write_bytes(b"{")
     label_studio_api.add(7, config("PER", "LOC"), tasks(31))
@@ -231,7 +237,7 @@ def test_a_small_project_is_learned_whole_and_no_yardstick_for_the_next(
         (config("PER"), [{**tasks(1)[0], "data": {"other": 1}}], "no task has an annotation"),
     ],
 )
-def test_where_there_is_nothing_to_learn_it_says_so(
+def test_a_run_is_skipped_if_there_is_nothing_to_learn(
     label_studio_api: LabelStudioApi, training: Settings, xml: str, annotated: list[dict[str, Any]], reason: str
 ) -> None:
     label_studio_api.add(7, xml, annotated)
@@ -256,24 +262,24 @@ def test_labels_come_and_go(label_studio_api: LabelStudioApi, training: Settings
     label_studio_api.add(7, config("Person", "LOC"), tasks(24, {**NAMES, "Anna": "Person", "Kovács": "Person"}))
     assert _run(tolerant).status == "published"
     assert served_labels() == ("Person", "LOC")
-    label_studio_api.add(7, config("LOC"), tasks(24))  # regions of a label that is gone are left out
+    label_studio_api.add(7, config("LOC"), tasks(24))  # regions with a removed label are left out
     assert _run(tolerant).status == "published"
     assert served_labels() == ("LOC",)
     label_studio_api.add(7, config("LOC"), tasks(5))
-    assert _run(tolerant).status == "published", "tasks were deleted"
+    assert _run(tolerant).status == "published", "the model is published, although tasks were deleted"
 
 
-def test_what_is_left_out_is_told(
+def test_regions_that_are_left_out_are_reported(
     label_studio_api: LabelStudioApi, training: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A label was renamed: its regions are told, and count again when it names its past."""
+    """Regions of a renamed label are reported as not used, until the new label names the old one."""
     renamed = config("PER", "LOC").replace('value="LOC"', 'value="Ort"')
     annotated = tasks(40)
     salt = project_address(training.label_studio_host, 7)
     held_out = divide({str(task["id"]) for task in annotated}, Split(), HELD_OUT_SHARE, salt).held_out
     learned = [task for task in annotated if str(task["id"]) not in held_out]
     nested = next(task for task in learned if task["data"]["t"].startswith("Anna"))
-    for end in (3, 2, 1):  # more levels than are learned
+    for end in (3, 2, 1):  # more nested levels than a model learns
         inner = {"from_name": "l", "to_name": "t", "value": {"start": 0, "end": end, "labels": ["PER"]}}
         nested["annotations"][0]["result"].append(inner)
     label_studio_api.add(7, renamed, [*annotated, {**tasks(1)[0], "id": 99, "data": {}}])
@@ -292,7 +298,9 @@ def test_what_is_left_out_is_told(
     assert metrics["left_out"]["summary"].endswith("; no examples of Ort")
     assert 0 < metrics["gold_left_out"] < 20
     held_out = metrics["gold"] + metrics["gold_left_out"]
-    assert held_out - metrics["held_out"] in (0, 3), "each text has a region, the first has four"
+    assert held_out - metrics["held_out"] in (0, 3), (
+        "each text has one region, except the text with nested regions, which has four"
+    )
     assert outcome.f1_basis == f"{metrics['gold']} of {held_out} regions"
     assert "project 7, 'news': 22 of 44 regions were not used: 20 LOC have labels that are not in" in caplog.text
 
@@ -345,7 +353,9 @@ def test_a_failed_run_says_what_to_do(
     assert reason in outcome.reason
 
 
-def test_a_fault_is_a_failure_with_a_reason(training: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_a_failure_with_a_reason(
+    training: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(train, "run_training", lambda *_: 1 / 0)
     outcome = train._outcome(7, training, None, lambda progress: None)
     assert (outcome.status, outcome.retryable) == ("failed", True)
@@ -359,7 +369,7 @@ def _review(settings: Settings) -> dict[str, Any]:
 
 
 def test_what_to_look_at_is_found_and_shown_as_a_tab(label_studio_api: LabelStudioApi, training: Settings) -> None:
-    """Two people annotate the same tasks; one of them takes Anna for a place in one task."""
+    """Two people annotate the same tasks; one of them labels Anna as a place in one task."""
     label_studio_api.users = [{"id": 1, "username": "a", "first_name": "Ada"}, {"id": 2, "username": "b"}]
     twice = tasks(24)
     for number, task in enumerate(twice, start=1):
@@ -371,7 +381,7 @@ def test_what_to_look_at_is_found_and_shown_as_a_tab(label_studio_api: LabelStud
         ]
     label_studio_api.add(7, config("PER", "LOC"), twice)
     assert _run(training).status == "published"
-    assert label_studio_api.views == [], "nobody has asked for a tab"
+    assert label_studio_api.views == [], "nobody has requested a tab"
     review = _review(training)
     assert review["annotators"] == {"1": "Ada", "2": "b"}
     assert [one["task"] for one in review["agreement"]["disputed"]] == ["1"]
@@ -399,7 +409,7 @@ def test_what_to_look_at_is_found_and_shown_as_a_tab(label_studio_api: LabelStud
     assert label_studio_api.views == [], "a tab that was deleted is not made again"
 
 
-def test_names_and_a_tab_are_no_reason_to_fail(
+def test_a_training_does_not_fail_without_names_or_tab(
     label_studio_api: LabelStudioApi, training: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:
@@ -461,11 +471,13 @@ def test_the_tasks_held_out_of_a_refused_version_stay_so(
     split = _store(training).split()
     assert split is not None
     assert first.held_out < split.held_out == held_out
-    assert split.learned == first.learned, "what only the refused model has learned from may still be held out"
+    assert split.learned == first.learned, (
+        "tasks that only the refused model has learned from can be held out later"
+    )
 
 
 def _make_older(settings: Settings, **changes: Any) -> str:
-    """Turn the current version into one of release 0.2.0, which did not store what was held out."""
+    """Turn the current version into one of release 0.2.0, which did not store the held-out tasks."""
     version = _store(settings).current_version()
     assert version is not None
     metrics = {**version.metrics, **changes}
@@ -521,7 +533,7 @@ def test_a_version_whose_tasks_are_not_known_is_not_compared(
 
 
 def _suggest(task: dict[str, Any], version: str, *, end: int) -> dict[str, Any]:
-    """Return a task with a suggestion of a version, of the first characters, from before its annotation."""
+    """Return a task with a version's suggestion of its first ``end`` characters, made before the annotation."""
     (annotation,) = task["annotations"]
     value = {**annotation["result"][0]["value"], "end": end}
     prediction = {
@@ -539,7 +551,8 @@ def test_what_annotators_did_with_suggestions_is_noted_with_their_version(
     label_studio_api.add(7, config("PER", "LOC"), tasks(10))
     first = _run(training)
     assert (first.accepted, first.version is not None) == (None, True)
-    suggested = [_suggest(task, str(first.version), end=4) for task in tasks(20)[10:]]  # the name itself is Anna's
+    # of the names, only Anna has four letters
+    suggested = [_suggest(task, str(first.version), end=4) for task in tasks(20)[10:]]
     label_studio_api.add(7, config("PER", "LOC"), [*tasks(10), *suggested])
     outcome = _run(training)
     accepted = {"version": first.version, "tasks": 10, "suggested": 10, "accepted": 2, "changed": 8}
@@ -552,4 +565,4 @@ def test_what_annotators_did_with_suggestions_is_noted_with_their_version(
     again = _run(training)
     assert (again.status, again.accepted) == ("unchanged", outcome.accepted), "nothing is counted twice"
     label_studio_api.add(7, config("PER", "LOC"), [*tasks(10), *suggested[:5]])
-    assert _run(training).accepted == outcome.accepted, "five tasks were deleted"
+    assert _run(training).accepted == outcome.accepted, "the counts stay, although five tasks were deleted"

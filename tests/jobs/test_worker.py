@@ -1,4 +1,4 @@
-"""Real RQ workers in processes of their own, which are killed at every moment."""
+"""Real RQ workers run in their own processes, and are killed in each phase of a training."""
 
 import os
 import time
@@ -52,7 +52,7 @@ def test_a_worker_killed_at_any_moment_loses_no_training(
         worker.wait(10)
         gone, alive = psutil.wait_procs(horses, timeout=10)
         assert gone, "a training was under way"
-        assert not alive, "it ends with its worker"
+        assert not alive, "the training ends with its worker"
     label_studio_api.answering.set()
     with trainings.worker():
         outcome = trainings.ended()
@@ -96,7 +96,7 @@ def test_a_training_runs_in_the_process_that_was_prepared_for_it(trainings: Trai
         assert children(worker) == [prepared]
         assert trainings.ended()["status"] == "published"
         trainings.until(lambda: not prepared.is_running())
-        assert not [path for path in trainings.temporary.iterdir() if path.is_dir()], "its folder was the job's"
+        assert not [path for path in trainings.temporary.iterdir() if path.is_dir()], "the job's folder is deleted"
 
 
 def test_a_thousand_webhooks_make_two_runs_at_most(trainings: Trainings, label_studio_api: LabelStudioApi) -> None:
@@ -128,7 +128,7 @@ def test_a_stop_ends_at_once_and_cleanly_and_the_training_goes_on_later(training
         assert time.monotonic() - began < 5
         assert not any(horse.is_running() for horse in horses)
     assert trainings.state() == "waiting"
-    assert "last" not in trainings.queue.status(7), "it is not a failure"
+    assert "last" not in trainings.queue.status(7), "a stop is not a failure"
     with trainings.worker():
         assert trainings.ended()["status"] == "published"
 
@@ -150,14 +150,14 @@ def test_two_workers_share_the_projects_and_never_one_project(
             return trainings.state(7) == trainings.state(8) == "idle"
 
         trainings.until(done)
-    assert both, "they ran side by side"
+    assert both, "both trainings ran at the same time"
     for project_id in (7, 8):
         assert trainings.queue.status(project_id)["last"]["status"] == "published"
         assert len(trainings.store(project_id).versions()) == 1
 
 
 @pytest.mark.parametrize("away", [2, LEASE_SECONDS + 3])
-def test_a_training_outlives_a_redis_that_is_away(
+def test_a_training_continues_after_redis_did_not_answer(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, away: int
 ) -> None:
     label_studio_api.add(7, config("PER", "LOC"), tasks(24))
@@ -179,12 +179,14 @@ def test_a_training_outlives_a_redis_that_is_away(
             server = start(port)
             stack.callback(server.stop)
             assert trainings.ended()["status"] == "published"
-            assert trainings.queue.rq.connection.hget(trainings.queue._key(7), "runs") == b"1", "the same run"
+            assert trainings.queue.rq.connection.hget(trainings.queue._key(7), "runs") == b"1", (
+                "no second run has begun"
+            )
             trainings.queue.request_training(7)
             assert trainings.ended()["status"] == "unchanged", "the worker goes on"
 
 
-def test_a_stop_is_clean_also_where_redis_is_away(
+def test_a_stop_is_clean_even_if_redis_does_not_answer(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
 ) -> None:
     server = ValkeyServer(port=free_port())
@@ -196,7 +198,7 @@ def test_a_stop_is_clean_also_where_redis_is_away(
         time.sleep(1.5)
 
 
-def test_a_fault_while_it_looks_for_work_does_not_end_the_search(
+def test_an_error_while_polling_does_not_end_the_polling(
     trainings: Trainings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     looks = 0
@@ -243,14 +245,14 @@ def test_the_health_check_passes_only_while_a_workers_loop_goes_on(
         assert f"worker {worker.pid} is up" in capsys.readouterr().out
         worker.kill()
         worker.wait(10)
-        assert not is_healthy(), "its last heartbeat has not expired yet"
+        assert not is_healthy(), "the check fails, although the last heartbeat is recent"
     (left,) = trainings.temporary.glob("huggingface-ner-worker-*")
     at = time.time() - worker_health.HEALTH_TTL - 1
     os.utime(left, (at, at))
     with trainings.worker():
         trainings.until(is_healthy)
         (file,) = trainings.temporary.glob("huggingface-ner-worker-*")
-        assert file != left, "what a killed worker left is deleted"
+        assert file != left, "the file of the killed worker is deleted"
         os.utime(file, (at, at))  # as if the loop stood still
         assert not is_healthy()
     assert not list(trainings.temporary.iterdir())

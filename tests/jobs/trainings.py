@@ -1,4 +1,4 @@
-"""What tests of real workers share: a queue, a stand-in of Label Studio, and workers in processes of their own."""
+"""Helpers for tests of real workers: a queue, a stand-in of Label Studio, and workers in their own processes."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from tests import ROOT
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 
 END_TIMEOUT = 120.0
-# Run by every process: stands still for a while at a step, so that it can be killed there.
+# Code that every process runs first: it lets the process wait at a step, so that it can be killed there.
 STANDS_STILL = """
 import os, time
 
@@ -52,7 +52,7 @@ if os.environ.get("STANDS_STILL_AT") == "publishing":
 
 
 class Trainings:
-    """A queue, a stand-in of Label Studio, and what a worker of the two needs to know."""
+    """A queue, a stand-in of Label Studio, and the environment of a worker that uses both."""
 
     def __init__(self, redis_url: str, api: LabelStudioApi, baseline: Path, folder: Path) -> None:
         self.environment = {
@@ -63,7 +63,7 @@ class Trainings:
             "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
             "NUM_TRAIN_EPOCHS": "1",
             "LEARNING_RATE": "2e-2",
-            "F1_TOLERANCE": "1",  # which few texts are held out differs, and may refuse any model
+            "F1_TOLERANCE": "1",  # the few held-out tasks differ between runs, so any model could be refused
         }
         self.settings = Settings(redis_url=redis_url, model_dir=folder / "models", label_studio_host=api.url)
         self.queue = TrainingQueue(connect(redis_url, timeout=5), self.settings)

@@ -48,7 +48,7 @@ def test_pages_are_asked_for_as_they_are_needed(label_studio_api: LabelStudioApi
 def test_a_wrong_key_says_what_to_do(label_studio_api: LabelStudioApi) -> None:
     label_studio_api.add(7, CONFIG, [])
     for key in ("wrong", "x.y.z"):
-        with pytest.raises(ClientError, match="does not take LABEL_STUDIO_API_KEY") as raised:
+        with pytest.raises(ClientError, match="does not accept LABEL_STUDIO_API_KEY") as raised:
             _client(label_studio_api, key).labeling_config(7)
         assert not raised.value.retryable
         assert key not in str(raised.value)

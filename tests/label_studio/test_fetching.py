@@ -144,7 +144,7 @@ def test_a_personal_access_token_is_exchanged_once(label_studio: _Server) -> Non
 
 def test_a_refused_personal_access_token_is_said(label_studio: _Server) -> None:
     label_studio.pages["/api/token/refresh/"] = (401, {}, b"{}")
-    with pytest.raises(FetchError, match="does not take LABEL_STUDIO_API_KEY"):
+    with pytest.raises(FetchError, match="does not accept LABEL_STUDIO_API_KEY"):
         UrlFetcher(label_studio.url, api_key="eyJhIjoxfQ.e30.sig")(f"{label_studio.url}/data/a")
 
 

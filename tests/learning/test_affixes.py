@@ -15,7 +15,7 @@ from huggingface_ner.tagging.windows import Windower
 from tests import ROOT
 
 SAMPLES = ROOT / "bench" / "samples"
-# Texts and the region of each.
+# Pairs of a text and the region in it.
 KINDS = {
     "Turkish": [("Dün Ankarada kaldık", "Ankara"), ("Murata sor", "Murat"), ("Yarın Bursadan", "Bursa")],
     "Hungarian": [("A hír Budapesten terjedt", "Budapest"), ("Annának adtam", "Anná"), ("Pécsről jön", "Pécs")],
@@ -41,7 +41,7 @@ def _examples(texts: Sequence[tuple[str, str]]) -> list[AnnotatedText]:
 
 
 def _are_words(examples: Sequence[AnnotatedText], windower: Windower) -> bool:
-    """Whether each region begins where a word begins and ends where a word ends."""
+    """Return whether each region begins where a word begins and ends where a word ends."""
     for example, text in zip(examples, windower.tokenize([example.text for example in examples]), strict=True):
         starts, ends = {start for start, _ in text.words}, {end for _, end in text.words}
         if any(span.start not in starts or span.end not in ends for span in example.spans):
@@ -129,7 +129,7 @@ def test_regions_that_are_not_learned_do_not_count(tiny_bert: Path) -> None:
     windower = Windower(load_tokenizer(tiny_bert), 40)
     examples = _examples(KINDS["Turkish"])
     assert learn_inner_borders(examples, ["Y"], windower) is None
-    # neither blanks at the edges, nor parts of a character, nor what no model can be told
+    # these do not count: blanks at the edges, parts of a character, lone surrogates, and affixes that are too long
     texts = [("to Oslo now", "Oslo "), ("Cafe\u0301", "Cafe"), ("Oslo\ud83d", "Oslo"), ("Oslo" + "x" * 40, "Oslo")]
     assert learn_inner_borders(_examples(texts), ["X"], windower) is None
     assert learn_inner_borders(_examples(texts[-2:] * 2), ["X"], windower) is None

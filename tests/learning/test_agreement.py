@@ -1,4 +1,4 @@
-"""Agreement of annotators, beside values that were computed by hand and by Krippendorff's own example."""
+"""Compares the agreement of annotators with values computed by hand and with Krippendorff's own example."""
 
 import json
 from typing import Any
@@ -49,10 +49,10 @@ def test_f1_and_alpha_are_given_for_all_for_labels_and_for_pairs() -> None:
     (pair,) = found["pairs"]
     assert (pair["annotators"], pair["tasks"], pair["f1"]) == ([1, 2], 2, pytest.approx(0.75))
     assert pair["alpha"] == found["alpha"]
-    assert pair["differences"] == [{"labels": ["PER", "PER"], "count": 1}], "other borders"
+    assert pair["differences"] == [{"labels": ["PER", "PER"], "count": 1}], "only the borders differ"
 
 
-def test_what_each_of_a_pair_marks_instead_is_told_from_the_first_ones_side() -> None:
+def test_differences_of_a_pair_name_the_first_annotators_label_first() -> None:
     other = Span(20, 24, "ORG")
     (pair,) = of(text(vote(7, ANNA, LYON), vote(3, other)))["pairs"]
     assert pair["annotators"] == [3, 7]
@@ -72,7 +72,7 @@ def test_a_disputed_task_shows_who_says_what() -> None:
     }
 
 
-def test_a_ground_truth_settles_a_dispute_and_still_tells_of_agreement() -> None:
+def test_a_ground_truth_ends_a_dispute_but_agreement_is_still_measured() -> None:
     found = of(text(vote(1, ANNA, truth=True), vote(2)))
     assert (found["disputed"], found["tasks"], found["f1"]) == ([], 1, 0.0)
 
@@ -82,7 +82,7 @@ def test_an_annotator_who_has_changed_their_mind_agrees_with_themselves() -> Non
     assert (found["tasks"], found["f1"], found["disputed"]) == (1, 1.0, [])
 
 
-def test_of_many_disputes_those_with_the_least_agreement_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disputes_with_the_least_agreement_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agreement, "MAX_TASKS", 3)
     texts = [
         text(vote(1, ANNA, LYON), vote(2, ANNA, *([] if number % 2 else [KOVACS])), task=str(number))
@@ -93,7 +93,15 @@ def test_of_many_disputes_those_with_the_least_agreement_are_kept(monkeypatch: p
     assert found["more"] == 17
 
 
-def test_of_many_pairs_those_with_the_least_agreement_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_and_pairs_beyond_a_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "MAX_LABELS", 1)
+    monkeypatch.setattr(agreement, "MAX_PAIRS", 2)
+    found = of(text(vote(1, ANNA, LYON), vote(2, ANNA), vote(3, ANNA), vote(4)))
+    assert ([one["label"] for one in found["labels"]], found["more_labels"]) == (["PER"], 1)
+    assert ([one["annotators"] for one in found["pairs"]], found["more_pairs"]) == ([[1, 4], [2, 4]], 4)
+
+
+def test_the_pairs_with_the_least_agreement_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [
         text(vote(1), vote(2)),  # nothing is marked, so there is no F1
         text(vote(3, ANNA), vote(4, ANNA), task="2"),
@@ -112,7 +120,7 @@ def test_words_beyond_a_limit_are_not_compared(monkeypatch: pytest.MonkeyPatch) 
     assert (found["words"], found["tasks"]) == (10, 5)
 
 
-def test_nothing_is_said_of_agreement_if_there_is_nothing_to_agree_on() -> None:
+def test_there_is_no_agreement_without_several_annotators_and_spans() -> None:
     assert of() == of(text(vote(1, ANNA)))
     found = of(text(vote(1), vote(2)))
     assert (found["tasks"], found["f1"], found["alpha"], found["labels"]) == (1, None, None, [])
@@ -141,7 +149,7 @@ SPANS = st.frozensets(
 
 
 @given(st.lists(st.lists(st.tuples(st.one_of(st.none(), st.integers(1, 3)), SPANS), max_size=4), max_size=4))
-def test_any_votes_give_shares(drawn: list[list[tuple[int | None, frozenset[Span]]]]) -> None:
+def test_the_measures_of_any_votes_are_in_range(drawn: list[list[tuple[int | None, frozenset[Span]]]]) -> None:
     texts = [
         text(*(vote(who, *sorted(spans)) for who, spans in votes), task=str(number))
         for number, votes in enumerate(drawn)

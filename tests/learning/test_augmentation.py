@@ -14,7 +14,7 @@ from huggingface_ner.tagging.windows import TokenizedText
 
 GROUPS = TagGroups.bio([["PER", "LOC"]])
 OUTSIDE, B_PER, I_PER, B_LOC = range(4)
-# two windows: a PER of three tokens, and a PER of one beside a LOC of one
+# two windows: the first has a PER of three tokens; the second has a PER of one token beside a LOC of one token
 FEATURES = [
     {"input_ids": [101, 7, 8, 9, 20, 102], "labels": [IGNORED, B_PER, IGNORED, I_PER, OUTSIDE, IGNORED]},
     {"input_ids": [101, 5, 6, 21, 102], "labels": [IGNORED, B_PER, B_LOC, OUTSIDE, IGNORED]},
@@ -52,7 +52,7 @@ LAYERS = TagGroups.bio([["PER"], ["CLAIM"]])
 NONE = (IGNORED, IGNORED)
 O, B, I = range(3)  # noqa: E741
 ONE: Feature = {"input_ids": [101, 5, 20, 102], "labels": [NONE, (B, O), (O, O), NONE]}
-# a PER of two words and three tokens, at the beginning of a CLAIM, then a PER at its end
+# a CLAIM that begins with a PER of two words and three tokens, and ends with another PER
 TWO: Feature = {
     "input_ids": [101, 7, 8, 9, 30, 6, 21, 102],
     "labels": [NONE, (B, B), NONE, (I, I), (O, I), (B, I), (O, O), NONE],
@@ -73,7 +73,7 @@ def test_the_entity_around_a_mention_stays() -> None:
     }
     # both mentions become the single word 5, and the claim begins and ends with them
     assert claims[101, 5, 30, 5, 21, 102] == [NONE, (B, B), (O, I), (B, I), (O, O), NONE]
-    # the two words in the place of the last mention go on with the claim
+    # the two words that replace the last mention are inside the claim
     assert claims[101, 5, 30, 7, 8, 9, 21, 102] == [
         *(NONE, (B, B), (O, I), (B, I), NONE, (I, I), (O, O), NONE),
     ]

@@ -34,7 +34,7 @@ SPANS = st.lists(
 
 
 def _drawn(calibration: Calibration, spans: int) -> list[JudgedSpan]:
-    """Return spans that are right as often as a calibration says."""
+    """Return random spans that are right as often as a calibration says."""
     random = np.random.default_rng(0)
     scores, words = random.uniform(0.02, 0.999, spans), random.integers(1, 5, spans).tolist()
     return [
@@ -141,5 +141,5 @@ def test_each_group_is_calibrated_by_the_texts_it_was_not_trained_on(
     tagger = load_tagger(tmp_path / "saved", device="cpu")
     assert tagger.is_calibrated
     scores = {span.label: span.score for span in tagger.find_spans(["a b"])[0]}
-    assert scores["PER"] < 0.2, "none of 60 is right, although the model is sure of 0.9"
-    assert groups is None or scores["LOC"] > 0.8, "all are right"
+    assert scores["PER"] < 0.2, "none of the 60 spans is right, although the model gives each a probability of 0.9"
+    assert groups is None or scores["LOC"] > 0.8, "all of these spans are right"

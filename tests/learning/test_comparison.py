@@ -12,7 +12,7 @@ def _evaluation(*texts: tuple[int, int, int]) -> Evaluation:
 
 
 def _found(recall: float, texts: int, seed: int) -> Evaluation:
-    """Each text has two spans, of which a share is found, and nothing else."""
+    """Evaluate texts with two gold spans each; the model finds a share of these, and no wrong spans."""
     found = np.random.default_rng(seed).binomial(2, recall, texts)
     return _evaluation(*[(int(one), int(one), 2) for one in found])
 
@@ -22,7 +22,7 @@ def test_a_model_that_is_surely_worse_is_worse() -> None:
     worse = compare(bad, good, None, 0.05)
     assert worse.is_worse
     assert worse.f1_before == good.overall.f1
-    assert "f1_before_unseen" not in worse.figures, "there are enough texts"
+    assert "f1_before_unseen" not in worse.figures, "there are enough spans without further texts"
     assert worse.figures["below"] == 1.0
     assert "lower in 100 % of the draws of a paired bootstrap over 400 spans" in worse.reason
     assert "F1_TOLERANCE=0.05" in worse.reason
@@ -39,7 +39,7 @@ def test_a_difference_within_the_tolerance_is_none() -> None:
 
 
 def test_a_difference_that_is_not_sure_is_none() -> None:
-    """F1 is lower by 0.1, and it is in one text of thirty that the models differ."""
+    """F1 is much lower, but the models differ in only one text of thirty."""
     same = [(2, 2, 2)] * 29
     good, bad = _evaluation(*same, (20, 20, 20)), _evaluation(*same, (6, 6, 20))
     assert good.overall.f1 - bad.overall.f1 > 0.05
@@ -47,7 +47,7 @@ def test_a_difference_that_is_not_sure_is_none() -> None:
 
 
 def test_few_texts_alone_decide_nothing() -> None:
-    """The model before was lucky with ten texts: on those annotated since, it was no better than the new one."""
+    """The previous model was lucky with ten texts: on later texts, it was no better than the new model."""
     lucky, new = _evaluation(*[(2, 2, 2)] * 10), _evaluation(*[(1, 2, 2)] * 10)
     assert needs_more(new)
     assert compare(new, lucky, None, 0.05).figures["below"] == 1.0
@@ -62,7 +62,7 @@ def test_few_texts_alone_decide_nothing() -> None:
 
 
 def test_what_the_model_before_did_since_does_not_decide_alone() -> None:
-    """Those texts may be easier than the ones held out, where both models did equally well."""
+    """The later texts may be easier than the texts held out, on which both models did equally well."""
     new, before = _evaluation(*[(1, 2, 2)] * 10), _evaluation(*[(1, 2, 2)] * 10)
     assert not compare(new, before, _evaluation(*[(2, 2, 2)] * 60), 0.05).is_worse
 

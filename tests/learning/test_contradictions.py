@@ -30,7 +30,7 @@ def test_a_string_that_is_labelled_here_and_not_there_contradicts_itself() -> No
     assert lyon["examples"] == [
         {"task": "7", "label": "", "before": "at ", "text": "Lyon", "after": ", they"},
         {"task": "8", "label": "ORG", "before": "", "text": "Lyon", "after": " won"},
-    ], "what most do is no example"
+    ], "the most frequent label has no examples"
 
 
 def test_the_clearest_contradictions_come_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The list of dubious annotations, from observations that are made up, and from a training with planted errors."""
+"""Dubious annotations are found in made-up observations, and in a training with planted errors."""
 
 import json
 from collections import Counter
@@ -21,10 +21,10 @@ ANNA, LYON = Span(0, 11, "PER"), Span(20, 24, "LOC")
 
 
 class MadeUp(Dynamics):
-    """What was observed in texts.
+    """Made-up observations of texts.
 
-    unlikely: the probability of words that do not have 0.99. found: what the model found, instead of exactly what
-    is annotated.
+    unlikely: the words whose probability is not 0.99, with their probabilities, by the index of the text.
+    found: the spans that the model found, if these are not the annotated ones, by the index of the text.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ def test_a_label_that_the_model_does_not_believe_is_listed_with_the_one_that_it_
     (one,) = listed([text(ANNA, LYON)], {0: {"Lyon": 0.04}}, {0: [ANNA, other]})
     assert (one["task"], one["text"], one["label"], one["suggestion"]) == ("1", "Lyon", "LOC", "ORG")
     assert (one["start"], one["end"], one["before"]) == (20, 24, "Anna Kovács flew to ")
-    assert one["reasons"] == ["While it was trained, the model held this for right with 4 % on average."]
+    assert one["reasons"] == ["During its training, the model gave this a probability of 4 % on average."]
 
 
 def test_a_border_that_the_model_does_not_believe_is_listed_with_its_own() -> None:
     (one,) = listed([text(Span(5, 11, "PER"), LYON)], {0: {"Anna": 0.1, "Kovács": 0.2}}, {0: [ANNA, LYON]})
     assert (one["text"], one["label"], one["suggestion"]) == ("Kovács", "PER", "PER: Anna Kovács")
     (one,) = listed([text(Span(5, 11, "PER"))], {0: {"Anna": 0.01}}, {0: []})
-    assert one["text"] == "Kovács", "the word before it counts"
+    assert one["text"] == "Kovács", "the word before the span counts"
 
 
 def test_what_is_not_annotated_is_listed_if_the_model_finds_it() -> None:
@@ -110,7 +110,7 @@ def test_what_is_annotated_otherwise_in_identical_texts_is_listed() -> None:
     texts = [text(ANNA, task=str(number)) for number in range(4)]
     places = listed([*texts, text(ANNA, LYON, task="9")], {4: {"Lyon": 0.6}})
     assert places[0]["task"] == "9"
-    assert "0 of 4 identical texts are annotated so here." in places[0]["reasons"]
+    assert "0 of 4 identical texts have the same annotation here." in places[0]["reasons"]
     assert {one["text"] for one in places} == {"Lyon"}
 
 

@@ -1,4 +1,4 @@
-"""What is observed of texts while a model is trained."""
+"""Texts are observed while a model is trained."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ TEXTS = [
 def observed(
     texts: Sequence[AnnotatedText], baseline: Path, *groups: tuple[str, ...], times: int = 1
 ) -> tuple[Dynamics, list[dict[str, float]]]:
-    """Observe texts with a random model; returns the probability of each word that was observed."""
+    """Observe texts with a random model; return the observations and the probability of each word."""
     torch.manual_seed(0)
     model, tokenizer = load_model(baseline)[0], load_tokenizer(baseline)
     replace_head(model, TagGroups.bio(groups or (("PER", "LOC"),)), None)

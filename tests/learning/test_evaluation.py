@@ -12,7 +12,7 @@ SHORT = [[Span(4, 11, "Ort")], [Span(4, 8, "Ort")]]
 
 
 class _Told:
-    """Says the spans that it is told."""
+    """A tagger that returns given spans."""
 
     labels = ("Organisation", "Ort")
 

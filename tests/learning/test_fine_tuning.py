@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
@@ -41,7 +41,7 @@ def _head(model: PreTrainedModel) -> torch.Tensor:
 
 
 def _learn_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a model without pre-training learn more: nothing is known yet that could be forgotten."""
+    """Let a model without pre-training learn faster and longer, because it has no knowledge to forget."""
     monkeypatch.setattr(fine_tuning, "SMALL_ENCODER_RATE", 1e-2)
     monkeypatch.setattr(fine_tuning, "MIN_STEPS", fine_tuning.ENOUGH_STEPS)
 
@@ -164,14 +164,15 @@ def test_short_trainings_get_a_larger_rate() -> None:
 
 
 @given(st.integers(1, 10_000), st.integers(1, 512), st.floats(0.1, 100))
+@example(625, 1, 1.0)  # 375 / 79 * 79 is more than 375 in floating point
 def test_a_training_takes_time_by_its_texts(windows: int, length: int, epochs: float) -> None:
     per_batch, steps = fine_tuning.plan_steps(windows, windows * length, epochs)
     assert 1 <= per_batch <= fine_tuning.WINDOWS_PER_BATCH
     assert per_batch == 1 or per_batch * length <= 1.5 * fine_tuning.TOKENS_PER_BATCH, (
-        "long texts are not heaped up"
+        "a batch does not have many long texts"
     )
     steps_per_epoch = math.ceil(windows / per_batch)
-    assert steps >= max(fine_tuning.MIN_STEPS, epochs * steps_per_epoch), "what was asked for is done"
+    assert steps >= max(fine_tuning.MIN_STEPS, epochs * steps_per_epoch), "there are at least the requested passes"
     fewest = max(epochs * steps_per_epoch, fine_tuning.MIN_STEPS)
     enough = min(fine_tuning.MIN_PASSES * steps_per_epoch, fine_tuning.ENOUGH_STEPS)
     assert steps <= max(fewest, enough) + 1

@@ -53,7 +53,7 @@ def test_rows_of_grouped_heads_are_copied_label_by_label(tmp_path: Path) -> None
     for name, source in {"O": 0, "2/O": 0, "3/O": 0, "B-LOC": 3, "I-LOC": 4, "2/B-PER": 1, "3/I-PER": 2}.items():
         assert torch.equal(rows[name], plain[source])
     assert not (plain == rows["B-CLAIM"]).all(-1).any()
-    # back to one group, with the O of the group that has the most of its labels
+    # back to one group, which gets the O of the old group that shares the most labels with it
     grouped[:] += torch.arange(groups.size)[:, None]
     with torch.no_grad():
         _weights(model)[:] = grouped
@@ -80,7 +80,7 @@ def test_a_trained_head_says_how_it_is_read(tmp_path: Path) -> None:
     folder = save_tiny_model(tmp_path / "old", "bert")
     model, tokenizer = load_model(folder)[0], load_tokenizer(folder)
     assert not opens_inside(model, tokenizer, [])
-    # names that another head could not have
+    # label names that could be confused with tags or special tokens
     labels = ["O", "B-side", "[PAD]"]
     replace_head(model, TagGroups.bio([labels]), None)
     model.save_pretrained(tmp_path / "new")

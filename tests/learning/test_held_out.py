@@ -22,7 +22,7 @@ def _task_ids(count: int, first: int = 1) -> set[str]:
 
 
 def _after(sizes: list[int], salt: str = "") -> list[Split]:
-    """Return the splits of trainings on the first so many tasks."""
+    """Return the splits of successive trainings with these numbers of tasks."""
     splits = [Split()]
     for size in sizes:
         splits.append(divide(_task_ids(size), splits[-1], HELD_OUT_SHARE, salt))
@@ -49,7 +49,7 @@ def test_it_is_exactly_a_fifth_however_a_project_grows(steps: list[int], salt: s
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=40))
 def test_what_a_training_just_before_has_learned_is_made_up_for(steps: list[int]) -> None:
-    """After trainings at 19 and at 20 tasks, one can be held out; then the next ones are, up to a fifth."""
+    """After a training with 19 tasks, only the 20th can be held out; later tasks follow, up to a fifth of all."""
     sizes = list(accumulate(steps, initial=17))
     splits = _after(sizes)
     for (size, split), (more, later) in pairwise(zip(sizes, splits, strict=True)):
@@ -65,7 +65,7 @@ def test_what_a_training_just_before_has_learned_is_made_up_for(steps: list[int]
     SALTS,
 )
 def test_each_task_keeps_its_part_as_tasks_come_and_go(steps: list[tuple[int, list[int]]], salt: str) -> None:
-    """A task is held out or learned from, for ever; only more than half are never held out."""
+    """A task stays held out or learned, except that never more than half of the tasks are held out."""
     split, tasks, last = Split(), set[str](), 0
     for added, deleted in steps:
         tasks |= _task_ids(added, last + 1)
@@ -122,7 +122,7 @@ def test_a_training_of_no_project_is_the_same_each_time() -> None:
 
 
 def test_a_version_of_an_older_release_has_not_learned_what_is_held_out() -> None:
-    """What release 0.2.0 held out of the tasks 1 to 40; of 5000, it was the 200 with the lowest hashes."""
+    """Release 0.2.0 held out these three of the tasks 1 to 40, and of 5000 the 200 with the lowest hashes."""
     split = split_by_id(_task_ids(40))
     assert split.held_out == {"8", "9", "39"}
     assert split.learned == _task_ids(40) - split.held_out

@@ -1,4 +1,4 @@
-"""Layers and nested regions, the whole way: annotated tasks are learned with the real encoder and suggested."""
+"""Layers and nested regions in annotated tasks are learned with the real encoder, and then suggested."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_prepared, load_tagger, tagger_of_model
 from tests import ROOT
 
-# Fewer steps than by default are enough for these few texts.
+# Fewer steps than the default are enough for these few texts.
 STEPS = 200
 PEOPLE = ("Anna", "Tom", "Mei", "Olga", "Luis", "Nora", "Ravi", "Carla")
 TOWNS = ("Bremen", "Oslo", "Kyoto", "Porto", "Lima", "Dakar", "Wien", "Kiel")
@@ -30,7 +30,7 @@ def _labels(*values: str) -> str:
 
 
 def _texts(parts: str, **fillers: tuple[str, ...]) -> list[tuple[str, dict[str, tuple[int, int]]]]:
-    """Return texts made of parts, such as "in {town}", each with the place of every filler."""
+    """Return texts made of a template, such as "in {town}", each with the place of every filler."""
     made = []
     for values in zip(*fillers.values(), strict=True):
         named = dict(zip(fillers, values, strict=True))
@@ -55,7 +55,7 @@ def two_layers() -> tuple[str, list[dict[str, Any]]]:
 
 
 def dialogue() -> tuple[str, list[dict[str, Any]]]:
-    """Entities in a dialogue, and phrases of praise around some of them."""
+    """Return a config and tasks: entities in a dialogue, and phrases of praise around some of them."""
     config = (
         f'<View><ParagraphLabels name="entity" toName="text">{_labels("PER", "LOC")}</ParagraphLabels>'
         f'<ParagraphLabels name="tone" toName="text">{_labels("PRAISE")}</ParagraphLabels>'
@@ -82,7 +82,11 @@ def dialogue() -> tuple[str, list[dict[str, Any]]]:
 
 
 def nested() -> tuple[str, list[dict[str, Any]]]:
-    """Three levels in one control, two labels at one place there, and one of its labels in a second control."""
+    """Return a config and tasks with nested regions.
+
+    In the first control, regions are nested in three levels, and one place has two labels. The second control
+    shares the label Person with it.
+    """
     names = _labels("Amt", "Organisation", "Ort", "Stadt", "Person")
     config = (
         f'<View><Labels name="name" toName="text">{names}</Labels>'
@@ -107,7 +111,7 @@ def nested() -> tuple[str, list[dict[str, Any]]]:
 
 
 def _places(results: list[list[dict[str, Any]]]) -> list[list[str]]:
-    """Return the regions of each task in a form that can be compared; one for each label."""
+    """Return the regions of each task in a form that can be compared, one item for each label."""
     return [
         sorted(
             json.dumps([region["from_name"], *(region["value"].get(key) for key in keys), label])
@@ -169,7 +173,7 @@ LAYERS = (("PER", "LOC"), ("CLAIM",))
 
 @pytest.fixture(scope="module")
 def grouped(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with two tag groups."""
+    """Return the folder of a model with two tag groups."""
     folder = tmp_path_factory.mktemp("grouped") / "model"
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(fine_tuning, "MIN_STEPS", STEPS)

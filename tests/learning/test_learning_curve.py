@@ -1,4 +1,4 @@
-"""Forecasts for simulated projects whose true curve is known."""
+"""Forecasts are tested on simulated projects whose true curve is known."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_the_band_holds_what_it_says() -> None:
     assert len(found) > 50
     truth = 0.9 - 1.8 * 240**-0.5
     covered = sum(one.doubled.low <= truth <= one.doubled.high for one in found) / len(found)
-    assert 0.65 < covered < 0.95, "it is an 80 % band"
+    assert 0.65 < covered < 0.95, "the band should cover about 80 %"
 
 
 def test_a_target_is_reached_where_the_curve_says() -> None:
@@ -78,4 +78,4 @@ def test_perfect_and_useless_versions_do_no_harm() -> None:
     found = forecast(rising)
     assert isinstance(found, Forecast)
     assert all(0 <= at.low <= at.f1 <= at.high <= 1 for at in found.curve)
-    assert found == forecast(rising), "the same page for the same facts"
+    assert found == forecast(rising), "the same versions give the same forecast"

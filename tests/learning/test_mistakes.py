@@ -30,11 +30,11 @@ def _kinds(gold: list[Span], predicted: list[Span], text: str = TEXT) -> dict[tu
 def test_each_kind_is_told_apart() -> None:
     gold = [Span(*ANNA, "PER"), Span(*ZURICH, "LOC"), Span(*PAULO, "LOC")]
     assert _kinds(gold, gold) == {}
-    assert _kinds(gold, gold[:2]) == {("LOC", ""): 1}, "missed"
-    assert _kinds(gold[:2], gold) == {("", "LOC"): 1}, "invented"
-    assert _kinds(gold, [*gold[:2], Span(*PAULO, "PER")]) == {("LOC", "PER"): 1}, "another label"
-    assert _kinds(gold, [*gold[:2], Span(36, 41, "LOC")]) == {("LOC", "LOC"): 1}, "other borders"
-    assert _kinds(gold, [*gold[:2], Span(36, 41, "PER")]) == {("LOC", "PER"): 1}, "both"
+    assert _kinds(gold, gold[:2]) == {("LOC", ""): 1}, "the gold span was missed"
+    assert _kinds(gold[:2], gold) == {("", "LOC"): 1}, "the span was invented"
+    assert _kinds(gold, [*gold[:2], Span(*PAULO, "PER")]) == {("LOC", "PER"): 1}, "the label is wrong"
+    assert _kinds(gold, [*gold[:2], Span(36, 41, "LOC")]) == {("LOC", "LOC"): 1}, "the borders are wrong"
+    assert _kinds(gold, [*gold[:2], Span(36, 41, "PER")]) == {("LOC", "PER"): 1}, "both are wrong"
 
 
 def test_a_span_is_paired_with_the_one_that_is_most_like_it() -> None:
@@ -84,7 +84,9 @@ def test_whatever_the_texts_are_the_file_is_small_and_can_be_written() -> None:
         mistakes.add(AnnotatedText("1", TEXT, (Span(*ANNA, "PER"),)), [])
     told = mistakes.as_dict()
     assert len(json.dumps(told, ensure_ascii=False).encode()) < 200_000
-    assert (told["kinds"][0]["gold"], told["kinds"][0]["count"]) == ("PER", 1000), "the most frequent first"
+    assert (told["kinds"][0]["gold"], told["kinds"][0]["count"]) == ("PER", 1000), (
+        "the most frequent kind comes first"
+    )
     assert len(told["kinds"]) == MAX_KINDS
     assert told["more"] == 1000 - (MAX_KINDS - 1)
     assert len(told["kinds"][0]["examples"]) == MAX_EXAMPLES

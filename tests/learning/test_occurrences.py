@@ -1,4 +1,4 @@
-"""Occurrences of annotated strings, beside a judge that compares words."""
+"""Occurrences of annotated strings are the ones that a simple comparison of words finds."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from huggingface_ner.spans import AnnotatedText, Span
 
 
 def annotated(text: str, *spans: tuple[str, str], task: str = "1") -> AnnotatedText:
-    """Return a text in which the first occurrence of each string has a label."""
+    """Return a text in which the first occurrence of each string is annotated with its label."""
     found = [Span(text.index(string), text.index(string) + len(string), label) for string, label in spans]
     return AnnotatedText(task, text, tuple(sorted(found)))
 

@@ -1,4 +1,4 @@
-"""Which labels get tag groups of their own, and that each span is learned or counted."""
+"""Labels that overlap get different tag groups, and each span is either learned or counted as left out."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -63,7 +63,7 @@ def test_perfect_probabilities_give_back_what_is_learned(
         expected = sorted({span for kept in learned for span in kept})
         assert [Span(span.start, span.end, span.label) for span in found] == expected
         assert min([score, *(span.score for span in found)]) > 0.99
-        # an overlap is left out only if too many spans overlap
+        # a span is left out only if too many spans overlap
         if len(set(spans)) <= overlaps.MAX_LEVELS:
             assert set(left_out.regions) <= {("duplicate", label) for label in LABELS}
 
@@ -76,7 +76,7 @@ def test_perfect_probabilities_give_back_what_is_learned(
         (_texts(*[[(0, 9, "AMT"), (0, 4, "ORG"), (5, 9, "ORT")]] * 3), [["AMT"], ["ORG", "ORT"]]),
         # three levels
         (_texts(*[[(0, 9, "AMT"), (0, 7, "ORG"), (5, 7, "ORT")]] * 3), [["AMT"], ["ORG"], ["ORT"]]),
-        # one place with two labels, and an overlap in part
+        # one place with two labels, and a partial overlap
         (
             _texts(*[[(0, 4, "ORG"), (0, 4, "ORT")], [(0, 5, "AMT"), (3, 8, "ORT")]] * 3),
             [["AMT", "ORG"], ["ORT"]],
@@ -86,7 +86,7 @@ def test_perfect_probabilities_give_back_what_is_learned(
             _texts(*[[(0, 9, "ORG"), (0, 4, "ORG"), (1, 2, "ORT")]] * 3),
             [["AMT", "ORG"], ["ORG"], ["ORT"]],
         ),
-        # overlaps that are rare: all examples of a label but these stay in one group
+        # rare overlaps: all other examples of a label stay in one group
         (
             _texts([(0, 9, "AMT"), (0, 4, "ORG"), (1, 3, "ORT")], *[[(0, 4, "ORG"), (5, 9, "ORT")]] * 9),
             [["AMT", "ORG", "ORT"], ["ORG"], ["ORT"]],
@@ -110,7 +110,7 @@ def test_labels_that_often_overlap_get_groups_of_their_own(
 def test_layers_are_groups_even_if_nothing_overlaps_and_a_repeated_region_is_no_overlap() -> None:
     texts = _texts([(0, 4, "PER"), (0, 4, "PER"), (5, 9, "CLAIM")])
     assert plan_groups(texts, [["PER", "LOC"], ["CLAIM"]]) == [["PER", "LOC"], ["CLAIM"]]
-    # an overlap of two layers divides neither
+    # an overlap between two layers divides neither of them
     assert plan_groups(_texts([(0, 4, "PER"), (0, 9, "CLAIM")]), [["PER", "LOC"], ["CLAIM"]]) == [
         ["PER", "LOC"],
         ["CLAIM"],

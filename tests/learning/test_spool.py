@@ -42,7 +42,7 @@ def test_the_hash_is_of_texts_and_spans(tmp_path: Path) -> None:
 
 
 def test_only_spans_that_overlap_change_the_hash_of_release_0_2_0(tmp_path: Path) -> None:
-    # that release learned only one of two spans that overlap, so its versions are trained again
+    # that release learned only one of two overlapping spans, so such versions are trained again
     for number, (first, is_same) in enumerate([(Span(0, 4, "PER"), True), (Span(0, 8, "PER"), False)]):
         spans = (first, Span(5, 8, "PER"))
         with Spool(tmp_path / str(number)) as spool:

@@ -1,4 +1,4 @@
-"""Trainings start from the baseline, or from what stands in for it."""
+"""Trainings start from the baseline, or from its stand-in."""
 
 import pytest
 
@@ -9,7 +9,7 @@ MISSING = "no-organisation/no-model"
 
 
 def test_a_default_baseline_that_cannot_be_loaded_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
-    """Tests have no Hub."""
+    """The baseline cannot be loaded, because tests have no access to the Hub."""
     assert starting_model(MISSING, is_set=False) == packaged_encoder()
     assert MISSING in caplog.text
 

@@ -1,4 +1,4 @@
-"""Trainings are reported by Trainer's own callbacks; stand-ins of the packages note what they get."""
+"""Trainings are reported by Trainer's own callbacks, to stand-ins of the packages that record the reports."""
 
 import importlib
 import json
@@ -56,7 +56,7 @@ EXAMPLES = [
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder with stand-ins of TensorBoard and MLflow, as if they were installed."""
+    """Install stand-ins of TensorBoard and MLflow from a folder."""
     folder = tmp_path / "packages"
     folder.mkdir()
     for name, code in (("tensorboard", ""), ("tensorboardX", TENSORBOARD), ("mlflow", MLFLOW)):

@@ -12,7 +12,7 @@ def test_a_line_is_a_text_and_a_label(tmp_path: Path) -> None:
     read = read_gazetteer(path)
     assert read.labels == {"New York": ("LOC",), "Zürich": ("LOC",), "Paris": ("LOC", "PER")}
     assert list(read.finder.find("To New York, to Paris")) == [(3, 11), (16, 21)]
-    assert read_gazetteer(path) is read, "a file is read once"
+    assert read_gazetteer(path) is read, "a process reads a file only once"
 
 
 def test_without_a_file_nothing_is_listed() -> None:

@@ -1,4 +1,4 @@
-"""Counted occurrences, beside a judge that counts words; and after any sequence of changes."""
+"""MentionIndex gives the same counts as a simple count of words, after any sequence of changes."""
 
 from collections import Counter
 from dataclasses import replace
@@ -36,12 +36,12 @@ def tally(index: MentionIndex, string: str, layer: str = "l") -> tuple[Any, Any,
 def test_an_occurrence_in_an_earlier_or_a_later_text_counts() -> None:
     index = MentionIndex()
     index.change([entry(1, "Paris is Paris.")])
-    assert list(index.find("Paris")) == [], "nobody has annotated it"
+    assert list(index.find("Paris")) == [], "nobody has annotated the string"
     index.change([entry(2, "To Paris", ("Paris", "LOC"))])
     index.change([entry(3, "Parisians like Paris")])
     assert tally(index, "Paris") == (4, 1, {"LOC": 1})
     assert list(index.find("In Paris, Parisians")) == [(3, 8)]
-    assert list(index.find("in paris")) == [], "exact occurrences only"
+    assert list(index.find("in paris")) == [], "only exact occurrences are found"
 
 
 def test_occurrences_inside_a_longer_mention_do_not_count() -> None:
@@ -52,7 +52,9 @@ def test_occurrences_inside_a_longer_mention_do_not_count() -> None:
     assert tally(index, "New York") == (1, 1, {"LOC": 1})
     index.change([entry(3, "New York Times Square", ("Times Square", "LOC"))])
     assert tally(index, "New York") == (2, 1, {"LOC": 1})
-    assert tally(index, "New York Times") == (2, 1, {"ORG": 1}), "what overlaps a shorter mention counts"
+    assert tally(index, "New York Times") == (2, 1, {"ORG": 1}), (
+        "an occurrence that overlaps a shorter mention counts"
+    )
 
 
 def test_a_part_of_a_word_is_never_known() -> None:
@@ -65,13 +67,13 @@ def test_annotations_of_a_task_are_weighed() -> None:
     index = MentionIndex()
     text = "Ada met Ada"
     index.change([entry(1, text, ("Ada", "PER"), task=1), entry(2, text, task=1), entry(3, text, task=1)])
-    assert list(index.find("Ada")) == [], "one of three has marked it"
+    assert list(index.find("Ada")) == [], "only one of three annotations marks it"
     index.change([entry(2, text, ("Ada", "PER"), task=1)])
     assert tally(index, "Ada") == (2, 1, {"PER": 1})
     index.change([entry(4, text, ("Ada", "ORG"), task=1, is_ground_truth=True, updated_at=1)])
     assert tally(index, "Ada") == (2, 1, {"ORG": 1}), "the ground truth wins"
     index.change([entry(5, text, task=1, is_ground_truth=True, updated_at=2)])
-    assert list(index.find("Ada")) == [], "of several, the newest"
+    assert list(index.find("Ada")) == [], "the newest of several ground truths wins"
     index.change([], [4, 5])
     index.change([replace(entry(2, text, task=1), is_cancelled=True), entry(3, text, ("Ada", "PER"), task=1)])
     assert tally(index, "Ada") == (2, 1, {"PER": 1})
@@ -84,15 +86,15 @@ def test_of_two_annotations_the_one_of_who_agrees_more_is_followed() -> None:
         entry(2, "Ada", ("Ada", "ORG"), task=1, annotator=2, updated_at=1),
     ]
     index.change(contested)
-    assert tally(index, "Ada") == (1, 1, {"ORG": 1}), "the newest"
+    assert tally(index, "Ada") == (1, 1, {"ORG": 1}), "the newest annotation counts"
     agreed = [entry(number, "Bob", ("Bob", "PER"), task=2, annotator=number - 2) for number in (3, 5)]
     index.change(agreed)
-    assert tally(index, "Ada") == (1, 1, {"PER": 1}), "1 agrees with 3, in another task"
+    assert tally(index, "Ada") == (1, 1, {"PER": 1}), "annotator 1 agrees with annotator 3 in another task"
     index.change([], [5])
     assert tally(index, "Ada") == (1, 1, {"ORG": 1})
     index.change([replace(contested[0], texts=contested[1].texts)])
     index.change(agreed)
-    assert tally(index, "Ada") == (1, 1, {"ORG": 1}), "nobody disagrees any more"
+    assert tally(index, "Ada") == (1, 1, {"ORG": 1}), "the annotators no longer disagree"
 
 
 def test_a_text_that_has_changed_is_another_text() -> None:
@@ -101,7 +103,7 @@ def test_a_text_that_has_changed_is_another_text() -> None:
     assert (list(index.find("Ada")), tally(index, "Bob")) == ([], (1, 1, {"PER": 1}))
     old = [entry(number, "Ada left", ("Ada", "PER"), task=1) for number in (1, 2)]
     index.change([*old, entry(3, "We met Ada", task=1)])
-    assert list(index.find("We met Ada")) == [], "the majority has marked a place in the old text"
+    assert list(index.find("We met Ada")) == [], "the majority marked a place in the old text"
     index.change([entry(4, "Ada", ("Ada", "PER"))])
     assert tally(index, "Ada") == (2, 1, {"PER": 1})
 
@@ -195,7 +197,7 @@ def _weighed(entries: dict[int, Any]) -> list[Weighed]:
 
 
 def _judged(weighed: list[Weighed], string: Words) -> tuple[int, int, dict[str, int]]:
-    """Count by words what MentionIndex counts by characters."""
+    """Count words, as a check of MentionIndex, which counts stretches of characters."""
     occurrences, marked, labels = 0, 0, Counter[str]()
     for words, mentions in weighed:
         place = 0

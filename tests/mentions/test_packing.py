@@ -1,4 +1,4 @@
-"""Entries to bytes and back; other bytes are refused."""
+"""Entries are packed and unpacked without a change, and other bytes are refused."""
 
 import json
 import zlib

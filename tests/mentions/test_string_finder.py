@@ -1,4 +1,4 @@
-"""Many strings found in a text at once, beside a search for each of them."""
+"""Finding many strings at once gives the same result as a search for each of them."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,6 +9,6 @@ Result = TypeVar("Result")
 
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine to its end, in a thread of its own: Playwright's event loop runs in that of the tests."""
+    """Run a coroutine in a separate thread, because Playwright's event loop runs in the thread of the tests."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, coroutine).result()

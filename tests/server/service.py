@@ -26,9 +26,10 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], log: Path, ends_with: int = 0, /, **environment: str) -> Iterator[str]:
-    """Run a command that serves and check its exit status; yields its address.
+    """Run a command that starts a server, yield the server's address, and check the command's exit status.
 
-    ends_with: but for 0 and -SIGTERM the test sees to it that the command ends.
+    ends_with: the expected exit status. If it is 0 or -SIGTERM, the command gets SIGTERM at the end; otherwise the
+    test has to end the command.
     """
     port = environment.pop("PORT", None) or free_port()
     environment = {"MODEL_DIR": str(log.parent / "models"), **environment}
@@ -47,7 +48,7 @@ def running(command: list[str], log: Path, ends_with: int = 0, /, **environment:
             process.send_signal(signal.SIGTERM)
         assert process.wait(30) == ends_with, log.read_text()
     finally:
-        # also what a command started and left behind
+        # also ends the processes that the command has started and left behind
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

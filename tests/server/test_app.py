@@ -74,7 +74,9 @@ def test_entities_are_found_where_they_are(client: FlaskClient, news_config: str
         assert value["text"] == text[value["start"] : value["end"]]
 
 
-def test_neighbours_stay_apart_and_a_task_without_entities_is_one(client: FlaskClient, news_config: str) -> None:
+def test_neighbours_stay_apart_and_a_task_without_entities_gets_a_result(
+    client: FlaskClient, news_config: str
+) -> None:
     texts = ["Oslo Bergen Riga", "It will rain until Sunday.", "Amina Diallo lives in Dakar."]
     results = _predict(client, news_config, *({"text": text} for text in texts))
     assert results[1]["result"] == []
@@ -100,7 +102,7 @@ def test_a_task_that_cannot_be_read_is_not_the_least_certain(
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "\ud83d", " \n", "http://127.0.0.1:1/Dakar", "/etc/passwd"])
-def test_odd_texts_are_texts(client: FlaskClient, news_config: str, text: str) -> None:
+def test_odd_texts_are_read_as_texts(client: FlaskClient, news_config: str, text: str) -> None:
     result, after = _predict(client, news_config, {"text": text}, {"text": f"{text} Amina Diallo lives in Dakar."})
     assert result["score"] > 0
     assert ("Dakar", "LOC") in _found(after)
@@ -174,7 +176,7 @@ def test_other_bad_bodies_name_the_field(client: FlaskClient, path: str, body: A
         max_size=6,
     ),
 )
-def test_no_body_is_a_fault(client: FlaskClient, path: str, body: dict[str, Any]) -> None:
+def test_no_body_causes_an_internal_error(client: FlaskClient, path: str, body: dict[str, Any]) -> None:
     assert client.post(path, json=body).status_code in (200, 400)
 
 
@@ -193,7 +195,7 @@ def test_other_routes_answer_in_json(client: FlaskClient, method: str, path: str
     assert answer.get_json()["error"]
 
 
-def test_a_fault_is_logged_under_its_id_and_not_shown(
+def test_an_internal_error_is_logged_under_its_id_and_not_shown(
     news_models: ServedModels, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(project_id: int | None) -> None:
@@ -216,7 +218,7 @@ def _basic(credentials: bytes) -> str:
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/versions", "/metrics", "/nothing"])
-def test_credentials_are_asked_for_everywhere(news_models: ServedModels, path: str) -> None:
+def test_credentials_are_required_everywhere(news_models: ServedModels, path: str) -> None:
     app = create_app(Settings(basic_auth_user="u", basic_auth_pass="s3cret:x"), news_models)
     answer = app.test_client().get(path)
     assert answer.status_code == 401
@@ -265,7 +267,7 @@ def test_letters_that_latin_1_lacks_are_not_replaced(news_models: ServedModels) 
 
 
 @pytest.mark.parametrize("name", [name for name in recorded_names() if name.endswith("_basic_auth")])
-def test_recorded_credentials_are_taken(news_models: ServedModels, name: str) -> None:
+def test_recorded_credentials_are_accepted(news_models: ServedModels, name: str) -> None:
     request = recorded(name)["request"]
     app = create_app(Settings(basic_auth_user="u", basic_auth_pass="s3cret:x"), news_models)
     headers = {"Authorization": request["headers"]["Authorization"]}
@@ -307,7 +309,7 @@ def test_a_chosen_baseline_is_never_replaced(tmp_path: Path) -> None:
     models.close()
 
 
-def test_a_baseline_that_comes_later_is_taken(
+def test_a_baseline_that_appears_later_is_loaded(
     tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(baseline, "RETRY_INTERVAL", 0.05)
@@ -323,7 +325,7 @@ def test_a_baseline_that_comes_later_is_taken(
     models.close()
 
 
-def test_without_the_hub_the_default_gives_way_to_the_packaged_encoder(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_the_hub_the_packaged_encoder_replaces_the_default(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     models = ServedModels(Settings())
     models.start()

@@ -72,7 +72,7 @@ def echo(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[by
 
 
 def test_a_request_reaches_the_app_as_pep_3333_says() -> None:
-    """The judge is the standard library's validator."""
+    """The standard library's validator checks the WSGI environ."""
     asked = scope(path=b"/pr%C3%A9dict", x_a="1", host="localhost:9090", content_length="7")
     start, body = ask(validator(echo), asked, [b'{"a"', b": 1}"])
     assert (start["status"], body.get("more_body", False)) == (200, False)
@@ -137,7 +137,7 @@ def _pieces(taken: list[int], closed: threading.Event) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("leaves", [False, True])
 def test_an_answer_that_is_not_to_be_buffered_is_sent_as_it_is_made(leaves: bool) -> None:
-    """If the client disconnects, no more of it is made."""
+    """If the client disconnects, no more pieces are made."""
     taken: list[int] = []
     closed = threading.Event()
     sent: list[Message] = []

@@ -1,11 +1,11 @@
-"""What our server says of a client, and what others do not."""
+"""Checks whether a client is still connected, with our server and with other servers."""
 
 import threading
 
 from huggingface_ner.server.client_connection import IS_CONNECTED, connection_check
 
 
-def test_our_server_says_whether_the_client_has_gone() -> None:
+def test_with_our_server_a_disconnected_client_is_noticed() -> None:
     gone = threading.Event()
     is_connected = connection_check({IS_CONNECTED: lambda: not gone.is_set()})
     assert is_connected()
@@ -13,5 +13,5 @@ def test_our_server_says_whether_the_client_has_gone() -> None:
     assert not is_connected()
 
 
-def test_other_servers_do_not_say() -> None:
+def test_with_other_servers_every_client_counts_as_connected() -> None:
     assert connection_check({})()

@@ -35,7 +35,7 @@ def test_the_service_answers_recorded_requests(command: list[str], news_model: P
     assert "Obama" not in log.read_text(), "texts are not logged"
 
 
-def test_label_studio_mls_command_starts_it(tiny_bert: Path, tmp_path: Path) -> None:
+def test_the_command_of_label_studio_ml_starts_the_service(tiny_bert: Path, tmp_path: Path) -> None:
     port = free_port()
     command = [str(Path(sys.executable).with_name("label-studio-ml")), "start", "./huggingface_ner"]
     with running(
@@ -110,8 +110,10 @@ def test_the_health_command_knows_the_credentials(
     assert main(["health"]) == 1
 
 
-def test_what_is_too_much_is_refused_and_who_hung_up_is_let_go(tiny_bert: Path, tmp_path: Path) -> None:
-    """A client that hangs up frees the engine: the next one gets its answer long before the texts were done."""
+def test_too_many_texts_are_refused_and_a_disconnected_client_frees_the_engine(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    """After a client disconnects, the next one is answered long before the first one's texts would be done."""
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
     environment = {"BASELINE_MODEL_NAME": str(tiny_bert), "MAX_WAITING_TEXTS": "100", "CACHED_SPANS": "0"}
     config = recorded("predict_batch")["request"]["body"]["label_config"]

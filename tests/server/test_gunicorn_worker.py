@@ -1,4 +1,4 @@
-"""The real server, with clients that stall, that are too many, or that do not speak HTTP."""
+"""The real server, with clients that stall, with many clients, and with clients that do not speak HTTP."""
 
 import json
 import socket
@@ -67,12 +67,12 @@ def requests_are_answered(url: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_thousand_stalled_connections_silence_nothing(url: str, way: str) -> None:
+def test_a_thousand_stalled_connections_block_nothing(url: str, way: str) -> None:
     with connected(url, WAYS[way], 1_000):
         requests_are_answered(url)
 
 
-def test_a_thousand_connections_that_trickle_silence_nothing(url: str) -> None:
+def test_a_thousand_connections_that_trickle_block_nothing(url: str) -> None:
     with connected(url, HEAD + b"X: ", 1_000) as clients:
         for _ in range(3):
             for client in clients:
@@ -104,7 +104,7 @@ def test_a_head_that_does_not_come_is_answered_and_closed(url: str) -> None:
         (b"POST /setup HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nx\r\n", 400),
     ],
 )
-def test_what_is_not_http_gets_an_answer_like_all_others(url: str, sends: bytes, status: int) -> None:
+def test_invalid_http_is_answered_like_other_errors(url: str, sends: bytes, status: int) -> None:
     with connected(url, sends) as (client,):
         answered, body = answer(client)
         assert answered == status

@@ -1,4 +1,4 @@
-"""Webhooks to suggestions, over HTTP with a real queue and a model that finds nothing."""
+"""From webhooks to suggestions, over HTTP, with a real queue and a model that finds nothing."""
 
 import copy
 from pathlib import Path
@@ -31,7 +31,7 @@ def models() -> Any:
 
 @pytest.fixture
 def clients(redis_url: str, models: ServedModels, tmp_path: Path) -> list[FlaskClient]:
-    """Two server processes, as far as they share nothing but Redis."""
+    """Two apps that stand in for two server processes: they share only Redis."""
     settings = Settings(model_dir=tmp_path)
     queues = [TrainingQueue(connect(redis_url, timeout=5), settings) for _ in range(2)]
     return [create_app(settings, models, queue).test_client() for queue in queues]
@@ -74,7 +74,7 @@ def test_what_was_annotated_is_suggested_at_once_by_every_process(clients: list[
     assert suggested(one, "Ada Lovelace met Ada") == [("Ada Lovelace", "PER", 1.0)]
 
 
-def test_suggestions_go_with_their_annotation(clients: list[FlaskClient]) -> None:
+def test_suggestions_change_with_their_annotation(clients: list[FlaskClient]) -> None:
     one, other = clients
     one.post("/webhook", json=event("Ada", ("Ada", "PER")))
     assert suggested(other, "Ada") == [("Ada", "PER", 1.0)]
@@ -105,12 +105,9 @@ def test_labels_are_those_of_the_config_now(clients: list[FlaskClient]) -> None:
 
 
 def test_a_model_is_combined_with_the_strings(
-    news_models: ServedModels, redis_url: str, tmp_path: Path, news_config: str
+    news_models: ServedModels, settings: Settings, queue: TrainingQueue, news_config: str
 ) -> None:
-    settings = Settings(model_dir=tmp_path)
-    client = create_app(
-        settings, news_models, TrainingQueue(connect(redis_url, timeout=5), settings)
-    ).test_client()
+    client = create_app(settings, news_models, queue).test_client()
     text = "Amina Diallo flew from Dakar to Lyon with Qxz Wvk."
     before = suggested(client, text, news_config)
     assert ("Dakar", "LOC") in [one[:2] for one in before]
@@ -120,7 +117,7 @@ def test_a_model_is_combined_with_the_strings(
     assert ("Qxz Wvk", "PER", 1.0) in after
     assert [one for one in after if "Qxz" not in one[0] and "Wvk" not in one[0]] == [
         one for one in before if "Qxz" not in one[0] and "Wvk" not in one[0]
-    ], "the rest is the model's"
+    ], "all other suggestions are the model's"
 
 
 def test_a_gazetteer_needs_neither_annotations_nor_a_queue(models: ServedModels, tmp_path: Path) -> None:
@@ -130,7 +127,7 @@ def test_a_gazetteer_needs_neither_annotations_nor_a_queue(models: ServedModels,
     assert suggested(client, "Ada") == [("Ada", "PER", 1.0)]
 
 
-def test_a_redis_that_is_gone_costs_no_suggestion(models: ServedModels, tmp_path: Path) -> None:
+def test_without_redis_predictions_are_still_answered(models: ServedModels, tmp_path: Path) -> None:
     settings = Settings(model_dir=tmp_path)
     queue = TrainingQueue(connect("redis://127.0.0.1:1/0", timeout=0.1), settings)
     client = create_app(settings, models, queue).test_client()

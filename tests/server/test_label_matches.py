@@ -32,7 +32,7 @@ def test_labels_that_do_not_match_are_named_everywhere(
             predict(_config("PER", "Drug"))
     (told,) = [record.message for record in caplog.records if "Drug" in record.message]
     assert told.startswith("project 7: ")
-    assert "ORG" in told, "and the model's labels that reach no label of the config"
+    assert "ORG" in told, "the model's labels without a counterpart in the config are named too"
     assert client.get("/health").get_json()["labels"] == {"7": told.removeprefix("project 7: ")}
     assert client.get("/training?project=7").get_json()["labels"] == told.removeprefix("project 7: ")
 
@@ -43,7 +43,7 @@ def test_labels_that_do_not_match_are_named_everywhere(
     assert "labels" not in client.get("/training?project=7").get_json()
 
 
-def test_where_nothing_matches_both_sides_are_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_if_nothing_matches_the_labels_of_both_sides_are_named(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         LabelMatches(None).note(None, "v", ("GENE",), _config("Drug"))
     assert "GENE" in caplog.text

@@ -1,4 +1,4 @@
-"""Lanes whose threads are all taken."""
+"""Requests in lanes whose threads are all busy."""
 
 import asyncio
 import threading
@@ -48,7 +48,7 @@ def test_predictions_hold_up_no_other_request() -> None:
         await started(busy, 4)
         for path in ("/", "/health", "/ready", "/setup", "/webhook", "/training", "/metrics", "/versions", "/x"):
             assert await some.run(path, 10, lambda: "answered") == "answered"
-        assert busy.started == 4, "predictions hold their own threads and no more"
+        assert busy.started == 4, "predictions take only their own threads"
         busy.end.set()
         assert await asyncio.gather(*predictions) == ["done"] * 100
 
@@ -87,7 +87,7 @@ def test_with_one_thread_bulk_requests_are_answered_too() -> None:
     run(body, threads=1)
 
 
-def test_too_many_are_refused_and_told_when_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_requests_are_refused_until_a_later_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "MAX_WAITING", 2)
 
     async def body(some: Lanes, busy: Busy) -> None:
@@ -106,7 +106,7 @@ def test_too_many_are_refused_and_told_when_to_come_again(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("size", [10, BULK_BYTES + 1])
-def test_one_that_waits_too_long_is_refused(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_that_waits_too_long_is_refused(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "MAX_WAIT", 0.05)
 
     async def body(some: Lanes, busy: Busy) -> None:
@@ -118,12 +118,14 @@ def test_one_that_waits_too_long_is_refused(size: int, monkeypatch: pytest.Monke
             assert refusal.value.retry_after >= 1
         busy.end.set()
         await asyncio.gather(*running)
-        assert [await some.run("/predict", size, busy) for _ in range(5)] == ["done"] * 5, "nothing is lost"
+        assert [await some.run("/predict", size, busy) for _ in range(5)] == ["done"] * 5, (
+            "all threads are free again"
+        )
 
     run(body)
 
 
-def test_one_that_is_not_needed_any_more_gets_no_thread() -> None:
+def test_a_cancelled_request_gets_no_thread() -> None:
     async def body(some: Lanes, busy: Busy) -> None:
         running = [asyncio.create_task(some.run("/predict", 10, busy)) for _ in range(4)]
         await started(busy, 4)
@@ -140,7 +142,7 @@ def test_one_that_is_not_needed_any_more_gets_no_thread() -> None:
     run(body)
 
 
-def test_a_thread_is_taken_until_it_ends_although_nobody_waits_for_it() -> None:
+def test_a_thread_is_taken_until_its_call_ends_even_if_the_request_is_cancelled() -> None:
     async def body(some: Lanes, busy: Busy) -> None:
         running = [asyncio.create_task(some.run("/predict", 10, busy)) for _ in range(4)]
         await started(busy, 4)

@@ -1,9 +1,8 @@
-"""The metrics of what the whole service knows, and the dashboard that shows them."""
+"""The metrics of the whole service, and the dashboard that shows them."""
 
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,23 +20,9 @@ from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 from tests import ROOT
+from tests.server.round_trips import RoundTrips
 
 Metrics = dict[tuple[str, tuple[str, ...]], float]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(model_dir=tmp_path)
-
-
-@pytest.fixture
-def queue(redis_url: str, settings: Settings) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), settings)
-
-
-@pytest.fixture
-def app(settings: Settings, queue: TrainingQueue) -> Flask:
-    return create_app(settings, ServedModels(settings), queue)
 
 
 def _end(queue: TrainingQueue, project: int, **outcome: Any) -> None:
@@ -48,7 +33,7 @@ def _end(queue: TrainingQueue, project: int, **outcome: Any) -> None:
 
 
 def _fill(settings: Settings, queue: TrainingQueue, redis_url: str) -> None:
-    """Let everything have happened that has a metric."""
+    """Make all events happen that have a metric."""
     metrics = {"f1": 0.5, "correct": 5, "predicted": 10, "gold": 10, "tasks": 40}
     project_store(settings.models_folder, 7).publish(lambda folder: None, metrics)
     left_out = {"regions_seen": 99, "regions": {"inside": {"PER": 3}, "part_of_word": {"PER": 2}}}
@@ -71,7 +56,7 @@ def _metrics(app: Flask) -> Metrics:
     }
 
 
-def test_everything_that_operators_want_to_know_is_there(
+def test_all_metrics_of_the_whole_service_are_there(
     app: Flask, settings: Settings, queue: TrainingQueue, redis_url: str
 ) -> None:
     _fill(settings, queue, redis_url)
@@ -153,6 +138,14 @@ def test_the_number_of_projects_is_bounded(
         ("6",),
         ("9",),
     ]
+
+
+def test_the_number_of_projects_makes_no_more_round_trips(app: Flask, queue: TrainingQueue) -> None:
+    for project in range(1, 31):
+        queue.count_updates(project, 1)
+    round_trips = RoundTrips(queue._redis)
+    assert _metrics(app)["projects", ()] == 30
+    assert round_trips.count == 3, "one to find the projects, one to read them, one to read the workers"
 
 
 def test_without_a_queue_the_models_are_known(settings: Settings, redis_url: str) -> None:

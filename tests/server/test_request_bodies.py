@@ -1,4 +1,4 @@
-"""Bodies that arrive whole, late, too long, or not at all."""
+"""Reads bodies that are complete, late or too long, and bodies that never arrive."""
 
 import asyncio
 from collections.abc import Iterable, MutableMapping
@@ -13,7 +13,7 @@ from tests.server import event_loop
 
 
 class Client:
-    """Sends pieces of a body, and then stalls unless they are all."""
+    """Sends pieces of a body; if the body is not complete then, stalls or disconnects."""
 
     def __init__(self, pieces: Iterable[bytes], *, stalls: bool = False, leaves: bool = False) -> None:
         self.left = list(pieces)
@@ -79,7 +79,7 @@ def test_the_rest_of_a_body_that_is_too_long_is_thrown_away(pieces: list[bytes],
     assert not client.left
 
 
-def test_long_bodies_share_a_memory_and_short_ones_are_always_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_bodies_share_limited_memory_and_short_ones_are_always_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_bodies, "BODIES_IN_MEMORY", 2)
     long = b"x" * (2 * SMALL_BODY)
     bodies = Bodies(len(long))
@@ -93,6 +93,6 @@ def test_long_bodies_share_a_memory_and_short_ones_are_always_read(monkeypatch: 
                 await read(bodies, Client([long]))
             assert refusal.value.retry_after >= 1
             assert await read(bodies, Client([b"{}"])) == b"{}"
-        assert await read(bodies, Client([long])) == long, "those that are answered take no memory"
+        assert await read(bodies, Client([long])) == long, "the bodies of answered requests take no memory"
 
     event_loop.run(body())

@@ -1,28 +1,17 @@
-"""What Label Studio's requests tell of a project, over HTTP."""
+"""Facts about projects, stored from Label Studio's requests over HTTP."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.events import read_event
-from huggingface_ner.server.app import create_app
 from huggingface_ner.server.sightings import Sightings
-from huggingface_ner.serving.served_models import ServedModels
-from huggingface_ner.settings import Settings
 from tests import recorded
 
 
-@pytest.fixture
-def queue(redis_url: str) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), Settings())
-
-
-def test_a_project_is_known_from_the_moment_it_is_connected(queue: TrainingQueue, tmp_path: Path) -> None:
-    settings = Settings(model_dir=tmp_path)
-    client = create_app(settings, ServedModels(settings), queue).test_client()
+def test_a_project_is_known_from_the_moment_it_is_connected(client: FlaskClient, queue: TrainingQueue) -> None:
     setup: dict[str, Any] = recorded("setup")["request"]["body"]
     assert client.post("/setup", json=setup).status_code == 200
     status = queue.status(32)
@@ -35,7 +24,7 @@ def test_a_project_is_known_from_the_moment_it_is_connected(queue: TrainingQueue
 
 
 @pytest.mark.parametrize("hostname", ["javascript:alert(1)", 3, None, "http://u:p@labels.example", "http://a b"])
-def test_an_address_that_is_none_is_not_stored(queue: TrainingQueue, hostname: object) -> None:
+def test_an_invalid_address_is_not_stored(queue: TrainingQueue, hostname: object) -> None:
     Sightings(queue).connected(7, hostname)
     assert queue.status(7)["address"] == ""
 

@@ -1,4 +1,4 @@
-"""Webhooks to trainings, and what is told of them, over HTTP with a real queue."""
+"""From webhooks to trainings and their status, over HTTP, with a real queue."""
 
 import socket
 import time
@@ -25,16 +25,6 @@ from tests import recorded, recorded_names
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(model_dir=tmp_path, start_training_each_n_updates=2)
-
-
-@pytest.fixture
-def queue(redis_url: str, settings: Settings) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), settings)
-
-
-@pytest.fixture
-def client(settings: Settings, queue: TrainingQueue) -> FlaskClient:
-    return create_app(settings, ServedModels(settings), queue).test_client()
 
 
 @pytest.mark.parametrize("name", recorded_names("webhook_"))
@@ -68,7 +58,7 @@ def test_other_labels_ask_for_a_training_and_another_title_does_not(
     queue.request_training_for_labels(project, ["OTHER"])
     assert "job" not in client.post("/webhook", json=body).get_json(), "the model knows these labels"
     store.publish(lambda folder: None, {"label_names": ["SOMETHING"]})
-    assert "job" in client.post("/webhook", json=body).get_json(), "they are new once more"
+    assert "job" in client.post("/webhook", json=body).get_json(), "the labels are new again"
     broken = {**body, "project": {**body["project"], "label_config": "<View/>"}}
     assert "job" not in client.post("/webhook", json=broken).get_json()
 
@@ -89,7 +79,7 @@ def test_an_event_with_an_action_alone_is_ignored(client: FlaskClient) -> None:
     assert answer.get_json()["reason"] == "project: the event names no project"
 
 
-def test_the_token_of_setup_is_kept_for_want_of_a_key(
+def test_the_token_of_setup_is_stored_if_no_key_is_set(
     client: FlaskClient, queue: TrainingQueue, settings: Settings
 ) -> None:
     body = recorded("setup")["request"]["body"]
@@ -105,7 +95,7 @@ def test_the_token_of_setup_is_kept_for_want_of_a_key(
     assert queue.notes.token(99) is None
 
 
-def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueue) -> None:
+def test_training_shows_the_status_of_projects(client: FlaskClient, queue: TrainingQueue) -> None:
     assert client.get("/training").json == {"projects": []}
     queue.request_training(7)
     assert client.get("/training?project=7").get_json()["state"] == "waiting"
@@ -122,13 +112,13 @@ def test_training_says_what_is_going_on(client: FlaskClient, queue: TrainingQueu
 
 @pytest.fixture
 def deaf_port() -> Iterator[int]:
-    """Where connections are taken and nothing is ever answered."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
 @pytest.mark.parametrize("away", [True, False])
-def test_a_redis_that_is_away_or_slow_costs_an_honest_answer_and_no_more(
+def test_if_redis_is_away_or_slow_the_answer_says_so_quickly(
     settings: Settings, deaf_port: int, away: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     queue = TrainingQueue(connect(f"redis://127.0.0.1:{1 if away else deaf_port}/0"), settings)
@@ -147,7 +137,7 @@ def test_a_redis_that_is_away_or_slow_costs_an_honest_answer_and_no_more(
         body = recorded("webhook_ANNOTATION_CREATED")["request"]["body"]
         post = [threads.submit(lambda: create_client().post("/webhook", json=body)) for _ in range(60)]
         assert {answer.result().get_json()["status"] for answer in post} == {"error"}
-        assert time.monotonic() - began < 2.0, "they do not all wait for it"
+        assert time.monotonic() - began < 2.0, "not every request waits for Redis"
     assert client.get("/training").status_code == 503
     assert client.get("/health").get_json()["status"] == "UP"
 
@@ -159,7 +149,7 @@ def test_a_body_that_is_nested_too_deeply_is_named(client: FlaskClient) -> None:
     assert len(long.data) < 1000
 
 
-def test_without_a_queue_it_says_so(settings: Settings) -> None:
+def test_without_a_queue_the_answers_say_so(settings: Settings) -> None:
     client = create_app(settings, ServedModels(settings)).test_client()
     answer = client.post("/webhook", json={"action": "START_TRAINING", "project": 7})
     assert answer.get_json()["error"] == "there is no training queue: set REDIS_URL"

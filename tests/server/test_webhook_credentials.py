@@ -1,4 +1,4 @@
-"""The credentials of Label Studio's webhook, given to it by way of a stand-in of Label Studio's API."""
+"""Puts the credentials into webhooks, through a stand-in for Label Studio's API."""
 
 import base64
 import time
@@ -8,7 +8,6 @@ import pytest
 
 from huggingface_ner.jobs import count
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.client import LabelStudioClient
 from huggingface_ner.server import webhook_credentials
 from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED, GIVEN, NO_WEBHOOK, WebhookCredentials
@@ -24,11 +23,6 @@ HOST = "backend:9090"
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_credentials, "REGISTRATION_DELAY", 0.0)
     monkeypatch.setattr(webhook_credentials, "RETRY_DELAYS", (0.1, 0.1))
-
-
-@pytest.fixture
-def queue(redis_url: str, label_studio_api: LabelStudioApi) -> TrainingQueue:
-    return TrainingQueue(connect(redis_url, timeout=5), Settings())
 
 
 @pytest.fixture
@@ -48,7 +42,7 @@ def _noted(queue: TrainingQueue, project_id: int = 7) -> str:
         if note is not None:
             return str(note)
         time.sleep(0.02)
-    raise AssertionError("nothing is noted")
+    raise AssertionError("no note was stored")
 
 
 def test_a_webhook_of_ours_is_given_the_credentials(
@@ -95,7 +89,7 @@ def test_a_webhook_that_comes_after_setup_is_waited_for(
     assert ours["headers"] == {"Authorization": HEADER}
 
 
-def test_without_a_key_it_is_said_what_to_do(
+def test_without_a_key_the_note_says_what_to_do(
     queue: TrainingQueue, label_studio_api: LabelStudioApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     WebhookCredentials(_settings(label_studio_api), queue).look_after(7, HOST)
@@ -106,7 +100,7 @@ def test_without_a_key_it_is_said_what_to_do(
     assert "pässword" not in caplog.text
 
 
-def test_where_no_webhook_leads_here_it_is_said(
+def test_a_missing_webhook_is_noted(
     credentials: WebhookCredentials, queue: TrainingQueue, label_studio_api: LabelStudioApi
 ) -> None:
     label_studio_api.add_backend(7, f"http://{HOST}", "ann")
@@ -115,13 +109,13 @@ def test_where_no_webhook_leads_here_it_is_said(
     assert _noted(queue) == NO_WEBHOOK
 
 
-def test_a_backend_that_is_connected_again_is_looked_at_soon(
+def test_a_backend_that_is_connected_again_is_checked_soon(
     credentials: WebhookCredentials,
     queue: TrainingQueue,
     label_studio_api: LabelStudioApi,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As when Label Studio was started without what it needs for webhooks: it asks for /setup only once."""
+    """If Label Studio was started without its variables for webhooks, it requests /setup only once."""
     monkeypatch.setattr(webhook_credentials, "COOLDOWN_SECONDS", 0.5)
     label_studio_api.add_backend(7, f"http://{HOST}", "ann")
     credentials.look_after(7, HOST)
@@ -134,7 +128,7 @@ def test_a_backend_that_is_connected_again_is_looked_at_soon(
     assert ours["headers"] == {"Authorization": HEADER}
 
 
-def test_events_that_were_refused_before_are_made_up_for(
+def test_events_that_were_refused_before_are_counted_later(
     credentials: WebhookCredentials,
     queue: TrainingQueue,
     label_studio_api: LabelStudioApi,
@@ -152,7 +146,7 @@ def test_events_that_were_refused_before_are_made_up_for(
     assert queue.status(7)["updates"] == 2
     assert queue.requested_recount(7) is None
 
-    ours["headers"] = {}  # as if the backend was connected anew
+    ours["headers"] = {}  # as if the backend had been connected again
     label_studio_api.tasks[7][0]["annotations"] = [{}] * 5
     credentials.look_after(7, HOST)
     until(lambda: queue.requested_recount(7) is not None)
@@ -163,27 +157,29 @@ def test_events_that_were_refused_before_are_made_up_for(
     assert queue.requested_recount(7) is not None
     count.recount_annotations(queue, client, 7)
     credentials.arrived(7)
-    assert queue.requested_recount(7) is None, "once, for what was sent while the service was down"
+    assert queue.requested_recount(7) is None, (
+        "there is only one recount, for the events that were sent while the service was down"
+    )
 
 
-def test_events_that_arrive_are_the_best_sign(queue: TrainingQueue, label_studio_api: LabelStudioApi) -> None:
+def test_a_note_that_events_arrive_is_kept_until_a_restart(
+    queue: TrainingQueue, label_studio_api: LabelStudioApi
+) -> None:
     credentials = WebhookCredentials(_settings(label_studio_api), queue)
     credentials.arrived(7)
     assert _noted(queue) == ARRIVED
     credentials.look_after(7, HOST)
     time.sleep(1)
-    assert _noted(queue) == ARRIVED, "a missing key is no trouble then"
+    assert _noted(queue) == ARRIVED, "if events arrive, a missing key does not matter"
     started_again = WebhookCredentials(_settings(label_studio_api), queue)
     started_again.look_after(7, HOST)
     time.sleep(1)
-    assert _noted(queue).startswith(ADVICE), "the credentials may be others now"
+    assert _noted(queue).startswith(ADVICE), "the credentials may have changed"
     started_again.arrived(7)
     assert _noted(queue) == ARRIVED
 
 
-def test_nothing_is_done_where_no_credentials_are_asked_for(
-    queue: TrainingQueue, label_studio_api: LabelStudioApi
-) -> None:
+def test_nothing_is_done_if_no_credentials_are_set(queue: TrainingQueue, label_studio_api: LabelStudioApi) -> None:
     credentials = WebhookCredentials(Settings(label_studio_host=label_studio_api.url), queue)
     credentials.look_after(7, HOST)
     credentials.arrived(7)

@@ -1,4 +1,4 @@
-"""Whose models a folder has: what an older release left, second Label Studios, processes that start together."""
+"""Each Label Studio has its own models, also after an upgrade, a move, or a start of several processes at once."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ def _publish(settings: Settings, project: int = 1) -> str:
     return project_store(settings.models_folder, project).publish(lambda folder: None, {}).name
 
 
-def test_what_an_older_release_left_is_taken_over_by_the_host_that_is_configured(
+def test_models_of_an_older_release_belong_to_the_configured_host(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = project_store(tmp_path / "finetuned_model", 1).publish(lambda folder: None, {}).name
@@ -33,7 +33,7 @@ def test_what_an_older_release_left_is_taken_over_by_the_host_that_is_configured
     claim_models(settings)
     assert project_store(settings.models_folder, 1).current() == old
     assert settings.models_folder == tmp_path / "finetuned_model"
-    assert settings.queue_prefix == "huggingface-ner:finetuned_model", "what Redis has is taken over too"
+    assert settings.queue_prefix == "huggingface-ner:finetuned_model", "the data in Redis are taken over too"
     assert sorted(tmp_path.rglob("*")) == sorted([*files, tmp_path / "finetuned_model" / HOST_FILE])
     assert not caplog.records
 
@@ -57,7 +57,7 @@ def test_another_label_studio_starts_empty(tmp_path: Path, caplog: pytest.LogCap
     assert again.models_folder == second.models_folder
 
 
-def test_the_address_that_is_configured_by_default_is_one_too(tmp_path: Path) -> None:
+def test_the_default_address_is_claimed_too(tmp_path: Path) -> None:
     default = Settings(model_dir=tmp_path)
     claim_models(default)
     _publish(default)
@@ -73,7 +73,7 @@ def test_a_command_without_an_address_is_about_the_service_that_uses_the_folder(
     assert Settings(model_dir=tmp_path / "new").of_known_host().label_studio_host == "http://localhost:8080"
 
 
-def test_of_processes_that_start_together_one_claims_the_folder(tmp_path: Path) -> None:
+def test_if_processes_start_together_one_of_them_claims_the_folder(tmp_path: Path) -> None:
     hosts = [f"http://host-{number % 4}:8080" for number in range(16)]
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda host: claim_models(_settings(tmp_path, host)), hosts))
@@ -103,7 +103,7 @@ def test_a_claim_is_made_completely_or_not_at_all(
     assert places(tmp_path / "finetuned_model") == {OWN: FIRST}
 
 
-def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_hard_links_is_supported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -120,7 +120,9 @@ def test_a_label_studio_that_moved_keeps_its_models(tmp_path: Path) -> None:
     moved = _settings(tmp_path, "https://labels.example.org")
     assert adopt_models(moved, f"{FIRST}/") == OWN
     assert project_store(moved.models_folder, 1).current() == name
-    assert project_stores(_settings(tmp_path).models_folder) == {}, "another one has the former address"
+    assert project_stores(_settings(tmp_path).models_folder) == {}, (
+        "a Label Studio at the former address starts empty"
+    )
 
 
 def test_a_second_label_studio_that_moved_keeps_its_models(tmp_path: Path) -> None:
@@ -129,7 +131,7 @@ def test_a_second_label_studio_that_moved_keeps_its_models(tmp_path: Path) -> No
     claim_models(second)
     name, folder = _publish(second), second.models_folder
     third = "http://third:8080"
-    claim_models(_settings(tmp_path, third))  # it was started under its new address before anybody noticed
+    claim_models(_settings(tmp_path, third))  # the service was started with the new address before the adoption
     moved = _settings(tmp_path, third)
     adopt_models(moved, SECOND)
     assert moved.models_folder == folder
@@ -141,10 +143,10 @@ def test_models_are_not_adopted_by_mistake(tmp_path: Path) -> None:
     for host in (FIRST, SECOND):
         claim_models(_settings(tmp_path, host))
         _publish(_settings(tmp_path, host), 4)
-    with pytest.raises(PlaceError, match=f"no models of it in .*: {FIRST}, {SECOND}"):
+    with pytest.raises(PlaceError, match=f"no models of http://typo:8080 in .*: {FIRST}, {SECOND}"):
         adopt_models(_settings(tmp_path), "http://typo:8080")
     with pytest.raises(PlaceError, match="this is LABEL_STUDIO_HOST"):
         adopt_models(_settings(tmp_path), FIRST)
-    with pytest.raises(PlaceError, match="models of its own, of the projects 4: remove them first"):
+    with pytest.raises(PlaceError, match="has its own models, of the projects 4; remove them first"):
         adopt_models(_settings(tmp_path, SECOND), FIRST)
     assert sorted(places(tmp_path / "finetuned_model").values()) == [FIRST, SECOND]

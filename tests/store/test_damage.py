@@ -1,14 +1,19 @@
-"""What is damaged on disk is never taken for absent, is logged once, and costs no other project anything."""
+"""A damaged file is never treated as a missing one, is logged once, and does not affect other projects."""
 
 import logging
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from huggingface_ner.store.metrics_file import METRICS, read_metrics
+from huggingface_ner.store.mistakes_file import MISTAKES, read_mistakes
+from huggingface_ner.store.review_file import REVIEW, read_review
 from huggingface_ner.store.versions import (
     ACTIVATION_DELAY,
     ModelStore,
@@ -20,7 +25,7 @@ from huggingface_ner.store.versions import (
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names that follow one another also within a second."""
+    """Give versions ascending names, even within the same second."""
     numbers = iter(range(10_000))
     monkeypatch.setattr(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
 
@@ -64,12 +69,12 @@ def test_the_newest_version_serves_if_the_pointer_is_damaged(
     assert f"{pointer} can be read again" in caplog.text
     pointer.write_bytes(content)
     store.pointer()
-    assert len(_errors(caplog)) == 2, "it is told again when it changes again"
+    assert len(_errors(caplog)) == 2, "damage is logged again if the file was readable in between"
 
 
 @given(st.binary(max_size=200))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_in_the_files_a_version_serves(tmp_path: Path, content: bytes) -> None:
+def test_a_version_serves_whatever_is_in_its_files(tmp_path: Path, content: bytes) -> None:
     store = project_store(tmp_path, 4)
     name = store.versions()[0].name if store.versions() else _publish(store)
     (tmp_path / "4" / "current").write_bytes(content)
@@ -78,7 +83,7 @@ def test_whatever_is_in_the_files_a_version_serves(tmp_path: Path, content: byte
     assert [version.name for version in store.versions()] == [name]
 
 
-def test_the_pointer_is_mended_by_the_next_version_which_serves_once_all_have_loaded_it(
+def test_the_next_version_repairs_the_pointer_and_serves_after_the_delay(
     tmp_path: Path, store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
@@ -91,7 +96,7 @@ def test_the_pointer_is_mended_by_the_next_version_which_serves_once_all_have_lo
     assert store.serving_version() == second
 
 
-def test_a_damaged_pointer_before_the_first_version_is_told(
+def test_a_damaged_pointer_before_the_first_version_is_logged(
     tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "3" / "current").mkdir(parents=True)
@@ -100,7 +105,7 @@ def test_a_damaged_pointer_before_the_first_version_is_told(
     assert "the baseline is used" in error
 
 
-def test_a_version_that_is_gone_has_the_one_before_it_instead(
+def test_the_version_before_a_missing_one_is_used_instead(
     tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = [_publish(store) for _ in range(3)]
@@ -115,7 +120,7 @@ def test_a_version_that_is_gone_has_the_one_before_it_instead(
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 99999])
-def test_a_version_with_damaged_metrics_is_a_version(
+def test_a_version_with_damaged_metrics_still_exists(
     tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     name = _publish(store)
@@ -127,7 +132,37 @@ def test_a_version_with_damaged_metrics_is_a_version(
     assert str(metrics) in error
 
 
-def test_a_project_that_cannot_be_read_costs_no_other(
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"null", b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    ("name", "read", "consequence"),
+    [
+        (METRICS, read_metrics, "its scores are unknown; the version itself can be used"),
+        (MISTAKES, read_mistakes, "the mistakes of this version are not shown"),
+        (REVIEW, read_review, "the annotations to review are not shown"),
+    ],
+)
+def test_a_damaged_file_of_a_version_is_logged_and_counts_as_empty(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    read: Callable[[Path], Mapping[str, Any]],
+    consequence: str,
+    content: bytes,
+) -> None:
+    caplog.set_level(logging.INFO)
+    file = tmp_path / name
+    file.write_bytes(content)
+    for _ in range(2):
+        assert read(tmp_path) == {}
+    (error,) = _errors(caplog)
+    assert error.startswith(str(file))
+    assert error.endswith(f": {consequence}")
+    file.write_bytes(b'{"tasks": 3}')
+    assert read(tmp_path) == {"tasks": 3}
+    assert f"{file} can be read again" in caplog.text
+
+
+def test_a_project_that_cannot_be_read_affects_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = {number: _publish(project_store(tmp_path, number)) for number in (1, 2, 3)}
@@ -148,7 +183,7 @@ def test_a_project_that_cannot_be_read_costs_no_other(
     assert str(tmp_path / "2") in error
 
 
-def test_what_is_no_project_is_no_store(tmp_path: Path) -> None:
+def test_only_folders_of_projects_are_stores(tmp_path: Path) -> None:
     _publish(project_store(tmp_path, 12))
     (tmp_path / "7").touch()
     for name in ("007", "a", "1a", "١"):

@@ -17,7 +17,7 @@ from huggingface_ner.store.files import (
 
 
 class Stop(BaseException):
-    """What a kill is stood in for by: nothing in the code handles it."""
+    """Stands in for a kill, because no code handles this exception."""
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_folder_is_synced_before_it_gets_its_name_and_its_parent_after(
     _place(tmp_path / "new" / "model", "1")
     assert (tmp_path / "new" / "model" / "inner" / "model").read_text() == "1"
     (before,) = at_rename
-    assert {"inner", "model", tmp_path.name} < before, "the new parent's own name is synced too"
+    assert {"inner", "model", tmp_path.name} < before, "the folder above the new parent is synced too"
     assert synced[-1] == tmp_path / "new"
 
 

@@ -39,8 +39,8 @@ def test_versions_that_were_deleted_stay_in_the_history(tmp_path: Path) -> None:
     assert len(store.history()) == 5
 
 
-def test_versions_of_an_older_release_are_in_it(tmp_path: Path) -> None:
-    """They were published without a history."""
+def test_versions_of_an_older_release_are_in_the_history(tmp_path: Path) -> None:
+    """Older releases published versions without a history."""
     store = project_store(tmp_path, 7)
     store.publish(lambda folder: None, _metrics(10))
     (tmp_path / "7" / HISTORY).unlink()
@@ -51,7 +51,7 @@ def _suggestions(tasks: int, exact: int = 3) -> Suggestions:
     return Suggestions(tasks=tasks, exact=exact, to_mend=1, to_delete=0, missing=2)
 
 
-def test_how_suggestions_fared_outlives_the_versions(tmp_path: Path) -> None:
+def test_counts_of_suggestions_outlive_the_versions(tmp_path: Path) -> None:
     store = project_store(tmp_path, 7, keep=1)
     first = store.publish(lambda folder: None, _metrics(10)).name
     second = store.publish(lambda folder: None, _metrics(20)).name
@@ -62,13 +62,13 @@ def test_how_suggestions_fared_outlives_the_versions(tmp_path: Path) -> None:
     known = {entry.version: entry.suggestions for entry in store.history()}
     assert known[first] == _suggestions(4)
     assert known[second] is None
-    assert len(known) == 5, "a version that nobody knows has no entry"
+    assert len(known) == 5, "an unknown version has no entry"
     newest = newest_with_suggestions(store.history())
     assert newest is not None
     assert newest.version == first
 
 
-def test_deleted_tasks_change_nothing_and_the_same_tasks_do(tmp_path: Path) -> None:
+def test_counts_are_replaced_unless_tasks_were_deleted(tmp_path: Path) -> None:
     store = project_store(tmp_path, 7)
     name = store.publish(lambda folder: None, _metrics(10)).name
     for found, kept in ((4, 4), (3, 4), (0, 4), (4, 4), (5, 5)):
@@ -88,7 +88,7 @@ def test_the_share_accepted_has_an_interval() -> None:
     assert newest_with_suggestions([Entry(version="v", tasks=2, suggestions=nothing)]) is None
 
 
-def test_a_version_without_scores_is_in_it_and_a_damaged_one_is_not() -> None:
+def test_a_version_without_scores_is_in_the_history_and_a_damaged_one_is_not() -> None:
     found = merged(
         {},
         [
@@ -115,7 +115,7 @@ def test_a_damaged_history_is_reported_and_replaced(
     assert len(read_history(tmp_path / "7")) == 2
 
 
-def test_it_stays_small(tmp_path: Path) -> None:
+def test_the_history_stays_small(tmp_path: Path) -> None:
     versions = {
         f"2026{number:04}-000000-0000": Entry(version=f"2026{number:04}-000000-0000", tasks=number)
         for number in range(MAX_ENTRIES + 1)

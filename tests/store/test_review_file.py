@@ -15,15 +15,6 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [REVIEW]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b"[" * 100_000])
-def test_a_damaged_file_is_no_reason_to_fail(
-    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / REVIEW).write_bytes(content)
-    assert read_review(tmp_path) == {}
-    assert content == b"[]" or "the annotations to review are not shown" in caplog.text
-
-
 def test_tasks_come_once_and_the_most_urgent_first() -> None:
     review = {
         "dubious": [{"task": "5"}, {"task": "3"}, {"task": "5"}, {"task": "4"}],
@@ -42,5 +33,5 @@ def test_tasks_come_once_and_the_most_urgent_first() -> None:
         {"dubious": [{"task": task} for task in ("", "x", "#3", "-1", "٣", 3, None, ["3"])]},
     ],
 )
-def test_what_is_no_task_is_left_out(review: dict[str, Any]) -> None:
+def test_entries_that_are_not_tasks_are_left_out(review: dict[str, Any]) -> None:
     assert tasks_to_review(review) == []

@@ -57,7 +57,7 @@ def test_a_damaged_split_is_reported_and_replaced(
     assert store.split() == Split(frozenset("2"))
 
 
-def test_a_run_that_no_project_has_is_not_read(tmp_path: Path) -> None:
+def test_a_range_that_is_too_long_is_not_read(tmp_path: Path) -> None:
     """A file that somebody has edited must not take all memory."""
     (tmp_path / SPLIT).write_bytes(b'{"held_out": [[1, 1000000000000]], "learned": [], "since": ""}')
     assert read_split(tmp_path) is None

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from huggingface_ner.jobs.allowed_jobs import MAX_VERSION_LENGTH
@@ -40,7 +40,7 @@ def test_older_names_and_newer_ones_are_sorted_by_their_time() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "current", "..", f"v0-{OLD}", f"{OLD}/", f" {OLD}", f"v1-F1-0.7-{OLD}"])
-def test_what_is_no_name(text: str) -> None:
+def test_other_texts_are_not_names(text: str) -> None:
     assert not is_version_name(text)
     assert published_at(text) is None
 
@@ -55,8 +55,9 @@ def test_a_time_that_never_was_is_not_known() -> None:
     f1=st.one_of(st.none(), st.floats(), st.integers()),
     tasks=st.one_of(st.none(), st.integers(), st.text()),
 )
+@example(known=frozenset(), f1=-0.0, tasks=None)
 def test_every_new_name_is_one_without_blanks(known: frozenset[str], f1: object, tasks: object) -> None:
-    """Label Studio trims blanks in some places only; a file system and the queue take limited names."""
+    """Label Studio trims blanks in some places only; file systems and the queue limit the length of names."""
     name = new_name(known, {"f1": f1, "tasks": tasks}, NOW)
     assert is_version_name(name)
     assert name.isascii()

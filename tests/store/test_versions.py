@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from huggingface_ner.store.versions import ACTIVATION_DELAY, ModelStore, StoreError
+from huggingface_ner.store.versions import ACTIVATION_DELAY, ModelStore, StoreError, delete_stale_leftovers
 
 
 def _writes(text: str) -> Callable[[Path], None]:
@@ -30,7 +30,7 @@ def _publish(store: ModelStore, number: int) -> str:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names that follow one another also within a second."""
+    """Give versions ascending names, even within the same second."""
     numbers = iter(range(1000))
     monkeypatch.setattr(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
 
@@ -67,13 +67,13 @@ def test_a_new_version_serves_once_every_process_has_had_time_to_load_it(
     assert serving() == first
     second = _publish(store, 2)
     third = _publish(store, 3)
-    assert serving() == first, "what serves stays, however many are published meanwhile"
+    assert serving() == first, "the version in use stays, however many are published meanwhile"
     now += ACTIVATION_DELAY
     assert serving() == third
     store.remove(second)
 
 
-def test_what_is_added_to_a_version_is_whole(store: ModelStore, tmp_path: Path) -> None:
+def test_a_folder_is_added_to_a_version_completely_or_not_at_all(store: ModelStore, tmp_path: Path) -> None:
     name = _publish(store, 1)
     version = store.version(name)
     assert version is not None
@@ -92,7 +92,7 @@ def test_what_is_added_to_a_version_is_whole(store: ModelStore, tmp_path: Path) 
 
     store.add(version, "inner", write)
     assert store.versions()[0].metrics == {"f1": 1, "more": 2}
-    assert (version.folder / "inner" / "model").read_text() == "added", "it replaces what was there"
+    assert (version.folder / "inner" / "model").read_text() == "added", "the new folder replaces the old one"
 
     def lose(aside: Path) -> dict[str, object]:
         shutil.rmtree(version.folder)
@@ -105,7 +105,7 @@ def test_what_is_added_to_a_version_is_whole(store: ModelStore, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("clock")
-def test_an_older_one_serves_when_asked_and_is_not_pruned(store: ModelStore) -> None:
+def test_an_older_version_can_be_used_and_is_not_pruned(store: ModelStore) -> None:
     names = [_publish(store, number) for number in range(3)]
     store.use(names[0])
     assert store.current() == names[0]
@@ -151,7 +151,7 @@ def test_a_stop_at_any_step_leaves_the_serving_version(
 
 
 @pytest.mark.usefixtures("clock")
-def test_what_a_killed_writer_left_goes_in_the_end(store: ModelStore, tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_writer_are_deleted_later(store: ModelStore, tmp_path: Path) -> None:
     _publish(store, 1)
     old, young = tmp_path / "3" / ".new-old", tmp_path / "3" / ".new-young"
     old.mkdir()
@@ -159,3 +159,18 @@ def test_what_a_killed_writer_left_goes_in_the_end(store: ModelStore, tmp_path: 
     os.utime(old, (0, 0))
     _publish(store, 2)
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_leftovers_of_a_killed_removal_are_deleted_later(tmp_path: Path) -> None:
+    project, removed = tmp_path / "3" / ".new-project", tmp_path / ".new-removed"
+    claim, young = tmp_path / ".new-claim", tmp_path / ".new-young"
+    project.mkdir(parents=True)
+    removed.mkdir()
+    (removed / "metrics.json").touch()
+    claim.touch()
+    young.mkdir()
+    for left in (project, removed, claim):
+        os.utime(left, (0, 0))
+    delete_stale_leftovers(tmp_path)
+    assert [path for path in (project, removed, claim, young) if path.exists()] == [young]
+    assert (tmp_path / "3").is_dir()

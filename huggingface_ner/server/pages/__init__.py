@@ -1,1 +1,1 @@
-"""Shows people what is known of the projects: pages made of facts that others have stored."""
+"""Makes the pages about the projects, from facts that other parts of the service have stored."""

@@ -1,4 +1,7 @@
-"""What people can do on the page of a project: start a training, use or remove a version, make the review tab."""
+"""The actions of the buttons on a project's page.
+
+They start a training, use or remove a version, and make the tab with the tasks to review.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,10 +17,10 @@ from huggingface_ner.server.pages.guard import ForbiddenError, check_form
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import StoreError, project_store
 
-# Shows a person why an action failed: the message, the status, and the relative address of the folder of the
-# projects' pages.
+# Shows a person why an action failed. The arguments are the message, the HTTP status, and the relative address of
+# the folder of the projects' pages.
 Refuse = Callable[[str, int, str], ResponseReturnValue]
-# Does something with a project; given the project and the same address.
+# Performs an action on a project. The arguments are the action, the project, and the same relative address.
 Act = Callable[[Callable[[int], object], str, str], ResponseReturnValue]
 
 
@@ -25,10 +28,10 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
     """Add the actions to the app."""
 
     def act(action: Callable[[int], object], project: str, back: str) -> ResponseReturnValue:
-        """Do something with a project, and send the browser back to its page."""
+        """Perform an action on a project, and send the browser back to the project's page."""
         project_id = parse_project_id(project)
         if project_id is None:
-            return refuse(f"project {project[:20]}: not a project", 404, back)
+            return refuse(f"project {project[:20]}: not the number of a project", 404, back)
         try:
             check_form(request, settings)
             action(project_id)
@@ -53,10 +56,10 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
 
 
 def _install_requests(app: Flask, queue: TrainingQueue | None, act: Act, refuse: Refuse) -> None:
-    """Add the actions that the worker does."""
+    """Add the actions that the worker performs."""
 
     def ask(request_job: Callable[[TrainingQueue, int], object], project: str) -> ResponseReturnValue:
-        """Request a job of the worker."""
+        """Request a job from the worker."""
         if queue is None:
             return refuse("there is no training queue: set REDIS_URL", 503, "../")
         return act(partial(request_job, queue), project, "../")

@@ -1,7 +1,7 @@
 """Computes where each part of the learning curve is drawn, in pixels of an SVG.
 
-The server draws the curve itself: it has some forty points. So the page needs no script to show it, loads no
-library, and the strict Content-Security-Policy holds; every number is also in a table beside it.
+The server draws the curve, which has only about forty points. So the page needs no script and no library to show
+it, and the Content-Security-Policy can be strict. A table on the page contains the same numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedPoint:
-    """A version: its tasks, and what annotators did with its suggestions; there is at least one."""
+    """A version: its tasks, and what annotators did with its suggestions, of which there is at least one."""
 
     tasks: int
     suggestions: Suggestions
@@ -35,7 +35,10 @@ class AcceptedPoint:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A version in the chart: its F1, and both ends of the F1's interval. text: what it says."""
+    """A version in the chart: its F1 or its share of accepted suggestions, and both ends of the interval.
+
+    text: the tooltip.
+    """
 
     x: float
     y: float
@@ -46,11 +49,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A learning curve of a certain size. x_ticks, y_ticks: the place and the text of each.
+    """A learning curve of a certain size.
 
-    marks: F1. accepted: the share of the suggestions that were accepted.
-    line, future, band, accepted_line: points of SVG polylines; the band and the future are "" without a forecast.
-    now: where the future begins.
+    marks: the F1 of each version. accepted: the share of each version's suggestions that were accepted. x_ticks,
+    y_ticks: the position and the text of each tick. line, future, band, accepted_line: points of SVG polylines;
+    ``future`` and ``band`` are "" if there is no forecast. now: the x where the forecast begins.
     """
 
     width: int
@@ -77,7 +80,7 @@ class Chart:
 
     @property
     def right(self) -> int:
-        """The x of the right end."""
+        """The x of the right end of the x axis."""
         return self.width - RIGHT
 
 
@@ -87,9 +90,10 @@ def draw_chart(
     forecast: Forecast | None,
     size: tuple[int, int],
 ) -> Chart:
-    """Return the chart of versions, which are in the order of their numbers of tasks.
+    """Return the chart of the versions.
 
-    There is at least one point of either kind. size: width and height.
+    points, accepted: sorted by their numbers of tasks; at least one of the two is not empty. size: width and
+    height.
     """
     width, height = size
     most = max([*(point.tasks for point in points), *(point.tasks for point in accepted)])
@@ -137,7 +141,7 @@ def _accepted_mark(point: AcceptedPoint, x: float, y: Callable[[float], float]) 
 
 
 def nice_step(end: int) -> int:
-    """Return the distance of ticks up to ``end``: 1, 2 or 5 times a power of ten, with at most six ticks."""
+    """Return the distance between ticks up to ``end``: 1, 2 or 5 times a power of ten, with at most six ticks."""
     size = 1
     while True:
         for factor in (1, 2, 5):

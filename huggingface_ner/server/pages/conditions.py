@@ -1,4 +1,4 @@
-"""Whether everything that a project needs works, as far as it is known."""
+"""Checks whether everything that a project needs is working, as far as this is known."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,7 +33,7 @@ def conditions(status: dict[str, Any], settings: Settings) -> tuple[Condition, .
 def _label_studio(status: dict[str, Any]) -> Condition:
     known = status.get("label_studio")
     if known is None:
-        return Condition("Label Studio", "unknown", "not asked yet; the first training asks it")
+        return Condition("Label Studio", "unknown", "not contacted yet; the first training contacts it")
     text = "answers" if known["answers"] else known["reason"]
     return Condition("Label Studio", "good" if known["answers"] else "bad", text, known["at"])
 
@@ -44,7 +44,7 @@ def _key(status: dict[str, Any], settings: Settings) -> Condition:
     key = "LABEL_STUDIO_API_KEY" if is_set else "the token that Label Studio sent"
     if known and known["answers"]:
         return Condition("API key", "good", f"{key} is accepted", known["at"])
-    if known and "does not take" in known["reason"]:
+    if known and "does not accept" in known["reason"]:
         return Condition("API key", "bad", f"{key} is refused", known["at"])
     text = "LABEL_STUDIO_API_KEY is set; not tried yet" if is_set else "LABEL_STUDIO_API_KEY is not set"
     return Condition("API key", "unknown", text)
@@ -67,8 +67,9 @@ def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
         if settings.predict_after_training:
             return Condition("Suggestions", "unknown", "stored after the next training")
         return Condition("Suggestions", "good", "made when a task is opened")
-    stored = f"{counted(given['tasks'], 'task')} have suggestions of {given['version']}"
+    stored = f"suggestions of {given['version']} are stored for {counted(given['tasks'], 'task')}"
     if given["state"] == "failed":
-        return Condition("Suggestions", "bad", f"{stored}; then: {given.get('reason') or 'it failed'}")
+        reason = given.get("reason") or "the reason is not known"
+        return Condition("Suggestions", "bad", f"{stored}; then storing failed: {reason}")
     more = "; more are being stored" if given["state"] == "running" else ""
     return Condition("Suggestions", "good", f"{stored}{more}")

@@ -20,13 +20,13 @@ def install(app: Flask, settings: Settings, refuse: Callable[[str, int, str], Re
 
     @app.get("/projects/<project>/versions/<version>/download")
     def download(project: str, version: str) -> ResponseReturnValue:
-        """Send a zip file as it is made: a model has several hundred megabytes."""
+        """Send a zip file while it is made, because a model has several hundred megabytes."""
         # imported here, because the server has to answer before the Hub's client is imported
         from huggingface_ner.exports.exported_model import exported_files, zip_pieces  # noqa: PLC0415
         from huggingface_ner.exports.model_card import CardOptions  # noqa: PLC0415
 
         project_id = parse_project_id(project)
-        # no form: nothing is changed, and other sites cannot read the answer
+        # no form token is needed: nothing is changed, and other sites cannot read the answer
         if not may_act(request, settings):
             return refuse(NOT_ALLOWED, 403, BACK)
         found = None if project_id is None else project_store(settings.models_folder, project_id).version(version)

@@ -1,7 +1,7 @@
-"""What is known of the projects, put together for the pages and for programs.
+"""Collects the stored facts about projects, for the pages and for programs.
 
-Everything was stored by others: the status in Redis, the scores and mistakes with the versions on disk. Nothing
-here asks Label Studio, loads a model or reads a task.
+Other parts of the service have stored these facts: the status in Redis, the scores and mistakes with the versions
+on disk. This module requests nothing from Label Studio, loads no model and reads no task.
 """
 
 import time
@@ -13,7 +13,9 @@ from redis import RedisError
 
 from huggingface_ner.intervals import Interval, f1_interval, share_interval
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.addresses import parse_address, project_address
+from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, Version, project_store, project_stores
 
@@ -28,17 +30,17 @@ class Score:
 
     @property
     def precision(self) -> float | None:
-        """None if nothing was predicted."""
+        """The share of the predicted spans that are correct; None if nothing was predicted."""
         return self.correct / self.predicted if self.predicted else None
 
     @property
     def recall(self) -> float | None:
-        """None if there are no gold spans."""
+        """The share of the gold spans that were found; None if there are no gold spans."""
         return self.correct / self.gold if self.gold else None
 
     @property
     def f1(self) -> float | None:
-        """None if there are no spans."""
+        """The harmonic mean of precision and recall; None if there are no spans."""
         spans = self.predicted + self.gold
         return 2 * self.correct / spans if spans else None
 
@@ -65,10 +67,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of one project.
+    """The facts about one project.
 
-    status: see jobs.status. label_studio: the address of Label Studio, for people. version: the one published or
-    chosen last, in use now or soon; None before the first.
+    status: see jobs.status. label_studio: Label Studio's address, for browsers. version: the version that was
+    published or chosen last, which is in use now or will be soon; None if there is no version yet.
     """
 
     project_id: int
@@ -83,7 +85,7 @@ class Known:
 
     @property
     def address(self) -> str:
-        """The address of the project in Label Studio, for people."""
+        """The address of the project in Label Studio, for browsers."""
         return project_address(self.label_studio, self.project_id)
 
     @property
@@ -93,15 +95,26 @@ class Known:
 
     @property
     def tasks(self) -> int | None:
-        """The number of annotated tasks that the version knew."""
+        """The number of annotated tasks when the version was trained; None if it is not known."""
         tasks = self.version.metrics.get("tasks") if self.version else None
         return tasks if isinstance(tasks, int) else None
 
+    @property
+    def left_out(self) -> LeftOut | None:
+        """What the last training left out; None if it is not known.
+
+        If the last training stored nothing, the facts are those of the training that made the version.
+        """
+        last = mapping(self.status.get("last")).get("left_out")
+        counts = last or (self.version.metrics.get("left_out") if self.version else None)
+        return LeftOut.from_dict(counts) if counts else None
+
 
 class Facts:
-    """Reads what is known.
+    """Reads the facts about projects.
 
-    queue: None if there is no training queue; then, and if Redis does not answer, only the models are known.
+    queue: None if there is no training queue. Without a queue, or if Redis does not answer, only facts about the
+    models are available.
     """
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
@@ -109,7 +122,7 @@ class Facts:
         self._queue = queue
 
     def projects(self) -> tuple[list[Known], str | None]:
-        """Return all known projects, by id, and a sentence on why their trainings are not known, or None."""
+        """Return all known projects, by id, and a sentence on why their trainings are unknown, or None."""
         stores = project_stores(self._settings.models_folder)
         statuses, trouble = self._statuses()
         numbers = sorted({*stores, *statuses})
@@ -117,7 +130,7 @@ class Facts:
         return known, trouble
 
     def project(self, project_id: int) -> tuple[Known | None, str | None]:
-        """Return what is known of one project, None if nothing is, and the same sentence as ``projects``."""
+        """Return the facts about one project, or None if there are none, and the same sentence as ``projects``."""
         store = self.store(project_id)
         statuses, trouble = self._statuses()
         known = self._known(project_id, statuses, store, trouble)
@@ -133,7 +146,7 @@ class Facts:
         try:
             statuses = self._queue.statuses()
         except RedisError:
-            return {}, "The training queue does not answer, so only what is on disk is shown."
+            return {}, "The training queue does not answer, so only the facts on disk are shown."
         return {status["project"]: status for status in statuses}, None
 
     def _known(
@@ -158,7 +171,7 @@ class Facts:
 
 
 def read_score(metrics: Mapping[str, Any]) -> Score | None:
-    """Return the scores in a metrics.json, or in one of its labels; None if it has none that can be read."""
+    """Return the scores of a metrics.json or of one of its labels; None if they are missing or invalid."""
     counts = [metrics.get(name) for name in ("correct", "predicted", "gold")]
     if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
         return None

@@ -16,24 +16,25 @@ MAX_TOKEN = 100
 # Maximum bytes of a form. Larger ones would be written to temporary files, whose folder may be small.
 MAX_FORM = 10_000
 NOT_ALLOWED = (
-    "only somebody with credentials, or on the machine of the service itself, may do this: set BASIC_AUTH_USER "
-    "and BASIC_AUTH_PASS, or use the command line"
+    "this is allowed only with credentials, or on the machine of the service: set BASIC_AUTH_USER and "
+    "BASIC_AUTH_PASS, or use the command line"
 )
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-# Headers of a proxy on this machine, behind which everybody seems to be on this machine.
+# Headers that a proxy adds. Behind a proxy on this machine, all clients seem to be on this machine.
 _PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 
 class ForbiddenError(HuggingFaceNERError):
-    """A request that may not act; the message says why and what to do."""
+    """A request is not allowed to act; the message says why, and what to do about it."""
 
 
 def may_act(request: Request, settings: Settings) -> bool:
     """Return whether the client may act.
 
-    If credentials are set, the client may: every request has been checked for them before. Without
-    credentials, only requests from this machine may, to one of its own names: a page of another site that has its
-    name point here (DNS rebinding) sends that name.
+    If the service has credentials, every client may, because the credentials of its request have been checked
+    before. Without credentials, only a request from this machine to one of this machine's own names may. The name
+    is checked because another site can let its name point to this machine (DNS rebinding); requests of its pages
+    then contain that name.
     """
     if settings.basic_auth_user is not None:
         return True
@@ -43,10 +44,10 @@ def may_act(request: Request, settings: Settings) -> bool:
 
 
 def check_form(request: Request, settings: Settings) -> None:
-    """Raise ForbiddenError unless the client may act, and the form is one of our own pages'.
+    """Raise ForbiddenError unless the client may act, and the form comes from one of our own pages.
 
-    The browser says from where a form is sent, in Sec-Fetch-Site or, without https, in Origin. Besides, the form
-    has to contain the token of a cookie that other sites can neither read nor send.
+    The browser says which site has sent a form, in Sec-Fetch-Site or, without https, in Origin. The form also has
+    to contain the token of a cookie that other sites can neither read nor send.
     """
     if not may_act(request, settings):
         raise ForbiddenError(NOT_ALLOWED)
@@ -56,7 +57,7 @@ def check_form(request: Request, settings: Settings) -> None:
     request.max_content_length = MAX_FORM
     cookie, field = request.cookies.get(COOKIE, ""), request.form.get(FIELD, "")
     if not is_ours or not cookie or not hmac.compare_digest(_bytes(cookie), _bytes(field)):
-        raise ForbiddenError("the form is not of this page, or is too old: load the page again, and try once more")
+        raise ForbiddenError("the form is not from this page, or is too old: load the page again, and retry")
 
 
 def form_token(request: Request) -> str:

@@ -1,15 +1,15 @@
-"""Everything that the page of one project shows."""
+"""Collects everything that the page of one project shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_ner.label_studio.addresses import task_address
+from huggingface_ner.json_values import count, mapping
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
-from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
 from huggingface_ner.server.pages.facts import Known, Score, read_score
+from huggingface_ner.server.pages.mistakes import MistakeKind, Table, mistake_kinds, mistake_table
 from huggingface_ner.server.pages.review import Review
 from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.server.pages.words import counted
@@ -22,9 +22,6 @@ from huggingface_ner.store.versions import ModelStore, Version
 # A label with fewer annotated spans is called rare: its scores say little, and the model has seen it only a few
 # times.
 RARE_SPANS = 10
-# Maximum number of labels in the table of mistakes: those with the most mistakes.
-MAX_TABLE_LABELS = 10
-EXAMPLE_FIELDS = ("task", "before", "text", "after", "predicted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +39,8 @@ class LabelScore:
 
 
 @dataclass(frozen=True, slots=True)
-class MistakeKind:
-    """A kind of mistake, with examples; see learning.mistakes. The ``link`` of an example opens its task."""
-
-    gold: str
-    predicted: str
-    count: int
-    examples: tuple[Mapping[str, str | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Mistakes by label.
-
-    rows: each has an annotated label and a count for each label that the model gave, with the correct spans on the
-    diagonal. Then follow the numbers of spans that were found with the right label and wrong borders, and of spans
-    that were missed. The last row, whose label is "", counts the invented spans.
-    """
-
-    labels: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[int, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A version that is kept."""
+    """A version in the table of versions."""
 
     name: str
     at: float | None
@@ -77,15 +51,15 @@ class VersionRow:
     suggestions: Suggestions | None
 
     def number(self, name: str) -> int | None:
-        """Return a number of metrics.json, or None."""
+        """Return a number from metrics.json; None if it is missing."""
         value = self.metrics.get(name)
         return value if isinstance(value, int) else None
 
     @property
     def learned_from(self) -> str:
-        """The texts and the baseline that it was trained from, and the engine that runs it."""
+        """The texts and the baseline that the version was trained from, and the engine that runs it."""
         baseline = self.metrics.get("baseline")
-        engine = _mapping(self.metrics.get("engine")).get("engine")
+        engine = mapping(self.metrics.get("engine")).get("engine")
         trained, spans = self.number("trained"), self.number("spans")
         told = [
             counted(trained, "text") if trained is not None else "",
@@ -108,10 +82,12 @@ class CurveRow:
 
 @dataclass(frozen=True, slots=True)
 class ProjectPage:
-    """What is shown of one project.
+    """The content of one project's page.
 
-    points, accepted: the two curves. curve: both as a table. newest_accepted: the newest version in it whose
-    suggestions were corrected. no_forecast: why there is no forecast. review: None if no training has looked for
+    more_mistakes: the number of mistakes of kinds that are not in ``mistakes``. left_out: a sentence for each
+    reason why regions were left out. points: the curve of F1. accepted: the curve of the share of accepted
+    suggestions. curve: both curves as a table. newest_accepted: the newest version whose suggestions were
+    corrected, and their counts. no_forecast: why there is no forecast. review: None if no training has looked for
     annotations to review.
     """
 
@@ -143,7 +119,7 @@ class ProjectPage:
         return tuple(label for label in self.labels if label.is_rare)
 
     def as_dict(self, sentences: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the same facts for programs."""
+        """Return the content as JSON, for programs. sentences: the sentences of the page."""
         score = self.known.score
         return {
             "project": self.known.project_id,
@@ -160,6 +136,7 @@ class ProjectPage:
                 {"gold": one.gold, "predicted": one.predicted, "count": one.count, "examples": list(one.examples)}
                 for one in self.mistakes
             ],
+            "more_mistakes": self.more_mistakes,
             "review": self.review.as_dict() if self.review else None,
             "left_out": list(self.left_out),
             "curve": [{"version": at.version, "tasks": at.tasks, **at.score.as_dict()} for at in self.points],
@@ -171,14 +148,14 @@ class ProjectPage:
 
 
 def read_project(known: Known, store: ModelStore, settings: Settings) -> ProjectPage:
-    """Put together what is known of a project."""
+    """Collect the content of a project's page."""
     version = known.version
     try:
         kept, history, in_use = store.versions(), store.history(), store.serving_version()
     except OSError:  # the store has logged it
         kept, history, in_use = [], [], None
     mistakes = read_mistakes(version.folder) if version else {}
-    kinds = _mistakes(mistakes, known)
+    kinds = mistake_kinds(mistakes, known)
     points, accepted = _points(history), _accepted(history)
     newest = newest_with_suggestions(history)
     expected = forecast([_scored(point) for point in points]) if points else ""
@@ -187,9 +164,9 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         conditions(known.status, settings),
         _labels(version.metrics) if version else (),
         kinds,
-        _count(mistakes.get("more")),
-        _table(mistakes.get("correct"), kinds),
-        _left_out(known),
+        count(mistakes.get("more")),
+        mistake_table(mistakes.get("correct"), kinds),
+        tuple(known.left_out.reasons()) if known.left_out else (),
         points,
         accepted,
         _curve(points, accepted),
@@ -244,75 +221,18 @@ def _row(version: Version, in_use: str | None, accepted: tuple[AcceptedPoint, ..
 
 
 def _labels(metrics: Mapping[str, Any]) -> tuple[LabelScore, ...]:
-    """Return a version's labels, the most frequent first: those of the config, and others that were scored."""
-    scored = _mapping(metrics.get("labels"))
-    annotated = _mapping(metrics.get("label_spans"))
+    """Return the labels of the config and all others that were scored, the most frequent first."""
+    scored = mapping(metrics.get("labels"))
+    annotated = mapping(metrics.get("label_spans"))
     names = metrics.get("label_names")
     named = [name for name in (names if isinstance(names, list) else ()) if isinstance(name, str)]
     labels = dict.fromkeys([*named, *scored])
     found = [
         LabelScore(
             label,
-            read_score(_mapping(scored.get(label))) or Score(0, 0, 0),
+            read_score(mapping(scored.get(label))) or Score(0, 0, 0),
             annotated[label] if isinstance(annotated.get(label), int) else None,
         )
         for label in labels
     ]
     return tuple(sorted(found, key=lambda one: (-(one.annotated or 0), -one.score.gold)))
-
-
-def _mistakes(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKind, ...]:
-    found = []
-    for kind in _mappings(mistakes.get("kinds")):
-        examples = tuple(
-            {
-                **{name: str(example.get(name, "")) for name in EXAMPLE_FIELDS},
-                "link": task_address(known.label_studio, known.project_id, str(example.get("task", ""))),
-            }
-            for example in _mappings(kind.get("examples"))
-        )
-        gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
-        found.append(MistakeKind(gold, predicted, _count(kind.get("count")), examples))
-    return tuple(found)
-
-
-def _table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table | None:
-    """Return the table of mistakes, with the labels that are in most of them; None if there are no mistakes."""
-    totals: dict[str, int] = {}
-    for one in mistakes:
-        for label in {one.gold, one.predicted} - {""}:
-            totals[label] = totals.get(label, 0) + one.count
-    labels = tuple(sorted(totals, key=lambda label: -totals[label])[:MAX_TABLE_LABELS])
-    if not labels:
-        return None
-    counts = {(one.gold, one.predicted): one.count for one in mistakes}
-    right = _mapping(correct)
-    rows = []
-    for gold in (*labels, ""):
-        cells = [_count(right.get(gold)) if gold == label else counts.get((gold, label), 0) for label in labels]
-        if gold:
-            cells += [counts.get((gold, gold), 0), counts.get((gold, ""), 0)]
-        rows.append((gold, tuple(cells)))
-    return Table(labels, tuple(rows))
-
-
-def _left_out(known: Known) -> tuple[str, ...]:
-    """Return a sentence for each reason for which the last training left out regions.
-
-    If these counts are not stored, the counts of the training that made the version are used.
-    """
-    last = _mapping(known.status.get("last")).get("left_out")
-    counts = LeftOut.from_dict(last or (known.version.metrics.get("left_out") if known.version else None))
-    return tuple(counts.reasons())
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

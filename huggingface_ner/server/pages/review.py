@@ -1,4 +1,4 @@
-"""What the page of a project says of the annotations to look at; see learning.review."""
+"""The annotations to look at, as the page of a project shows them; see learning.review."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place to look at. quote: the task, and the text ``before``, in and ``after`` the place.
+    """A place to look at. quote: the ``task``, the place's ``text``, and the text ``before`` and ``after`` it.
 
-    link: opens the task in Label Studio; None if its id is not one of Label Studio's. label: what it is annotated
-    as, "" if it is not. suggestion: what may be right, in words. reasons: why, in sentences.
+    link: opens the task in Label Studio; None if the task's id is not one of Label Studio's. label: the annotated
+    label; "" if the place is not annotated. suggestion: the annotation that may be right, in words. reasons:
+    sentences that say why.
     """
 
     quote: Mapping[str, str]
@@ -27,7 +28,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ContradictoryString:
-    """A string that is treated in several ways. counts: each label, "" if it is not annotated, and how often."""
+    """A string that is annotated in several ways.
+
+    counts: each label of the string, "" if it is not annotated, with the number of such occurrences.
+    """
 
     string: str
     counts: tuple[tuple[str, int], ...]
@@ -36,7 +40,11 @@ class ContradictoryString:
 
 @dataclass(frozen=True, slots=True)
 class IdenticalText:
-    """A text that occurs several times. ways: the tasks, each with its link, and what is annotated only there."""
+    """A text that several tasks have, annotated in several ways.
+
+    ways: for each way, its tasks with their links, and those of its spans that not all ways share, each as its
+    string and its label.
+    """
 
     text: str
     ways: tuple[tuple[tuple[tuple[str, str | None], ...], tuple[tuple[str, str], ...]], ...]
@@ -44,9 +52,11 @@ class IdenticalText:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How much some annotators agree. names: a label, or the names of two annotators; see learning.agreement.
+    """How much annotators agree; see learning.agreement.
 
-    differences: what the first annotator marked, what the second did instead, and how often.
+    names: the label or the two annotators for which this is measured; empty if it is measured for all.
+    differences: the label that the first annotator gave, the label that the second annotator gave instead, and how
+    often; "" if an annotator has not marked the place.
     """
 
     names: tuple[str, ...]
@@ -58,7 +68,11 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A task that annotators disagree about. places: each with a sentence on who says what."""
+    """A task that annotators disagree about.
+
+    places: the reasons of each say how the annotators have marked it. more: the number of places that are not
+    listed.
+    """
 
     task: str
     link: str | None
@@ -69,10 +83,11 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What to look at.
+    """Everything to look at.
 
-    not_looked_at: how many texts were too many to be looked at. all_together: the agreement of all annotators over
-    all labels; None if no task has several annotators.
+    ``more_...``: how many further ones are not listed. not_looked_at: the number of texts that were not checked,
+    because there were too many. all_together: the agreement of all annotators over all labels; None if no task has
+    several annotators. words: the number of words that alpha was computed from.
     """
 
     dubious: tuple[Place, ...]
@@ -85,7 +100,9 @@ class Review:
     all_together: Agreement | None
     words: int
     labels: tuple[Agreement, ...]
+    more_labels: int
     pairs: tuple[Agreement, ...]
+    more_pairs: int
     disputes: tuple[Dispute, ...]
     more_disputes: int
 
@@ -95,7 +112,7 @@ class Review:
         return not (self.dubious or self.strings or self.texts or self.disputes)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same facts for programs."""
+        """Return the same facts as JSON, for programs. ``more_...``: how many further ones are not listed."""
         return {
             "dubious": [place.as_dict() for place in self.dubious],
             "more_dubious": self.more_dubious,
@@ -108,6 +125,7 @@ class Review:
                 }
                 for one in self.strings
             ],
+            "more_contradictions": self.more_strings,
             "identical_texts": [
                 {
                     "text": one.text,
@@ -121,6 +139,7 @@ class Review:
                 }
                 for one in self.texts
             ],
+            "more_identical_texts": self.more_texts,
             "agreement": None if self.all_together is None else self._agreement(self.all_together),
         }
 
@@ -134,6 +153,7 @@ class Review:
                 {"label": one.names[0], "f1": one.f1, "alpha": one.alpha, "spans": one.count}
                 for one in self.labels
             ],
+            "more_labels": self.more_labels,
             "pairs": [
                 {
                     "annotators": list(one.names),
@@ -146,13 +166,16 @@ class Review:
                 }
                 for one in self.pairs
             ],
+            "more_pairs": self.more_pairs,
             "disputed": [
                 {
                     "task": one.task,
                     "link": one.link,
                     "f1": one.f1,
                     "places": [place.as_dict() for place in one.places],
+                    "more_places": one.more,
                 }
                 for one in self.disputes
             ],
+            "more_disputed": self.more_disputes,
         }

@@ -1,4 +1,4 @@
-"""What to look at in a project, as CSV for spreadsheets."""
+"""The annotations to look at in a project, as CSV for spreadsheets."""
 
 import csv
 import io
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from huggingface_ner.server.pages.review import Place, Review
 
 COLUMNS = ("kind", "task", "address", "before", "text", "after", "annotated as", "suggestion", "why")
-# A spreadsheet takes a cell that begins so for a formula.
+# If a cell begins with one of these characters, a spreadsheet takes it for a formula.
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def review_csv(review: Review) -> str:
-    """Return all places to look at, one a line; no cell is a formula."""
+    """Return all places to look at, one on each line; no cell is a formula."""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(COLUMNS)
@@ -22,7 +22,7 @@ def review_csv(review: Review) -> str:
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Put an apostrophe before a cell if a spreadsheet would take it for a formula."""
     return f"'{cell}" if cell.lstrip().startswith(FORMULA) else cell
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from huggingface_ner.json_values import count, mapping, mappings
 from huggingface_ner.label_studio.addresses import task_address
 from huggingface_ner.server.pages.facts import Known
 from huggingface_ner.server.pages.review import (
@@ -20,7 +21,7 @@ QUOTE = ("task", "before", "text", "after")
 
 
 def read_page_review(known: Known) -> Review | None:
-    """Return what to look at in a project; None if no training has looked for it."""
+    """Return the annotations to look at in a project; None if no training has looked for them."""
     review = read_review(known.version.folder) if known.version else {}
     return _Reader(known, review).review() if review else None
 
@@ -31,29 +32,31 @@ class _Reader:
     def __init__(self, known: Known, review: Mapping[str, Any]) -> None:
         self._known = known
         self._review = review
-        self._names = _mapping(review.get("annotators"))
+        self._names = mapping(review.get("annotators"))
 
     def review(self) -> Review:
         """Return the content of the file."""
-        review, agreement = self._review, _mapping(self._review.get("agreement"))
-        strings, texts = _mapping(review.get("contradictions")), _mapping(review.get("identical"))
+        review, agreement = self._review, mapping(self._review.get("agreement"))
+        strings, texts = mapping(review.get("contradictions")), mapping(review.get("identical"))
         return Review(
-            tuple(self._dubious(one) for one in _mappings(review.get("dubious"))),
-            _count(review.get("more")),
-            _count(review.get("not_looked_at")),
-            tuple(self._string(one) for one in _mappings(strings.get("strings"))),
-            _count(strings.get("more")),
-            tuple(self._text(one) for one in _mappings(texts.get("texts"))),
-            _count(texts.get("more")),
-            _agreement((), agreement, agreement.get("tasks")) if _count(agreement.get("tasks")) else None,
-            _count(agreement.get("words")),
+            tuple(self._dubious(one) for one in mappings(review.get("dubious"))),
+            count(review.get("more")),
+            count(review.get("not_looked_at")),
+            tuple(self._string(one) for one in mappings(strings.get("strings"))),
+            count(strings.get("more")),
+            tuple(self._text(one) for one in mappings(texts.get("texts"))),
+            count(texts.get("more")),
+            _agreement((), agreement, agreement.get("tasks")) if count(agreement.get("tasks")) else None,
+            count(agreement.get("words")),
             tuple(
                 _agreement((str(one.get("label", "")),), one, one.get("spans"))
-                for one in _mappings(agreement.get("labels"))
+                for one in mappings(agreement.get("labels"))
             ),
-            tuple(self._pair(one) for one in _mappings(agreement.get("pairs"))),
-            tuple(self._dispute(one) for one in _mappings(agreement.get("disputed"))),
-            _count(agreement.get("more")),
+            count(agreement.get("more_labels")),
+            tuple(self._pair(one) for one in mappings(agreement.get("pairs"))),
+            count(agreement.get("more_pairs")),
+            tuple(self._dispute(one) for one in mappings(agreement.get("disputed"))),
+            count(agreement.get("more")),
         )
 
     def _link(self, task: str) -> str | None:
@@ -69,19 +72,19 @@ class _Reader:
         return self._place(one, str(one.get("label", "")), str(one.get("suggestion", "")), *told)
 
     def _string(self, one: Mapping[str, Any]) -> ContradictoryString:
-        counts = [(str(each.get("label", "")), _count(each.get("count"))) for each in _mappings(one.get("counts"))]
-        examples = [self._place(each, str(each.get("label", ""))) for each in _mappings(one.get("examples"))]
+        counts = [(str(each.get("label", "")), count(each.get("count"))) for each in mappings(one.get("counts"))]
+        examples = [self._place(each, str(each.get("label", ""))) for each in mappings(one.get("examples"))]
         return ContradictoryString(str(one.get("string", "")), tuple(counts), tuple(examples))
 
     def _text(self, one: Mapping[str, Any]) -> IdenticalText:
         ways = []
-        for way in _mappings(one.get("ways")):
+        for way in mappings(one.get("ways")):
             listed = way.get("tasks")
             tasks = tuple(
                 (str(task), self._link(str(task))) for task in (listed if isinstance(listed, list) else ())
             )
             spans = tuple(
-                (str(each.get("text", "")), str(each.get("label", ""))) for each in _mappings(way.get("spans"))
+                (str(each.get("text", "")), str(each.get("label", ""))) for each in mappings(way.get("spans"))
             )
             ways.append((tasks, spans))
         return IdenticalText(str(one.get("text", "")), tuple(ways))
@@ -90,23 +93,23 @@ class _Reader:
         annotators = one.get("annotators")
         names = [self._name(each) for each in annotators] if isinstance(annotators, list) else []
         differences = []
-        for each in _mappings(one.get("differences")):
+        for each in mappings(one.get("differences")):
             labels = each.get("labels")
             if isinstance(labels, list) and len(labels) == 2:
-                differences.append((str(labels[0]), str(labels[1]), _count(each.get("count"))))
+                differences.append((str(labels[0]), str(labels[1]), count(each.get("count"))))
         return _agreement((*names, "", "")[:2], one, one.get("tasks"), *differences)
 
     def _dispute(self, one: Mapping[str, Any]) -> Dispute:
         task = str(one.get("task", ""))
         places = []
-        for place in _mappings(one.get("places")):
+        for place in mappings(one.get("places")):
             told = []
-            for by in _mappings(place.get("by")):
+            for by in mappings(place.get("by")):
                 labels = by.get("labels")
                 marked = ", ".join(str(label) for label in labels) if isinstance(labels, list) and labels else ""
                 told.append(f"{self._name(by.get('annotator'))}: {marked or 'not marked'}")
             places.append(self._place({**place, "task": task}, "", "", *told))
-        return Dispute(task, self._link(task), _share(one.get("f1")), tuple(places), _count(one.get("more")))
+        return Dispute(task, self._link(task), _share(one.get("f1")), tuple(places), count(one.get("more")))
 
     def _name(self, annotator: object) -> str:
         if not isinstance(annotator, int):
@@ -115,23 +118,11 @@ class _Reader:
 
 
 def _agreement(
-    names: tuple[str, ...], one: Mapping[str, Any], count: object, *differences: tuple[str, str, int]
+    names: tuple[str, ...], one: Mapping[str, Any], number: object, *differences: tuple[str, str, int]
 ) -> Agreement:
-    return Agreement(names, _share(one.get("f1")), _share(one.get("alpha")), _count(count), differences)
+    return Agreement(names, _share(one.get("f1")), _share(one.get("alpha")), count(number), differences)
 
 
 def _share(value: object) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and -1.0 <= value <= 1.0 else None  # type: ignore[operator, arg-type]
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(value: object) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

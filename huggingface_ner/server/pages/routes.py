@@ -20,20 +20,20 @@ from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.version_names import published_at
 
-# Nothing comes from elsewhere, inline scripts and styles are not allowed, and no other page may frame it.
+# Pages load nothing from other sites and run no inline scripts or styles; other pages cannot show them in a frame.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
-# width and height of the learning curve on a wide and on a narrow screen, in pixels
+# Width and height of the learning curve on a wide and on a narrow screen, in pixels
 CHARTS = {"wide": (760, 300), "narrow": (340, 250)}
-# Seconds until the page looks for news: while a training runs or waits, and otherwise.
+# Seconds after which a page refreshes itself: while a training runs or waits, and at other times.
 BUSY_INTERVAL = 2
 IDLE_INTERVAL = 10
-# Kinds of mistakes that the page lists, the most frequent first.
+# Number of kinds of mistakes that the page lists, the most frequent first.
 SHOWN_KINDS = 12
-# Dubious annotations that are listed at once; the others are listed when a person asks.
+# Number of dubious annotations that are visible at once; the others are in a list that people can open.
 SHOWN_DUBIOUS = 10
 
 
@@ -73,7 +73,7 @@ def install(
 
 
 def wants_page() -> bool:
-    """Return whether the client prefers a page to JSON; a client that takes anything gets JSON."""
+    """Return whether the client prefers a page to JSON; a client that accepts anything gets JSON."""
     return request.accept_mimetypes.best_match(("application/json", "text/html")) == "text/html"
 
 
@@ -104,7 +104,7 @@ class _Pages:
                 answer = self._page("unknown.html", "../", busy=True, project_id=project_id, trouble=trouble)
                 answer.status_code = 404
                 return answer
-            abort(404, f"project {project_id}: nothing is known of it yet")
+            abort(404, f"project {project_id}: nothing is known about it yet")
         page = read_project(known, self._facts.store(project_id), self._settings)
         sentences = self._sentences(known, page)
         if not wants_page():
@@ -123,7 +123,7 @@ class _Pages:
         review = read_page_review(known) if known else None
         if review is None:
             abort(404, f"project {project_id}: no training has looked for annotations to review yet")
-        # the mark at the start tells spreadsheets that this is UTF-8; texts may contain lone surrogates
+        # the byte order mark tells spreadsheets that this is UTF-8; texts may contain lone surrogates
         content = review_csv(review).encode("utf-8-sig", "replace")
         answer = Response(content, content_type="text/csv; charset=utf-8")
         answer.headers["Content-Disposition"] = f'attachment; filename="review-{project_id}.csv"'
@@ -132,7 +132,7 @@ class _Pages:
         return answer
 
     def refuse(self, message: str, status: int, back: str) -> ResponseReturnValue:
-        """Say why an action was not done. back: the relative address of the projects' pages."""
+        """Return an answer that says why an action failed. back: the relative address of the projects' pages."""
         if not wants_page():
             abort(status, message)
         values = {"message": message, "trouble": None, "refreshes": False}
@@ -175,7 +175,7 @@ def _varying(answer: Response) -> Response:
 
 
 def _accepted(page: ProjectPage) -> str:
-    """Return how many suggestions were accepted of the newest version for which this is known."""
+    """Return how many suggestions were accepted, for the newest version for which this is known."""
     if page.newest_accepted is None:
         return ""
     version, suggestions = page.newest_accepted

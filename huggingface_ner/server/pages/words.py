@@ -1,4 +1,4 @@
-"""What the pages say of numbers, times and states, in words."""
+"""Turns numbers, times and states into the words of the pages."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,9 @@ PHASES = {
     "starting": "starting",
     "downloading": "reading the annotated tasks",
     "training": "learning",
-    "evaluating": "scoring it on the tasks held out",
-    "saving": "saving it",
-    "publishing": "publishing it",
+    "evaluating": "scoring the new model on the held-out tasks",
+    "saving": "saving the new model",
+    "publishing": "publishing the new version",
     "trying engines": "trying faster engines; the new version is published already",
 }
 OUTCOMES = {
@@ -33,7 +33,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in words, rounded as an estimate should be."""
+    """Return a duration in words, rounded because it is an estimate."""
     if seconds < 10:
         return "a few seconds"
     if seconds < 55:
@@ -46,7 +46,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(at: float, now: float) -> str:
-    """Return how long ago a time was; both in seconds since 1970."""
+    """Return how long ago a time was. at, now: seconds since 1970."""
     seconds = max(now - at, 0.0)
     return "just now" if seconds < 10 else f"{duration(seconds).removeprefix('about ')} ago"
 
@@ -61,12 +61,12 @@ def date(at: float) -> str:
 
 
 def iso(at: float) -> str:
-    """Return a time in seconds since 1970 in ISO 8601, as HTML's ``time`` takes it."""
+    """Return a time in seconds since 1970 in ISO 8601, for HTML's element ``time``."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 def state_sentence(status: dict[str, Any]) -> str:
-    """Return what goes on in a project now, given its status; see jobs.status."""
+    """Return what is happening in a project, given its status; see jobs.status."""
     state = status["state"]
     if state == "running":
         phase = status["run"]["phase"]
@@ -76,7 +76,7 @@ def state_sentence(status: dict[str, Any]) -> str:
     if state == "parked":
         return "Trainings are stopped until the next annotation"
     if state == "damaged":
-        return "Its entry in Redis cannot be read"
+        return "The project's entry in Redis cannot be read"
     return "No training is running" if state == "idle" else "The state of its trainings is not known"
 
 
@@ -97,15 +97,15 @@ def progress_sentence(run: dict[str, Any]) -> str:
     if in_all is not None:
         told.append(f"{duration(in_all)} left")
     elif run["phase"] == "training" and run.get("seconds_left") is not None:
-        told.append(f"{duration(run['seconds_left'])} left of the learning, then it is scored and saved")
+        told.append(f"{duration(run['seconds_left'])} left of the learning; then the model is scored and saved")
     text = "; ".join(told)
     return f"{text[0].upper()}{text[1:]}." if text else "How long it takes is not known yet."
 
 
 def percent(run: dict[str, Any], now: float) -> float | None:
-    """Return how much of a run is done, within [0, 100]; None if that is not known. now: seconds since 1970."""
+    """Return how much of a run is done, from 0 to 100; None if that is not known. now: seconds since 1970."""
     left = run.get("seconds_left_in_all")
-    if run["phase"] == "trying engines":  # what people wait for is done
+    if run["phase"] == "trying engines":  # the new version, for which people wait, is published
         return None
     if left is not None:
         elapsed = max(now - run["began"], 0.0)
@@ -150,19 +150,21 @@ def accepted_sentence(suggestions: Suggestions, version: str | None) -> str:
     return (
         f"Of {counted(suggestions.suggested, 'suggestion')} of {when}, {percentage(suggestions.share)} were "
         f"accepted unchanged ({low} to {high} % with 95 % confidence), in {counted(suggestions.tasks, 'task')} "
-        "annotated after it."
+        "annotated after it was published."
     )
 
 
 def forecast_sentence(found: Forecast, tasks: int) -> str:
-    """Return how much more annotating is worth. tasks: how many are annotated."""
+    """Return what further annotating is expected to bring. tasks: the number of annotated tasks."""
     doubled = found.doubled
     band = f"{doubled.low:.2f} to {doubled.high:.2f} with 80 % confidence"
     if found.target is not None and found.more is not None:
-        most = f"at most {counted(found.more_high, 'task')}" if found.more_high else "or many more"
+        most = "possibly many more"
+        if found.more_high:
+            most = f"at most {counted(found.more_high, 'task')}, with 80 % confidence"
         return (
-            f"About {counted(found.more, 'more task')} should bring F1 to {found.target:.2f} ({most}, with 80 % "
-            f"confidence). With {doubled.tasks} tasks, about {doubled.f1:.2f} is expected ({band})."
+            f"About {counted(found.more, 'more task')} should bring F1 to {found.target:.2f} ({most}). "
+            f"With {doubled.tasks} tasks, an F1 of about {doubled.f1:.2f} is expected ({band})."
         )
     if doubled.f1 - found.now >= MIN_RISE:
         return f"Twice as many tasks ({doubled.tasks}) should bring F1 to about {doubled.f1:.2f} ({band})."

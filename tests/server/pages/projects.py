@@ -1,4 +1,4 @@
-"""What tests of the pages share: an app whose projects have versions, mistakes and trainings that are made up."""
+"""Helpers of the pages' tests: they make up projects with versions, mistakes and trainings."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from huggingface_ner.jobs.queue import TrainingQueue
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.dubious import Suspect
 from huggingface_ner.learning.dynamics import Dynamics
 from huggingface_ner.learning.mistakes import Mistakes
@@ -25,13 +25,13 @@ from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.review_file import write_review
 from huggingface_ner.store.versions import ModelStore, project_store
 
-# annotated tasks, and the share of the spans that the version finds
+# for each version: the number of annotated tasks, and the share of the spans that the version finds
 CURVE = ((12, 0.3), (20, 0.42), (30, 0.5), (40, 0.58), (55, 0.63), (70, 0.68), (90, 0.71), (120, 0.76))
 FIRST = datetime(2026, 11, 20, 9, 12, tzinfo=UTC)
 LABELS = ("Person", "Organisation", "Ort")
 TEXT = "Frau Kovács fährt mit der Stadtverwaltung von Potsdam nach Kiel, und zwar am Montag."
 PLACES = ((5, 11), (26, 42), (58, 62))
-# markup, a template, quotes, a very long word, letters that turn the direction, a lone surrogate, NUL
+# markup, a template, quotes, a long word, a character that reverses the writing direction, lone surrogate, NUL
 HOSTILE = (
     "<img src=x onerror=\"document.title='owned'\">",
     "</script><script>document.title='owned'</script>",
@@ -107,7 +107,7 @@ def publish(
 
 
 def make_review(labels: Sequence[str] = LABELS, text: str = TEXT) -> dict[str, Any]:
-    """Return what is to be reviewed in texts that two people have annotated in different ways."""
+    """Return the review of texts that two people have annotated in different ways."""
     first, second = (Span(*place, label) for place, label in zip(PLACES, (labels[0], labels[-1]), strict=False))
     other = Span(first.start, first.end, labels[-1])
     texts = [AnnotatedText(str(task), text, (first,)) for task in range(300, 306)]
@@ -131,7 +131,7 @@ def publish_curve(settings: Settings, project: int = 7) -> list[str]:
 
 
 def end_training(queue: TrainingQueue, project: int = 7, **outcome: Any) -> None:
-    """Let a training of a project begin and end."""
+    """Begin and end a training of a project."""
     queue.request_training(project)
     run = queue.begin(project)
     assert run is not None

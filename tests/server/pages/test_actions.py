@@ -25,11 +25,6 @@ PASSWORD = {"Authorization": "Basic YW5uOnNlY3JldA=="}
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
-
-@pytest.fixture
 def names(settings: Settings) -> list[str]:
     return publish_curve(settings)
 
@@ -50,7 +45,7 @@ def test_a_training_is_started(client: FlaskClient, queue: TrainingQueue, names:
     answer = _post(client, "/projects/7/train", token)
     assert (answer.status_code, answer.headers["Location"]) == (303, "../7")
     assert queue.status(7)["state"] == "waiting"
-    assert "7/train" not in _forms(client), "it waits already"
+    assert "7/train" not in _forms(client), "it is waiting already"
 
 
 def test_the_tab_with_tasks_to_review_is_requested(
@@ -86,11 +81,11 @@ def test_a_version_is_used_and_removed(client: FlaskClient, settings: Settings, 
     assert "this version is in use" in refused.get_data(as_text=True)
     assert _post(client, f"/projects/7/versions/{names[-3]}/remove", forms["7/train"]).status_code == 303
     assert not store.folder(names[-3]).exists()
-    assert len(store.history()) == len(names), "the curve keeps it"
+    assert len(store.history()) == len(names), "the curve still has the removed version"
 
 
 @pytest.mark.parametrize("version", ["..", "x", "20260101-000000-0000", "%2e%2e", "current"])
-def test_what_is_no_version_is_refused(
+def test_an_unknown_version_is_refused(
     version: str, client: FlaskClient, settings: Settings, names: list[str]
 ) -> None:
     token = _forms(client)["7/train"]
@@ -174,7 +169,7 @@ def test_the_cookie_is_ours_alone(client: FlaskClient, names: list[str]) -> None
     assert "SameSite=Strict" in cookie
 
 
-def test_a_queue_that_is_missing_or_away_is_told(settings: Settings, names: list[str]) -> None:
+def test_a_missing_queue_is_reported(settings: Settings, names: list[str]) -> None:
     client = create_app(settings, ServedModels(settings), None).test_client()
     answer = client.post("/projects/7/train", headers=OURS)
     assert answer.status_code == 503

@@ -22,7 +22,7 @@ Open = Callable[..., AbstractContextManager[Page]]
 
 @pytest.fixture
 def url(app: Flask, settings: Settings, queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a service with a project that is being trained, a hostile one and a new one."""
+    """The address of a service with a trained project, a hostile one and a new one."""
     monkeypatch.setattr(routes, "BUSY_INTERVAL", 0.2)
     monkeypatch.setattr(routes, "IDLE_INTERVAL", 0.2)
     publish_curve(settings)
@@ -36,7 +36,7 @@ def url(app: Flask, settings: Settings, queue: TrainingQueue, monkeypatch: pytes
 
 @pytest.fixture
 def open_page(browser: Browser, url: str) -> Open:
-    """Open a page of the service; whatever its console says against it is an error."""
+    """Open a page of the service; the test fails if its console shows an error or if it loads anything else."""
 
     @contextmanager
     def opened(path: str, *, status: int = 200, **options: Any) -> Iterator[Page]:
@@ -50,7 +50,7 @@ def open_page(browser: Browser, url: str) -> Open:
 
         def see(asked: Request) -> None:
             if not asked.url.startswith(url):
-                trouble.append(f"asks {asked.url}")
+                trouble.append(f"requests {asked.url}")
 
         page.on("console", hear)
         page.on("request", see)
@@ -71,7 +71,7 @@ def open_page(browser: Browser, url: str) -> Open:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("path", ["/", "/projects/7", "/projects/8", "/projects/9"])
-def test_everybody_can_use_it(open_page: Open, path: str, width: int, scheme: str) -> None:
+def test_the_pages_are_accessible(open_page: Open, path: str, width: int, scheme: str) -> None:
     size = {"width": width, "height": 900}
     with open_page(path, viewport=size, color_scheme=scheme) as page:
         for summary in page.locator("summary").all():
@@ -79,7 +79,7 @@ def test_everybody_can_use_it(open_page: Open, path: str, width: int, scheme: st
         found = Axe().run(page).response["violations"]
         told = [(one["id"], one["nodes"][0]["html"], one["nodes"][0]["failureSummary"]) for one in found]
         assert told == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing is cut off at the side"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page fits the window"
 
 
 def test_nothing_hostile_runs(open_page: Open) -> None:
@@ -117,7 +117,7 @@ def test_it_refreshes_without_losing_what_a_person_does(
         store = project_store(settings.models_folder, 7, settings.keep_versions + 1)
         publish(store, 99, 130, 0.8)
         expect(page.locator("table.versions tbody tr")).to_have_count(before + 1)
-        assert page.evaluate("document.activeElement === window.marked"), "the focus has stayed"
+        assert page.evaluate("document.activeElement === window.marked"), "the same element still has the focus"
         expect(page.locator("#mistake-1")).to_have_attribute("open", "")
         assert page.evaluate("document.body.dataset.same") == "1", "the page was not loaded again"
 

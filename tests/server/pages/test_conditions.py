@@ -8,7 +8,9 @@ from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED
 from huggingface_ner.settings import Settings
 
 ANSWERS = {"label_studio": {"answers": True, "at": 1.0}}
-REFUSED = "Label Studio at LABEL_STUDIO_HOST=http://x does not take LABEL_STUDIO_API_KEY (HTTP 401): make a token"
+REFUSED = (
+    "Label Studio at LABEL_STUDIO_HOST=http://x does not accept LABEL_STUDIO_API_KEY (HTTP 401): make a token"
+)
 REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "at": 1.0}}
 WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
 
@@ -16,7 +18,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
 @pytest.mark.parametrize(
     ("status", "settings", "name", "state", "told"),
     [
-        ({}, Settings(), "Label Studio", "unknown", "not asked yet"),
+        ({}, Settings(), "Label Studio", "unknown", "not contacted yet"),
         (ANSWERS, Settings(), "Label Studio", "good", "answers"),
         (
             REFUSES,
@@ -45,7 +47,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
         ({}, Settings(predict_after_training=True), "Suggestions", "unknown", "after the next training"),
         (
             {"suggestions": {"version": "v", "state": "running", "tasks": 300, "reason": None}},
-            *(Settings(), "Suggestions", "good", "300 tasks have suggestions of v; more are being stored"),
+            *(Settings(), "Suggestions", "good", "suggestions of v are stored for 300 tasks; more are"),
         ),
         (
             {"suggestions": {"version": "v", "state": "failed", "tasks": 3, "reason": "no answer"}},
@@ -53,7 +55,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
         ),
     ],
 )
-def test_each_condition_is_told(
+def test_each_condition_is_described(
     status: dict[str, Any], settings: Settings, name: str, state: str, told: str
 ) -> None:
     (found,) = [one for one in conditions(status, settings) if one.name == name]
@@ -61,7 +63,7 @@ def test_each_condition_is_told(
     assert told in found.text
 
 
-def test_it_is_told_when_it_was_learned() -> None:
+def test_a_condition_says_when_it_was_learned() -> None:
     found = {one.name: one for one in conditions({"label_studio": {"answers": True, "at": 1000.0}}, Settings())}
     assert found["Label Studio"].when(1300.0) == "5 minutes ago"
     assert found["Webhook"].when(1300.0) == ""

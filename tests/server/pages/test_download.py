@@ -1,10 +1,12 @@
-"""Who may download a version, and what arrives."""
+"""Who may download a version, and what the download contains."""
 
 import io
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
+import lxml.html
 import pytest
 from flask import Flask
 from pydantic import SecretStr
@@ -85,7 +87,7 @@ def test_with_credentials_everybody_who_has_them_gets_it(settings: Settings, ver
 @pytest.mark.parametrize(
     "path", ["7/versions/current", "7/versions/..", "8/versions/{}", "x/versions/{}", "7/versions/<b>"]
 )
-def test_what_is_no_version_is_not_found(app: Flask, version: Version, path: str) -> None:
+def test_an_unknown_version_is_not_found(app: Flask, version: Version, path: str) -> None:
     answer = app.test_client().get(f"/projects/{path.format(version.name)}/download", headers=HTML)
     assert answer.status_code == 404
     assert b"<b>" not in answer.data
@@ -93,7 +95,12 @@ def test_what_is_no_version_is_not_found(app: Flask, version: Version, path: str
 
 def test_a_damaged_version_is_refused_in_a_sentence(app: Flask, version: Version) -> None:
     (version.folder / "model.safetensors").unlink()
-    answer = app.test_client().get(_path(version), headers=HTML)
+    client = app.test_client()
+    answer = client.get(_path(version), headers=HTML)
     assert answer.status_code == 409
-    assert "the version is damaged" in answer.get_data(as_text=True)
-    assert download.BACK == "../../../"
+    page = lxml.html.document_fromstring(answer.get_data(as_text=True))
+    assert "the version is damaged" in page.text_content()
+    assert urljoin(_path(version), download.BACK) == "/projects/"
+    (back,) = page.xpath("//main//a/@href")
+    projects = client.get(urljoin(_path(version), back), headers=HTML).get_data(as_text=True)
+    assert 'href="projects/7"' in projects

@@ -1,13 +1,13 @@
-"""What the page says of the annotations to look at: read from the version's file, for people and for programs."""
+"""The annotations to look at, read from the version's file, for people and for programs."""
 
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,14 +23,9 @@ from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.review_file import REVIEW, write_review
 from huggingface_ner.store.versions import Version, project_store
-from tests.server.pages.projects import HOSTILE, LABELS, TEXT, make_hostile, make_review, publish_curve
+from tests.server.pages.projects import HOSTILE, TEXT, make_hostile, make_review, publish_curve
 
 BASE = "http://ls.example"
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def read(folder: Path, review: Any) -> Review | None:
@@ -57,7 +52,7 @@ def test_everything_that_was_found_is_shown(tmp_path: Path) -> None:
     assert review.all_together is not None
     assert (review.all_together.count, review.all_together.f1) == (1, 0.0)
     (pair,) = review.pairs
-    assert pair.names == (TEXT[:99] if len(TEXT) > 100 else TEXT, "Bob <bob@example.org>")
+    assert pair.names == (TEXT, "Bob <bob@example.org>")
     assert sorted(pair.differences) == [("", "Ort", 1), ("Person", "Ort", 1)]
     (dispute,) = review.disputes
     assert (dispute.task, dispute.f1) == ("307", 0.0)
@@ -75,6 +70,68 @@ def test_programs_get_the_same_facts(client: FlaskClient, settings: Settings) ->
     assert (agreement["tasks"], agreement["f1"], agreement["disputed"][0]["task"]) == (1, 0.0, "307")
     assert {one["label"] for one in agreement["labels"]} == {"Person", "Ort"}
     assert agreement["pairs"][0]["annotators"][1] == "Bob <bob@example.org>"
+
+
+def _with_more(
+    dubious: int, strings: int, texts: int, labels: int, pairs: int, disputes: int, places: int
+) -> dict[str, Any]:
+    """Return a review with the given numbers of entries that are not listed."""
+    review = make_review()
+    review["more"] = dubious
+    review["contradictions"]["more"] = strings
+    review["identical"]["more"] = texts
+    review["agreement"] |= {"more_labels": labels, "more_pairs": pairs, "more": disputes}
+    review["agreement"]["disputed"][0]["more"] = places
+    return review
+
+
+def test_programs_get_the_numbers_of_what_is_not_listed(tmp_path: Path) -> None:
+    found = read(tmp_path, _with_more(3, 4, 5, 6, 7, 8, 9))
+    assert found is not None
+    facts = found.as_dict()
+    agreement = facts["agreement"]
+    assert [
+        *(facts["more_dubious"], facts["more_contradictions"], facts["more_identical_texts"]),
+        *(agreement["more_labels"], agreement["more_pairs"]),
+        *(agreement["more_disputed"], agreement["disputed"][0]["more_places"]),
+    ] == [3, 4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    ("more", "sentences"),
+    [
+        ((0, 0, 0, 0, 0, 0, 0), []),
+        (
+            (1, 1, 0, 1, 1, 1, 1),
+            [
+                "And 1 less dubious annotation.",
+                "And 1 more contradiction.",
+                "And 1 rarer label.",
+                "And 1 pair that agrees more.",
+                "And 1 more place.",
+                "And 1 more such task.",
+            ],
+        ),
+        (
+            (2, 2, 1, 6, 7, 4, 5),
+            [
+                "And 2 less dubious annotations.",
+                "And 3 more contradictions.",
+                "And 6 rarer labels.",
+                "And 7 pairs that agree more.",
+                "And 5 more places.",
+                "And 4 more such tasks.",
+            ],
+        ),
+    ],
+)
+def test_the_page_says_how_many_are_not_listed(
+    client: FlaskClient, settings: Settings, more: tuple[int, ...], sentences: list[str]
+) -> None:
+    version = project_store(settings.models_folder, 7).publish(lambda folder: None, {})
+    write_review(version.folder, _with_more(*more))
+    page = client.get("/projects/7", headers={"Accept": "text/html"}).get_data(as_text=True)
+    assert re.findall(r"And \d+ [^.<]*\.", page) == sentences
 
 
 def test_it_is_a_table_for_spreadsheets(client: FlaskClient, settings: Settings) -> None:
@@ -105,7 +162,7 @@ def test_without_a_review_there_is_no_table(client: FlaskClient, settings: Setti
     assert client.get("/projects/7").get_json()["review"] is None
 
 
-def test_it_is_behind_the_same_guard_as_everything(settings: Settings, queue: TrainingQueue) -> None:
+def test_the_table_needs_credentials_too(settings: Settings, queue: TrainingQueue) -> None:
     publish_curve(settings)
     given = {"basic_auth_user": "ann", "basic_auth_pass": SecretStr("secret")}
     with_auth = settings.model_copy(update=given)
@@ -155,7 +212,7 @@ def test_a_file_that_somebody_has_edited_is_read(
     json.dumps(found.as_dict())
 
 
-def test_what_is_no_review_is_not_shown(tmp_path: Path) -> None:
+def test_an_invalid_review_is_not_shown(tmp_path: Path) -> None:
     nothing: tuple[Any, ...] = ({}, [], None, "x")
     for review in nothing:
         assert read(tmp_path, review) is None
@@ -163,4 +220,3 @@ def test_what_is_no_review_is_not_shown(tmp_path: Path) -> None:
     assert empty is not None
     assert empty.is_empty
     assert empty.all_together is None
-    assert LABELS

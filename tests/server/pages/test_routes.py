@@ -1,35 +1,29 @@
-"""The pages over HTTP, without a browser: who gets which, what is in them, how long they take."""
+"""The pages over HTTP, without a browser: who gets which page, and what it contains."""
 
 import json
 import re
-from typing import Any
 
 import lxml.html
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
-from redis import Redis
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
-from huggingface_ner.label_studio.client import Contact
+from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import HISTORY, Suggestions
-from huggingface_ner.store.mistakes_file import MISTAKES
-from huggingface_ner.store.versions import METRICS, project_store
+from huggingface_ner.store.metrics_file import METRICS
+from huggingface_ner.store.mistakes_file import MISTAKES, write_mistakes
+from huggingface_ner.store.versions import project_store
 from tests import recorded
 from tests.server.pages.projects import end_training, make_hostile, publish, publish_curve
+from tests.server.round_trips import RoundTrips
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
 
 
 def _page(client: FlaskClient, path: str, status: int = 200) -> lxml.html.HtmlElement:
@@ -53,7 +47,7 @@ def test_programs_get_json_from_the_root(client: FlaskClient, accept: str | None
     assert "Accept" in answer.vary
 
 
-def test_label_studios_probe_and_health_are_as_ever(client: FlaskClient) -> None:
+def test_label_studios_probe_and_health_get_json(client: FlaskClient) -> None:
     headers = recorded("health")["request"]["headers"]
     assert client.get("/", headers={"Accept": headers["Accept"]}).get_json()["status"] == "UP"
     assert client.get("/health", headers=BROWSER).get_json()["status"] == "UP", "health is never a page"
@@ -72,7 +66,9 @@ def test_a_page_loads_nothing_from_elsewhere_and_runs_nothing_inside(
         page = lxml.html.document_fromstring(answer.get_data(as_text=True))
         assert page.xpath("//script[not(@src)] | //style | //@style | //@*[starts-with(name(), 'on')]") == []
         for address in page.xpath("//script/@src | //link/@href | //img/@src"):
-            assert not re.match(r"\w+:|/", address), "a path of ours, relative because of proxies"
+            assert not re.match(r"\w+:|/", address), (
+                "the page loads only our own files, by relative paths because of proxies"
+            )
             assert client.get(f"/{address.removeprefix('../')}").status_code == 200
     assert client.get("/assets/../routes.py").status_code == 404
     assert client.get("/assets/nothing.css").status_code == 404
@@ -109,13 +105,14 @@ def test_a_project_shows_what_its_versions_are(client: FlaskClient, settings: Se
     figure = _text(page, "//*[@class='figure']")
     assert figure == f"F1 {scores['f1']:.2f}F1"
     low, high = scores["f1_interval"]
-    assert f"between {low:.2f} and {high:.2f}: it rests on {scores['gold']} spans in 24 texts" in _text(page)
+    told = f"F1 is between {low:.2f} and {high:.2f}. It was measured on {scores['gold']} spans in 24 texts"
+    assert told in _text(page)
     for label, told in facts["labels"].items():
         row = _text(page, f"//section[@aria-labelledby='labels-title']//tr[th/bdi='{label}']")
         assert f"{told['f1']:.2f}" in row
         assert row.endswith(f"{told['gold']} {told['annotated']}")
     assert facts["rare"] == ["Person"]
-    assert "Too rare to be learned well" in _text(page)
+    assert "too few to be learned well" in _text(page)
     assert [row["version"] for row in facts["versions"]] == names[: -settings.keep_versions - 1 : -1]
     assert page.xpath("//table[contains(@class, 'versions')]//code/text()") == [
         row["version"] for row in facts["versions"]
@@ -168,7 +165,7 @@ def test_the_share_of_the_suggestions_that_were_accepted_is_beside_f1(
     store.note_suggestions({current: Suggestions(tasks=1, exact=1, to_mend=1, to_delete=0, missing=0)})
     page, facts = _page(client, "/projects/7"), client.get("/projects/7").get_json()
     assert "Of 2 suggestions of this version, 50 % were" in _text(page, "//section[@aria-labelledby='f1-title']")
-    assert facts["accepted"].endswith("in 1 task annotated after it.")
+    assert facts["accepted"].endswith("in 1 task annotated after it was published.")
     shares = {one["version"]: one["share"] for one in facts["suggestions"]}
     assert shares == {before: 292 / 412, current: 0.5}
     assert facts["suggestions"][0]["changed"] == 60
@@ -198,7 +195,7 @@ def test_a_project_with_few_tasks_gets_no_forecast(client: FlaskClient, settings
     assert "more tasks" not in shown
 
 
-def test_what_goes_on_is_told(client: FlaskClient, queue: TrainingQueue, settings: Settings) -> None:
+def test_the_page_says_what_is_happening(client: FlaskClient, queue: TrainingQueue, settings: Settings) -> None:
     def now() -> str:
         return _text(_page(client, "/projects/7"), "//section[@aria-labelledby='now-title']")
 
@@ -222,7 +219,9 @@ def test_what_goes_on_is_told(client: FlaskClient, queue: TrainingQueue, setting
     page = _page(client, "/projects/7")
     assert page.xpath("//progress/@value") == ["25.0"]
     queue.report(run, RunProgress("saving"))
-    assert _page(client, "/projects/7").xpath("//progress/@value") == [], "no percent that means nothing"
+    assert _page(client, "/projects/7").xpath("//progress/@value") == [], (
+        "no percentage is shown while it is not known"
+    )
     queue.release(run)
     end_training(queue, left_out={"regions_seen": 9, "regions": {"inside": {"Ort": 2}}})
     assert "The last training published a new version, just now: trained on 96 tasks." in now()
@@ -233,7 +232,7 @@ def test_what_goes_on_is_told(client: FlaskClient, queue: TrainingQueue, setting
 
 
 def test_a_project_that_is_not_known_is_not_found(client: FlaskClient) -> None:
-    assert "Nothing is known of this project yet" in _text(_page(client, "/projects/5", 404))
+    assert "Nothing is known about this project yet" in _text(_page(client, "/projects/5", 404))
     answer = client.get("/projects/5")
     assert answer.status_code == 404
     assert answer.get_json()["error"].startswith("project 5")
@@ -262,7 +261,7 @@ def test_without_a_queue_the_models_are_shown(queue_is: str, settings: Settings)
         b'{"correct": -1, "predicted": true, "gold": 1e999}',
     ],
 )
-def test_damaged_files_are_no_reason_to_fail(
+def test_damaged_files_do_not_break_the_pages(
     name: str, content: bytes, client: FlaskClient, settings: Settings
 ) -> None:
     version = publish_curve(settings)[-1]
@@ -273,6 +272,14 @@ def test_damaged_files_are_no_reason_to_fail(
     assert client.get("/projects/7").status_code == 200
 
 
+def test_mistakes_of_rarer_kinds_are_counted(client: FlaskClient, settings: Settings) -> None:
+    version = project_store(settings.models_folder, 7).publish(lambda folder: None, {})
+    kind = {"gold": "PER", "predicted": "", "count": 2, "examples": []}
+    write_mistakes(version.folder, {"kinds": [kind], "more": 30})
+    assert client.get("/projects/7").get_json()["more_mistakes"] == 30
+    assert "And 30 mistakes of rarer kinds." in _text(_page(client, "/projects/7"))
+
+
 def test_hostile_texts_are_shown_as_they_are(
     client: FlaskClient, settings: Settings, queue: TrainingQueue
 ) -> None:
@@ -280,26 +287,11 @@ def test_hostile_texts_are_shown_as_they_are(
     for path in ("/", "/projects/8"):
         page = _page(client, path)
         assert [script.get("src") for script in page.xpath("//script")] == [page.xpath("//script/@src")[0]]
-        assert len(page.xpath("//img")) == 1, "the brand's"
+        assert len(page.xpath("//img")) == 1, "the only image is the logo"
         assert page.xpath("//@*[starts-with(name(), 'on')]") == []
         assert {address.partition(":")[0] for address in page.xpath("//a/@href") if ":" in address} == {"http"}
         assert "{{ 7 * 7 }}" in _text(page)
     assert json.loads(client.get("/projects/8").data)["title"].startswith("<img")
-
-
-class _CountingRedis:
-    """Counts how often Redis is asked."""
-
-    def __init__(self, connection: Redis) -> None:
-        self.asked = 0
-        pool: Any = connection.connection_pool
-        get = pool.get_connection
-
-        def counting(*arguments: Any, **keywords: Any) -> Any:
-            self.asked += 1
-            return get(*arguments, **keywords)
-
-        pool.get_connection = counting
 
 
 def test_the_number_of_projects_makes_no_more_requests(
@@ -307,7 +299,7 @@ def test_the_number_of_projects_makes_no_more_requests(
 ) -> None:
     for project in range(1, 31):
         queue.notes.note_event(project, f"Project number {project}")
-    counting = _CountingRedis(queue._redis)
+    round_trips = RoundTrips(queue._redis)
     page = _page(client, "/")
     assert len(page.xpath("//tbody/tr")) == 30
-    assert counting.asked == 2, "one for the projects, one for all that is known of them"
+    assert round_trips.count == 2, "one to find the projects, one to read them"

@@ -19,14 +19,14 @@ from huggingface_ner.server.pages import words
         (400_000, "about 5 days"),
     ],
 )
-def test_durations_are_no_more_exact_than_they_can_be(seconds: float, told: str) -> None:
+def test_durations_are_rounded(seconds: float, told: str) -> None:
     assert words.duration(seconds) == told
 
 
 def test_times() -> None:
     assert words.ago(100.0, 105.0) == "just now"
     assert words.ago(100.0, 400.0) == "5 minutes ago"
-    assert words.ago(400.0, 100.0) == "just now", "clocks differ"
+    assert words.ago(400.0, 100.0) == "just now", "the clocks of two machines may differ"
     assert words.date(1795370000.0) == "22 Nov 2026, 17:53 UTC"
     assert words.date(1e300) == ""
     assert words.iso(1795342320.0) == "2026-11-22T10:12:00+00:00"
@@ -44,7 +44,7 @@ def test_numbers() -> None:
         ({"state": "waiting", "ahead": 0}, "A training waits; it is next"),
         ({"state": "waiting"}, "A training starts in a few seconds"),
         ({"state": "parked"}, "Trainings are stopped until the next annotation"),
-        ({"state": "running", "run": {"phase": "saving"}}, "Training: saving it"),
+        ({"state": "running", "run": {"phase": "saving"}}, "Training: saving the new model"),
         (
             {"state": "running", "run": {"phase": "trying engines"}},
             "Training: trying faster engines; the new version is published already",
@@ -67,7 +67,7 @@ def test_progress_promises_only_what_is_known() -> None:
     assert words.percent(saving, 10.0) is None
     trying = {**saving, "phase": "trying engines", "seconds_left_in_all": 20.0}
     assert words.progress_sentence(trying) == "About 20 seconds left."
-    assert words.percent(trying, 10.0) is None, "the new version is there"
+    assert words.percent(trying, 10.0) is None, "the new version is already published"
 
 
 def test_what_comes_next() -> None:
@@ -91,6 +91,6 @@ def test_forecasts() -> None:
     assert told.startswith(
         "About 120 more tasks should bring F1 to 0.85 (at most 300 tasks, with 80 % confidence)."
     )
-    assert "or many more" in words.forecast_sentence(Forecast((), 0.8, doubled, 0.85, 120, 70, None), 120)
+    assert "possibly many more" in words.forecast_sentence(Forecast((), 0.8, doubled, 0.85, 120, 70, None), 120)
     assert words.forecast_sentence(Forecast((), 0.8, doubled), 120).startswith("Twice as many tasks (240) should")
     assert "will change little" in words.forecast_sentence(Forecast((), 0.84, doubled), 120)

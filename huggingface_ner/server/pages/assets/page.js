@@ -1,13 +1,14 @@
-// Keeps the page up to date: it fetches the same page again and changes only what differs. So nothing flickers, and
-// what is open, focused or selected stays so. Without scripts the page is the same, and is reloaded by hand.
+// Keeps the page up to date: it fetches the same page again and changes only the parts that differ. So nothing
+// flickers, and open, focused and selected parts stay as they are. Without scripts, the page shows the same, but people
+// have to reload it.
 "use strict";
 
 const TIMEOUT = 10_000;
 
-/** Make an element like another one, and change only what differs. */
+/** Make an element equal to another one, and change only what differs. */
 function update(element, wanted) {
   for (const { name } of [...element.attributes]) {
-    // a person has opened or closed it
+    // open is not changed, because a person may have opened or closed the element
     if (!wanted.hasAttribute(name) && name !== "open") element.removeAttribute(name);
   }
   for (const { name, value } of wanted.attributes) {
@@ -26,12 +27,12 @@ function update(element, wanted) {
   now.slice(then.length).forEach((node) => node.remove());
 }
 
-/** Whether two nodes are of one kind, and the same part of the page. */
+/** Return whether two nodes are the same part of the page: they have the same name and id. */
 function isSame(one, other) {
   return one.nodeName === other.nodeName && (one.id || "") === (other.id || "");
 }
 
-/** Show times as this browser's user writes them. */
+/** Show times in the browser's local format. */
 function localise(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);

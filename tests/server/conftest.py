@@ -1,7 +1,10 @@
+"""A service with a queue, in the tests' process; a test module may define other settings."""
+
 from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
@@ -23,3 +26,8 @@ def queue(redis_url: str, settings: Settings) -> TrainingQueue:
 @pytest.fixture
 def app(settings: Settings, queue: TrainingQueue) -> Flask:
     return create_app(settings, ServedModels(settings), queue)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

@@ -1,0 +1,22 @@
+"""Reads JSON values that may be of any type, because another program or a person wrote them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return the value if it is a JSON object; otherwise {}."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    """Return the JSON objects in a list, without its other elements; [] if the value is not a list."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def count(value: object) -> int:
+    """Return the value if it is a whole number; otherwise 0.
+
+    ``true`` also gives 0, although bool is a subclass of int in Python.
+    """
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -1,0 +1,45 @@
+"""Values of JSON, of the expected type and of all others."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huggingface_ner.json_values import count, mapping, mappings
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+OBJECTS = st.dictionaries(st.text(), SCALARS)
+LISTS = st.lists(SCALARS | OBJECTS | st.lists(SCALARS))
+
+
+@given(OBJECTS)
+def test_an_object_is_returned_as_it_is(value: dict[str, Any]) -> None:
+    assert mapping(value) is value
+    assert mappings(value) == []
+
+
+@given(SCALARS | LISTS)
+def test_what_is_no_object_is_an_empty_one(value: object) -> None:
+    assert mapping(value) == {}
+
+
+@given(st.lists(OBJECTS), LISTS)
+def test_only_the_objects_of_a_list_are_returned(objects: list[dict[str, Any]], others: list[Any]) -> None:
+    kept = [one for one in others if type(one) is dict]
+    assert mappings([*objects, *others]) == [*objects, *kept]
+
+
+@given(SCALARS)
+def test_what_is_no_list_has_no_objects(value: object) -> None:
+    assert mappings(value) == []
+
+
+@given(st.integers())
+def test_a_whole_number_is_returned(value: int) -> None:
+    assert count(value) == value
+
+
+@given(st.none() | st.booleans() | st.floats() | st.text() | OBJECTS | LISTS)
+def test_what_is_no_whole_number_counts_nothing(value: object) -> None:
+    assert type(count(value)) is int
+    assert count(value) == 0
