@@ -5,6 +5,7 @@ linear.
 """
 
 import argparse
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from contextlib import suppress
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.labeling_config import MAX_CHARACTERS, parse_labeling_config
+from huggingface_ner.tagging.words import WORD_RULES, Runs
 
 LABELS = '<Label value="PER"/>'
 
@@ -40,12 +42,29 @@ def _nested_views(size: int) -> str:
     return "<View>" * depth + inner + "</View>" * depth
 
 
+def _write_and_read_regions(html: str) -> None:
+    """Write a region for each word of a text node, and read it."""
+    document = HyperTextDocument(html)
+    for word in re.finditer(r"\w+", document.text):
+        document.offsets(document.value(*word.span()) or {})
+
+
+def _match_spans(xml: str) -> None:
+    """Look for the label of as many spans as the config has labels; none of the labels matches."""
+    config = parse_labeling_config(xml)
+    for _ in config.label_names:
+        config.suggesting_control("X", {}, config.objects[0])
+
+
 INPUTS: dict[str, tuple[int, Callable[[int], str], Callable[[str], object]]] = {
     "HTML, nested <b>": (400_000, lambda size: "<b>x" * (size // 4), HyperTextDocument),
     "HTML, nested <div>": (100_000, lambda size: "<div>x" * (size // 6), HyperTextDocument),
     "HTML, misnested": (400_000, lambda size: "<p><b>x<i>y</b>z</i>" * (size // 20), HyperTextDocument),
     "HTML, table": (800_000, lambda size: "<table>" + "<tr><td>x" * (size // 9), HyperTextDocument),
     "HTML, entities": (800_000, lambda size: "&amp;&#x41;" * (size // 11), HyperTextDocument),
+    "HTML, regions in one text node": (400_000, lambda size: "Anna 😀 " * (size // 7), _write_and_read_regions),
+    "text, flags": (400_000, lambda size: "🇫" * size, lambda text: Runs.of(text, WORD_RULES)),
+    "labelling config, unknown spans": (MAX_CHARACTERS, _many_labels, _match_spans),
     "labelling config, labels": (MAX_CHARACTERS, _many_labels, parse_labeling_config),
     "labelling config, controls": (MAX_CHARACTERS, _many_controls, parse_labeling_config),
     "labelling config, toName": (MAX_CHARACTERS, _many_targets, parse_labeling_config),

@@ -26,7 +26,20 @@ def character(reference: re.Match[str]) -> str:
         if code == 0 or 0xD800 <= code <= 0xDFFF or code > 0x10FFFF:
             return "\ufffd"
         return _C1.get(code) or chr(code)
-    for length in range(len(name), 1, -1):
-        if name[:length] in html5:
-            return html5[name[:length]] + name[length:]
-    return reference[0]
+    length = _known_length(name)
+    return html5[name[:length]] + name[length:] if length else reference[0]
+
+
+def after_references(text: str, reference: re.Pattern[str]) -> int:
+    """Return where the last known character reference of a text ends; 0 if there is none."""
+    ends = [0]
+    for match in reference.finditer(text):
+        name = match[3]
+        length = len(match[0]) - 1 if name is None else _known_length(name)
+        ends += [match.start() + 1 + length] if length else []
+    return ends[-1]
+
+
+def _known_length(name: str) -> int:
+    """Return how many characters of a name are the name of a character; 0 if none are."""
+    return next((length for length in range(len(name), 1, -1) if name[:length] in html5), 0)

@@ -125,6 +125,40 @@ class SpanControl:
         return names
 
 
+class LabelNames:
+    """The names of some controls' labels, to find a model's labels among them; see LabelingConfig.match_labels."""
+
+    def __init__(self, controls: Sequence[SpanControl]) -> None:
+        self._predicted: dict[str, str] = {}
+        self._named: dict[str, str] = {}
+        self._folded: dict[str, str] = {}
+        self._learned: dict[str, str] = {}
+        labels = {
+            (control.learned_name(label.name), label): control for control in controls for label in control.labels
+        }
+        for (learned, label), control in labels.items():
+            self._learned.setdefault(learned, learned)
+            self._learned.setdefault(f"{control.name}/{label.name}", learned)
+            for wanted in label.predicted_values:
+                self._predicted.setdefault(wanted, learned)
+            for wanted in (label.name, label.value):
+                self._named.setdefault(wanted, learned)
+                self._folded.setdefault(wanted.casefold(), learned)
+        self._synonymous = [
+            next((name for key, name in self._folded.items() if key in group), None) for group in _SYNONYMS
+        ]
+
+    def find(self, model_label: str) -> str | None:
+        """Return the learned name of the label that a model's label matches; None if it matches none."""
+        lowered = model_label.casefold()
+        found = self._predicted.get(model_label) or self._named.get(model_label) or self._learned.get(model_label)
+        found = found or self._folded.get(lowered)
+        if found is None:
+            groups = zip(_SYNONYMS, self._synonymous, strict=True)
+            found = next((name for group, name in groups if lowered in group), None)
+        return found
+
+
 @dataclass(frozen=True)
 class LabelingConfig:
     """The controls of a project that label text, in the order of the config; at least one.
@@ -182,34 +216,13 @@ class LabelingConfig:
         label under it when the config was different.
         text_object: if given, only the labels of the controls over this object count.
         """
-        controls = self.controls if text_object is None else self.controls_for(text_object)
-        predicted: dict[str, str] = {}
-        named: dict[str, str] = {}
-        folded: dict[str, str] = {}
-        learned_names: dict[str, str] = {}
-        labels = {
-            (control.learned_name(label.name), label): control for control in controls for label in control.labels
-        }
-        for (learned, label), control in labels.items():
-            learned_names.setdefault(learned, learned)
-            learned_names.setdefault(f"{control.name}/{label.name}", learned)
-            for wanted in label.predicted_values:
-                predicted.setdefault(wanted, learned)
-            for wanted in (label.name, label.value):
-                named.setdefault(wanted, learned)
-                folded.setdefault(wanted.casefold(), learned)
-        synonymous = [next((name for key, name in folded.items() if key in group), None) for group in _SYNONYMS]
-        matched: dict[str, str] = {}
-        for model_label in model_labels:
-            lowered = model_label.casefold()
-            found = predicted.get(model_label) or named.get(model_label) or learned_names.get(model_label)
-            found = found or folded.get(lowered)
-            if found is None:
-                groups = zip(_SYNONYMS, synonymous, strict=True)
-                found = next((name for group, name in groups if lowered in group), None)
-            if found is not None:
-                matched[model_label] = found
-        return matched
+        config = self if text_object is None else text_object.task_config or self
+        names = config._label_names.get(text_object)  # noqa: SLF001 - another object of this class
+        if names is None:
+            controls = config.controls if text_object is None else config.controls_for(text_object)
+            names = config._label_names.setdefault(text_object, LabelNames(controls))  # noqa: SLF001
+        found = {label: names.find(label) for label in model_labels}
+        return {label: learned for label, learned in found.items() if learned is not None}
 
     def suggesting_control(
         self, model_label: str, names: Mapping[str, str], text_object: TextObject
@@ -238,6 +251,10 @@ class LabelingConfig:
             return names
         found = {label: self.suggesting_control(label, names, text_object) for label in model_labels}
         return {label: each[0].learned_name(each[1]) for label, each in found.items() if each is not None}
+
+    @cached_property
+    def _label_names(self) -> "dict[TextObject | None, LabelNames]":
+        return {}  # filled by match_labels: for an object, and for all objects
 
     @cached_property
     def _by_object(self) -> Mapping[TextObject, tuple[SpanControl, ...]]:

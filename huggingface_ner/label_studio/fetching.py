@@ -25,6 +25,7 @@ MAX_REDIRECTS = 5
 ANY_PUBLIC_HOST = "*"
 ACCESS_TOKEN_SECONDS = 240.0  # Label Studio's access tokens are valid for 5 minutes
 _CHUNK = 65_536
+_ENCODINGS = {"", "identity", *urllib3.HTTPResponse.CONTENT_DECODERS}
 # Label Studio's routes for uploads, local files and storages. The API key is not sent to any other path
 # that a task can name.
 _FILE_ROUTE = re.compile(r"/(data|storage-data)/|/(tasks|projects)/[0-9]+/(resolve|presign)/", re.ASCII)
@@ -133,6 +134,10 @@ class UrlFetcher:
         host = _host(url)
         if response.status != 200:
             raise FetchError(f"{host}: it answers HTTP {response.status}")
+        encoding = response.headers.get("Content-Encoding", "").lower()
+        unknown = {part.strip() for part in encoding.split(",")} - _ENCODINGS
+        if unknown:
+            raise FetchError(f"{host}: Content-Encoding={encoding[:40]} is not supported; store the text as it is")
         content = bytearray()
         try:
             for chunk in response.stream(_CHUNK):

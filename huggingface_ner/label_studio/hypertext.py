@@ -5,99 +5,75 @@ The latter count code points over all text nodes of the body, and a ``<br>`` as 
 """
 
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from huggingface_ner.label_studio.page_elements import (
+    FOLDED,
+    FOREIGN,
+    INLINE,
+    PREFORMATTED,
+    SEPARATE,
+    UNSELECTABLE,
+)
 from huggingface_ner.label_studio.page_nodes import PageNode, visit_page
 from huggingface_ner.label_studio.utf16 import CodeUnits
 
-# Text in these elements continues the text around them. Text in any other element, except
-# those of _UNSELECTABLE, is separated from the text around that element.
-_INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "kbd",
-        "label",
-        "mark",
-        "nobr",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "time",
-        "tt",
-        "u",
-        "var",
-        "wbr",
-    ]
-)
-# The text nodes of these elements are in the page, but cannot be selected.
-_UNSELECTABLE = frozenset(
-    [
-        "script",
-        "style",
-        "noscript",
-        "title",
-        "datalist",
-        "noembed",
-        "noframes",
-        "iframe",
-        "rp",
-        "textarea",
-        "option",
-        "optgroup",
-        "select",
-    ]
-)
+_BLANKS = re.compile(r"\s|\\n")
+# Blanks that the page shows as one blank, although there is neither a blank nor a line feed among them.
+_CHANGED = re.compile(r"(?<![ \n\t\r\f])[\t\r\f]++(?![ \n])")
 _STEP = re.compile(r"/([^/\[\]]+)(?:\[([1-9][0-9]{0,8})\])?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Piece:
     """A stretch of the text: a text node, a <br>, or an inserted line break that is not in the document.
 
     node: the text node; None for the other kinds.
     start: where it begins in the text. global_start: where it begins in globalOffsets; None for an inserted break.
+    sure: the number of characters that surely count as UTF-16 code units; see HyperTextDocument.offsets.
     """
 
     start: int
     text: str
     node: PageNode | None
     global_start: int | None
+    sure: int = sys.maxsize
 
     @property
     def end(self) -> int:
         return self.start + len(self.text)
 
-    @property
+    @cached_property
     def units(self) -> CodeUnits:
         return CodeUnits(self.text)
+
+    def is_sure(self, count: int) -> bool:
+        """Return whether the page surely counts the first ``count`` characters as UTF-16 code units."""
+        sure = min(self.sure, count)
+        return self.units.before(count) - self.units.before(sure) == count - sure
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """An edge of a region by XPath: a text node's piece, and an offset in it in UTF-16 code units."""
+
+    piece: _Piece
+    offset: int
+
+    @property
+    def place(self) -> int:
+        """The edge in the text, in code points."""
+        return self.piece.start + self.piece.units.code_point(self.offset)
+
+    def may_be(self, place: int) -> bool:
+        """Return whether the edge can be at a place of the text, because the page may count too few units."""
+        inside = place - self.piece.start
+        return 0 <= inside <= self.offset <= self.piece.units.before(inside)
 
 
 class HyperTextDocument:
@@ -125,9 +101,11 @@ class HyperTextDocument:
             return None
         start, end = max(start, pieces[0].start), min(end, pieces[-1].end)
         in_first, in_last = start - pieces[0].start, end - pieces[-1].start
+        # without XPaths, the page reads globalOffsets; it writes XPaths itself when the annotation is saved
+        by_xpath = pieces[0].is_sure(in_first) and pieces[-1].is_sure(in_last)
         return {
-            "start": _xpath(pieces[0]),
-            "end": _xpath(pieces[-1]),
+            "start": _xpath(pieces[0]) if by_xpath else "",
+            "end": _xpath(pieces[-1]) if by_xpath else "",
             "startOffset": pieces[0].units.before(in_first),
             "endOffset": pieces[-1].units.before(in_last),
             "globalOffsets": {
@@ -138,17 +116,26 @@ class HyperTextDocument:
         }
 
     def offsets(self, value: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Return the stretch of the text that a value selects, by XPath or, if that fails, by code points."""
+        """Return the stretch of the text that a value selects, by XPath or, if that fails, by code points.
+
+        In a text node that Chromium does not show as it is (a tab becomes a blank), the page counts an emoji in an
+        XPath offset as one unit or as two. Then ``globalOffsets`` say where the region is.
+        """
         start = self._in_node(value.get("start"), value.get("startOffset"))
         end = self._in_node(value.get("end"), value.get("endOffset"))
+        places = value.get("globalOffsets")
+        if isinstance(value.get("start"), int) and isinstance(value.get("end"), int):
+            places = value
+        counted = self._counted_stretch(places)
         if start is None or end is None:
-            places = value.get("globalOffsets")
-            if isinstance(value.get("start"), int) and isinstance(value.get("end"), int):
-                places = value
-            if not isinstance(places, Mapping):
-                return None
-            start, end = self._from_global(places.get("start")), self._from_global(places.get("end"), is_end=True)
-        return None if start is None or end is None or start >= end else (start, end)
+            return counted
+        found = start.place, end.place
+        if counted not in (None, found) and start.may_be(counted[0]) and end.may_be(counted[1]):
+            # before 2021, globalOffsets were UTF-16 units; the saved text shows it
+            saved = value.get("text")
+            if not isinstance(saved, str) or _bare(saved) != _bare(self.text[slice(*found)]):
+                found = counted
+        return found if found[0] < found[1] else None
 
     @cached_property
     def _by_step(self) -> dict[tuple[int, str, int], PageNode | _Piece]:
@@ -170,7 +157,7 @@ class HyperTextDocument:
                 found = node = node.parent  # type: ignore[assignment]  # None ends the loop
         return ways
 
-    def _in_node(self, xpath: object, units: object) -> int | None:
+    def _in_node(self, xpath: object, units: object) -> "_Edge | None":
         if not isinstance(xpath, str) or not isinstance(units, int) or not xpath.startswith("/"):
             return None
         found: PageNode | _Piece | None = None
@@ -183,7 +170,14 @@ class HyperTextDocument:
             if found is None:
                 return None
             place = step.end()
-        return found.start + found.units.code_point(units) if isinstance(found, _Piece) else None
+        return _Edge(found, units) if isinstance(found, _Piece) else None
+
+    def _counted_stretch(self, places: object) -> tuple[int, int] | None:
+        """Return the stretch between two ``globalOffsets``; None if they select nothing."""
+        if not isinstance(places, Mapping):
+            return None
+        start, end = self._from_global(places.get("start")), self._from_global(places.get("end"), is_end=True)
+        return None if start is None or end is None or start >= end else (start, end)
 
     def _from_global(self, place: object, *, is_end: bool = False) -> int | None:
         if not isinstance(place, int) or place < 0 or not self._counted:
@@ -193,6 +187,11 @@ class HyperTextDocument:
         return piece.start + min(max(place - (piece.global_start or 0), 0), len(piece.text))
 
 
+def _bare(text: str) -> str:
+    """Return text without blanks and line breaks; the page writes a line break as a backslash and an n."""
+    return _BLANKS.sub("", text)
+
+
 def _xpath(piece: _Piece) -> str:
     return piece.node.xpath() if piece.node is not None else ""
 
@@ -200,23 +199,34 @@ def _xpath(piece: _Piece) -> str:
 def _pieces(html: str, inline: bool, borders: list[int]) -> Iterator[_Piece]:
     """Yield the pieces of the text in order; append to ``borders`` where each further block begins."""
     start = global_start = 0
-    apart = False
+    apart, separate, is_sure = False, False, True
+    preformatted, folded, foreign = 0, 0, 0
     last = "\n"
     for visit in visit_page(html, inline=inline):
         node = visit.node
         if node.is_text or (node.name == "br" and not visit.is_end):
             text = node.text if node.is_text else "\n"
-            if node.parent is not None and node.parent.name in _UNSELECTABLE and node.is_text:
+            if node.parent is not None and node.parent.name in UNSELECTABLE and node.is_text:
                 global_start += len(text)
                 continue
             if apart and not last.isspace() and not text[0].isspace():
                 yield _Piece(start, "\n", None, None)
                 start += 1
-            if apart and start:
+            if separate and start:
                 borders.append(start)
-            yield _Piece(start, text, node if node.is_text else None, global_start)
+            # after such blanks or elements the page may miscount; blanks at the start of a block are not shown
+            changed = None if preformatted or not is_sure else _CHANGED.search(text, int(separate or not start))
+            is_sure = is_sure and not folded
+            sure = 0 if not is_sure else changed.start() if changed else sys.maxsize
+            is_sure = is_sure and changed is None
+            yield _Piece(start, text, node if node.is_text else None, global_start, sure)
             start += len(text)
             global_start += len(text)
-            apart, last = False, text[-1]
-        elif node.name not in _INLINE and node.name not in _UNSELECTABLE and node.name != "br":
+            apart, separate, last = False, False, text[-1]
+        elif node.name not in INLINE and node.name not in UNSELECTABLE and node.name != "br":
             apart = True
+            separate = separate or foreign > 0 or node.name in SEPARATE
+        step = -1 if visit.is_end else 1
+        preformatted += step * (node.name in PREFORMATTED)
+        folded += step * (node.name in FOLDED)
+        foreign += step * (node.name in FOREIGN)

@@ -102,8 +102,9 @@ def _same_strings(
         return []
     for _, document in reader.documents(task, LabelingConfig((drawn.control,))):
         place = next(_places([drawn.region], drawn.control, document), None)
-        mention = "" if place is None else document.text[slice(*place)]
-        if mention.strip() and len(mention) <= MAX_MENTION_CHARACTERS:
+        # the mouse often leaves blanks at the edges of a region
+        mention = "" if place is None else document.text[slice(*place)].strip()
+        if 0 < len(mention) <= MAX_MENTION_CHARACTERS:
             taken = _places([*shown, *_stored_regions(task)], drawn.control, document)
             return list(_copies(drawn, document, find_occurrences(document.text, mention, taken)))
     return []

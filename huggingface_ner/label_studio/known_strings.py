@@ -60,7 +60,7 @@ def suggest_known(
     borders = document.borders
     controls = [(control, layer_name(control, config)) for control in config.controls_for(text_object)]
     for known in found:
-        if any(known.start < border < known.end for border in borders):
+        if bisect_right(borders, known.start) < bisect_left(borders, known.end):
             continue
         for label in known.listed:
             if label not in counterparts:

@@ -19,6 +19,8 @@ _STEP = re.compile(r"\[([^\]]*)\]|\[([^\]]+)$|([^.\[]+)")
 _MAX_SAFE_INTEGER = 2**53 - 1
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _SPACES = re.compile(r"[\t\n\f\r ]+")
+_DECIMAL = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_WITH_BASE = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
 
 
 class _Missing:
@@ -95,6 +97,28 @@ def as_text(value: object) -> str:
     if isinstance(value, Mapping):
         return "[object Object]"
     return "undefined" if value is MISSING else json.dumps(value)
+
+
+def as_number(value: object) -> float:
+    """Return a value as JavaScript's ``Number(value)`` does; NaN if it is not a number."""
+    if value is MISSING or isinstance(value, Mapping):
+        return math.nan
+    if isinstance(value, bool | int | float):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    text = "" if value is None else as_text(value).strip().strip("\ufeff")
+    if _WITH_BASE.fullmatch(text):
+        return as_number(int(text, 0))
+    return float(text or 0) if not text or _DECIMAL.fullmatch(text) else math.nan
+
+
+def is_true(value: object) -> bool:
+    """Return whether JavaScript takes a value as true: any but undefined, null, false, 0, NaN and ""."""
+    if isinstance(value, str | bool | int | float):
+        return bool(value) and value == value  # noqa: PLR0124 - NaN is not equal to itself
+    return value is not None and value is not MISSING
 
 
 def decode(text: str, encoding: str) -> str:

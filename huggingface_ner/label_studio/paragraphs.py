@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cmp_to_key
 from typing import Any
 
-from huggingface_ner.label_studio.page_values import UnreadableTextError, as_text
+from huggingface_ner.label_studio.page_values import MISSING, UnreadableTextError, as_number, as_text, is_true
 from huggingface_ner.label_studio.places import checked, whole_number
 from huggingface_ner.label_studio.utf16 import CodeUnits
 
@@ -60,8 +60,8 @@ def read_utterances(value: object, text_key: str, *, is_sorted: bool) -> list[st
     """Return the texts of a dialogue in the page's order.
 
     value: the list of utterances, or its JSON; raises UnreadableTextError if it is anything else.
-    is_sorted: whether the page sorts by ``start``, then ``end``; utterances that start at 0 or have no start come
-    last.
+    is_sorted: whether the page sorts by ``start``, then ``end``; utterances that start at the number 0 or have no
+    start come last.
     """
     if isinstance(value, str):
         try:
@@ -87,24 +87,25 @@ def _shown(value: object) -> str:
 
 
 def _by_time(one: object, other: object) -> int:
-    """Compare two utterances as the page's sort does."""
-    start, other_start = _time(one, "start"), _time(other, "start")
-    if not start or not other_start:
-        return 1 if not start else -1
-    difference = start - other_start
-    if difference == 0:
-        difference = _end(one, start) - _end(other, other_start)
+    """Compare two utterances as the page's sort does; times can be numbers or texts."""
+    start, other_start = _field(one, "start"), _field(other, "start")
+    if not is_true(start) or not is_true(other_start):
+        return 1 if not is_true(start) else -1
+    difference = as_number(start) - as_number(other_start)
+    if start == other_start:
+        difference = as_number(_end(one)) - as_number(_end(other))
     return 0 if math.isnan(difference) else (difference > 0) - (difference < 0)
 
 
-def _end(utterance: object, start: float) -> float:
-    return _time(utterance, "end") or start + _time(utterance, "duration")
+def _end(utterance: object) -> object:
+    """Return ``end``, or else ``start + duration``, which joins the two if one is a text; 0 if there is none."""
+    start, end, duration = (_field(utterance, key) for key in ("start", "end", "duration"))
+    if is_true(end):
+        return end
+    is_joined = isinstance(start, str) or isinstance(duration, str)
+    end = as_text(start) + as_text(duration) if is_joined else as_number(start) + as_number(duration)
+    return end if is_true(end) else 0
 
 
-def _time(utterance: object, key: str) -> float:
-    """Return a time in seconds; 0.0 if there is none."""
-    value = utterance.get(key) if isinstance(utterance, dict) else None
-    try:
-        return float(value) if isinstance(value, int | float | str) and value else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
+def _field(utterance: object, key: str) -> object:
+    return utterance.get(key, MISSING) if isinstance(utterance, dict) else MISSING

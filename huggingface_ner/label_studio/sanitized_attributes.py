@@ -1,9 +1,11 @@
 """Writes attributes as sanitize-html does; a browser shows them as text inside some elements (``<noscript>``)."""
 
+import math
 import re
 from collections.abc import Mapping
 
 _VALID_NAME = re.compile(r"[^\0\t\n\f\r /<=>]+")
+_WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _HANDLER = re.compile(r"on", re.IGNORECASE)
 _DECLARATION = re.compile(r"""(?:"[^"]*"|'[^']*'|\([^)]*\)|[^;"'(])+""")
 _IMPORTANT = re.compile(r"\s*!\s*important\s*\Z", re.IGNORECASE)
@@ -125,7 +127,9 @@ _NOT_BOOLEAN = frozenset(
 
 def write_attributes(attributes: Mapping[str, str]) -> str:
     """Return an opening tag's attributes, each after a blank; names in lower case."""
-    return "".join(_attribute(name, value) for name, value in attributes.items())
+    # the page keeps them in a JavaScript object, which has keys that are whole numbers first, in order
+    ordered = sorted(attributes, key=lambda name: int(name) if _WHOLE_NUMBER.fullmatch(name) else math.inf)
+    return "".join(_attribute(name, attributes[name]) for name in ordered)
 
 
 def escape(text: str) -> str:

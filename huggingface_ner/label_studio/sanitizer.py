@@ -15,6 +15,7 @@ from huggingface_ner.label_studio.character_references import (
     REFERENCE,
     STRICT_REFERENCE,
     TITLE_REFERENCE,
+    after_references,
     character,
 )
 from huggingface_ner.label_studio.page_values import UnreadableTextError
@@ -38,6 +39,8 @@ _ATTRIBUTE_NAME = re.compile(r".[^ \n\t\f\r/>=]*", re.DOTALL)
 _UNQUOTED = re.compile(r"[^ \n\t\f\r>]*")
 # "&#x" at the very end of the input makes htmlparser2 lose the text before it
 _SWALLOWING_END = re.compile(r"&#[xX]\Z")
+# An attribute's value that ends like this at the very end of the input becomes text.
+_OPEN_REFERENCE = re.compile(r"&(?:#(?:[0-9]*|[xX][0-9a-fA-F]*))?\Z")
 _SPECIAL_END = {
     name: re.compile(f"</{name}(?=[> \\n\\t\\f\\r])", re.IGNORECASE) for name in ("script", "style", "title")
 }
@@ -173,14 +176,22 @@ class _Sanitizer:
             if html[place] in "\"'":
                 closing = html.find(html[place], place + 1)
                 if closing < 0:
+                    self._open_value(html[place + 1 :])
                     return end
                 value, place = html[place + 1 : closing], closing + 1
             else:
                 unquoted = _UNQUOTED.match(html, place)
                 value = unquoted[0] if unquoted else ""
                 place += len(value)
+                if place == end:
+                    self._open_value(value)
         attributes.setdefault(name.lower(), STRICT_REFERENCE.sub(character, value))
         return place
+
+    def _open_value(self, value: str) -> None:
+        """Read an attribute's value that the end of the input cuts off."""
+        if _OPEN_REFERENCE.search(value):
+            self._text(value[after_references(value, STRICT_REFERENCE) :], decode=False)
 
     def _closing_tag(self, place: int) -> int:
         html, end = self._html, len(self._html)
@@ -205,6 +216,8 @@ class _Sanitizer:
         found = _SPECIAL_END[name].search(self._html, place)
         text = self._html[place : found.start() if found else len(self._html)]
         if name == "title":
+            if found is None and _SWALLOWING_END.search(text):
+                text = text[: after_references(text, TITLE_REFERENCE)]
             text = TITLE_REFERENCE.sub(character, text)
         self._text(text, decode=False)
         return self._closing_tag(found.start() + 2) if found else len(self._html)
@@ -252,8 +265,7 @@ class _Sanitizer:
 
     def _last_text(self, text: str) -> None:
         if _SWALLOWING_END.search(text):
-            references = [match.end() for match in REFERENCE.finditer(text) if character(match) != match[0]]
-            text = text[: max(text.rfind("<"), references[-1] if references else 0, 0)]
+            text = text[: max(text.rfind("<"), after_references(text, REFERENCE))]
         self._text(text)
 
     def _text(self, text: str, *, decode: bool = True) -> None:

@@ -120,7 +120,7 @@ class TagScheme:
 
     def _opens(self, tag: Tag) -> bool:
         prefix, label = tag
-        return prefix in "OBS" or (prefix in "IE" and self._opens_inside(label))
+        return prefix in "OBS" or (prefix in "IE" and self._opens_inside(label)) or self._is_both(tag)
 
     def _opens_inside(self, label: str) -> bool:
         prefixes = self._prefixes[label]
@@ -129,7 +129,13 @@ class TagScheme:
     def _closes(self, tag: Tag) -> bool:
         prefix, label = tag
         prefixes = self._prefixes[label]
-        return prefix in "OES" or (prefix in "BI" and ("E" not in prefixes or "B" not in prefixes))
+        ends_inside = "E" not in prefixes or "B" not in prefixes
+        return prefix in "OES" or (prefix in "BI" and ends_inside) or self._is_both(tag)
+
+    def _is_both(self, tag: Tag) -> bool:
+        """Return whether a B or E may be an entity of one word: in BIE, no other tag could be."""
+        prefix, label = tag
+        return prefix in "BE" and {"B", "E"} <= self._prefixes[label] and "S" not in self._prefixes[label]
 
     @cached_property
     def _prefixes(self) -> Mapping[str, set[str]]:

@@ -26,6 +26,8 @@ _EXTENDING = r"\p{M}\u200c\u200d"
 # The soft hyphen and the word joiner are part of a word only between two of its letters; at its end, they are
 # invisible.
 _HIDDEN = r"\u00ad\u2060"
+# A flag, as \X matches it. For each flag, \X itself goes back to the first of all flags in a row.
+_FLAG = r"\p{RI}{1,2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*+"
 _RAISED = r"\p{dt=Super}\p{dt=Sub}"
 _SCRIPTS = [
     rf"\p{{{script}}}"
@@ -51,7 +53,7 @@ _RULES = {
     ),
     2: regex.compile(
         rf"(?V1)(?P<split>(?=[{_SPLIT}])\X)|"
-        rf"(?P<run>{'|'.join(_run(characters) for characters in _CHARACTERS)})|(?!\s)\X"
+        rf"(?P<run>{'|'.join(_run(characters) for characters in _CHARACTERS)})|{_FLAG}|(?!\s)\X"
     ),
 }
 

@@ -30,6 +30,7 @@ _OWN = (
     "/datamanager/src/utils/helpers.ts",
     "/editor/src/utils/selection-tools.js",
     "/editor/src/tags/object/RichText/domManager.ts",
+    "/editor/src/tags/object/Paragraphs/model.js",
 )
 _JS = """
 (() => {
@@ -56,6 +57,7 @@ _JS = """
     "isDefined", SELECTION + "; return { fixRange, fixCodePointsInRange, rangeToGlobalOffset };")(isDefined);
   const flatten = list => list.flat();
   window.PageDom = new Function("isDefined", "flatten", MANAGER + "; return DomManager;")(isDefined, flatten);
+  window.pageOrder = new Function("return (" + ORDER + ")")();
   window.pageJson = new Function(NUMBERS + "; return jsonReviverWithBigInt;")();
 })()
 """
@@ -144,6 +146,10 @@ async ([inline, html, places]) => {
 }
 """
 _VALUES = "wanted => wanted.map(([template, data]) => String(pageValue(template, JSON.parse(data, pageJson))))"
+_ORDERS = """
+wanted => wanted.map(dialogue => JSON.parse(dialogue, pageJson)
+  .map((utterance, place) => ({ ...utterance, place })).sort(pageOrder).map(utterance => utterance.place))
+"""
 
 # For a text node: its XPath, text and first global offset. For a <br>: "", a line break and its global offset.
 PageText = tuple[str, str, int]
@@ -154,12 +160,13 @@ def prepare(page: Page) -> None:
     page.set_content("<!DOCTYPE html><body></body>")
     sources = _sources()
     paths = {end: _path(sources, end) for end in ("/sanitize-html/index.js", "/compat/object/get.mjs")}
-    editor, values, numbers, selection, manager = (sources[_path(sources, end)] for end in _OWN)
+    editor, values, numbers, selection, manager, paragraphs = (sources[_path(sources, end)] for end in _OWN)
     own = {
         "EDITOR": _between(editor, "function sanitizeHtml", "\nexport"),
         "VALUES": _between(values, "const parseValue", "\nexport"),
         "NUMBERS": re.sub(r"\??: any", "", _between(numbers, "const jsonReviver", "\n/**")),
         "SELECTION": _plain(selection),
+        "ORDER": _between(paragraphs, "(a, b) => {", "\n      : val").strip().removesuffix(")"),
         "MANAGER": _plain(_without_types(manager)),
     }
     modules = {
@@ -187,6 +194,12 @@ def page_values(page: Page, wanted: list[tuple[str, str]]) -> list[str]:
     """Return what the page shows for pairs of a ``value`` attribute and a task's data as JSON."""
     shown: list[str] = page.evaluate(_VALUES, wanted)
     return shown
+
+
+def page_orders(page: Page, wanted: list[str]) -> list[list[int]]:
+    """Return the places of the utterances of dialogues, written as JSON, in the order of contextScroll."""
+    orders: list[list[int]] = page.evaluate(_ORDERS, wanted)
+    return orders
 
 
 def selected(

@@ -1,6 +1,7 @@
 """Which URLs are fetched and which are not, with real servers on this machine."""
 
 import base64
+import gzip
 import json
 import threading
 import time
@@ -76,6 +77,15 @@ def test_a_text_keeps_its_line_ends_and_its_charset(label_studio: _Server) -> No
     assert fetch(f"{label_studio.url}/a?b=c") == "Zürich\r\n"
     assert fetch(f"{label_studio.url}/latin") == "Z\ufffdrich"
     assert fetch(f"{label_studio.url}/odd") == "a\ufffd"
+
+
+def test_packed_texts_are_unpacked_or_refused(label_studio: _Server) -> None:
+    label_studio.pages["/gzip"] = (200, {"Content-Encoding": "GZip"}, gzip.compress("Zürich".encode()))
+    label_studio.pages["/odd"] = (200, {"Content-Encoding": "gzip, no-such"}, b"\x0b\x02\x80Anna\x03")
+    fetch = UrlFetcher(label_studio.url)
+    assert fetch(f"{label_studio.url}/gzip") == "Zürich"
+    with pytest.raises(FetchError, match="Content-Encoding=gzip, no-such is not supported"):
+        fetch(f"{label_studio.url}/odd")
 
 
 def test_the_key_goes_to_label_studios_files_only(label_studio: _Server, other: _Server) -> None:

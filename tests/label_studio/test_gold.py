@@ -108,6 +108,32 @@ def _region(control: str, over: str, *labels: str, start: int = 0, end: int = 4)
     return {"from_name": control, "to_name": over, "type": "labels", "value": value}
 
 
+@pytest.mark.parametrize("annotators", [1, 2, 3])
+def test_a_region_that_is_saved_twice_is_a_span_twice(annotators: int) -> None:
+    config = parse_labeling_config(
+        '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
+    )
+    twice = {"result": [_region("l", "t", "PER"), _region("l", "t", "PER")]}
+    task = {"id": 1, "data": {"t": "Anna flew"}, "annotations": [twice] * annotators}
+    left_out = LeftOut()
+    (text,) = read_gold([task], config, READER, left_out)
+    assert len(text.spans) == left_out.regions_seen == 2
+    assert left_out.regions_left_out == 0
+
+
+def test_the_regions_that_the_majority_has_are_those_that_are_seen() -> None:
+    config = parse_labeling_config(
+        '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
+    )
+    anna, flew = _region("l", "t", "PER"), _region("l", "t", "PER", start=5, end=9)
+    results: list[list[dict[str, Any]]] = [[anna], [anna], [flew, _region("l", "t", "Gone")]]
+    task = {"id": 1, "data": {"t": "Anna flew"}, "annotations": [{"result": result} for result in results]}
+    left_out = LeftOut()
+    (text,) = read_gold([task], config, READER, left_out)
+    assert text.spans == (Span(0, 4, "PER"),)
+    assert (left_out.regions_seen, left_out.regions_left_out) == (2, 1)
+
+
 def test_every_region_is_either_a_span_or_counted() -> None:
     config = parse_labeling_config(
         '<View><Labels name="l" toName="t,u"><Label value="PER"/></Labels><Text name="t" value="$t"/>'

@@ -315,6 +315,14 @@ def test_the_answer_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     assert _answer(_task(passage * 2), _region(0, len(passage))) == []
 
 
+@pytest.mark.parametrize("edges", [(0, 6), (6, 12), (5, 11)])
+def test_blanks_at_the_edges_of_a_drawn_region_do_not_count(edges: tuple[int, int]) -> None:
+    text = "Paris Paris Paris, Paris"
+    answer = _answer(_task(text), _region(*edges))
+    others = [(0, 5), (6, 11), (12, 17), (19, 24)]
+    assert _places(answer) == [place for place in others if place[1] <= edges[0] or place[0] >= edges[1]]
+
+
 def test_blanks_are_no_mention() -> None:
     assert _answer(_task("a \n b \n c"), _region(1, 4)) == []
 

@@ -1,6 +1,7 @@
 """Known strings as spans of the config's controls, alone and together with the spans of a model."""
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huggingface_ner.label_studio.documents import Document, open_document
+from huggingface_ner.label_studio.documents import Document, TextDocument, open_document
 from huggingface_ner.label_studio.known_strings import KnownString, prefer_surer, suggest_known
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
 from huggingface_ner.mentions.tallies import Tally
@@ -76,6 +77,25 @@ def test_the_longest_string_is_suggested() -> None:
     assert [one[:2] for one in suggest(found)["names"]] == [(0, 8), (13, 16)]
     found[0] = KnownString(0, 8, {"names": tally(3, Person=1)})
     assert [one[:2] for one in suggest(found)["names"]] == [(0, 3), (4, 12), (13, 16)]
+
+
+class _Borders(tuple[int, ...]):
+    """Borders that can be searched, but not gone through one by one."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[int]:
+        raise AssertionError("each string would go through all borders")
+
+
+@pytest.mark.parametrize(("start", "end", "count"), [(0, 3, 1), (3, 6, 1), (2, 4, 0), (0, 6, 0), (6, 9, 1)])
+def test_the_borders_of_a_long_document_are_searched(start: int, end: int, count: int) -> None:
+    config = parse_labeling_config(CONFIG)
+    (text_object,) = config.objects
+    document = TextDocument("x" * 50)
+    document.borders = _Borders([3, 6])
+    found = [KnownString(start, end, {}, ("Person",))]
+    assert len(suggest_known(found, config, text_object, document).get("names", [])) == count
 
 
 def test_no_string_crosses_a_border() -> None:

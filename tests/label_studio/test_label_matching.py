@@ -1,5 +1,9 @@
+from collections.abc import Sequence
+
 import pytest
 
+from huggingface_ner.label_studio import controls
+from huggingface_ner.label_studio.controls import LabelNames, SpanControl
 from huggingface_ner.label_studio.label_matching import match_labels
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
 
@@ -47,3 +51,23 @@ def test_a_label_of_the_model_can_have_another_name_over_a_second_text() -> None
         '<Text name="u" value="$u"/></View>'
     )
     assert match_labels(("PER",), config).unmatched_config == ("Ort",)
+
+
+def test_the_names_of_labels_are_listed_once_for_all_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[int] = []
+
+    class Counted(LabelNames):
+        def __init__(self, controls: Sequence[SpanControl]) -> None:
+            listed.append(len(controls))
+            super().__init__(controls)
+
+    monkeypatch.setattr(controls, "LabelNames", Counted)
+    labels = "".join(f'<Label value="L{number}"/>' for number in range(5))
+    config = parse_labeling_config(
+        f'<View><Labels name="l" toName="a,b">{labels}</Labels><Text name="a" value="$a"/>'
+        '<Text name="b" value="$b"/><!-- a config that no other test has read --></View>'
+    )
+    names = config.match_labels(["MISC"])
+    for text_object in config.objects * 10:
+        assert config.suggesting_control("MISC", names, text_object) is None
+    assert listed == [2, 1, 1]

@@ -4,6 +4,8 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
@@ -14,7 +16,8 @@ from huggingface_ner.label_studio.documents import TextDocument
 from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.page_nodes import visit_page
 from huggingface_ner.label_studio.page_values import MISSING, as_text, fill_in
-from tests.label_studio.judge import PageText, page_texts, page_values, prepare, selected
+from huggingface_ner.label_studio.paragraphs import read_utterances
+from tests.label_studio.judge import PageText, page_orders, page_texts, page_values, prepare, selected
 
 DOCUMENTS = int(os.environ.get("JUDGED_DOCUMENTS", "500"))
 AT_A_TIME = 50
@@ -117,6 +120,7 @@ ODD = [
     "<!->x>",
     "<b class='q>' id=x/>",
     "<input type=hidden>",
+    "<b class='a&amp;b' id=&#65;c 7 x=\"&copy\" 5 y='&#x41;'>",
     "<!",
 ]
 HTML = st.lists(
@@ -132,8 +136,10 @@ HTML = st.lists(
 PLAIN = st.text(
     st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from([*"\0\r\n\t\f\x0b\x85<&'😀"])), max_size=30
 )
+# Some documents are cut off anywhere, as previews of e-mails are.
+CUT = st.builds(lambda html, rest: html[: max(len(html) - rest, 0)], HTML, st.integers(0, 40))
 DOCUMENT = st.one_of(
-    st.tuples(st.sampled_from(["frame", "frame", "inline"]), HTML), st.tuples(st.just("text"), PLAIN)
+    st.tuples(st.sampled_from(["frame", "frame", "inline"]), HTML | CUT), st.tuples(st.just("text"), PLAIN)
 )
 SHOTS = settings(
     max_examples=DOCUMENTS // AT_A_TIME,
@@ -150,6 +156,19 @@ def page(browser: Browser) -> Iterator[Page]:
     prepare(judge)
     yield judge
     judge.close()
+
+
+# Blanks that the page shows as another character, or text that it may not show, and an emoji after them.
+CHANGED = r"[\t\r\f]|&#13;|<(?:details|svg|math)"
+MISCOUNTED = re.compile(f"(?:{CHANGED}).*(?:[\U00010000-\U0010ffff]|&#x1F600;)", re.DOTALL)
+
+
+def _is_as_the_page_writes(written: dict[str, Any] | None, value: dict[str, Any], html: str) -> bool:
+    """Return whether we have written a region as the page does; without XPaths if the page may miscount emoji."""
+    if written is not None and not written["start"]:
+        value = {**value, "start": "", "end": "", "startOffset": ANY, "endOffset": ANY}
+        assert MISCOUNTED.search(html), html
+    return written == value
 
 
 def _ours(kind: str, value: str) -> list[PageText]:
@@ -186,11 +205,8 @@ def test_our_text_nodes_are_the_pages(page: Page, documents: list[tuple[str, str
             if place is not None:
                 assert document.text[slice(*place)] == text
                 written = document.value(*place)
-                assert written == {
-                    **region,
-                    "globalOffsets": {"start": count, "end": count + len(text)},
-                    "text": text,
-                }
+                counted = {"globalOffsets": {"start": count, "end": count + len(text)}, "text": text}
+                assert _is_as_the_page_writes(written, {**region, **counted}, value)
 
 
 def _is_inside_a_character(text: str, units: int) -> bool:
@@ -215,7 +231,8 @@ def test_what_a_person_selects_is_what_we_read_and_write(
         place = document.offsets(value)
         assert place is not None, (html, value)
         written = document.value(*place)
-        assert written == {**value, "text": document.text[slice(*place)]}, html
+        assert document.offsets(written or {}) == place
+        assert _is_as_the_page_writes(written, {**value, "text": document.text[slice(*place)]}, html), html
 
 
 KEYS = ["a", "b", "a.b", "A", "0", "1", "", "length", "a[0]", "é", "{a}", "[0", ".a"]
@@ -256,3 +273,25 @@ def test_we_read_the_data_as_the_page_does(page: Page, template: str, data: obje
     value = fill_in(template, json.loads(as_json))
     ours = "" if value is None or value is MISSING else as_text(value)
     assert [ours] == page_values(page, [(template, as_json)])
+
+
+# Times as numbers, as different numbers in texts, and as timecodes. A dialogue has times of one kind: if they are
+# mixed, the page's comparison can contradict itself, and the order depends on the browser's way of sorting.
+NUMBER_TIMES = st.one_of(st.none(), st.integers(0, 3), st.floats(0, 3))
+TEXT_TIMES = st.sampled_from(["", "0", "0.50", " 1 ", "2", "10", ".7", "3.", "1e2", "0x4", "-1"])
+CODE_TIMES = st.sampled_from(["00:00:00", "00:00:01", "00:02", "00:10"])
+DIALOGUE = st.one_of(
+    st.lists(st.dictionaries(st.sampled_from(["start", "end", "duration"]), NUMBER_TIMES), min_size=1, max_size=8),
+    *(
+        st.lists(st.fixed_dictionaries({"start": times, "end": times.filter(bool)}), min_size=1, max_size=8)
+        for times in (TEXT_TIMES, CODE_TIMES)
+    ),
+)
+
+
+@settings(SHOTS, max_examples=DOCUMENTS)
+@given(dialogue=DIALOGUE)
+def test_we_sort_utterances_as_the_page_does(page: Page, dialogue: list[dict[str, object]]) -> None:
+    utterances = [{**utterance, "text": str(place)} for place, utterance in enumerate(dialogue)]
+    ours = [int(text) for text in read_utterances(utterances, "text", is_sorted=True)]
+    assert [ours] == page_orders(page, [json.dumps(dialogue)]), dialogue

@@ -1,5 +1,6 @@
 """Converting regions that a person drew in Label Studio 1.23.2 to spans and back."""
 
+import re
 from collections import Counter
 from operator import itemgetter
 from typing import Any
@@ -8,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huggingface_ner.label_studio import hypertext
 from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
+from huggingface_ner.label_studio.hypertext import HyperTextDocument
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans, write_region
 from huggingface_ner.label_studio.tasks import TaskReader
+from huggingface_ner.label_studio.utf16 import CodeUnits
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import Span
 from tests import recorded, recorded_names
@@ -264,6 +268,61 @@ def test_hypertext_places_are_read_in_every_form(value: dict[str, Any]) -> None:
     document = _open(config, "<p>😀Anna flew</p>")
     region = {"from_name": "label", "to_name": "t", "value": {**value, "hypertextlabels": ["PER"]}}
     assert read_spans([region], config.controls, document) == [Span(1, 5, "PER")]
+
+
+def test_a_text_node_is_counted_once_for_all_its_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+
+    def count(text: str) -> CodeUnits:
+        counted.append(text)
+        return CodeUnits(text)
+
+    monkeypatch.setattr(hypertext, "CodeUnits", count)
+    document = HyperTextDocument("<p>😀 Anna" * 2 + " 😀 Anna" * 50)
+    places = [match.span() for match in re.finditer("Anna", document.text)]
+    assert [document.offsets(document.value(*place) or {}) for place in places] == places
+    assert len(counted) == 2
+
+
+TABBED = "<p>Dear\tboss 😀😀 Anna</p>"
+
+
+@pytest.mark.parametrize(
+    ("units", "saved"),
+    [
+        # after a tab, the page counts an emoji as one unit, and saves few of the characters
+        (13, ""),
+        (13, None),
+        # an XPath that another tool has written, or a browser that counts as Unicode does
+        (14, None),
+        (15, None),
+    ],
+)
+def test_an_emoji_that_the_page_miscounts_does_not_shift_a_region(units: int, saved: str | None) -> None:
+    document = _open(_config("HyperTextLabels", "HyperText"), TABBED)
+    xpath = "/p[1]/text()[1]"
+    value = {"start": xpath, "startOffset": units, "end": xpath, "endOffset": units + 4, "text": saved}
+    place = document.offsets({**value, "globalOffsets": {"start": 13, "end": 17}})
+    assert place is not None
+    assert document.text[slice(*place)] == "Anna"
+
+
+def test_global_offsets_in_utf_16_give_way_to_the_saved_text() -> None:
+    document = _open(_config("HyperTextLabels", "HyperText"), "<p>Dear 😀😀 Annabel</p>")
+    xpath = "/p[1]/text()[1]"
+    value = {"start": xpath, "startOffset": 10, "end": xpath, "endOffset": 14, "text": "Anna"}
+    assert document.offsets({**value, "globalOffsets": {"start": 10, "end": 14}}) == (8, 12)
+
+
+def test_no_xpath_is_written_if_the_page_may_miscount() -> None:
+    document = _open(_config("HyperTextLabels", "HyperText"), TABBED)
+    written = document.value(13, 17)
+    assert written is not None
+    assert (written["start"], written["end"], written["globalOffsets"]) == ("", "", {"start": 13, "end": 17})
+    assert document.offsets(written) == (13, 17)
+    before = document.value(5, 9)
+    assert before is not None
+    assert before["start"] == "/p[1]/text()[1]"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ SCHEMES = {
     "IOE": ["O", "I-PER", "E-PER"],
     "BIOES": ["O", "B-PER", "I-PER", "E-PER", "S-PER"],
     "BILOU": ["U-PER", "L-PER", "I-PER", "B-PER", "O"],
+    "BIE": ["O", "B-PER", "I-PER", "E-PER"],
     "no O": ["B-PER", "I-PER"],
 }
 
@@ -80,6 +81,9 @@ def _iob2(tags: Sequence[str]) -> set[tuple[int, int, str]]:
         ("BIO", ["B-PER", "B-PER", "I-PER"], [(0, 1, "PER"), (1, 3, "PER")]),
         ("IO", ["I-PER", "I-PER", "I-LOC", "O"], [(0, 2, "PER"), (2, 3, "LOC")]),
         ("BIOES", ["S-PER", "B-PER", "I-PER", "E-PER", "S-PER"], [(0, 1, "PER"), (1, 4, "PER"), (4, 5, "PER")]),
+        # without S, an entity of one word has the tag B or E
+        ("BIE", ["B-PER", "B-PER", "I-PER", "E-PER", "B-PER"], [(0, 1, "PER"), (1, 4, "PER"), (4, 5, "PER")]),
+        ("BIE", ["E-PER", "O", "B-PER", "E-PER", "E-PER"], [(0, 1, "PER"), (2, 4, "PER"), (4, 5, "PER")]),
     ],
 )
 def test_tags_become_spans(names: str, tags: list[str], spans: list[tuple[int, int, str]]) -> None:

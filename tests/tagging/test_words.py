@@ -2,6 +2,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import regex
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -127,3 +128,10 @@ def test_time_grows_with_the_length_alone() -> None:
     windower = Windower(load_tokenizer(packaged_encoder()), 256)
     (tokenized,) = windower.tokenize(["Dakar🔥Oslo " * 20_000])
     assert len(tokenized.words) == 60_000
+
+
+@given(text=st.text(st.sampled_from([*"🇫🇷🇩👩🏽.", " ", "\n", "\u200d", "\u0301", "\u0903", "\u0600", "\ufe0f"])))
+def test_a_character_that_is_no_letter_is_a_word_with_all_that_belongs_to_it(text: str) -> None:
+    runs = Runs.of(text, 2)
+    clusters = [match.span() for match in regex.finditer(r"(?!\s)\X", text)]
+    assert list(zip(runs.starts, runs.ends, strict=True)) == clusters
