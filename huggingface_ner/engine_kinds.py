@@ -1,7 +1,7 @@
 """The names of engines and of their precisions, and the engine that the settings request."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 # All engines. NAME is implemented in huggingface_ner/engines/NAME_engine.py; see engines.engine.
 EngineName = Literal["openvino", "torch", "onnx"]
@@ -9,6 +9,20 @@ EngineName = Literal["openvino", "torch", "onnx"]
 Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
 EngineSetting = Literal["auto", EngineName]
 PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]
+# Pairs of an engine and a precision that users can request, but the engine does not offer.
+UNSUPPORTED_PRECISIONS: tuple[tuple[EngineName, PrecisionSetting], ...] = (("torch", "int8"), ("onnx", "bf16"))
+
+
+def _precision_needs() -> str:
+    needs = []
+    for precision in dict.fromkeys(precision for _, precision in UNSUPPORTED_PRECISIONS):
+        *others, last = (name for name in get_args(EngineName) if (name, precision) not in UNSUPPORTED_PRECISIONS)
+        needs.append(f"{precision} needs {' or '.join([', '.join(others), last] if others else [last])}")
+    return ", ".join(needs)
+
+
+# Which engines offer the precisions that not all engines offer, as part of a sentence.
+PRECISION_NEEDS = _precision_needs()
 
 
 class EngineKind(NamedTuple):

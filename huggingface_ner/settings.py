@@ -9,7 +9,7 @@ from typing import Any, Self
 from pydantic import ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engine_kinds import PRECISION_NEEDS, UNSUPPORTED_PRECISIONS, EnginePreference
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.model_places import normalized, place_of, read_host
 from huggingface_ner.secret_values import shown_value, with_secret_files
@@ -17,8 +17,6 @@ from huggingface_ner.variables import Variables
 
 # A language's code, as the metadata of a model on the Hub may contain it.
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
-# Pairs of an engine and a precision that the engine does not support.
-UNSUPPORTED_PRECISIONS = (("torch", "int8"), ("onnx", "bf16"))
 
 
 class SettingsError(HuggingFaceNERError):
@@ -95,8 +93,8 @@ class Settings(Variables):
         if (self.inference_engine, self.inference_precision) in UNSUPPORTED_PRECISIONS:
             raise ValueError(
                 f"INFERENCE_ENGINE={self.inference_engine} does not support "
-                f"INFERENCE_PRECISION={self.inference_precision}: int8 needs openvino or onnx, "
-                "bf16 needs openvino or torch; set one of the two settings to auto"
+                f"INFERENCE_PRECISION={self.inference_precision}: {PRECISION_NEEDS}; "
+                "set one of the two settings to auto"
             )
         return self
 

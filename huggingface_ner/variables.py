@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from huggingface_ner.engine_kinds import EngineSetting, PrecisionSetting
+from huggingface_ner.engine_kinds import PRECISION_NEEDS, EngineSetting, PrecisionSetting
 
 # A license's name, as the metadata of a model on the Hub may contain it.
 MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
@@ -76,7 +76,7 @@ class Variables(BaseSettings):
         "with those of float32",
     )
     inference_precision: PrecisionSetting = Field(
-        "auto", description="auto, fp32, bf16 or int8; int8 needs openvino or onnx, bf16 needs openvino or torch"
+        "auto", description=f"auto, fp32, bf16 or int8; {PRECISION_NEEDS}"
     )
     inference_agreement: float = Field(
         0.95,

@@ -26,8 +26,8 @@ def add_projects(commands: Commands) -> None:
     parser = add_command(
         commands,
         projects,
-        "List the projects that have stored data, or remove the data of some projects: models, marks, notes and "
-        "known mentions. Label Studio keeps its projects and annotations.",
+        "List the projects that have stored data, or remove the data of some projects: models, known "
+        "mentions and the state in Redis. Label Studio keeps its projects and annotations.",
     )
     actions = add_actions(parser)
     add_action(actions, "list", _list, "list the projects")
@@ -144,7 +144,7 @@ def _adopt(options: argparse.Namespace, settings: Settings) -> None:
 
     redis, former = _redis(settings), normalized(options.address)
     with _answering():
-        # a copy of the settings, because settings remember their place, and adopt_models changes the place
+        # a copy, because Settings caches the name of its folder of models, and adopt_models changes the name
         owner = None if redis is None else queue_owner(redis, settings.model_copy())
         if owner != former or former == normalized(settings.label_studio_host):
             adopt_models(settings, former)

@@ -79,7 +79,7 @@ def versions(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _list(options: argparse.Namespace, settings: Settings) -> None:
-    print(f"{'project':>7}  {'version':44}  {'in use':6}  {'f1':>6}  trained on")
+    print(f"{'project':>7}  {'version':44}  {'in use':6}  {'f1':>6}  texts learned")
     for project_id, store, published in _readable(settings):
         current = store.current()
         for version in published:

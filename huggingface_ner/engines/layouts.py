@@ -41,7 +41,7 @@ class Layout(Protocol):
     INPUTS: ClassVar[Sequence[str]]
 
     def tokens(self, size: Size) -> int:
-        """Return how many tokens a batch costs, with padding to its longest window, without rounding up widths."""
+        """Return how many tokens a batch costs. Tokens of padding count, except those that round up a width."""
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:
         """Return the model's inputs for the token ids of windows, in the order of INPUTS."""
@@ -55,7 +55,7 @@ class Padded:
     """One window per row.
 
     filler: the token id of padding. multiple: the width of the rows is rounded up to a multiple of this.
-    max_width: rounding makes no row wider than this; a row is wider only if a window is.
+    max_width: the width is rounded up to at most this. Rows are wider only if a window is longer.
     """
 
     filler: int
@@ -65,7 +65,7 @@ class Padded:
     INPUTS: ClassVar[Sequence[str]] = ("input_ids", "attention_mask")
 
     def tokens(self, size: Size) -> int:
-        """Return how many tokens a batch costs, with padding to its longest window, without rounding up widths."""
+        """Return how many tokens a batch costs: each window counts as long as the longest one."""
         return size.windows * size.longest
 
     def lay_out(self, batch: Batch) -> tuple[Tokens, ...]:

@@ -10,6 +10,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def onnx_files(version: Version, preference: EnginePreference, into: Path) -> di
     folder, reason = version.folder, ""
     if not _exports(folder):
         precision = "auto" if preference.precision == "bf16" else preference.precision
-        wanted = EnginePreference("onnx", precision, preference.min_agreement)
+        wanted = replace(preference, engine="onnx", precision=precision)
         reason = str(prepare_engine(folder, preference=wanted, device="cpu", into=into)["reason"])
         folder = into
     if not _exports(folder):

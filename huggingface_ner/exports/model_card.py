@@ -23,6 +23,8 @@ PYTHON, TRANSFORMERS = "3.11", "5.0"
 UNKNOWN = "–"
 # The name of a repository on the Hub.
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+# Old models on the Hub have no owner in their name, such as bert-base-cased.
+_ON_HUB = re.compile(r"([\w.-]+/)?\w[\w.-]*", re.ASCII)
 
 _SIGNS = re.compile(r"[^\w\s.,-]|_")
 
@@ -64,7 +66,7 @@ def model_card(metrics: Mapping[str, Any], groups: int, options: CardOptions) ->
         loader=PackageLoader(__package__),
         undefined=StrictUndefined,
         trim_blocks=True,
-        autoescape=False,  # noqa: S701 - see markdown()
+        autoescape=False,  # noqa: S701 - see escaped()
     )
     labels = _labels(metrics)
     overall = _row("", metrics)
@@ -85,7 +87,7 @@ def model_card(metrics: Mapping[str, Any], groups: int, options: CardOptions) ->
     )
 
 
-def markdown(text: str) -> str:
+def escaped(text: str) -> str:
     """Return a text for a line of Markdown; characters with a meaning in Markdown or HTML are escaped."""
     return _SIGNS.sub(lambda match: f"&#{ord(match[0])};", _one_line(text))
 
@@ -104,7 +106,7 @@ def base_model(metrics: Mapping[str, Any]) -> str | None:
         return None
     if baseline == PACKAGED_ENCODER:
         return PACKAGED_ON_HUB
-    return baseline if REPOSITORY.fullmatch(baseline) and not Path(baseline).exists() else None
+    return baseline if _ON_HUB.fullmatch(baseline) and not Path(baseline).exists() else None
 
 
 def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
@@ -154,10 +156,10 @@ def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row
     counts = _counts(scores)
     shown = UNKNOWN if annotated is None else annotated
     if counts is None or not counts.predicted + counts.gold:
-        return _Row(markdown(name), annotated=shown)
+        return _Row(escaped(name), annotated=shown)
     found = Scores(counts.correct, counts.predicted, counts.gold)
     return _Row(
-        markdown(name),
+        escaped(name),
         f"{found.f1:.2f}",
         f"{found.f1_interval.low:.2f}",
         f"{found.f1_interval.high:.2f}",
@@ -183,7 +185,7 @@ def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         "random seed": settings.get("seed"),
     }
     told = [(name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in facts.items()]
-    return [(name, markdown(value)) for name, value in told if value != "None"]
+    return [(name, escaped(value)) for name, value in told if value != "None"]
 
 
 def _counts(scores: Mapping[str, Any]) -> Counts | None:

@@ -48,7 +48,8 @@ from huggingface_ner.temporary_folders import delete_leftover_folders
 POLL_INTERVAL = 1.0
 # Seconds between two searches for files that killed processes have left behind in MODEL_DIR.
 CLEANING_INTERVAL = 3600.0
-HEARTBEAT_INTERVAL = 2.0
+# Seconds between two renewals of a job's lease.
+RENEWAL_INTERVAL = 2.0
 # Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits for a job for about this
 # long before it sends its next heartbeat.
 WORKER_TTL = 60
@@ -118,7 +119,7 @@ class TrainingWorker(SpawnWorker):
                 job.delete()
             return
         os.environ[RUN_ID] = run.id
-        # if there is no current run, this run has just reported its outcome
+        # if there is no current run, this run has reported its outcome: its lease has ended, and is not lost
         self._run_process(job, queue, lambda: self.training.renew(run) or not self.training.running(project_id))
         if self.is_stopping:
             self.training.release(run)
@@ -182,7 +183,7 @@ class TrainingWorker(SpawnWorker):
         ended = threading.Event()
 
         def keep_alive() -> None:
-            while not ended.wait(HEARTBEAT_INTERVAL):
+            while not ended.wait(RENEWAL_INTERVAL):
                 try:
                     if not renew() and self.horse_pid:
                         logger.warning("%s: lost the lease to another worker", job_id)

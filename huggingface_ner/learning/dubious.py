@@ -58,8 +58,9 @@ class Suspect:
     """A place that may be annotated wrongly.
 
     span: the annotated span, or a place where nothing is annotated; its label is UNMARKED then.
-    probability: the probability of the place's worst word. support: the model's score for the annotation.
-    rival: the best other span that the model found there; its label is UNMARKED if there is none.
+    probability: the probability of the place's worst word. support: the model's score for the annotation;
+    0.5 if nothing is annotated there. rival: the best other span that the model found there or, for a place where
+    nothing is annotated, the label that its string has elsewhere. Its label is UNMARKED if there is no such span.
     """
 
     text: AnnotatedText
@@ -188,8 +189,8 @@ class _Annotation:
 class _Others:
     """How others annotate the places of a text.
 
-    treatments: how the string of an occurrence is annotated in all texts, by the start, end and label of the
-    occurrence.
+    treatments: how often the string of an occurrence has each label in all texts. The keys are the start, end and
+    label of the occurrence.
     """
 
     def __init__(self, text: AnnotatedText, contradictions: Contradictions) -> None:

@@ -64,8 +64,8 @@ class Forecast:
     curve: F1 from the first version's number of tasks up to twice the number annotated now. now: F1 on the curve
     at the number annotated now. doubled: F1 at twice that number.
     target: an F1 a little higher than now. more: the number of further tasks that it is expected to need.
-    more_low, more_high: the ends of the 80 % band of ``more``. All four are None if the target is out of reach;
-    only more_high is None if that end is infinite.
+    more_low, more_high: the ends of the 80 % band of ``more``. All four are None if the target is above 1, out of
+    reach, or expected to be reached already; only more_high is None if that end is infinite.
     """
 
     curve: tuple[Expected, ...]

@@ -22,7 +22,7 @@ from huggingface_ner.store.mistakes_file import write_mistakes
 from huggingface_ner.store.model_folder import write_model
 from huggingface_ner.store.review_file import read_review, write_review
 from huggingface_ner.store.split_file import Split
-from huggingface_ner.store.version_names import order
+from huggingface_ner.store.version_names import sort_key
 from huggingface_ner.store.versions import ModelStore, Version
 from huggingface_ner.tagging.engine_trials import prepare_engine
 from huggingface_ner.tagging.loading import load_torch_tagger
@@ -126,7 +126,7 @@ def _split_before(store: ModelStore, current: Version | None, tasks: set[str]) -
 def _has_not_seen(version: Version, split: Split) -> bool:
     """Return whether a version has learned from none of the tasks held out, so that its scores are fair."""
     was_known = HELD_OUT_TASKS in version.metrics or bool(version.metrics.get("held_out"))
-    return was_known and order(version.name) > order(split.since)
+    return was_known and sort_key(version.name) > sort_key(split.since)
 
 
 def _why_not_compared(version: Version, split: Split) -> str:

@@ -38,7 +38,7 @@ class Tally:
 
 
 def tally_text(text: EntryText, places: Mapping[str, Sequence[Place]]) -> Iterator[tuple[str, str, Tally]]:
-    """Yield each string with a layer in which it occurs, and its tally there.
+    """Yield the string, the layer and the tally, for each string and each layer in which it occurs.
 
     places: all stretches of the text in which each string is a whole word, in order; they may overlap.
     """

@@ -83,7 +83,7 @@ def _queue_metrics(projects: list[Known]) -> Iterator[Metric]:
 
 def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
     trainings = _counter("trainings", "Trainings that have ended.", ["project", "outcome"])
-    pushed = _counter("suggestions_pushed", "Suggestions stored in Label Studio.", ["project"])
+    pushed = _counter("suggestions_pushed", "Tasks whose suggestions were stored in Label Studio.", ["project"])
     updates = _gauges("updates_until_training", "Annotation updates until the next training.", ["project"])
     seconds: dict[str, float] = {}
     for known in projects:

@@ -1,7 +1,7 @@
-"""Runs the texts of concurrent requests on one engine; requests wait, or are refused if too many texts wait.
+"""Runs the texts of concurrent requests, one batch at a time; if too many texts wait, requests are refused.
 
-One thread runs the engine, which has the cores to itself. Each request tokenizes and decodes its texts in its own
-thread, and tokenizes GROUPS_AHEAD groups of texts ahead of the engine.
+One thread runs the engines of all models, so that each batch has the cores to itself. Each request tokenizes and
+decodes its texts in its own thread, and tokenizes GROUPS_AHEAD groups of texts ahead of the engine.
 """
 
 import logging

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,9 +110,9 @@ class EnginePreparer:
             with suppress(queue.Empty):
                 untried = self._untried.get(timeout=POLL_INTERVAL if waiting else None)
                 waiting += [] if untried is None else [untried]
-            waiting = [each for each in waiting if not self._stop.is_set() and not self._is_settled(each)]
+            waiting = [each for each in waiting if not self._stop.is_set() and not self._settle(each)]
 
-    def _is_settled(self, untried: _Untried) -> bool:
+    def _settle(self, untried: _Untried) -> bool:
         """Switch a model to its engine, and return whether nothing is left to do for the model."""
         tagger, name_or_path = untried.tagger(), untried.name_or_path
         if tagger is None:  # nothing uses the model any more
@@ -158,9 +158,7 @@ class EnginePreparer:
                 "into": str(into),
                 "device": self._device,
                 "niceness": NICENESS,
-                "engine": self._preference.engine,
-                "precision": self._preference.precision,
-                "min_agreement": self._preference.min_agreement,
+                "preference": asdict(self._preference),
             }
         )
         command = [sys.executable, "-m", "huggingface_ner.tagging.engine_trials", arguments]

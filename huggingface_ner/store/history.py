@@ -13,7 +13,7 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 from huggingface_ner.intervals import Interval, share_interval
 from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import replaced_file
-from huggingface_ner.store.version_names import order
+from huggingface_ner.store.version_names import sort_key
 
 HISTORY = "history.json"
 # Maximum number of entries. If there are more, every second entry of the older half is dropped, which keeps the
@@ -106,7 +106,7 @@ def read_history(folder: Path) -> dict[str, Entry]:
         damages.found(path, f"{path} cannot be read ({error}): the learning curve begins with the versions kept")
         return {}
     damages.repaired(path)
-    return {entry.version: entry for entry in sorted(entries, key=lambda entry: order(entry.version))}
+    return {entry.version: entry for entry in sorted(entries, key=lambda entry: sort_key(entry.version))}
 
 
 def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, Entry]:
@@ -117,7 +117,7 @@ def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[s
         if entry is not None:
             known = history.get(name)
             entries[name] = entry.model_copy(update={"suggestions": known.suggestions}) if known else entry
-    return {version: entries[version] for version in sorted(entries, key=order)}
+    return {version: entries[version] for version in sorted(entries, key=sort_key)}
 
 
 def with_suggestions(entries: Iterable[Entry], counts: Mapping[str, Suggestions]) -> dict[str, Entry]:
@@ -136,12 +136,12 @@ def with_suggestions(entries: Iterable[Entry], counts: Mapping[str, Suggestions]
 def newest_with_suggestions(entries: Sequence[Entry]) -> Entry | None:
     """Return the newest version for which at least one suggestion was counted; None if there is none."""
     known = [entry for entry in entries if entry.suggestions is not None and entry.suggestions.suggested]
-    return max(known, key=lambda entry: order(entry.version), default=None)
+    return max(known, key=lambda entry: sort_key(entry.version), default=None)
 
 
 def write_history(folder: Path, history: Mapping[str, Entry]) -> None:
     """Replace a project's history; raises OSError."""
-    entries = [history[version] for version in sorted(history, key=order)]
+    entries = [history[version] for version in sorted(history, key=sort_key)]
     if len(entries) > MAX_ENTRIES:
         half = len(entries) // 2
         entries = [*entries[:half:2], *entries[half:]]

@@ -36,7 +36,7 @@ def new_name(known: Collection[str], metrics: Mapping[str, Any], now: datetime) 
     return "-".join([*parts, f"{now:%Y%m%d-%H%M%S}", secrets.token_hex(2)])
 
 
-def order(name: str) -> tuple[str, int, str]:
+def sort_key(name: str) -> tuple[str, int, str]:
     """Return the key by which versions are sorted, the oldest first.
 
     The time comes before the number, because two machines can give the same number.

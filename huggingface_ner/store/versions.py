@@ -30,7 +30,7 @@ from huggingface_ner.store.history import (
 )
 from huggingface_ner.store.metrics_file import read_metrics, write_metrics
 from huggingface_ner.store.split_file import Split, read_split, write_split
-from huggingface_ner.store.version_names import PATTERN, is_version_name, new_name, order
+from huggingface_ner.store.version_names import PATTERN, is_version_name, new_name, sort_key
 
 CURRENT = "current"
 _PROJECT = re.compile("0|[1-9][0-9]*")
@@ -154,7 +154,7 @@ class ModelStore:
         If neither the version nor an earlier one exists, all versions are returned, newest first.
         """
         versions = self.versions()[::-1]
-        fallbacks = [version for version in versions if order(version.name) <= order(name)] or versions
+        fallbacks = [version for version in versions if sort_key(version.name) <= sort_key(name)] or versions
         if fallbacks and all(version.name != name for version in fallbacks):
             missing = self._folder / name
             damages.found(missing, f"{missing} is missing: {fallbacks[0].name} is used instead")
@@ -219,7 +219,7 @@ class ModelStore:
             paths = list(self._folder.iterdir())
         except FileNotFoundError:
             return []
-        return sorted((path.name for path in paths if is_version_name(path.name) and path.is_dir()), key=order)
+        return sorted((path.name for path in paths if is_version_name(path.name) and path.is_dir()), key=sort_key)
 
     def _version(self, name: str) -> Version:
         return Version(name, self._folder / name, read_metrics(self._folder / name))

@@ -102,7 +102,7 @@ def main() -> None:
     """Prepare an engine at low CPU priority; the options are in the only argument, a JSON object."""
     arguments = json.loads(sys.argv[1])
     os.nice(arguments["niceness"])
-    preference = EnginePreference(*(arguments.pop(name) for name in ("engine", "precision", "min_agreement")))
+    preference = EnginePreference(**arguments.pop("preference"))
     into = Path(arguments.pop("into"))
     prepare_engine(arguments["model_folder"], preference=preference, device=arguments["device"], into=into)
 

@@ -63,7 +63,8 @@ class Runs:
     starts, ends: code points, half-open.
     lettered: whether a run consists of letters or digits.
     hard: whether a token that crosses the start of a run has to be cut there. It is False between two characters
-    of a script in which every character is a separate run: in such a script each token is a word.
+    of a script in which every character is a run, such as Chinese: there, a token of several characters stays one
+    word.
     """
 
     starts: list[int]

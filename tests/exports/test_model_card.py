@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from huggingface_ner.exports.model_card import CardOptions, base_model, markdown, model_card
+from huggingface_ner.exports.model_card import CardOptions, base_model, escaped, model_card
 from tests.exports.versions import METRICS
 
 OPTIONS = CardOptions("me/model", "cc-by-4.0", ("de", "en"))
@@ -51,6 +51,8 @@ def test_the_baseline_is_named_only_if_it_is_on_the_hub(tmp_path: Path, monkeypa
     for baseline in ("results/news", "/home/anna/model", "C:\\models\\x", "bert-base-cased/../x", None, 5):
         assert base_model({"baseline": baseline}) is None
         assert "anna" not in model_card({"baseline": baseline}, 1, OPTIONS)
+    for name in ("bert-base-cased", "xlm-roberta-base", "numind/NuNER-v2.0"):
+        assert base_model({"baseline": name}) == name
 
 
 @given(label=st.text(min_size=1))
@@ -67,10 +69,10 @@ def test_hostile_labels_and_names_stay_texts(label: str) -> None:
         for line in body.split("\n")
         if line.startswith("| ") and line.endswith("| – | – to – | – | – | 0 | 5 |")
     ]
-    assert rows == [f"| {markdown(label)} | – | – to – | – | – | 0 | 5 |"]
-    assert not set(markdown(label)) & set("<>|`*_[]()\n\"'\\!")
+    assert rows == [f"| {escaped(label)} | – | – to – | – | – | 0 | 5 |"]
+    assert not set(escaped(label)) & set("<>|`*_[]()\n\"'\\!")
 
 
 @pytest.mark.parametrize("label", ["<script>", "a|b", "`x`", "[x](javascript:y)", "__x__", "x\n# y"])
 def test_signs_of_markdown_are_escaped(label: str) -> None:
-    assert not set(markdown(label)) & set("<>|`*_[]()\n")
+    assert not set(escaped(label)) & set("<>|`*_[]()\n")

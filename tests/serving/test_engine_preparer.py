@@ -86,7 +86,7 @@ def test_a_model_that_nothing_uses_any_more_is_let_go(tiny_bert: Path, preparers
         return tagger() is None
 
     _until(is_freed)
-    assert preparers[0]._is_settled(_Untried(tagger, tiny_bert, tiny_bert, math.inf))
+    assert preparers[0]._settle(_Untried(tagger, tiny_bert, tiny_bert, math.inf))
 
 
 def test_another_model_in_the_same_folder_is_another_engine(

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from huggingface_ner.jobs.allowed_jobs import MAX_VERSION_LENGTH
-from huggingface_ner.store.version_names import is_version_name, new_name, order, published_at
+from huggingface_ner.store.version_names import is_version_name, new_name, published_at, sort_key
 
 NOW = datetime(2026, 11, 26, 3, 17, 0, tzinfo=UTC)
 OLD = "20261122-101200-77b7"
@@ -33,9 +33,9 @@ def test_a_name_tells_number_f1_and_tasks(known: set[str], metrics: dict[str, An
 def test_older_names_and_newer_ones_are_sorted_by_their_time() -> None:
     begins = ("", "v2-", "v10-F1-0.50-", "")
     names = [f"{begin}20261122-10120{second}-77b7" for second, begin in enumerate(begins)]
-    assert sorted(sorted(names), key=order) == names
+    assert sorted(sorted(names), key=sort_key) == names
     same_second = [f"v{number}-20261122-101200-{10 - number:04x}" for number in range(1, 11)]
-    assert sorted(sorted(same_second), key=order) == same_second
+    assert sorted(sorted(same_second), key=sort_key) == same_second
     assert [published_at(name) for name in names] == [1795342320.0 + second for second in range(4)]
 
 

@@ -17,8 +17,8 @@ from huggingface_ner.server.pages.guard import ForbiddenError, check_form
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import StoreError, project_store
 
-# Shows a person why an action failed. The arguments are the message, the HTTP status, and the relative address of
-# the folder of the projects' pages.
+# Shows a person why an action failed. The arguments are the message, the HTTP status, and the relative URL of
+# /projects/, such as ../../../.
 Refuse = Callable[[str, int, str], ResponseReturnValue]
 # Performs an action on a project. The arguments are the action, the project, and the same relative address.
 Act = Callable[[Callable[[int], object], str, str], ResponseReturnValue]

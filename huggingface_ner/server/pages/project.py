@@ -16,7 +16,7 @@ from huggingface_ner.server.pages.words import counted
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.history import Entry, Suggestions, newest_with_suggestions
 from huggingface_ner.store.mistakes_file import read_mistakes
-from huggingface_ner.store.version_names import order, published_at
+from huggingface_ner.store.version_names import published_at, sort_key
 from huggingface_ner.store.versions import ModelStore, Version
 
 # A label with fewer annotated spans is called rare: its scores say little, and the model has seen it only a few
@@ -188,7 +188,7 @@ def _points(history: list[Entry]) -> tuple[Point, ...]:
         score = read_score(entry.overall.model_dump()) if entry.overall else None
         if score is not None and score.f1 is not None:
             found.append(Point(entry.tasks, score, entry.version))
-    return tuple(sorted(found, key=lambda point: (point.tasks, order(point.version))))
+    return tuple(sorted(found, key=lambda point: (point.tasks, sort_key(point.version))))
 
 
 def _accepted(history: list[Entry]) -> tuple[AcceptedPoint, ...]:
@@ -197,7 +197,7 @@ def _accepted(history: list[Entry]) -> tuple[AcceptedPoint, ...]:
         for entry in history
         if entry.suggestions is not None and entry.suggestions.suggested
     ]
-    return tuple(sorted(found, key=lambda point: (point.tasks, order(point.version))))
+    return tuple(sorted(found, key=lambda point: (point.tasks, sort_key(point.version))))
 
 
 def _curve(points: tuple[Point, ...], accepted: tuple[AcceptedPoint, ...]) -> tuple[CurveRow, ...]:
@@ -205,7 +205,7 @@ def _curve(points: tuple[Point, ...], accepted: tuple[AcceptedPoint, ...]) -> tu
     for point in accepted:
         score = rows[point.version].score if point.version in rows else None
         rows[point.version] = CurveRow(point.version, point.tasks, score, point.suggestions)
-    return tuple(sorted(rows.values(), key=lambda row: (row.tasks, order(row.version))))
+    return tuple(sorted(rows.values(), key=lambda row: (row.tasks, sort_key(row.version))))
 
 
 def _row(version: Version, in_use: str | None, accepted: tuple[AcceptedPoint, ...]) -> VersionRow:
