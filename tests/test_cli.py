@@ -19,6 +19,7 @@ from huggingface_ner.label_studio.annotation_events import AnnotationChanges
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -28,6 +29,7 @@ from huggingface_ner.store.versions import project_store
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 from tests.told_models import bio_tags, save_told_model
 
+WARNING = UnknownTokens("an encoder", 100, 31).warning()
 CONFIG = '<View><Labels name="l" toName="t"><Label value="PER"/></Labels><Text name="t" value="$t"/></View>'
 
 
@@ -278,6 +280,28 @@ def test_train_wants_one_place_for_the_model(config: str, where: list[str]) -> N
         main(["train", "--config", config, "--tasks", "x", *where])
 
 
+def test_train_says_that_a_baseline_does_not_know_the_language(
+    tiny_bert: Path,
+    config: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(fine_tuning, "MIN_STEPS", 4)
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "models"))
+    result = [_region("አዲስ")]
+    annotated = [{"id": n, "data": {"t": "አዲስ flew."}, "annotations": [{"result": result}]} for n in range(20)]
+    arguments = ["train", "--config", config, "--tasks", _tasks(tmp_path, annotated), "--baseline", str(tiny_bert)]
+    for where in (["--out", str(tmp_path / "model")], ["--project", "31"]):
+        assert main([*arguments, *where]) == 0
+        *_, told = capsys.readouterr().out.splitlines()
+        assert f"% of the tokens in the annotated texts are unknown to the baseline {tiny_bert}, so" in told
+    english = [{**task, "data": {"t": "Anna flew."}, "annotations": [{"result": []}]} for task in annotated]
+    arguments[4] = _tasks(tmp_path, english)
+    assert main([*arguments, "--out", str(tmp_path / "model")]) == 0
+    assert "unknown" not in capsys.readouterr().out
+
+
 def test_status_says_what_a_training_left_out(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -290,6 +314,7 @@ def test_status_says_what_a_training_left_out(
         f1=0.851,
         f1_basis="88 of 113 regions",
         left_out=left_out.as_dict(),
+        unknown_tokens=UnknownTokens("an encoder", 100, 31).as_dict(),
         accepted={"version": "20261126-024000-abcd", "suggested": 412, "share": 292 / 412},
     )
     queue.request_training(7)
@@ -299,8 +324,8 @@ def test_status_says_what_a_training_left_out(
     assert main(["status"]) == 0
     assert capsys.readouterr().out.endswith(
         "last: published, trained on 80 tasks, scored on 20 (F1 0.851, over 88 of 113 regions); 25 of 113 regions "
-        "were not used: 25 Firma have labels that are not in the labelling config; of 412 suggestions of "
-        "20261126-024000-abcd, 71 % were accepted\n"
+        f"were not used: 25 Firma have labels that are not in the labelling config; {WARNING}; of 412 suggestions "
+        "of 20261126-024000-abcd, 71 % were accepted\n"
     )
 
 

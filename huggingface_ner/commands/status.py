@@ -53,11 +53,13 @@ def _status_line(status: dict[str, Any]) -> str:
             )
         line += "; another training waits" if status["waiting"] else ""
     if last:
-        # outcomes of older releases lack f1_basis, f1_interval and left_out
+        # outcomes of older releases lack f1_basis, f1_interval, left_out and unknown_tokens
         scores = f1_in_words(last["f1"], last["f1_before"], last.get("f1_basis"), last.get("f1_interval"))
         line += f"; last: {last['status']}, {last['reason']}{scores}"
         summary = (last.get("left_out") or {}).get("summary")
         line += f"; {summary}" if summary else ""
+        warning = (last.get("unknown_tokens") or {}).get("warning")
+        line += f"; {warning}" if warning else ""
         accepted = last.get("accepted")
         if accepted:
             share = f"{100 * accepted['share']:.0f} %"

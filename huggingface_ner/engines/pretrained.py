@@ -48,7 +48,8 @@ def load_tokenizer(name_or_path: str | Path) -> PreTrainedTokenizerBase:
 def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
     """Return a token-classification model, and the names of the weights that its files lack.
 
-    Weights are read from safetensors or, if there are none, from pytorch_model.bin without its pickled code.
+    Weights are read from safetensors or, if there are none, from pytorch_model.bin without its pickled code. They
+    are converted to float32.
     Raises ModelError, whose message names the model and says what is wrong; weights that are NaN or infinite are
     an error too.
     """
@@ -59,6 +60,7 @@ def load_model(name_or_path: str | Path) -> tuple[PreTrainedModel, list[str]]:
     try:
         loaded: tuple[PreTrainedModel, Mapping[str, Any]] = AutoModelForTokenClassification.from_pretrained(
             name_or_path,
+            dtype=torch.float32,  # by default that of the files; a model in float16 cannot be trained
             weights_only=True,
             trust_remote_code=False,
             local_files_only=_hub_is_away(name_or_path),

@@ -130,9 +130,10 @@ def run_training(
     outcome = outcome.model_copy(update={"accepted": _accepted(store)})
     _update_review_tab(client, project_id, store)
     summary = outcome.left_out and outcome.left_out["summary"]
-    if summary:
+    warning = outcome.unknown_tokens and outcome.unknown_tokens["warning"]
+    for text in filter(None, (summary, warning)):
         # %.80r, because a title can contain line breaks and have any length
-        logger.warning("project %d, %.80r: %s", project_id, project.title, summary)
+        logger.warning("project %d, %.80r: %s", project_id, project.title, text)
     return outcome
 
 

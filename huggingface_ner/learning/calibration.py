@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from huggingface_ner.engines.pretrained import tag_names
 from huggingface_ner.learning.head import update_reading
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.calibration import Calibration, score_logit
 from huggingface_ner.tagging.loading import tagger_of_model
@@ -46,30 +47,40 @@ class JudgedSpan:
 
 
 def calibrate(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[AnnotatedText], is_right: IsRight
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[AnnotatedText],
+    is_right: IsRight,
+    unknown_tokens: UnknownTokens | None = None,
 ) -> None:
     """Save a calibration for each tag group in a model's config, fitted to texts that the model has not seen.
 
-    If the config already has calibrations, these are the priors. is_right: see judge_spans.
+    If the config already has calibrations, these are the priors. is_right, unknown_tokens: see judge_spans.
     """
     reading = Reading.of_model(model)
     groups = reading.model_copy(update={"calibrations": None}).tag_groups(tag_names(model))
-    judged = judge_spans(tagger_of_model(model, tokenizer), groups, texts, is_right)
+    judged = judge_spans(tagger_of_model(model, tokenizer), groups, texts, is_right, unknown_tokens)
     priors = reading.calibrations or (PRIOR,) * len(judged)
     update_reading(model, calibrations=tuple(map(fit_calibration, judged, priors)))
 
 
 def judge_spans(
-    tagger: Tagger, groups: TagGroups, texts: Sequence[AnnotatedText], is_right: IsRight
+    tagger: Tagger,
+    groups: TagGroups,
+    texts: Sequence[AnnotatedText],
+    is_right: IsRight,
+    unknown_tokens: UnknownTokens | None = None,
 ) -> list[list[JudgedSpan]]:
     """Return, for each tag group, the spans that the group finds in the texts.
 
     groups: the tag groups of the tagger's model, without calibrations. is_right: returns whether a span that was
-    found in a text is one of the text's gold spans.
+    found in a text is one of the text's gold spans. unknown_tokens: counts the tokens of the texts.
     """
     judged: list[list[JudgedSpan]] = [[] for _ in groups.schemes]
     for text, read in zip(texts, tagger.read([text.text for text in texts]), strict=True):
         words = read.text.words
+        if unknown_tokens is not None:
+            unknown_tokens.add(read.text)
         for of_group, found in zip(judged, groups.decode_each(read.log_probabilities), strict=True):
             for span in found[0]:
                 place = Span(words[span.start][0], words[span.end - 1][1], span.label)

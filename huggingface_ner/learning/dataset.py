@@ -7,6 +7,7 @@ from typing import Any
 from datasets import Dataset, Features, List, Value, disable_progress_bars
 
 from huggingface_ner.learning.overlaps import learnable_spans
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.decoding import TagScheme
@@ -30,6 +31,8 @@ def label_windows(
     tag_groups: TagGroups,
     folder: Path | None = None,
     left_out: LeftOut | None = None,
+    *,
+    unknown_tokens: UnknownTokens | None = None,
 ) -> Dataset:
     """Return a dataset of windows that cover every text, with ``input_ids``, ``labels`` and ``length``.
 
@@ -38,12 +41,15 @@ def label_windows(
     folder: the dataset is stored there; the folder must exist as long as the dataset is used. If None, the dataset
     is in memory.
     left_out: counts the spans that cannot be learned; see learnable_spans and word_tags.
+    unknown_tokens: counts the tokens of the texts.
     """
-    counts = LeftOut()
+    counts, tokens = LeftOut(), UnknownTokens("")
 
     def rows() -> Iterator[dict[str, object]]:
-        counts.regions.clear()  # the rows may be generated more than once
-        return _window_rows(examples, windower, tag_groups, counts)
+        # the rows may be generated more than once
+        counts.regions.clear()
+        tokens.tokens = tokens.unknown = 0
+        return _window_rows(examples, windower, tag_groups, counts, tokens)
 
     is_plain = len(tag_groups.schemes) == 1
     labels = List(_LABEL if is_plain else List(_LABEL))
@@ -56,13 +62,20 @@ def label_windows(
         dataset = Dataset.from_generator(rows, features=features, cache_dir=str(folder), fingerprint="windows")
     if left_out is not None:
         left_out.merge(counts)
+    if unknown_tokens is not None:
+        unknown_tokens.merge(tokens)
     return dataset
 
 
 def _window_rows(
-    examples: Sequence[AnnotatedText], windower: Windower, tag_groups: TagGroups, left_out: LeftOut
+    examples: Sequence[AnnotatedText],
+    windower: Windower,
+    tag_groups: TagGroups,
+    left_out: LeftOut,
+    unknown_tokens: UnknownTokens,
 ) -> Iterator[dict[str, object]]:
     for example, text in tokenized(examples, windower):
+        unknown_tokens.add(text)
         learned = learnable_spans(example.spans, tag_groups.labels_by_group, left_out)
         by_group = [
             word_tags(text, spans, scheme, left_out)

@@ -34,6 +34,7 @@ from huggingface_ner.learning.dynamics import Dynamics, DynamicsCallback
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, update_reading
 from huggingface_ner.learning.overlaps import Groups, plan_groups
 from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.reading import Reading
@@ -95,6 +96,7 @@ def fine_tune(
     device: str = "auto",
     progress: Progress | None = None,
     left_out: LeftOut | None = None,
+    unknown_tokens: UnknownTokens | None = None,
     dynamics: Dynamics | None = None,
     tracking: Tracking = NO_TRACKING,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -103,7 +105,7 @@ def fine_tune(
     layers: the labels of each layer; spans of different layers may overlap. If None, all labels are one layer. The
     head has a tag group for each layer, and further ones if spans of one layer overlap; see plan_groups.
     left_out: counts the spans that cannot be learned; see label_windows. tracking: where the course is reported.
-    dynamics: observes the model while it is trained.
+    unknown_tokens: counts the tokens of the examples. dynamics: observes the model while it is trained.
     match_labels: a label with a counterpart in the baseline starts with a copy of the counterpart's rows in the
     baseline's head.
     Raises ModelError if the baseline cannot be used, and TrainingError if the examples have no words or the
@@ -133,7 +135,7 @@ def fine_tune(
         windower = Reading.of_model(model).windower(tokenizer, max_length)
     # the windows are stored in the folder; Trainer also needs a folder, although it saves nothing there
     with temporary_folder("huggingface-ner-windows-") as folder, tracking.environment():
-        windows = label_windows(examples, windower, tag_groups, folder, left_out)
+        windows = label_windows(examples, windower, tag_groups, folder, left_out, unknown_tokens=unknown_tokens)
         if not len(windows):
             raise TrainingError("nothing to train on: none of the annotated tasks has a text with words in it")
         groups = range(len(tag_groups.schemes))

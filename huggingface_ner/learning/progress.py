@@ -42,6 +42,8 @@ class Outcome(BaseModel, frozen=True):
     f1_interval, gold: the 95 % confidence interval of f1, and the number of spans behind it.
     f1_basis: a text that says which annotated regions of those tasks are scored in F1; None if all of them are.
     left_out: which of the project's annotations were not used, see LeftOut.as_dict; None if that is not known.
+    unknown_tokens: how many tokens of the texts the baseline does not know, see UnknownTokens.as_dict; None if
+    that was not counted.
     accepted: how many suggestions annotators accepted, for the newest version for which this is known. It has the
     version's name as ``version``, and the fields of store.history.Suggestions.as_dict. None if it is not known for
     any version.
@@ -58,6 +60,7 @@ class Outcome(BaseModel, frozen=True):
     gold: int | None = None
     f1_basis: str | None = None
     left_out: dict[str, Any] | None = None
+    unknown_tokens: dict[str, Any] | None = None
     accepted: dict[str, Any] | None = None
     retryable: bool = False
     seconds: float | None = None

@@ -26,6 +26,7 @@ from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.review import find_review, review_agreement
 from huggingface_ner.learning.spool import Spool, SpooledTexts
 from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import Evaluation
 from huggingface_ner.spans import AnnotatedText, Span
@@ -58,6 +59,7 @@ class TrainedModel:
     mistakes: the model's mistakes in the texts held out.
     left_out: the regions and tasks that could not be read, or that a model cannot learn or suggest.
     review: the annotations to review; see find_review.
+    unknown_tokens: how many tokens of all these texts the baseline does not know.
     """
 
     model: PreTrainedModel
@@ -68,6 +70,7 @@ class TrainedModel:
     left_out: LeftOut
     mistakes: Mistakes
     review: dict[str, Any]
+    unknown_tokens: UnknownTokens
 
     @property
     def f1(self) -> float | None:
@@ -120,6 +123,7 @@ class Training:
         learned, held_out = self.spool.split(hold_out)
         left_out = LeftOut()
         left_out.merge(self.left_out)
+        unknown_tokens = UnknownTokens(baseline_name(self.baseline))
         texts = self.spool.split(set())[0]
         dynamics = Dynamics(texts)
         self.report(RunProgress("training"))
@@ -133,6 +137,7 @@ class Training:
             device=self.options.device,
             progress=self._step_reporter(),
             left_out=left_out,
+            unknown_tokens=unknown_tokens,
             dynamics=dynamics,
             tracking=self.options.tracking,
         )
@@ -143,11 +148,13 @@ class Training:
             learnable_spans(text.spans, tag_groups.labels_by_group, left_out)
         self.report(RunProgress("evaluating"))
         if held_out:
-            calibrate(model, tokenizer, held_out, self._is_right(tag_groups.labels))
+            calibrate(model, tokenizer, held_out, self._is_right(tag_groups.labels), unknown_tokens)
         mistakes = Mistakes()
         scores = self.score(tagger_of_model(model, tokenizer), held_out, mistakes) if held_out else None
         review = find_review(texts, self.layers, dynamics, self.annotators)
-        return TrainedModel(model, tokenizer, learned, held_out, scores, left_out, mistakes, review)
+        return TrainedModel(
+            model, tokenizer, learned, held_out, scores, left_out, mistakes, review, unknown_tokens
+        )
 
     def score(
         self, tagger: Tagger, texts: Sequence[AnnotatedText], mistakes: Mistakes | None = None

@@ -15,6 +15,7 @@ from huggingface_ner.learning.held_out import MAX_HELD_OUT, MIN_TASKS_FOR_HELD_O
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.learning.spool import SpooledTexts
 from huggingface_ner.learning.training import TrainedModel, Training
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LEARNING_REASONS, LeftOut
 from huggingface_ner.scores import Evaluation, score_basis
 from huggingface_ner.store.mistakes_file import write_mistakes
@@ -80,6 +81,7 @@ def train_version(
         **_scores(trained.scores),
         f1_before=compared.f1_before if compared else None,
         left_out=trained.left_out.as_dict(),
+        unknown_tokens=trained.unknown_tokens.as_dict(),
     )
 
 
@@ -180,6 +182,7 @@ def _unchanged(current: Version, training: Training) -> Outcome:
     # the texts and the regions that cannot be learned are the same; the regions that cannot be read may be others
     left_out = LeftOut.from_dict(metrics.get("left_out")).only(LEARNING_REASONS)
     left_out.merge(training.left_out)
+    unknown_tokens = metrics.get("unknown_tokens")
     return Outcome(
         status="unchanged",
         reason="annotations, labels and settings have not changed since the current version was trained",
@@ -190,6 +193,7 @@ def _unchanged(current: Version, training: Training) -> Outcome:
         f1_before=metrics.get("f1_before"),
         f1_basis=score_basis(metrics.get("gold", 0), metrics.get("gold_left_out", 0)),
         left_out=left_out.as_dict(),
+        unknown_tokens=UnknownTokens.from_dict(unknown_tokens).as_dict() if unknown_tokens else None,
     )
 
 
@@ -200,6 +204,7 @@ def _refused(trained: TrainedModel, compared: Comparison) -> Outcome:
         **_scores(trained.scores),
         f1_before=compared.f1_before,
         left_out=trained.left_out.as_dict(),
+        unknown_tokens=trained.unknown_tokens.as_dict(),
     )
 
 
@@ -278,6 +283,7 @@ def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
         "spans": training.spool.spans,
         "label_spans": {label: training.spool.spans_by_label[label] for label in training.labels},
         "left_out": trained.left_out.as_dict(),
+        "unknown_tokens": trained.unknown_tokens.as_dict(),
         "label_names": list(training.labels),
         "baseline": baseline_name(training.baseline),
         "settings": asdict(training.options.hyperparameters),

@@ -32,11 +32,14 @@ class TokenizedText:
     token_ids: the whole text's tokens, without special tokens.
     words: the stretch of the text that each word covers, in code points, half-open; in order, not overlapping.
     first_tokens: the index, in ``token_ids``, of each word's first token; ascending.
+    unknown: how many tokens are the tokenizer's unknown token and stand for letters. Emoji and other symbols do
+        not count: they say nothing about the language of a text.
     """
 
     token_ids: list[int]
     words: list[tuple[int, int]]
     first_tokens: list[int]
+    unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Windower:
         words, first_tokens = group_tokens(text, offsets, runs)
         if self._inner_borders is not None:
             return self._cut_words(text, ids, offsets, words, self._inner_borders)
-        return TokenizedText(ids, words, first_tokens)
+        return TokenizedText(ids, words, first_tokens, self._count_unknown(text, ids, offsets))
 
     def _tokenized_by_runs(
         self,
@@ -173,7 +176,14 @@ class Windower:
         runs = Runs.of_words(parts)
         if cut:
             ids, offsets = self._tokenized_by_runs(text, ids, offsets, runs, cut)
-        return TokenizedText(ids, *group_tokens(text, offsets, runs))
+        return TokenizedText(ids, *group_tokens(text, offsets, runs), self._count_unknown(text, ids, offsets))
+
+    def _count_unknown(self, text: str, ids: list[int], offsets: list[tuple[int, int]]) -> int:
+        """Return how many tokens are unknown and stand for letters."""
+        if self._unknown is None or self._unknown not in ids:  # almost always so, and fast to find out
+            return 0
+        places = [place for token, place in zip(ids, offsets, strict=True) if token == self._unknown]
+        return sum(any(map(str.isalpha, text[start:end])) for start, end in places)
 
     def windows(self, text: TokenizedText) -> Iterator[Window]:
         """Yield windows, in order, that together decide every word of the text exactly once."""
@@ -213,6 +223,11 @@ def _unknown_id(backend: Tokenizer) -> int | None:
     name: str | None = getattr(backend.model, "unk_token", None)
     if name is not None:
         return backend.token_to_id(name)
-    # Unigram models do not name their unknown token; this private-use character is in no vocabulary
-    ids = backend.encode("\U0010fffd", add_special_tokens=False).ids
-    return ids[-1] if ids else None
+    # Unigram models do not name their unknown token. These private-use characters are in no vocabulary, and end in
+    # different bytes: if their last tokens are the same, this is the unknown token; if not, these are bytes.
+    last = {
+        tuple(backend.encode(character, add_special_tokens=False).ids[-1:])
+        for character in ("\U0010fffb", "\U0010fffd")
+    }
+    (ids,) = last if len(last) == 1 else [()]
+    return ids[0] if ids else None

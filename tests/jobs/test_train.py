@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.engines.pretrained import load_tokenizer
 from huggingface_ner.jobs import train
 from huggingface_ner.jobs.review_tab import show_tasks_to_review
 from huggingface_ner.jobs.train import run_training
@@ -95,6 +96,8 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert set(metrics["labels"]) <= {"PER", "LOC"}
     assert metrics["settings"]["learning_rate"] == 2e-2
     assert metrics["baseline"] == training.baseline_model_name
+    assert metrics["unknown_tokens"]["tokens"] == 40 * len(("Anna", "flew", "."))
+    assert metrics["unknown_tokens"]["warning"] == ""
     assert metrics["seconds"] > 0
     assert metrics["engine"]["engine"] == str(load_tagger(version.folder, device="cpu").choice.kind)
     assert metrics["engine"]["reason"]
@@ -315,6 +318,35 @@ def test_regions_that_are_left_out_are_reported(
     assert outcome.left_out["regions"] == {"inside": {"PER": 1}}
     assert outcome.left_out["labels"] == []
     assert (outcome.status, outcome.f1_basis) == ("published", None)
+
+
+def test_a_language_that_the_baseline_does_not_know_is_reported(
+    label_studio_api: LabelStudioApi, training: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = {"አዲስ": "PER", "አበባ": "LOC"}
+    annotated = tasks(40, names)
+    label_studio_api.add(7, config("PER", "LOC"), annotated)
+    tokenizer = load_tokenizer(training.baseline_model_name)
+    tokens = sum(len(tokenizer(task["data"]["t"], add_special_tokens=False)["input_ids"]) for task in annotated)
+    outcome = _run(training)
+    version = _store(training).current_version()
+    assert version is not None
+    counted = version.metrics["unknown_tokens"]
+    assert version.metrics["held_out"] == 8
+    assert (counted["tokens"], counted["unknown"]) == (tokens, 40), "also those of the held-out texts"
+    assert (counted["share"], counted["encoder"]) == (round(40 / tokens, 4), training.baseline_model_name)
+    assert f"unknown to the baseline {training.baseline_model_name}" in counted["warning"]
+    assert outcome.unknown_tokens == counted
+    (record,) = [record for record in caplog.records if counted["warning"] in record.getMessage()]
+    assert (record.levelname, record.getMessage()[:19]) == ("WARNING", "project 7, 'news': ")
+
+    unchanged = _run(training)
+    assert (unchanged.status, unchanged.unknown_tokens) == ("unchanged", counted)
+    for task in annotated:
+        if str(task["id"]) not in _held_out(training):  # spoil the tasks that are learned from
+            task["annotations"] = [{"result": []}]
+    label_studio_api.add(7, config("PER", "LOC"), annotated)
+    assert _run(training).unknown_tokens == counted
 
 
 def test_a_full_disk_leaves_the_serving_version(

@@ -21,6 +21,7 @@ from huggingface_ner.learning.calibration import (
     prior_calibration,
 )
 from huggingface_ner.learning.head import update_reading
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.store.model_folder import save_model
 from huggingface_ner.tagging.calibration import Calibration, score_logit
@@ -120,7 +121,9 @@ def test_spans_are_judged_by_the_texts_gold_spans(tmp_path: Path) -> None:
         TagGroups.bio([["PER"]]),
         [AnnotatedText("1", text, gold), AnnotatedText("2", "", ())],
         lambda annotated, span: span in annotated.spans,
+        counts := UnknownTokens("an encoder"),
     )
+    assert (counts.tokens, counts.unknown) == (8, 6), "each character is a token, and all letters are unknown"
     ((first, second),) = judged
     assert (first.words, first.is_right) == (2, True)
     assert (second.words, second.is_right) == (1, False)

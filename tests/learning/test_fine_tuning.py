@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from transformers import PreTrainedModel
+from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, tag_names
@@ -72,6 +72,26 @@ def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.Monke
     assert shares == sorted(shares)
     assert 0 < shares[0] < 0.05
     assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_baseline_in_half_precision_is_trained_in_float32(
+    dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _learn_from_nothing(monkeypatch)
+    folder = save_tiny_model(tmp_path, "bert")
+    AutoModelForTokenClassification.from_pretrained(folder).to(dtype).save_pretrained(folder)
+    model, tokenizer = fine_tune(
+        EXAMPLES,
+        ["PER", "LOC"],
+        folder,
+        Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
+        match_labels=lambda labels: {},
+        device="cpu",
+    )
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    found = tagger_of_model(model, tokenizer).find_spans([text.text for text in EXAMPLES])
+    assert evaluate([text.spans for text in EXAMPLES], found).overall.f1 > 0.9
 
 
 def test_a_model_learns_parts_of_words(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

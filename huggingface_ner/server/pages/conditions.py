@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.pages.words import ago, counted
 from huggingface_ner.server.webhook_credentials import ARRIVED, GIVEN
 from huggingface_ner.settings import Settings
@@ -22,11 +23,19 @@ class Condition:
         return "" if self.at is None else ago(self.at, now)
 
 
-def conditions(status: dict[str, Any], settings: Settings) -> tuple[Condition, ...]:
-    """Return the conditions of a project, given its status."""
+def conditions(
+    status: dict[str, Any], settings: Settings, unknown_tokens: UnknownTokens | None = None
+) -> tuple[Condition, ...]:
+    """Return the conditions of a project, given its status.
+
+    unknown_tokens: the tokens of its texts that the baseline does not know, as far as a training has counted them.
+    """
     found = [_label_studio(status), _key(status, settings), _webhook(status)]
     if "labels" in status:
         found.append(Condition("Labels", "bad", status["labels"]))
+    warning = unknown_tokens.warning() if unknown_tokens else ""
+    if warning:
+        found.append(Condition("Baseline", "bad", warning))
     return (*found, _suggestions(status, settings))
 
 

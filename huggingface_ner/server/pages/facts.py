@@ -15,6 +15,7 @@ from huggingface_ner.intervals import Interval, f1_interval, share_interval
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.addresses import parse_address, project_address
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, Version, project_store, project_stores
@@ -105,9 +106,18 @@ class Known:
 
         If the last training stored nothing, the facts are those of the training that made the version.
         """
-        last = mapping(self.status.get("last")).get("left_out")
-        counts = last or (self.version.metrics.get("left_out") if self.version else None)
+        counts = self._of_last_training("left_out")
         return LeftOut.from_dict(counts) if counts else None
+
+    @property
+    def unknown_tokens(self) -> UnknownTokens | None:
+        """How many tokens the baseline of the last training does not know, in the same way; None if not known."""
+        counts = self._of_last_training("unknown_tokens")
+        return UnknownTokens.from_dict(counts) if counts else None
+
+    def _of_last_training(self, name: str) -> object:
+        last = mapping(self.status.get("last")).get(name)
+        return last or (self.version.metrics.get(name) if self.version else None)
 
 
 class Facts:

@@ -161,7 +161,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
     expected = forecast([_scored(point) for point in points]) if points else ""
     return ProjectPage(
         known,
-        conditions(known.status, settings),
+        conditions(known.status, settings, known.unknown_tokens),
         _labels(version.metrics) if version else (),
         kinds,
         count(mistakes.get("more")),

@@ -18,6 +18,7 @@ from huggingface_ner.learning.dynamics import Dynamics
 from huggingface_ner.learning.mistakes import Mistakes
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.learning.review import find_review
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText, Span, Vote
 from huggingface_ner.store import versions
@@ -156,7 +157,12 @@ def make_hostile(settings: Settings, queue: TrainingQueue, project: int = 8) -> 
     queue.notes.note_review(project, bad)
     regions = {"inside": dict.fromkeys(writable, 3)}
     end_training(
-        queue, project, reason=writable[0], version=name, left_out={"regions_seen": 99, "regions": regions}
+        queue,
+        project,
+        reason=writable[0],
+        version=name,
+        left_out={"regions_seen": 99, "regions": regions},
+        unknown_tokens=UnknownTokens(bad, 100, 31).as_dict(),
     )
 
 

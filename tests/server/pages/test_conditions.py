@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.pages.conditions import conditions
 from huggingface_ner.server.webhook_credentials import ADVICE, ARRIVED
 from huggingface_ner.settings import Settings
@@ -61,6 +62,14 @@ def test_each_condition_is_described(
     (found,) = [one for one in conditions(status, settings) if one.name == name]
     assert found.state == state
     assert told in found.text
+
+
+def test_the_baseline_is_a_condition_only_if_it_does_not_know_the_language() -> None:
+    unknown = UnknownTokens("an encoder", 100, 31)
+    (found,) = [one for one in conditions({}, Settings(), unknown) if one.name == "Baseline"]
+    assert (found.state, found.text) == ("bad", unknown.warning())
+    for known in (None, UnknownTokens("an encoder", 100, 1)):
+        assert "Baseline" not in [one.name for one in conditions({}, Settings(), known)]
 
 
 def test_a_condition_says_when_it_was_learned() -> None:

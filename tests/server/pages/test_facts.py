@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.server.pages.facts import Known
 from huggingface_ner.store.versions import Version
@@ -36,3 +37,11 @@ def test_left_out_is_that_of_the_last_training_or_of_the_version(
     else:
         assert isinstance(left_out, LeftOut)
         assert left_out.regions_left_out == expected
+
+
+def test_unknown_tokens_are_those_of_the_last_training_or_of_the_version(tmp_path: Path) -> None:
+    many, few = UnknownTokens("one", 100, 31), UnknownTokens("two", 100, 1)
+    version = Version("20260101-000000-1", tmp_path, {"unknown_tokens": many.as_dict()})
+    for last, expected in (({"unknown_tokens": few.as_dict()}, few), ({"unknown_tokens": None}, many), ({}, many)):
+        assert Known(7, {"last": last}, "http://localhost:8080", version).unknown_tokens == expected
+    assert Known(7, {}, "http://localhost:8080", None).unknown_tokens is None

@@ -11,6 +11,7 @@ from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.learning.progress import RunProgress
+from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
@@ -226,6 +227,12 @@ def test_the_page_says_what_is_happening(client: FlaskClient, queue: TrainingQue
     end_training(queue, left_out={"regions_seen": 9, "regions": {"inside": {"Ort": 2}}})
     assert "The last training published a new version, just now: trained on 96 tasks." in now()
     assert "2 Ort lie inside" in _text(_page(client, "/projects/7"))
+    counts = UnknownTokens("<b>an encoder</b>", 100, 31)
+    end_training(queue, unknown_tokens=counts.as_dict())
+    assert f"Baseline{counts.warning()}" in now()
+    told = client.get("/projects/7").get_json()
+    assert {"name": "Baseline", "state": "bad", "text": counts.warning()} in told["conditions"]
+    assert client.get("/training").get_json()["projects"][0]["last"]["unknown_tokens"] == counts.as_dict()
     end_training(queue, status="failed", reason="LABEL_STUDIO_API_KEY is not set")
     assert "Trainings are stopped until the next annotation" in now()
     assert "LABEL_STUDIO_API_KEY is not set" in now()
