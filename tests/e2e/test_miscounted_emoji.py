@@ -19,8 +19,8 @@ CONFIG = (
     '<HyperText name="text" value="$html"/></View>'
 )
 # Chromium shows a tab between words as a blank. From there on, the page counts an emoji as one unit, not as two.
-HTML = "<p>So\tsay 😀😀 Ada, and 🔥 Lyon.</p><p>😀 Paris 😀 Ada</p>"
-FOUND = [("Ada", "PER"), ("Ada", "PER"), ("Lyon", "LOC"), ("Paris", "LOC")]
+HTML = "<p>So\tsay 😀😀 Ada, and 🔥 Lyon.</p><p>😀 Lyon 😀 Ada</p>"
+FOUND = [("Ada", "PER"), ("Ada", "PER"), ("Lyon", "LOC"), ("Lyon", "LOC")]
 HIGHLIGHTED = """() => Htx.annotationStore.selected.regions.map(
     region => [region._spans.map(span => span.textContent).join(""), region.labels[0]])"""
 
@@ -29,14 +29,16 @@ def test_suggestions_after_a_tab_and_emoji_are_on_the_right_characters(
     studio: Studio, backend: str, page: Page
 ) -> None:
     project = studio.project("miscounted emoji", CONFIG)
-    project.connect(backend)
+    project.connect(backend, is_interactive=True)
     (task_id,) = project.add({"html": HTML})
     (text,) = parse_labeling_config(CONFIG).objects
     document = open_document(text, HTML)
 
     def read(regions: list[dict[str, Any]]) -> Found:
         stretches = [(document.offsets(region["value"]), region["value"]["hypertextlabels"]) for region in regions]
-        return [(document.text[slice(*stretch)], labels[0]) for stretch, labels in stretches if stretch is not None]
+        return [
+            (document.text[slice(*stretch)], labels[0]) for stretch, labels in stretches if stretch is not None
+        ]
 
     editor = Editor(page, project, {"PER": "1", "LOC": "2"}, read)
     try:
