@@ -30,7 +30,7 @@ LEARNING_REASONS: tuple[LearningReason, ...] = get_args(LearningReason)
 # Regions with these reasons do not count as left out. Regions with one of the first two reasons are used, but a
 # model cannot suggest exactly these stretches. Regions with the third reason were outvoted: they are not gold
 # regions.
-_USED: tuple[Reason, ...] = ("crosses_border", "part_of_word", "outvoted")
+_NOT_LEFT_OUT: tuple[Reason, ...] = ("crosses_border", "part_of_word", "outvoted")
 # What the summary says about one region, and about several regions.
 _REGIONS: Mapping[Reason, tuple[str, str]] = {
     "no_text": ("is over a text that cannot be read", "are over texts that cannot be read"),
@@ -106,7 +106,7 @@ class LeftOut:
         """
         for label in labels:
             name = _name(label)
-            unused = sum(self.regions[reason, name] for reason in LEARNING_REASONS if reason not in _USED)
+            unused = sum(self.regions[reason, name] for reason in LEARNING_REASONS if reason not in _NOT_LEFT_OUT)
             if learned.get(label, 0) <= unused and name not in self.labels:
                 self.labels.append(name)
 
@@ -120,7 +120,7 @@ class LeftOut:
     @property
     def regions_left_out(self) -> int:
         """The number of regions that were not used."""
-        return sum(count for (reason, _), count in self.regions.items() if reason not in _USED)
+        return sum(count for (reason, _), count in self.regions.items() if reason not in _NOT_LEFT_OUT)
 
     def only(self, reasons: Iterable[Reason]) -> "LeftOut":
         """Return only the labels, and the counts of the regions that were left out for one of these reasons."""
@@ -165,9 +165,9 @@ class LeftOut:
         if self.regions_left_out:
             regions = "region" if self.regions_seen == 1 else "regions"
             were = "was" if self.regions_left_out == 1 else "were"
-            parts = "; ".join(by_reason[reason] for reason in by_reason if reason not in _USED)
+            parts = "; ".join(by_reason[reason] for reason in by_reason if reason not in _NOT_LEFT_OUT)
             told.append(f"{self.regions_left_out} of {self.regions_seen} {regions} {were} not used: {parts}")
-        told += [by_reason[reason] for reason in _USED if reason in by_reason]
+        told += [by_reason[reason] for reason in _NOT_LEFT_OUT if reason in by_reason]
         for reason, what in _TASKS.items():
             count = self.tasks[reason]
             if count:
@@ -205,6 +205,6 @@ def _told(reason: Reason, labels: Counter[str]) -> str:
     frequent = labels.most_common(MAX_LABELS_TOLD)
     parts = [f"{count} {label}".strip() for label, count in frequent]
     rest = labels.total() - sum(count for _, count in frequent)
-    parts += [f"{rest} others"] if rest else []
+    parts += [f"{rest} {'other' if rest == 1 else 'others'}"] if rest else []
     subject = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"{subject} {_REGIONS[reason][labels.total() > 1]}"

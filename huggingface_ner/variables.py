@@ -82,7 +82,8 @@ class Variables(BaseSettings):
         0.95,
         ge=0,
         le=1,
-        description="minimum agreement of an engine with float32 (span F1 on sample texts)",
+        description="minimum agreement of an engine with float32: span F1 on the held-out texts, and on sample "
+        "texts if few are held out",
     )
     max_waiting_texts: int = Field(
         5_000,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Measured, see bench/README.md: larger batches are no faster, and with them the next request would wait longer.
 TOKENS_PER_BATCH = 256
 # The width of rows is a multiple of this, because OpenVINO keeps kernels for each shape.
-WIDTHS = 16
+WIDTH_MULTIPLE = 16
 
 # The precisions for which layers are rounded.
 ROUNDED: tuple[Precision, ...] = ("int8", "mixed")
@@ -47,7 +47,7 @@ class OpenvinoEngine:
         is_packed = {port.any_name for port in model.inputs} == set(Packed.INPUTS)
         max_width = int(model.get_rt_info(_WINDOW_LENGTH).value)
         self.layout: Padded | Packed = (
-            Packed(pad_id, WIDTHS) if is_packed else Padded(pad_id, WIDTHS, max_width=max_width)
+            Packed(pad_id, WIDTH_MULTIPLE) if is_packed else Padded(pad_id, WIDTH_MULTIPLE, max_width=max_width)
         )
 
     @property
@@ -121,7 +121,7 @@ def convert(model: "PreTrainedModel", path: Path, precision: Precision = "fp32",
     from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
     from huggingface_ner.engines.static_int8 import round_layers  # noqa: PLC0415 - it imports torch
 
-    # converts the model's own attention, because OpenVINO has a fused attention for long windows
+    # The attention is not exchanged for a simpler one: OpenVINO makes its fused attention of it, which is faster.
     module, layout = plain_model(model, model.config._attn_implementation)
     if precision in ROUNDED:
         round_layers(model, windows, keep_lossy=precision == "mixed")

@@ -22,7 +22,7 @@ TOLERANCE = 1e-3
 BLOCKWISE = "blockwise"
 BLOCK = 64
 # A block's keys start and end at multiples of this. The fewer shapes there are, the less memory PyTorch uses,
-# because it keeps kernels for each shape; see torch_engine.WIDTHS.
+# because it keeps kernels for each shape; see torch_engine.WIDTH_MULTIPLE.
 KEYS = 16
 
 logger = logging.getLogger(__name__)

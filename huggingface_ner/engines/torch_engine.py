@@ -15,7 +15,7 @@ TOKENS_PER_BATCH = (256, 16_384)
 
 # The width of rows is a multiple of this, because PyTorch keeps kernels for each shape. Without the rounding, the
 # kernels took 350 MB after 20,000 texts of all widths.
-WIDTHS = 16
+WIDTH_MULTIPLE = 16
 
 
 class TorchEngine:
@@ -36,7 +36,9 @@ class TorchEngine:
         # on a GPU a packed batch would need a mask of 16,384 x 16,384, and padding costs less there
         self._packed = packed_model(model) if model.device.type == "cpu" else None
         self.layout: Layout = (
-            Packed(filler, WIDTHS) if self._packed else Padded(filler, WIDTHS, max_width=window_length(model))
+            Packed(filler, WIDTH_MULTIPLE)
+            if self._packed
+            else Padded(filler, WIDTH_MULTIPLE, max_width=window_length(model))
         )
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
         torch.nn.Module.to(model, dtype=dtype)

@@ -1,7 +1,7 @@
 """Exports a version as the files of a Hugging Face model, into a folder or a zip file.
 
 Only files that transformers needs are exported. Files that quote the project's texts (mistakes.json) or are about
-this service (metrics.json, the engines) are not.
+this service (metrics.json, the engines) are not, except the ONNX engine if it is requested.
 """
 
 import io
@@ -69,14 +69,14 @@ def onnx_files(version: Version, preference: EnginePreference, into: Path) -> di
     from huggingface_ner.tagging.engine_trials import prepare_engine  # noqa: PLC0415 - it imports torch
 
     folder, reason = version.folder, ""
-    if not _exports(folder):
+    if not _onnx_files_in(folder):
         precision = "auto" if preference.precision == "bf16" else preference.precision
         wanted = replace(preference, engine="onnx", precision=precision)
         reason = str(prepare_engine(folder, preference=wanted, device="cpu", into=into)["reason"])
         folder = into
-    if not _exports(folder):
+    if not _onnx_files_in(folder):
         raise ExportError(f"{version.name}: there is no ONNX engine for it: {reason}; export it without --onnx")
-    kept = [*_exports(folder), *engine_folder(folder).glob("*.json")]
+    kept = [*_onnx_files_in(folder), *engine_folder(folder).glob("*.json")]
     return {f"{engine_folder(folder).name}/{path.name}": path for path in sorted(kept)}
 
 
@@ -143,7 +143,7 @@ class _Written(io.RawIOBase):
         return taken
 
 
-def _exports(folder: Path) -> list[Path]:
+def _onnx_files_in(folder: Path) -> list[Path]:
     return list(engine_folder(folder).glob("*.onnx"))
 
 

@@ -47,7 +47,7 @@ FORBIDDEN_FIELDS = (
     "repeats_left",
     "rate_limit_key",
 )
-# The only fields of a job's hash that are read. The job's results and metadata are ignored.
+# The only fields of a job's hash that are passed on to RQ. The job's results and metadata are ignored.
 FIELDS = (
     "data",
     "created_at",

@@ -39,7 +39,7 @@ from huggingface_ner.learning.version import train_version
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText
-from huggingface_ner.store.history import Suggestions, newest_with_suggestions
+from huggingface_ner.store.history import SuggestionCounts, newest_with_suggestions
 from huggingface_ner.store.versions import ModelStore, project_store
 from huggingface_ner.temporary_folders import temporary_folder
 
@@ -162,7 +162,7 @@ def _noting_suggestions(
     """Yield the tasks, and then store what annotators did with the suggestions in them; raises OSError."""
     yield from edits.watch(tasks)
     found = edits.by_version.items()
-    store.note_suggestions({name: Suggestions(tasks=one.tasks, **asdict(one.edits)) for name, one in found})
+    store.note_suggestions({name: SuggestionCounts(tasks=one.tasks, **asdict(one.edits)) for name, one in found})
 
 
 def _accepted(store: ModelStore) -> dict[str, Any] | None:

@@ -50,8 +50,8 @@ POLL_INTERVAL = 1.0
 CLEANING_INTERVAL = 3600.0
 # Seconds between two renewals of a job's lease.
 RENEWAL_INTERVAL = 2.0
-# Seconds without a heartbeat after which RQ considers a worker dead. An idle worker waits for a job for about this
-# long before it sends its next heartbeat.
+# RQ's worker_ttl, in seconds. RQ waits for a job 15 s less than this, and then sends a heartbeat. It considers the
+# worker dead 60 s after this time.
 WORKER_TTL = 60
 # Maximum length of the name by which metrics tell workers apart.
 MAX_NAME = 100
@@ -119,7 +119,7 @@ class TrainingWorker(SpawnWorker):
                 job.delete()
             return
         os.environ[RUN_ID] = run.id
-        # if there is no current run, this run has reported its outcome: its lease has ended, and is not lost
+        # renewing also fails after this run has reported its outcome; then nothing is lost, and no run is current
         self._run_process(job, queue, lambda: self.training.renew(run) or not self.training.running(project_id))
         if self.is_stopping:
             self.training.release(run)

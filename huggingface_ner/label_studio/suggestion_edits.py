@@ -23,7 +23,7 @@ class VersionEdits:
 class SuggestionEdits:
     """Counts, while tasks are read, what annotators did with the suggestions of each version.
 
-    Each task counts once, with its first annotation that was made after a suggestion; see ``corrected``.
+    Each task counts once, with its first annotation that was made after a suggestion; see ``first_edited``.
     by_version: the counts so far, by the ``model_version`` of the suggestions.
     """
 
@@ -36,7 +36,7 @@ class SuggestionEdits:
         """Yield the tasks, and count their suggestions. Tasks need ``predictions`` and ``annotations``."""
         for task in tasks:
             yield task
-            pair = corrected(task)
+            pair = first_edited(task)
             if pair is not None:
                 self._count(task, *pair)
 
@@ -58,8 +58,8 @@ class SuggestionEdits:
         self.by_version[version] = VersionEdits(counts.tasks + 1, counts.edits + edits)
 
 
-def corrected(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
-    """Return the suggestion that was corrected first, and the annotation made from it; None if there is none.
+def first_edited(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Return the first prediction that an annotator worked from, and the annotation; None if there is none.
 
     If an annotator started from a suggestion on the page, the annotation names this suggestion. Otherwise, the
     annotation is compared with the newest suggestion from before it was created. Suggestions that were turned into

@@ -39,8 +39,9 @@ class MentionReplacement:
 
     The method is from Dai and Adel, 2020, An Analysis of Simple Data Augmentation for Named Entity Recognition.
 
-    If there are several tag groups, entities inside a mention are replaced with it, and entities around it stay. A
-    mention that partly overlaps an entity of another group is neither replaced nor used as a replacement.
+    If there are several tag groups, entities inside a mention are replaced together with the mention, and entities
+    around it stay. A mention that partly overlaps an entity of another group is neither replaced nor used as a
+    replacement.
 
     features: the windows to collect mentions from, with ``input_ids`` and ``labels``; see label_windows.
     share: the probability that a mention is replaced.

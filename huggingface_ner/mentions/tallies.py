@@ -14,8 +14,8 @@ Place = tuple[int, int]
 class Tally:
     """How often a string occurs as whole words in the texts of a layer, and how often it is annotated there.
 
-    occurrences: the number of occurrences. An occurrence that overlaps a longer mention of the layer does not
-    count, because the longer string is suggested there.
+    occurrences: the number of occurrences. An occurrence that is not annotated, and overlaps a longer mention of
+    the layer, does not count, because the longer string is suggested there.
     marked: the number of occurrences that are annotated. labels: the number of occurrences with each label.
     """
 

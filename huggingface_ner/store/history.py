@@ -30,7 +30,7 @@ class Counts(BaseModel, frozen=True):
     gold: int
 
 
-class Suggestions(BaseModel, frozen=True):
+class SuggestionCounts(BaseModel, frozen=True):
     """What annotators did with a version's suggestions in a number of tasks; see edits.Edits for the counts."""
 
     tasks: NonNegativeInt
@@ -79,7 +79,7 @@ class Entry(BaseModel, frozen=True):
     tasks: int
     overall: Counts | None = None
     labels: dict[str, Counts] = {}
-    suggestions: Suggestions | None = None
+    suggestions: SuggestionCounts | None = None
 
     @classmethod
     def of(cls, version: str, metrics: Mapping[str, Any]) -> Self | None:
@@ -120,7 +120,7 @@ def merged(history: Mapping[str, Entry], versions: Iterable[tuple[str, Mapping[s
     return {version: entries[version] for version in sorted(entries, key=sort_key)}
 
 
-def with_suggestions(entries: Iterable[Entry], counts: Mapping[str, Suggestions]) -> dict[str, Entry]:
+def with_suggestions(entries: Iterable[Entry], counts: Mapping[str, SuggestionCounts]) -> dict[str, Entry]:
     """Return a history with new counts of suggestions; counts of unknown versions are ignored.
 
     Tasks and predictions can be deleted in Label Studio, so counts of fewer tasks than before are ignored too.

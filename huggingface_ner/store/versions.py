@@ -22,7 +22,7 @@ from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import delete_folder, delete_leftovers, folder_aside, place_folder, replaced_file
 from huggingface_ner.store.history import (
     Entry,
-    Suggestions,
+    SuggestionCounts,
     merged,
     read_history,
     with_suggestions,
@@ -91,7 +91,7 @@ class ModelStore:
         kept = [(version.name, version.metrics) for version in self.versions()]
         return list(merged(read_history(self._folder), kept).values())
 
-    def note_suggestions(self, counts: Mapping[str, Suggestions]) -> None:
+    def note_suggestions(self, counts: Mapping[str, SuggestionCounts]) -> None:
         """Store what annotators did with the suggestions of versions, see with_suggestions; raises OSError."""
         entries = self.history()
         updated = with_suggestions(entries, counts)

@@ -9,7 +9,7 @@ from huggingface_ner.store.history import (
     HISTORY,
     MAX_ENTRIES,
     Entry,
-    Suggestions,
+    SuggestionCounts,
     merged,
     newest_with_suggestions,
     read_history,
@@ -47,8 +47,8 @@ def test_versions_of_an_older_release_are_in_the_history(tmp_path: Path) -> None
     assert [entry.tasks for entry in store.history()] == [10]
 
 
-def _suggestions(tasks: int, exact: int = 3) -> Suggestions:
-    return Suggestions(tasks=tasks, exact=exact, to_mend=1, to_delete=0, missing=2)
+def _suggestions(tasks: int, exact: int = 3) -> SuggestionCounts:
+    return SuggestionCounts(tasks=tasks, exact=exact, to_mend=1, to_delete=0, missing=2)
 
 
 def test_counts_of_suggestions_outlive_the_versions(tmp_path: Path) -> None:
@@ -80,10 +80,10 @@ def test_counts_are_replaced_unless_tasks_were_deleted(tmp_path: Path) -> None:
 
 
 def test_the_share_accepted_has_an_interval() -> None:
-    told = Suggestions(tasks=41, exact=292, to_mend=60, to_delete=60, missing=33).as_dict()
+    told = SuggestionCounts(tasks=41, exact=292, to_mend=60, to_delete=60, missing=33).as_dict()
     assert (told["suggested"], told["accepted"], round(told["share"], 2)) == (412, 292, 0.71)
     assert told["interval"] == share_interval(292, 412)
-    nothing = Suggestions(tasks=2, exact=0, to_mend=0, to_delete=0, missing=5)
+    nothing = SuggestionCounts(tasks=2, exact=0, to_mend=0, to_delete=0, missing=5)
     assert nothing.share is None
     assert newest_with_suggestions([Entry(version="v", tasks=2, suggestions=nothing)]) is None
 

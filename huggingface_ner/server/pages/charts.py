@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from huggingface_ner.learning.learning_curve import Forecast
 from huggingface_ner.server.pages.facts import Score
-from huggingface_ner.store.history import Suggestions
+from huggingface_ner.store.history import SuggestionCounts
 
 LEFT, RIGHT, TOP, BOTTOM = 40, 14, 12, 40
 TICKS = 5
@@ -29,7 +29,7 @@ class AcceptedPoint:
     """A version: its tasks, and what annotators did with its suggestions, of which there is at least one."""
 
     tasks: int
-    suggestions: Suggestions
+    suggestions: SuggestionCounts
     version: str
 
 

@@ -42,7 +42,7 @@ def conditions(
 def _label_studio(status: dict[str, Any]) -> Condition:
     known = status.get("label_studio")
     if known is None:
-        return Condition("Label Studio", "unknown", "not contacted yet; the first training contacts it")
+        return Condition("Label Studio", "unknown", "not contacted yet")
     text = "answers" if known["answers"] else known["reason"]
     return Condition("Label Studio", "good" if known["answers"] else "bad", text, known["at"])
 
@@ -55,7 +55,11 @@ def _key(status: dict[str, Any], settings: Settings) -> Condition:
         return Condition("API key", "good", f"{key} is accepted", known["at"])
     if known and "does not accept" in known["reason"]:
         return Condition("API key", "bad", f"{key} is refused", known["at"])
-    text = "LABEL_STUDIO_API_KEY is set; not tried yet" if is_set else "LABEL_STUDIO_API_KEY is not set"
+    text = (
+        "LABEL_STUDIO_API_KEY is set; not known yet if it is accepted"
+        if is_set
+        else "LABEL_STUDIO_API_KEY is not set"
+    )
     return Condition("API key", "unknown", text)
 
 
@@ -64,7 +68,7 @@ def _webhook(status: dict[str, Any]) -> Condition:
     if note is not None and note not in (ARRIVED, GIVEN):
         return Condition("Webhook", "bad", note)
     if event_at is not None:
-        return Condition("Webhook", "good", "annotations arrive; the last event came", event_at)
+        return Condition("Webhook", "good", "annotation events arrive", event_at)
     if note is not None:
         return Condition("Webhook", "good", note)
     return Condition("Webhook", "unknown", "no event has arrived yet; the first annotation sends one")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_ner.json_values import count, mapping
+from huggingface_ner.json_values import mapping, whole_number
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
@@ -14,7 +14,7 @@ from huggingface_ner.server.pages.review import Review
 from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.server.pages.words import counted
 from huggingface_ner.settings import Settings
-from huggingface_ner.store.history import Entry, Suggestions, newest_with_suggestions
+from huggingface_ner.store.history import Entry, SuggestionCounts, newest_with_suggestions
 from huggingface_ner.store.mistakes_file import read_mistakes
 from huggingface_ner.store.version_names import published_at, sort_key
 from huggingface_ner.store.versions import ModelStore, Version
@@ -48,7 +48,7 @@ class VersionRow:
     score: Score | None
     labels: tuple[LabelScore, ...]
     is_in_use: bool
-    suggestions: Suggestions | None
+    suggestions: SuggestionCounts | None
 
     def number(self, name: str) -> int | None:
         """Return a number from metrics.json; None if it is missing."""
@@ -77,7 +77,7 @@ class CurveRow:
     version: str
     tasks: int
     score: Score | None
-    suggestions: Suggestions | None
+    suggestions: SuggestionCounts | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class ProjectPage:
     points: tuple[Point, ...]
     accepted: tuple[AcceptedPoint, ...]
     curve: tuple[CurveRow, ...]
-    newest_accepted: tuple[str, Suggestions] | None
+    newest_accepted: tuple[str, SuggestionCounts] | None
     forecast: Forecast | None
     no_forecast: str
     versions: tuple[VersionRow, ...]
@@ -164,7 +164,7 @@ def read_project(known: Known, store: ModelStore, settings: Settings) -> Project
         conditions(known.status, settings, known.unknown_tokens),
         _labels(version.metrics) if version else (),
         kinds,
-        count(mistakes.get("more")),
+        whole_number(mistakes.get("more")),
         mistake_table(mistakes.get("correct"), kinds),
         tuple(known.left_out.reasons()) if known.left_out else (),
         points,

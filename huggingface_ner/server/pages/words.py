@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
-from huggingface_ner.store.history import Suggestions
+from huggingface_ner.store.history import SuggestionCounts
 from huggingface_ner.store.version_names import published_at
 
 # What each phase of a run does; see learning.progress.
@@ -119,7 +119,7 @@ def next_sentence(status: dict[str, Any], each: int) -> str:
     if status["state"] == "running" and status.get("waiting"):
         return "Another training starts right afterwards: there are new annotations."
     if not each:
-        return "Trainings start when the labels change or somebody clicks Start Training in Label Studio."
+        return "Trainings start when the labels change, or when somebody starts one here or in Label Studio."
     if status["state"] == "parked":
         return "The next annotation starts a new attempt."
     left = status.get("updates_until_training", each)
@@ -139,7 +139,7 @@ def percentage(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
-def accepted_sentence(suggestions: Suggestions, version: str | None) -> str:
+def accepted_sentence(suggestions: SuggestionCounts, version: str | None) -> str:
     """Return how many suggestions of a version annotators accepted.
 
     version: its name; None if it is the current one.

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from huggingface_ner.learning.learning_curve import Expected, Forecast
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point, draw_chart, nice_step
 from huggingface_ner.server.pages.facts import Score
-from huggingface_ner.store.history import Suggestions
+from huggingface_ner.store.history import SuggestionCounts
 
 POINTS = st.lists(
     st.builds(
@@ -30,8 +30,8 @@ ACCEPTED = st.lists(
 )
 
 
-def _suggestions(exact: int, wrong: int) -> Suggestions:
-    return Suggestions(tasks=exact, exact=exact, to_mend=0, to_delete=wrong, missing=3)
+def _suggestions(exact: int, wrong: int) -> SuggestionCounts:
+    return SuggestionCounts(tasks=exact, exact=exact, to_mend=0, to_delete=wrong, missing=3)
 
 
 @given(POINTS, ACCEPTED, st.sampled_from([(760, 300), (340, 250)]))

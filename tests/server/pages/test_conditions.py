@@ -29,7 +29,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
             "401",
         ),
         ({}, Settings(), "API key", "unknown", "is not set"),
-        ({}, WITH_KEY, "API key", "unknown", "not tried yet"),
+        ({}, WITH_KEY, "API key", "unknown", "not known yet if it is accepted"),
         (ANSWERS, WITH_KEY, "API key", "good", "is accepted"),
         (
             REFUSES,
@@ -42,7 +42,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
         ({"webhook": ADVICE}, Settings(), "Webhook", "bad", "carries no credentials"),
         ({"webhook": ADVICE, "event_at": 1.0}, Settings(), "Webhook", "bad", "carries no credentials"),
         ({"webhook": ARRIVED}, Settings(), "Webhook", "good", "arrive with the credentials"),
-        ({"webhook": ARRIVED, "event_at": 1.0}, Settings(), "Webhook", "good", "the last event came"),
+        ({"webhook": ARRIVED, "event_at": 1.0}, Settings(), "Webhook", "good", "annotation events arrive"),
         ({"labels": "never suggested: X"}, Settings(), "Labels", "bad", "never suggested: X"),
         ({}, Settings(), "Suggestions", "good", "when a task is opened"),
         ({}, Settings(predict_after_training=True), "Suggestions", "unknown", "after the next training"),

@@ -16,7 +16,7 @@ from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
-from huggingface_ner.store.history import HISTORY, Suggestions
+from huggingface_ner.store.history import HISTORY, SuggestionCounts
 from huggingface_ner.store.metrics_file import METRICS
 from huggingface_ner.store.mistakes_file import MISTAKES, write_mistakes
 from huggingface_ner.store.versions import project_store
@@ -159,11 +159,11 @@ def test_the_share_of_the_suggestions_that_were_accepted_is_beside_f1(
 ) -> None:
     *_, before, current = publish_curve(settings)
     store = project_store(settings.models_folder, 7)
-    store.note_suggestions({before: Suggestions(tasks=41, exact=292, to_mend=60, to_delete=60, missing=33)})
+    store.note_suggestions({before: SuggestionCounts(tasks=41, exact=292, to_mend=60, to_delete=60, missing=33)})
     page = _page(client, "/projects/7")
     told = "Of 412 suggestions of the version of 22 Nov 2026, 03:12 UTC, 71 % were accepted unchanged (66 to 75 %"
     assert told in _text(page, "//section[@aria-labelledby='f1-title']")
-    store.note_suggestions({current: Suggestions(tasks=1, exact=1, to_mend=1, to_delete=0, missing=0)})
+    store.note_suggestions({current: SuggestionCounts(tasks=1, exact=1, to_mend=1, to_delete=0, missing=0)})
     page, facts = _page(client, "/projects/7"), client.get("/projects/7").get_json()
     assert "Of 2 suggestions of this version, 50 % were" in _text(page, "//section[@aria-labelledby='f1-title']")
     assert facts["accepted"].endswith("in 1 task annotated after it was published.")
@@ -180,7 +180,7 @@ def test_the_share_of_the_suggestions_that_were_accepted_is_beside_f1(
 def test_suggestions_are_shown_before_there_are_any_scores(client: FlaskClient, settings: Settings) -> None:
     store = project_store(settings.models_folder, 7)
     name = store.publish(lambda folder: None, {"tasks": 10, "held_out": 0}).name
-    store.note_suggestions({name: Suggestions(tasks=3, exact=2, to_mend=1, to_delete=1, missing=0)})
+    store.note_suggestions({name: SuggestionCounts(tasks=3, exact=2, to_mend=1, to_delete=1, missing=0)})
     page = _page(client, "/projects/7")
     assert "Of 4 suggestions of this version, 50 % were accepted unchanged" in _text(page)
     assert "Not scored yet" in _text(page)
@@ -208,7 +208,7 @@ def test_the_page_says_what_is_happening(client: FlaskClient, queue: TrainingQue
     queue.notes.note_event(7, "News")
     queue.notes.note_contact(Contact(7, title="News"))
     assert "after 7 more annotations" in now()
-    assert "annotations arrive; the last event came (just now)" in now()
+    assert "annotation events arrive (just now)" in now()
     assert "answers (just now)" in now()
     queue.request_training(7)
     assert "A training starts in a few seconds" in now()

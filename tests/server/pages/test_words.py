@@ -74,7 +74,7 @@ def test_what_comes_next() -> None:
     assert words.next_sentence({"state": "idle", "updates_until_training": 1}, 10).endswith(
         "after 1 more annotation."
     )
-    assert "clicks Start Training" in words.next_sentence({"state": "idle"}, 0)
+    assert "somebody starts one" in words.next_sentence({"state": "idle"}, 0)
     assert "new attempt" in words.next_sentence({"state": "parked"}, 10)
     assert "right afterwards" in words.next_sentence({"state": "running", "waiting": True}, 10)
 
