@@ -48,11 +48,11 @@ def review(options: argparse.Namespace, settings: Settings) -> None:
         client = LabelStudioClient(settings, token)
         print(show_tasks_to_review(client, number, project_store(settings.models_folder, number), create=True))
         return
-    from huggingface_ner.server.pages.facts import Facts
+    from huggingface_ner.server.pages.facts import FactsReader
     from huggingface_ner.server.pages.review_csv import review_csv
     from huggingface_ner.server.pages.review_reading import read_page_review
 
-    known, _ = Facts(settings, queue).project(number)
+    known, _ = FactsReader(settings, queue).project(number)
     found = read_page_review(known) if known else None
     if found is None:
         raise NoReviewError(f"project {number}: no training has looked for annotations to review yet")

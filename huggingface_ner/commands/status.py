@@ -18,7 +18,9 @@ def add_status(commands: Commands) -> None:
         "Show the state of each project's training, and how the last training ended.",
     )
     parser.add_argument("--project", type=project_id, metavar="ID", help="show this project only")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, the same as GET /training")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, as GET /training returns for all projects"
+    )
 
 
 def status(options: argparse.Namespace, settings: Settings) -> None:

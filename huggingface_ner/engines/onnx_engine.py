@@ -24,7 +24,7 @@ class OnnxEngine:
     """
 
     def __init__(self, path: Path, precision: Precision, pad_id: int) -> None:
-        import onnxruntime  # noqa: PLC0415 - torch serves without it
+        import onnxruntime  # noqa: PLC0415 - not needed if another engine serves
 
         self.kind = EngineKind("onnx", precision)
         options = onnxruntime.SessionOptions()
@@ -98,7 +98,7 @@ def export(model: "PreTrainedModel", path: Path) -> None:
 
     from huggingface_ner.engines.plain_model import plain_model, quiet  # noqa: PLC0415 - it imports torch
 
-    # fused attention is exported as more nodes than eager attention; some of them handle fully masked rows
+    # eager, because fused attention is exported as more nodes, such as those for rows that are masked completely
     module, layout = plain_model(model, "eager")
     names = layout.INPUTS
     sizes = {1: torch.export.Dim("tokens")}

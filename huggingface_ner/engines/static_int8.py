@@ -17,15 +17,15 @@ from transformers import PreTrainedModel
 
 # How much of the channels' differences goes into the weights, within [0, 1]. Measured, see bench/README.md.
 SMOOTHING = 0.95
-# Ranges are measured until the windows read have this many tokens together. More tokens change little, and take
-# half a minute with a model of base size.
+# To measure ranges, windows are read until they have this many tokens in total. More tokens change little, and
+# take half a minute with a model of base size.
 MAX_TOKENS = 8_000
 # The smallest width of a range; a range of width zero would have no scale.
 SMALLEST = 1e-5
 
 
 class Ranges:
-    """The smallest and largest values that each channel of a layer's input had."""
+    """The smallest and largest values that each channel of a layer's input had; 0 is always among the values."""
 
     def __init__(self, channels: int) -> None:
         self.low = torch.zeros(channels)

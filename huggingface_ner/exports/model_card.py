@@ -45,7 +45,7 @@ class CardOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """The scores of a label, or of all labels, as texts. annotated: the number of its spans in all texts."""
+    """The scores of a label, or of all labels, as the card shows them. annotated: how many spans it has."""
 
     name: str
     f1: str = UNKNOWN

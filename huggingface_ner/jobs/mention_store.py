@@ -11,7 +11,8 @@ A project has five keys:
 - ``state``: a hash with the fields of Totals and two more. ``epoch`` changes when ``order`` is cut; then all
   processes read everything again. ``filled_at`` is when a job last compared the entries with Label Studio.
 
-All of this can be read from Label Studio again. So if a key is damaged, all five keys of its project are deleted.
+All of this but ``gone`` can be read from Label Studio again. So if a key is damaged, all five keys of its project
+are deleted.
 """
 
 import logging

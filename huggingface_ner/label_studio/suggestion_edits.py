@@ -23,8 +23,8 @@ class VersionEdits:
 class SuggestionEdits:
     """Counts, while tasks are read, what annotators did with the suggestions of each version.
 
-    Each task counts once, with its first annotation that was made after a suggestion; see ``first_edited``.
-    by_version: the counts so far, by the ``model_version`` of the suggestions.
+    Each task counts once, with its first annotation that was made from a prediction; see ``first_used``.
+    by_version: the counts so far, by the ``model_version`` of the predictions.
     """
 
     def __init__(self, config: LabelingConfig, reader: TaskReader) -> None:
@@ -36,12 +36,12 @@ class SuggestionEdits:
         """Yield the tasks, and count their suggestions. Tasks need ``predictions`` and ``annotations``."""
         for task in tasks:
             yield task
-            pair = first_edited(task)
+            pair = first_used(task)
             if pair is not None:
                 self._count(task, *pair)
 
     def _count(
-        self, task: Mapping[str, Any], suggestion: Mapping[str, Any], annotation: Mapping[str, Any]
+        self, task: Mapping[str, Any], prediction: Mapping[str, Any], annotation: Mapping[str, Any]
     ) -> None:
         documents = self._reader.documents(task, self._config)
         if not documents:
@@ -50,25 +50,25 @@ class SuggestionEdits:
         for text_object, document in documents:
             controls = self._config.controls_for(text_object)
             saved, suggested = (
-                read_spans(one.get("result"), controls, document) for one in (annotation, suggestion)
+                read_spans(one.get("result"), controls, document) for one in (annotation, prediction)
             )
             edits += count_edits(saved, suggested)
-        version = suggestion["model_version"]
+        version = prediction["model_version"]
         counts = self.by_version.get(version, VersionEdits(0, Edits()))
         self.by_version[version] = VersionEdits(counts.tasks + 1, counts.edits + edits)
 
 
-def first_edited(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+def first_used(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
     """Return the first prediction that an annotator worked from, and the annotation; None if there is none.
 
-    If an annotator started from a suggestion on the page, the annotation names this suggestion. Otherwise, the
-    annotation is compared with the newest suggestion from before it was created. Suggestions that were turned into
+    If an annotator started from a prediction on the page, the annotation names this prediction. Otherwise, it is
+    compared with the newest prediction that was made before the annotation. Predictions that were turned into
     annotations in bulk do not count, because nobody has looked at them.
     """
-    suggestions = [
-        suggestion
-        for suggestion in mappings(task.get("predictions"))
-        if isinstance(suggestion.get("model_version"), str) and isinstance(suggestion.get("result"), list)
+    predictions = [
+        prediction
+        for prediction in mappings(task.get("predictions"))
+        if isinstance(prediction.get("model_version"), str) and isinstance(prediction.get("result"), list)
     ]
     for annotation in sorted(mappings(task.get("annotations")), key=_created):
         was_looked_at = annotation.get("lead_time") is not None or annotation.get("updated_by") is not None
@@ -76,10 +76,10 @@ def first_edited(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[st
             continue
         parent = annotation.get("parent_prediction")
         if parent is None:
-            earlier = [one for one in suggestions if _created(one) < _created(annotation)]
+            earlier = [one for one in predictions if _created(one) < _created(annotation)]
             found = max(earlier, key=_created, default=None)
         else:
-            found = next((one for one in suggestions if one.get("id") == parent), None)
+            found = next((one for one in predictions if one.get("id") == parent), None)
         if found is not None:
             return found, annotation
     return None

@@ -18,7 +18,7 @@ class StringFinder:
 
     def __init__(self, strings: Iterable[str] = ()) -> None:
         self._strings: set[str] = set()
-        # prefix -> the lengths of the strings that begin with it, and how many strings have each length
+        # prefix -> the lengths of the strings that have it as their prefix, and how many strings have each length
         self._lengths: dict[str, Counter[int]] = {}
         self._sizes: Counter[int] = Counter()  # how many prefixes have each length
         for string in strings:

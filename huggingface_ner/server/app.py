@@ -53,7 +53,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     labels = LabelMatches(queue)
     sightings = Sightings(queue)
 
-    _number_requests(app)
+    _identify_requests(app)
     metrics.install(app)
     auth.install(app, settings)
     errors.install(app, settings)
@@ -115,7 +115,7 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
     return app
 
 
-def _number_requests(app: Flask) -> None:
+def _identify_requests(app: Flask) -> None:
     """Give every request an id, which is in its answer and in the log."""
 
     @app.before_request

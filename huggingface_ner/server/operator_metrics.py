@@ -18,7 +18,7 @@ from redis import RedisError
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.worker_numbers import NUMBERS
 from huggingface_ner.json_values import mapping
-from huggingface_ner.server.pages.facts import Facts, Known
+from huggingface_ner.server.pages.facts import FactsReader, ProjectFacts
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.version_names import number_of
 
@@ -35,7 +35,7 @@ class OperatorMetrics(Collector):
     """
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
-        self._facts = Facts(settings, queue)
+        self._facts = FactsReader(settings, queue)
         self._queue = queue
 
     def describe(self) -> Iterable[Metric]:
@@ -66,13 +66,13 @@ def register(registry: CollectorRegistry, settings: Settings, queue: TrainingQue
     registry.register(OperatorMetrics(settings, queue))
 
 
-def _last_used(known: Known) -> tuple[bool, float]:
+def _last_used(known: ProjectFacts) -> tuple[bool, float]:
     status = known.status
     times = [status.get("event_at"), status.get("setup_at"), (status.get("last") or {}).get("at")]
     return status["state"] in ("running", "waiting"), max(time for time in (*times, 0.0) if time is not None)
 
 
-def _queue_metrics(projects: list[Known]) -> Iterator[Metric]:
+def _queue_metrics(projects: list[ProjectFacts]) -> Iterator[Metric]:
     states = [known.status["state"] for known in projects]
     for state in ("running", "waiting", "parked", "damaged"):
         yield _gauge(f"trainings_{state}", f"Projects whose training is {state}.", states.count(state))
@@ -81,7 +81,7 @@ def _queue_metrics(projects: list[Known]) -> Iterator[Metric]:
     yield _gauge("queue_age_seconds", "How long the oldest training has waited; 0 if none waits.", age)
 
 
-def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
+def _training_metrics(projects: list[ProjectFacts]) -> Iterator[Metric]:
     trainings = _counter("trainings", "Trainings that have ended.", ["project", "outcome"])
     pushed = _counter("suggestions_pushed", "Tasks whose suggestions were stored in Label Studio.", ["project"])
     updates = _gauges("updates_until_training", "Annotation updates until the next training.", ["project"])
@@ -101,7 +101,7 @@ def _training_metrics(projects: list[Known]) -> Iterator[Metric]:
     yield from (trainings, phases, pushed, updates)
 
 
-def _model_metrics(projects: list[Known]) -> Iterator[Metric]:
+def _model_metrics(projects: list[ProjectFacts]) -> Iterator[Metric]:
     f1 = _gauges("model_f1", "F1 of the version in use.", ["project"])
     version = _gauges("model_version", "Number of the version in use.", ["project"])
     tasks = _gauges("model_tasks", "Annotated tasks when the version in use was trained.", ["project"])

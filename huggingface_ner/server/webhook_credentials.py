@@ -122,7 +122,7 @@ class WebhookCredentials:
                     continue
             for project_id, check in due:
                 trouble = self._give_credentials(queue, project_id, check.host)
-                if self._is_final(check, trouble):
+                if self._schedule_next(check, trouble):
                     failure = trouble if trouble == NO_WEBHOOK else f"{ADVICE} ({trouble})"
                     self._note(queue, project_id, GIVEN if trouble is None else failure)
 
@@ -145,7 +145,7 @@ class WebhookCredentials:
         return NO_WEBHOOK if given is None else None
 
     @staticmethod
-    def _is_final(check: _Check, trouble: str | None) -> bool:
+    def _schedule_next(check: _Check, trouble: str | None) -> bool:
         """Schedule the next check; return whether the result is final and can be shown."""
         if trouble is not None and check.attempts < len(RETRY_DELAYS):
             check.due = time.monotonic() + RETRY_DELAYS[check.attempts]

@@ -1,6 +1,6 @@
-"""The scores of all versions that a project ever had, in a small file that outlives the versions.
+"""The scores of the versions that a project has had, in a small file that outlives the versions.
 
-Only the last KEEP_VERSIONS versions are kept, but the learning curve goes back to the first.
+Only the last KEEP_VERSIONS versions are kept, but the learning curve goes back to the first one.
 """
 
 import json

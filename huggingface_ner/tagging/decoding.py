@@ -120,7 +120,7 @@ class TagScheme:
 
     def _opens(self, tag: Tag) -> bool:
         prefix, label = tag
-        return prefix in "OBS" or (prefix in "IE" and self._opens_inside(label)) or self._is_both(tag)
+        return prefix in "OBS" or (prefix in "IE" and self._opens_inside(label)) or self._may_stand_alone(tag)
 
     def _opens_inside(self, label: str) -> bool:
         prefixes = self._prefixes[label]
@@ -130,10 +130,10 @@ class TagScheme:
         prefix, label = tag
         prefixes = self._prefixes[label]
         ends_inside = "E" not in prefixes or "B" not in prefixes
-        return prefix in "OES" or (prefix in "BI" and ends_inside) or self._is_both(tag)
+        return prefix in "OES" or (prefix in "BI" and ends_inside) or self._may_stand_alone(tag)
 
-    def _is_both(self, tag: Tag) -> bool:
-        """Return whether a B or E may be an entity of one word: in BIE, no other tag could be."""
+    def _may_stand_alone(self, tag: Tag) -> bool:
+        """Return whether a B or E tag may be an entity of one word, because there are B and E, but no S."""
         prefix, label = tag
         return prefix in "BE" and {"B", "E"} <= self._prefixes[label] and "S" not in self._prefixes[label]
 
@@ -153,7 +153,7 @@ def decode(log_probabilities: LogProbabilities, scheme: TagScheme) -> tuple[list
     The text's score is the geometric mean of its words' probabilities under that sequence, which makes texts of
     different lengths comparable (maximum normalized log-probability; Shen et al., 2018, Deep Active Learning for
     Named Entity Recognition). The score of a text without words is 1.0. The weights of the scheme affect the
-    choice of the sequence, but not the scores. The scheme's calibration changes only the scores of the spans.
+    choice of the sequence, but not the scores of spans. The scheme's calibration changes only the scores of spans.
     """
     if not len(log_probabilities):
         return [], 1.0

@@ -7,7 +7,7 @@ import pytest
 
 from huggingface_ner.edits import Edits
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, parse_labeling_config
-from huggingface_ner.label_studio.suggestion_edits import SuggestionEdits, VersionEdits, first_edited
+from huggingface_ner.label_studio.suggestion_edits import SuggestionEdits, VersionEdits, first_used
 from huggingface_ner.label_studio.tasks import TaskReader
 from tests import recorded
 
@@ -56,19 +56,19 @@ def test_the_suggestion_that_was_on_the_page_counts() -> None:
     shown, newer = task["predictions"][0], {**task["predictions"][0], "id": 9, "model_version": "rec-v2"}
     newer["created_at"] = "2026-11-23T22:40:51.000000Z"
     task["predictions"] = [newer, shown]
-    assert first_edited(task) == (newer, task["annotations"][0])
+    assert first_used(task) == (newer, task["annotations"][0])
     task["annotations"] = [{**FROM_PREDICTION, "parent_prediction": shown["id"]}]
-    assert first_edited(task) == (shown, task["annotations"][0])
+    assert first_used(task) == (shown, task["annotations"][0])
     task["annotations"][0]["parent_prediction"] = 77
-    assert first_edited(task) is None, "the suggestion that it was started from was deleted"
+    assert first_used(task) is None, "the suggestion that it was started from was deleted"
 
 
 def test_only_what_was_annotated_after_the_suggestion_counts() -> None:
     task = _task()
     task["predictions"][0]["created_at"] = LATE
-    assert first_edited(task) is None
+    assert first_used(task) is None
     task["annotations"].append({**task["annotations"][0], "id": 72, "created_at": "2026-11-23T22:41:07Z"})
-    found = first_edited(task)
+    found = first_used(task)
     assert found is not None
     assert found[1]["id"] == 72
 
@@ -85,9 +85,9 @@ def test_what_nobody_has_looked_at_does_not_count() -> None:
     """The Data Manager turns predictions into annotations in bulk."""
     task = _task()
     task["annotations"] = [{**IN_BULK, "parent_prediction": task["predictions"][0]["id"]}]
-    assert first_edited(task) is None
+    assert first_used(task) is None
     task["annotations"][0]["updated_by"] = 1
-    assert first_edited(task) is not None, "somebody has changed the annotation since"
+    assert first_used(task) is not None, "somebody has changed the annotation since"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_odd_regions_and_texts_are_no_suggestions() -> None:
         {"from_name": "other", "to_name": "text", "value": {}},
     ]
     task["annotations"][0]["created_at"] = None
-    assert first_edited(task) is None
+    assert first_used(task) is None
     task["annotations"][0]["parent_prediction"] = task["predictions"][0]["id"]
     assert _counts(task) == {"rec-v1": VersionEdits(1, Edits(to_mend=1, missing=1))}
     assert _counts({**task, "data": {}}) == {}, "nothing can be compared in a text that cannot be read"

@@ -61,13 +61,13 @@ class Score:
         return f1_interval(self.correct, self.predicted, self.gold)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the scores, intervals and counts as JSON."""
+        """Return the scores, the intervals, and the numbers of predicted and gold spans as JSON."""
         names = ("precision", "recall", "f1", "precision_interval", "recall_interval", "f1_interval")
         return {**{name: getattr(self, name) for name in names}, "predicted": self.predicted, "gold": self.gold}
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ProjectFacts:
     """The facts about one project.
 
     status: see jobs.status. label_studio: Label Studio's address, for browsers. version: the version that was
@@ -111,7 +111,7 @@ class Known:
 
     @property
     def unknown_tokens(self) -> UnknownTokens | None:
-        """How many tokens the baseline of the last training does not know, in the same way; None if not known."""
+        """How many tokens the last training's baseline does not know; None if not counted. See ``left_out``."""
         counts = self._of_last_training("unknown_tokens")
         return UnknownTokens.from_dict(counts) if counts else None
 
@@ -120,7 +120,7 @@ class Known:
         return last or (self.version.metrics.get(name) if self.version else None)
 
 
-class Facts:
+class FactsReader:
     """Reads the facts about projects.
 
     queue: None if there is no training queue. Without a queue, or if Redis does not answer, only facts about the
@@ -131,7 +131,7 @@ class Facts:
         self._settings = settings
         self._queue = queue
 
-    def projects(self) -> tuple[list[Known], str | None]:
+    def projects(self) -> tuple[list[ProjectFacts], str | None]:
         """Return all known projects, by id, and a sentence on why their trainings are unknown, or None."""
         stores = project_stores(self._settings.models_folder)
         statuses, trouble = self._statuses()
@@ -139,7 +139,7 @@ class Facts:
         known = [self._known(number, statuses, stores.get(number), trouble) for number in numbers]
         return known, trouble
 
-    def project(self, project_id: int) -> tuple[Known | None, str | None]:
+    def project(self, project_id: int) -> tuple[ProjectFacts | None, str | None]:
         """Return the facts about one project, or None if there are none, and the same sentence as ``projects``."""
         store = self.store(project_id)
         statuses, trouble = self._statuses()
@@ -165,8 +165,8 @@ class Facts:
         statuses: Mapping[int, dict[str, Any]],
         store: ModelStore | None,
         trouble: str | None,
-    ) -> Known:
-        # a project with models and without an entry in Redis has not been annotated for a long time
+    ) -> ProjectFacts:
+        # a project with models and without an entry in Redis was not annotated for long, or trained by the command
         state = "unknown" if trouble else "idle"
         status = statuses.get(project_id, {"project": project_id, "state": state, "updates": 0})
         base = parse_address(status.get("address")) or self._settings.label_studio_host
@@ -177,7 +177,7 @@ class Facts:
                 current = store.version(name) if name else None
             except OSError:  # the store has logged it
                 current = None
-        return Known(project_id, status, base, current)
+        return ProjectFacts(project_id, status, base, current)
 
 
 def read_score(metrics: Mapping[str, Any]) -> Score | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from huggingface_ner.json_values import mapping, mappings, whole_number
 from huggingface_ner.label_studio.addresses import task_address
-from huggingface_ner.server.pages.facts import Known
+from huggingface_ner.server.pages.facts import ProjectFacts
 
 # Maximum number of labels in the table of mistakes: those with the most mistakes.
 MAX_TABLE_LABELS = 10
@@ -36,7 +36,7 @@ class Table:
     rows: tuple[tuple[str, tuple[int, ...]], ...]
 
 
-def mistake_kinds(mistakes: Mapping[str, Any], known: Known) -> tuple[MistakeKind, ...]:
+def mistake_kinds(mistakes: Mapping[str, Any], known: ProjectFacts) -> tuple[MistakeKind, ...]:
     """Return the kinds of mistakes in a mistakes.json, with links to the tasks of their examples."""
     found = []
     for kind in mappings(mistakes.get("kinds")):

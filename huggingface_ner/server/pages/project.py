@@ -8,7 +8,7 @@ from huggingface_ner.json_values import mapping, whole_number
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
-from huggingface_ner.server.pages.facts import Known, Score, read_score
+from huggingface_ner.server.pages.facts import ProjectFacts, Score, read_score
 from huggingface_ner.server.pages.mistakes import MistakeKind, Table, mistake_kinds, mistake_table
 from huggingface_ner.server.pages.review import Review
 from huggingface_ner.server.pages.review_reading import read_page_review
@@ -91,7 +91,7 @@ class ProjectPage:
     annotations to review.
     """
 
-    known: Known
+    known: ProjectFacts
     conditions: tuple[Condition, ...]
     labels: tuple[LabelScore, ...]
     mistakes: tuple[MistakeKind, ...]
@@ -147,7 +147,7 @@ class ProjectPage:
         }
 
 
-def read_project(known: Known, store: ModelStore, settings: Settings) -> ProjectPage:
+def read_project(known: ProjectFacts, store: ModelStore, settings: Settings) -> ProjectPage:
     """Collect the content of a project's page."""
     version = known.version
     try:

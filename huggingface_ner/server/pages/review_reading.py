@@ -5,7 +5,7 @@ from typing import Any
 
 from huggingface_ner.json_values import mapping, mappings, whole_number
 from huggingface_ner.label_studio.addresses import task_address
-from huggingface_ner.server.pages.facts import Known
+from huggingface_ner.server.pages.facts import ProjectFacts
 from huggingface_ner.server.pages.review import (
     Agreement,
     ContradictoryString,
@@ -20,7 +20,7 @@ UNKNOWN_ANNOTATOR = "unknown"
 QUOTE = ("task", "before", "text", "after")
 
 
-def read_page_review(known: Known) -> Review | None:
+def read_page_review(known: ProjectFacts) -> Review | None:
     """Return the annotations to look at in a project; None if no training has looked for them."""
     review = read_review(known.version.folder) if known.version else {}
     return _Reader(known, review).review() if review else None
@@ -29,7 +29,7 @@ def read_page_review(known: Known) -> Review | None:
 class _Reader:
     """Reads a review.json."""
 
-    def __init__(self, known: Known, review: Mapping[str, Any]) -> None:
+    def __init__(self, known: ProjectFacts, review: Mapping[str, Any]) -> None:
         self._known = known
         self._review = review
         self._names = mapping(review.get("annotators"))

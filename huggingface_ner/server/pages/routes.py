@@ -12,7 +12,7 @@ from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.server.pages import actions, download, words
 from huggingface_ner.server.pages.charts import draw_chart
-from huggingface_ner.server.pages.facts import Facts, Known, now
+from huggingface_ner.server.pages.facts import FactsReader, ProjectFacts, now
 from huggingface_ner.server.pages.guard import form_token, give_token, may_act
 from huggingface_ner.server.pages.project import ProjectPage, read_project
 from huggingface_ner.server.pages.review_csv import review_csv
@@ -41,7 +41,7 @@ def install(
     app: Flask, settings: Settings, queue: TrainingQueue | None, health: Callable[[], ResponseReturnValue]
 ) -> None:
     """Add the pages to the app. health: answers ``GET /`` for programs, among them Label Studio."""
-    facts = Facts(settings, queue)
+    facts = FactsReader(settings, queue)
     pages = _Pages(settings, facts)
 
     @app.get("/")
@@ -78,7 +78,7 @@ def wants_page() -> bool:
 
 
 class _Pages:
-    def __init__(self, settings: Settings, facts: Facts) -> None:
+    def __init__(self, settings: Settings, facts: FactsReader) -> None:
         self._settings = settings
         self._facts = facts
         self._templates = Environment(
@@ -140,7 +140,7 @@ class _Pages:
         answer.status_code = status
         return answer
 
-    def _sentences(self, known: Known, page: ProjectPage) -> dict[str, Any]:
+    def _sentences(self, known: ProjectFacts, page: ProjectPage) -> dict[str, Any]:
         """Return what the page says in sentences; programs get them too."""
         status, expected = known.status, page.forecast
         last, run = status.get("last"), status.get("run")

@@ -7,7 +7,7 @@ import pytest
 
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
-from huggingface_ner.server.pages.facts import Known
+from huggingface_ner.server.pages.facts import ProjectFacts
 from huggingface_ner.store.versions import Version
 
 TWO = {"regions_seen": 9, "regions": {"inside": {"Ort": 2}}}
@@ -31,7 +31,7 @@ def test_left_out_is_that_of_the_last_training_or_of_the_version(
     tmp_path: Path, status: dict[str, Any], metrics: dict[str, Any] | None, expected: int | None
 ) -> None:
     version = None if metrics is None else Version("20260101-000000-1", tmp_path, metrics)
-    left_out = Known(7, status, "http://localhost:8080", version).left_out
+    left_out = ProjectFacts(7, status, "http://localhost:8080", version).left_out
     if expected is None:
         assert left_out is None
     else:
@@ -43,5 +43,5 @@ def test_unknown_tokens_are_those_of_the_last_training_or_of_the_version(tmp_pat
     many, few = UnknownTokens("one", 100, 31), UnknownTokens("two", 100, 1)
     version = Version("20260101-000000-1", tmp_path, {"unknown_tokens": many.as_dict()})
     for last, expected in (({"unknown_tokens": few.as_dict()}, few), ({"unknown_tokens": None}, many), ({}, many)):
-        assert Known(7, {"last": last}, "http://localhost:8080", version).unknown_tokens == expected
-    assert Known(7, {}, "http://localhost:8080", None).unknown_tokens is None
+        assert ProjectFacts(7, {"last": last}, "http://localhost:8080", version).unknown_tokens == expected
+    assert ProjectFacts(7, {}, "http://localhost:8080", None).unknown_tokens is None

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.server.app import create_app
-from huggingface_ner.server.pages.facts import Known
+from huggingface_ner.server.pages.facts import ProjectFacts
 from huggingface_ner.server.pages.review import Review
 from huggingface_ner.server.pages.review_csv import COLUMNS, FORMULA, harmless, review_csv
 from huggingface_ner.server.pages.review_reading import read_page_review
@@ -30,7 +30,7 @@ BASE = "http://ls.example"
 
 def read(folder: Path, review: Any) -> Review | None:
     (folder / REVIEW).write_text(json.dumps(review))
-    return read_page_review(Known(7, {"state": "idle"}, BASE, Version("v", folder, {})))
+    return read_page_review(ProjectFacts(7, {"state": "idle"}, BASE, Version("v", folder, {})))
 
 
 def rows(text: str) -> list[dict[str, str]]:
