@@ -20,7 +20,7 @@ from huggingface_ner.label_studio.controls import (
     TextObject,
 )
 from huggingface_ner.label_studio.layers import with_layers
-from huggingface_ner.label_studio.page_values import ENCODINGS
+from huggingface_ner.label_studio.page_values import ENCODINGS, has_variable
 from huggingface_ner.label_studio.repeater import expand_repeaters, has_repeater
 
 __all__ = [
@@ -189,7 +189,7 @@ def _text_object(name: str, element: Element) -> TextObject:
     attributes = _attributes(element)
     tag = _OBJECT_TAGS[element.tag.lower()]
     template = (_inner(element) if tag == "HyperText" or len(element) == 0 else "") or attributes.get("value", "")
-    if "$" not in template:
+    if not has_variable(template):
         raise LabelingConfigError(
             f'{name}: its value "{template[:40]}" is the same for every task, so it cannot be labelled; '
             'give it a value like "$text", or remove the controls over it'

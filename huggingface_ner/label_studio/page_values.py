@@ -34,6 +34,11 @@ class UnreadableTextError(HuggingFaceNERError):
     """A value of a task's data that cannot be read as its object tag's text; the message says what is wrong."""
 
 
+def has_variable(template: str) -> bool:
+    """Return whether an object tag's ``value`` attribute has a variable; without one, all tasks show the same."""
+    return _VARIABLE.search(template) is not None
+
+
 def fill_in(template: str, data: object) -> object:
     """Return the value that an object tag's ``value`` attribute stands for in a task.
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from huggingface_ner.label_studio.labeling_config import (
@@ -95,6 +97,14 @@ def test_the_surest_rule_wins() -> None:
             '<View><Labels name="l" toName="t,fix"><Label value="A"/></Labels><Text name="t" value="$t"/>'
             '<Text name="fix" value="Fixed words"/></View>',
             'fix: its value "Fixed words" is the same for every task',
+        ),
+        *(
+            (
+                '<View><Labels name="l" toName="t"><Label value="A"/></Labels>'
+                f'<Text name="t" value="{value}"/></View>',
+                f't: its value "{re.escape(value)}" is the same for every task',
+            )
+            for value in ("$", "5 $", "$é", "$ text")
         ),
         ('<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><View>&b;</View>', "entities"),
         ('<!DOCTYPE x SYSTEM "file:///etc/passwd"><View/>', "document type"),
