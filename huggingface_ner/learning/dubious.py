@@ -102,7 +102,8 @@ class Suspect:
         reasons = [opinion.why for opinion in self.opinions if opinion.suspicion > 0]
         if self.probability < 0.5 or not reasons:
             share = f"{self.probability:.0%}".replace("%", " %")
-            reasons.append(f"During its training, the model gave this a probability of {share} on average.")
+            what = "that nothing is annotated here" if self.span.label == UNMARKED else "of this annotation"
+            reasons.append(f"During the training, the model's probability {what} was {share} on average.")
         return reasons
 
 

@@ -67,7 +67,9 @@ def test_a_label_that_the_model_does_not_believe_is_listed_with_the_one_that_it_
     (one,) = listed([text(ANNA, LYON)], {0: {"Lyon": 0.04}}, {0: [ANNA, other]})
     assert (one["task"], one["text"], one["label"], one["suggestion"]) == ("1", "Lyon", "LOC", "ORG")
     assert (one["start"], one["end"], one["before"]) == (20, 24, "Anna Kovács flew to ")
-    assert one["reasons"] == ["During its training, the model gave this a probability of 4 % on average."]
+    assert one["reasons"] == [
+        "During the training, the model's probability of this annotation was 4 % on average."
+    ]
 
 
 def test_a_border_that_the_model_does_not_believe_is_listed_with_its_own() -> None:

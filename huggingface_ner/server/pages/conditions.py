@@ -43,7 +43,7 @@ def _label_studio(status: dict[str, Any]) -> Condition:
     known = status.get("label_studio")
     if known is None:
         return Condition("Label Studio", "unknown", "not contacted yet")
-    text = "answers" if known["answers"] else known["reason"]
+    text = "answered" if known["answers"] else known["reason"]
     return Condition("Label Studio", "good" if known["answers"] else "bad", text, known["at"])
 
 

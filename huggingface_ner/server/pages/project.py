@@ -63,7 +63,7 @@ class VersionRow:
         trained, spans = self.number("trained"), self.number("spans")
         told = [
             counted(trained, "text") if trained is not None else "",
-            f"{counted(spans, 'span')} in all" if spans is not None else "",
+            f"{counted(spans, 'span')} with those held out" if spans is not None else "",
             f"from {baseline}" if isinstance(baseline, str) else "",
             f"runs on {engine}" if isinstance(engine, str) else "",
         ]

@@ -145,13 +145,20 @@ def accepted_sentence(suggestions: SuggestionCounts, version: str | None) -> str
     version: its name; None if it is the current one.
     """
     at = published_at(version) if version is not None else None
-    when = "this version" if version is None else f"the version of {date(at)}" if at is not None else version
+    when = "this version" if version is None else f"{_short(version)} of {date(at)}" if at else version
     low, high = (f"{100 * end:.0f}" for end in suggestions.interval)
     return (
         f"Of {counted(suggestions.suggested, 'suggestion')} of {when}, {percentage(suggestions.share)} were "
         f"accepted unchanged ({low} to {high} % with 95 % confidence), in {counted(suggestions.tasks, 'task')} "
-        "annotated after it was published."
+        f"annotated after it was published. Annotators changed {suggestions.to_mend} and deleted "
+        f"{suggestions.to_delete} of them, and added {counted(suggestions.missing, 'span')}."
     )
+
+
+def _short(version: str) -> str:
+    """Return "version v7" for the seventh version; older names have no number."""
+    first = version.partition("-")[0]
+    return f"version {first}" if first.startswith("v") else "the version"
 
 
 def forecast_sentence(found: Forecast, tasks: int) -> str:
@@ -167,7 +174,10 @@ def forecast_sentence(found: Forecast, tasks: int) -> str:
             f"With {doubled.tasks} tasks, an F1 of about {doubled.f1:.2f} is expected ({band})."
         )
     if doubled.f1 - found.now >= MIN_RISE:
-        return f"Twice as many tasks ({doubled.tasks}) should bring F1 to about {doubled.f1:.2f} ({band})."
+        return (
+            f"Twice as many tasks ({doubled.tasks}) should bring F1 from about {found.now:.2f} to about "
+            f"{doubled.f1:.2f} ({band})."
+        )
     return (
         f"More tasks of the same kind will change little: with {doubled.tasks} instead of {tasks}, F1 is expected "
         f"to be about {doubled.f1:.2f} ({band})."

@@ -20,7 +20,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
     ("status", "settings", "name", "state", "told"),
     [
         ({}, Settings(), "Label Studio", "unknown", "not contacted yet"),
-        (ANSWERS, Settings(), "Label Studio", "good", "answers"),
+        (ANSWERS, Settings(), "Label Studio", "good", "answered"),
         (
             REFUSES,
             WITH_KEY,

@@ -161,12 +161,16 @@ def test_the_share_of_the_suggestions_that_were_accepted_is_beside_f1(
     store = project_store(settings.models_folder, 7)
     store.note_suggestions({before: SuggestionCounts(tasks=41, exact=292, to_mend=60, to_delete=60, missing=33)})
     page = _page(client, "/projects/7")
-    told = "Of 412 suggestions of the version of 22 Nov 2026, 03:12 UTC, 71 % were accepted unchanged (66 to 75 %"
+    name = f"version {before.partition('-')[0]} of 22 Nov 2026, 03:12 UTC"
+    told = f"Of 412 suggestions of {name}, 71 % were accepted unchanged (66 to 75 %"
     assert told in _text(page, "//section[@aria-labelledby='f1-title']")
     store.note_suggestions({current: SuggestionCounts(tasks=1, exact=1, to_mend=1, to_delete=0, missing=0)})
     page, facts = _page(client, "/projects/7"), client.get("/projects/7").get_json()
     assert "Of 2 suggestions of this version, 50 % were" in _text(page, "//section[@aria-labelledby='f1-title']")
-    assert facts["accepted"].endswith("in 1 task annotated after it was published.")
+    assert facts["accepted"].endswith(
+        "in 1 task annotated after it was published. "
+        "Annotators changed 1 and deleted 0 of them, and added 0 spans."
+    )
     shares = {one["version"]: one["share"] for one in facts["suggestions"]}
     assert shares == {before: 292 / 412, current: 0.5}
     assert facts["suggestions"][0]["changed"] == 60
@@ -209,7 +213,7 @@ def test_the_page_says_what_is_happening(client: FlaskClient, queue: TrainingQue
     queue.notes.note_contact(Contact(7, title="News"))
     assert "after 7 more annotations" in now()
     assert "annotation events arrive (just now)" in now()
-    assert "answers (just now)" in now()
+    assert "answered (just now)" in now()
     queue.request_training(7)
     assert "A training starts in a few seconds" in now()
     run = queue.begin(7)

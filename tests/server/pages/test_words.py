@@ -92,5 +92,7 @@ def test_forecasts() -> None:
         "About 120 more tasks should bring F1 to 0.85 (at most 300 tasks, with 80 % confidence)."
     )
     assert "possibly many more" in words.forecast_sentence(Forecast((), 0.8, doubled, 0.85, 120, 70, None), 120)
-    assert words.forecast_sentence(Forecast((), 0.8, doubled), 120).startswith("Twice as many tasks (240) should")
+    assert words.forecast_sentence(Forecast((), 0.8, doubled), 120).startswith(
+        "Twice as many tasks (240) should bring F1 from about 0.80 to about 0.85"
+    )
     assert "will change little" in words.forecast_sentence(Forecast((), 0.84, doubled), 120)
