@@ -11,7 +11,7 @@ from huggingface_ner.learning.learning_curve import Forecast
 from huggingface_ner.server.pages.facts import Score
 from huggingface_ner.store.history import SuggestionCounts
 
-LEFT, RIGHT, TOP, BOTTOM = 40, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 40, 14, 28, 40
 TICKS = 5
 
 
