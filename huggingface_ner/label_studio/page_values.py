@@ -78,6 +78,8 @@ def _property(value: object, name: str) -> object:
     """Return a property of a value as JavaScript does: the value of a key, an item, a character or the length."""
     if isinstance(value, Mapping):
         return value.get(name, MISSING)
+    if isinstance(value, int | float) and _is_kept_as_written(value):
+        value = _number(value)
     if not isinstance(value, str | list):
         return MISSING
     # a text's characters are UTF-16 code units
@@ -145,8 +147,13 @@ def decode(text: str, encoding: str) -> str:
         raise UnreadableTextError(f"the text is not valid for encoding={encoding}") from error
 
 
+def _is_kept_as_written(number: float) -> bool:
+    """Return whether the page keeps a number as the text that is written in its JSON."""
+    return abs(number) > _MAX_SAFE_INTEGER and abs(number) != math.inf
+
+
 def _number(number: float) -> str:
-    if abs(number) > _MAX_SAFE_INTEGER and abs(number) != math.inf:
+    if _is_kept_as_written(number):
         return json.dumps(number)
     value = float(number)
     if not math.isfinite(value):
