@@ -160,7 +160,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 # Blanks that the page shows as another character, or text that it may not show, and an emoji after them.
 CHANGED = r"[\t\r\f]|&#13;|<(?:details|svg|math)"
-MISCOUNTED = re.compile(f"(?:{CHANGED}).*(?:[\U00010000-\U0010ffff]|&#x1F600)", re.DOTALL)
+MISCOUNTED = re.compile(f"(?:{CHANGED}).*(?:[\U00010000-\U0010ffff]|&#x1[0-9A-F]{{4}})", re.DOTALL)
 
 
 def _is_as_the_page_writes(written: dict[str, Any] | None, value: dict[str, Any], html: str) -> bool:
