@@ -73,7 +73,8 @@ class _Edge:
     def may_be(self, place: int) -> bool:
         """Return whether the edge can be at a place of the text, because the page may count too few units."""
         inside = place - self.piece.start
-        return 0 <= inside <= self.offset <= self.piece.units.before(inside)
+        in_piece = 0 <= inside <= min(self.offset, len(self.piece.text))
+        return in_piece and self.offset <= self.piece.units.before(inside)
 
 
 class HyperTextDocument:
@@ -118,8 +119,9 @@ class HyperTextDocument:
     def offsets(self, value: Mapping[str, Any]) -> tuple[int, int] | None:
         """Return the stretch of the text that a value selects, by XPath or, if that fails, by code points.
 
-        In a text node that Chromium does not show as it is (a tab becomes a blank), the page counts an emoji in an
-        XPath offset as one unit or as two. Then ``globalOffsets`` say where the region is.
+        After blanks that Chromium does not show as they are (a tab becomes a blank), and after elements whose text
+        it may not show, the page counts an emoji in an XPath offset as one unit or as two. Then ``globalOffsets``
+        say where the region is.
         """
         start = self._in_node(value.get("start"), value.get("startOffset"))
         end = self._in_node(value.get("end"), value.get("endOffset"))
@@ -157,7 +159,7 @@ class HyperTextDocument:
                 found = node = node.parent  # type: ignore[assignment]  # None ends the loop
         return ways
 
-    def _in_node(self, xpath: object, units: object) -> "_Edge | None":
+    def _in_node(self, xpath: object, units: object) -> _Edge | None:
         if not isinstance(xpath, str) or not isinstance(units, int) or not xpath.startswith("/"):
             return None
         found: PageNode | _Piece | None = None

@@ -314,6 +314,13 @@ def test_global_offsets_in_utf_16_give_way_to_the_saved_text() -> None:
     assert document.offsets({**value, "globalOffsets": {"start": 10, "end": 14}}) == (8, 12)
 
 
+def test_an_edge_is_never_read_behind_its_text_node() -> None:
+    document = _open(_config("HyperTextLabels", "HyperText"), "<p>😀😀 Anna<b>Bea</b></p>")
+    xpath = "/p[1]/text()[1]"
+    value = {"start": xpath, "startOffset": 5, "end": xpath, "endOffset": 9}
+    assert document.offsets({**value, "globalOffsets": {"start": 5, "end": 9}}) == (3, 7)
+
+
 def test_no_xpath_is_written_if_the_page_may_miscount() -> None:
     document = _open(_config("HyperTextLabels", "HyperText"), TABBED)
     written = document.value(13, 17)
