@@ -3,8 +3,6 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command, project_id
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ProjectsError(HuggingFaceNERError):
-    """Projects cannot be removed; the message says why, and what to do."""
+    """Projects cannot be removed or adopted; the message says why, and what to do."""
 
 
 def add_projects(commands: Commands) -> None:
@@ -26,8 +24,9 @@ def add_projects(commands: Commands) -> None:
     parser = add_command(
         commands,
         projects,
-        "List the projects that have stored data, or remove the data of some projects: models, known "
-        "mentions and the state in Redis. Label Studio keeps its projects and annotations.",
+        "List the projects that have stored data, remove the data of some projects (models, known mentions and "
+        "the state in Redis), or keep the data after Label Studio got another address. Label Studio keeps its "
+        "projects and annotations.",
     )
     actions = add_actions(parser)
     add_action(actions, "list", _list, "list the projects")
@@ -50,7 +49,14 @@ def add_projects(commands: Commands) -> None:
 
 def projects(options: argparse.Namespace, settings: Settings) -> None:
     """List projects, remove their data, or adopt the models of a former address."""
-    options.act(options, settings)
+    from redis import RedisError
+
+    from huggingface_ner.jobs.redis_connection import QueueError
+
+    try:
+        options.act(options, settings)
+    except RedisError as error:
+        raise QueueError(f"the training queue does not answer: {error}") from error
 
 
 def _list(options: argparse.Namespace, settings: Settings) -> None:
@@ -78,12 +84,12 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.jobs.queue import TrainingQueue
     from huggingface_ner.store.versions import project_stores
 
+    if bool(options.projects) == options.gone:
+        raise ProjectsError("name the projects by their ids, or write --gone, but not both")
     redis, stores = _redis(settings), project_stores(settings.models_folder)
     queue = None if redis is None else TrainingQueue(redis, settings)
     statuses = _statuses(queue)
     known = {*statuses, *stores}
-    if bool(options.projects) == options.gone:
-        raise ProjectsError("name the projects by their ids, or write --gone, but not both")
     chosen = _gone(known, settings, queue) if options.gone else sorted({*options.projects})
     missing = [number for number in chosen if number not in known]
     if missing:
@@ -101,8 +107,7 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
         raise ProjectsError("nothing was removed")
     for number in chosen:
         if redis is not None:
-            with _answering():
-                forget_project(redis, settings, number)
+            forget_project(redis, settings, number)
         if number in stores:
             stores[number].delete()
         print(f"project {number}: removed")
@@ -118,8 +123,7 @@ def _gone(known: set[int], settings: Settings, queue: "TrainingQueue | None") ->
     """Return the projects that Label Studio no longer has; raises ProjectsError if it has none of them."""
     from huggingface_ner.label_studio.client import LabelStudioClient
 
-    with _answering():
-        tokens = {number: queue.notes.token(number) if queue else None for number in sorted(known)}
+    tokens = {number: queue.notes.token(number) if queue else None for number in sorted(known)}
     gone = [
         number for number, token in tokens.items() if not LabelStudioClient(settings, token).has_project(number)
     ]
@@ -142,15 +146,19 @@ def _adopt(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.model_places import normalized
     from huggingface_ner.store.claims import adopt_models
 
-    redis, former = _redis(settings), normalized(options.address)
-    with _answering():
-        # a copy, because Settings caches the name of its folder of models, and adopt_models changes the name
-        owner = None if redis is None else queue_owner(redis, settings.model_copy())
-        if owner != former or former == normalized(settings.label_studio_host):
-            adopt_models(settings, former)
-        if redis is not None:
-            adopt_queue(redis, settings)
-    print(f"{settings.label_studio_host} has the models of {options.address} now; restart the servers and workers")
+    try:
+        former = normalized(options.address)
+    except ValueError as error:
+        raise ProjectsError(f"{options.address!r} is not an address: {error}") from error
+    redis, host = _redis(settings), normalized(settings.label_studio_host)
+    # a copy, because Settings caches the name of its folder of models, and adopt_models changes the name
+    owner = None if redis is None else queue_owner(redis, settings.model_copy())
+    is_second_attempt = owner == former != host
+    if not is_second_attempt:
+        adopt_models(settings, former)
+    if redis is not None:
+        adopt_queue(redis, settings)
+    print(f"{settings.label_studio_host} has the data of {options.address} now; restart the servers and workers")
 
 
 def _redis(settings: Settings) -> "Redis | None":
@@ -163,20 +171,4 @@ def _redis(settings: Settings) -> "Redis | None":
 
 
 def _statuses(queue: "TrainingQueue | None") -> dict[int, dict[str, Any]]:
-    if queue is None:
-        return {}
-    with _answering():
-        return {status["project"]: status for status in queue.statuses()}
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Raise QueueError if Redis does not answer in the with block."""
-    from redis import RedisError
-
-    from huggingface_ner.jobs.redis_connection import QueueError
-
-    try:
-        yield
-    except RedisError as error:
-        raise QueueError(f"the training queue does not answer: {error}") from error
+    return {} if queue is None else {status["project"]: status for status in queue.statuses()}

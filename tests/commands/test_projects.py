@@ -236,6 +236,11 @@ def test_a_queue_is_adopted_without_models_if_model_dir_is_new(
     claim_queue(connect(redis_url), Settings())
 
 
+def test_an_address_that_is_none_is_not_adopted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["projects", "adopt", "http://host:port"]) == 1
+    assert "'http://host:port' is not an address" in capsys.readouterr().err
+
+
 def test_the_address_in_use_is_not_adopted(
     settings: Settings, queue: TrainingQueue, redis_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
