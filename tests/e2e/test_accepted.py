@@ -53,4 +53,5 @@ def test_what_annotators_do_with_suggestions_is_counted_for_their_version(studio
         facts = requests.get(f"{url}/projects/{project.id}", timeout=10).json()
         (shown,) = facts["suggestions"]
         assert shown == second["accepted"]
-        assert f"Of {suggested} suggestions of the version of" in facts["accepted"]
+        name = f"version {first['version'].partition('-')[0]} of"
+        assert f"Of {suggested} suggestions of {name}" in facts["accepted"]

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 from huggingface_ner.label_studio.documents import open_document
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from tests.e2e.conftest import SCREENSHOTS
-from tests.e2e.editor import Editor
+from tests.e2e.editor import READY, Editor
 from tests.e2e.spans import Found
 from tests.e2e.studio import Studio
 
@@ -44,6 +44,7 @@ def test_suggestions_after_a_tab_and_emoji_are_on_the_right_characters(
     try:
         editor.open(f"task={task_id}")
         editor.shows(*FOUND)
+        page.wait_for_function(READY)
         assert sorted(map(tuple, page.evaluate(HIGHLIGHTED))) == FOUND
         editor.submits(task_id, "Submit current annotation", *FOUND)
     finally:

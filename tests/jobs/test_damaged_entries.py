@@ -15,6 +15,7 @@ from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.events import START_TRAINING
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.settings import Settings
+from tests.server.round_trips import RoundTrips
 
 PROJECT = "huggingface-ner:finetuned_model:project:7"
 SUGGESTIONS = "huggingface-ner:finetuned_model:suggestions:7"
@@ -118,8 +119,9 @@ def test_two_round_trips_show_all_projects(queue: TrainingQueue, redis_url: str)
     redis = connect(redis_url, timeout=10.0)
     for project_id in range(1, 201):
         queue.request_training(project_id)
-    scans = scanned(redis)
+    scans, trips = scanned(redis), RoundTrips(queue._redis)
     assert len(queue.statuses()) == 200
+    assert trips.count == 2
     assert scanned(redis) == scans + 1
 
 
