@@ -5,7 +5,7 @@ from typing import Any
 
 from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
 from huggingface_ner.store.history import SuggestionCounts
-from huggingface_ner.store.version_names import published_at
+from huggingface_ner.store.version_names import number_of, published_at
 
 # What each phase of a run does; see learning.progress.
 PHASES = {
@@ -144,21 +144,24 @@ def accepted_sentence(suggestions: SuggestionCounts, version: str | None) -> str
 
     version: its name; None if it is the current one.
     """
-    at = published_at(version) if version is not None else None
-    when = "this version" if version is None else f"{_short(version)} of {date(at)}" if at else version
     low, high = (f"{100 * end:.0f}" for end in suggestions.interval)
     return (
-        f"Of {counted(suggestions.suggested, 'suggestion')} of {when}, {percentage(suggestions.share)} were "
-        f"accepted unchanged ({low} to {high} % with 95 % confidence), in {counted(suggestions.tasks, 'task')} "
-        f"annotated after it was published. Annotators changed {suggestions.to_mend} and deleted "
-        f"{suggestions.to_delete} of them, and added {counted(suggestions.missing, 'span')}."
+        f"Of {counted(suggestions.suggested, 'suggestion')} of {_named(version)}, {percentage(suggestions.share)} "
+        f"were accepted unchanged ({low} to {high} % with 95 % confidence), in "
+        f"{counted(suggestions.tasks, 'task')} annotated after it was published. Annotators changed "
+        f"{suggestions.to_mend} and deleted {suggestions.to_delete} of them, and added "
+        f"{counted(suggestions.missing, 'span')}."
     )
 
 
-def _short(version: str) -> str:
-    """Return "version v7" for the seventh version; older names have no number."""
-    first = version.partition("-")[0]
-    return f"version {first}" if first.startswith("v") else "the version"
+def _named(version: str | None) -> str:
+    """Return how a sentence names a version; None is the current one."""
+    if version is None:
+        return "this version"
+    at, number = published_at(version), number_of(version)
+    if at is None:
+        return version
+    return f"{f'version v{number}' if number else 'the version'} of {date(at)}"
 
 
 def forecast_sentence(found: Forecast, tasks: int) -> str:

@@ -5,6 +5,7 @@ import pytest
 
 from huggingface_ner.learning.learning_curve import Expected, Forecast
 from huggingface_ner.server.pages import words
+from huggingface_ner.store.history import SuggestionCounts
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,22 @@ def test_outcomes() -> None:
     last = {"status": "refused", "reason": "it is worse.", "at": time.time()}
     told = words.outcome_sentence(last, time.time())
     assert told == "The last training published nothing, just now: it is worse."
+
+
+@pytest.mark.parametrize(
+    ("version", "named"),
+    [
+        (None, "this version"),
+        ("v7-F1-0.75-120-tasks-20261126-031700-7b16", "version v7 of 26 Nov 2026, 03:17 UTC"),
+        ("20261122-101200-77b7", "the version of 22 Nov 2026, 10:12 UTC"),
+        ("mine", "mine"),
+    ],
+)
+def test_the_accepted_suggestions_name_their_version(version: str | None, named: str) -> None:
+    counts = SuggestionCounts(tasks=3, exact=6, to_mend=2, to_delete=1, missing=1)
+    told = words.accepted_sentence(counts, version)
+    assert told.startswith(f"Of 9 suggestions of {named}, 67\N{NO-BREAK SPACE}% were accepted unchanged (")
+    assert told.endswith("Annotators changed 2 and deleted 1 of them, and added 1 span.")
 
 
 def test_forecasts() -> None:
