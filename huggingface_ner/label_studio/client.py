@@ -14,7 +14,7 @@ from label_studio_sdk import LabelStudio, PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.contacts import REFUSES_KEY, Contact
 from huggingface_ner.settings import Settings
 
 # Seconds. Label Studio takes several seconds for a page of long texts with many annotations.
@@ -235,7 +235,7 @@ class LabelStudioClient:
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise ClientError(
-                    f"{where} does not accept {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
+                    f"{where} {REFUSES_KEY} {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
                 raise ClientError(

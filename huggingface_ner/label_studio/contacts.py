@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# Part of the reason of a ClientError if Label Studio refuses the key.
+REFUSES_KEY = "does not accept"
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:

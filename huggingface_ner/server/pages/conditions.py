@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from huggingface_ner.label_studio.contacts import REFUSES_KEY
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.pages.words import ago, counted
 from huggingface_ner.server.webhook_credentials import ARRIVED, GIVEN
@@ -53,7 +54,7 @@ def _key(status: dict[str, Any], settings: Settings) -> Condition:
     key = "LABEL_STUDIO_API_KEY" if is_set else "the token that Label Studio sent"
     if known and known["answers"]:
         return Condition("API key", "good", f"{key} is accepted", known["at"])
-    if known and "does not accept" in known["reason"]:
+    if known and REFUSES_KEY in known["reason"]:
         return Condition("API key", "bad", f"{key} is refused", known["at"])
     text = (
         "LABEL_STUDIO_API_KEY is set; not known yet if it is accepted"
