@@ -14,7 +14,7 @@ def mappings(value: object) -> list[Mapping[str, Any]]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
-def whole_number(value: object) -> int:
+def whole_number_or_zero(value: object) -> int:
     """Return the value if it is a whole number; otherwise 0.
 
     ``true`` also gives 0, although bool is a subclass of int in Python.

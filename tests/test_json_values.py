@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huggingface_ner.json_values import mapping, mappings, whole_number
+from huggingface_ner.json_values import mapping, mappings, whole_number_or_zero
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 OBJECTS = st.dictionaries(st.text(), SCALARS)
@@ -36,10 +36,10 @@ def test_what_is_no_list_has_no_objects(value: object) -> None:
 
 @given(st.integers())
 def test_a_whole_number_is_returned(value: int) -> None:
-    assert whole_number(value) == value
+    assert whole_number_or_zero(value) == value
 
 
 @given(st.none() | st.booleans() | st.floats() | st.text() | OBJECTS | LISTS)
 def test_what_is_no_whole_number_counts_nothing(value: object) -> None:
-    assert type(whole_number(value)) is int
-    assert whole_number(value) == 0
+    assert type(whole_number_or_zero(value)) is int
+    assert whole_number_or_zero(value) == 0

@@ -18,7 +18,6 @@ from huggingface_ner.temporary_folders import temporary_folder
 if TYPE_CHECKING:
     from huggingface_ner.learning.progress import RunProgress
     from huggingface_ner.learning.training import Training
-    from huggingface_ner.learning.unknown_tokens import UnknownTokens
 
 
 def add_train(commands: Commands) -> None:
@@ -125,12 +124,11 @@ def _train_into_folder(training: "Training", folder: Path) -> str:
     save_model(trained.model, trained.tokenizer, folder)
     lines = [f"{folder}: trained on {len(trained.learned)} texts, {len(trained.held_out)} held out"]
     lines += [score_table(trained.scores)] if trained.scores else []
-    return "\n".join([*lines, *told(trained.left_out), *_warned(trained.unknown_tokens)])
+    return "\n".join([*lines, *told(trained.left_out), *_warned(trained.unknown_tokens.warning())])
 
 
 def _train_for_project(training: "Training", number: int, settings: Settings) -> str:
     from huggingface_ner.label_studio.addresses import project_address
-    from huggingface_ner.learning.unknown_tokens import UnknownTokens
     from huggingface_ner.learning.version import train_version
     from huggingface_ner.store.claims import claim_models
     from huggingface_ner.store.versions import project_store
@@ -146,11 +144,10 @@ def _train_for_project(training: "Training", number: int, settings: Settings) ->
     version = f"{outcome.version}: " if outcome.version else ""
     scores = f1_in_words(outcome.f1, outcome.f1_before, outcome.f1_basis, outcome.f1_interval)
     lines = [f"{version}{outcome.status}: {outcome.reason}{scores}"]
-    unknown_tokens = UnknownTokens.from_dict(outcome.unknown_tokens)
-    return "\n".join([*lines, *told(LeftOut.from_dict(outcome.left_out)), *_warned(unknown_tokens)])
+    warning = (outcome.unknown_tokens or {}).get("warning")
+    return "\n".join([*lines, *told(LeftOut.from_dict(outcome.left_out)), *_warned(warning)])
 
 
-def _warned(unknown_tokens: "UnknownTokens") -> list[str]:
+def _warned(warning: str | None) -> list[str]:
     """Return the warning about tokens that the baseline does not know, as the last line of the output."""
-    warning = unknown_tokens.warning()
     return [warning] if warning else []

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.controls import SpanControl, TextObject
 from huggingface_ner.label_studio.gold import annotator_id, since_epoch
 from huggingface_ner.label_studio.labeling_config import LabelingConfig
@@ -71,7 +72,7 @@ def read_entries(
 
     at_once: whether to leave out the texts that take long to read: those behind URLs, and long HTML.
     """
-    task = task if isinstance(task, Mapping) else {}
+    task = mapping(task)
     task_id = item_id(task)
     usable = [annotation for annotation in annotations if isinstance(annotation, Mapping)]
     if task_id is None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.annotation_entries import AnnotationEntry, item_id, read_entries
 from huggingface_ner.label_studio.events import ANNOTATION_KEYS
 from huggingface_ner.label_studio.labeling_config import LabelingConfigError, parse_labeling_config
@@ -46,8 +47,7 @@ def read_changes(action: str, data: Mapping[str, Any], reader: TaskReader) -> An
 
 def _put(action: str, data: Mapping[str, Any], reader: TaskReader) -> AnnotationChanges:
     annotations, tasks = _listed(data.get(ANNOTATION_KEYS[action])), _listed(data.get("task"))
-    project = data.get("project")
-    label_config = project.get("label_config") if isinstance(project, Mapping) else None
+    label_config = mapping(data.get("project")).get("label_config")
     try:
         config = parse_labeling_config(label_config if isinstance(label_config, str) else "")
     except LabelingConfigError:

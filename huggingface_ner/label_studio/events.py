@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.project_ids import parse_project_id
 
 START_TRAINING = "START_TRAINING"
@@ -52,7 +53,7 @@ class WebhookEvent:
 def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
     """Read a webhook's body; any part of it may be missing or malformed."""
     project = data.get("project")
-    details = project if isinstance(project, Mapping) else {}
+    details = mapping(project)
     project_id = parse_project_id(details.get("id") if details else project)
     updates = 0
     if action in ANNOTATION_KEYS:

@@ -93,8 +93,9 @@ class _Task:
                 counting = {span for where, span in decision.marks if where == place}
                 # a region that an annotation has twice is seen twice, whether or not others annotate the task
                 own = [span for span in spans if span in counting]
-                left_out.regions_seen += len(counting.difference(own)) - (len(spans) - len(own))
-                spans = tuple(sorted([*own, *counting.difference(own)]))
+                used = tuple(sorted([*own, *counting.difference(own)]))
+                left_out.regions_seen += len(used) - len(spans)
+                spans = used
                 votes = tuple(Vote(one.annotator, one.spans[place], one.is_ground_truth) for one in self.readings)
             yield replace(text, spans=spans, left_out=source.left_out[place].regions_left_out, votes=votes)
 

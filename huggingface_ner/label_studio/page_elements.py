@@ -25,7 +25,7 @@ SEPARATE = frozenset(
 # Each element inside these is separate too.
 FOREIGN = frozenset(["math", "svg"])
 # Blanks in these elements are shown as they are.
-PREFORMATTED = frozenset(["pre", "listing", "xmp", "plaintext", "textarea"])
+PREFORMATTED = frozenset(["pre", "listing", "xmp", "plaintext"])
 # Text in these elements may not be shown.
 FOLDED = frozenset(["details", "dialog", "math", "svg"])
 # The text nodes of these elements are in the page, but cannot be selected.

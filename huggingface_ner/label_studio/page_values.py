@@ -18,6 +18,11 @@ _STEP = re.compile(r"\[([^\]]*)\]|\[([^\]]+)$|([^.\[]+)")
 # JavaScript's largest exact integer. The page keeps larger numbers as they are written in its JSON.
 _MAX_SAFE_INTEGER = 2**53 - 1
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+# What JavaScript removes from both ends of a text that it reads as a number.
+_BLANKS = (
+    "\t\n\v\f\r \u00a0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 _SPACES = re.compile(r"[\t\n\f\r ]+")
 _DECIMAL = re.compile(r"[+-]?(?:Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _WITH_BASE = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
@@ -115,7 +120,7 @@ def as_number(value: object) -> float:
             return float(value)
         except OverflowError:
             return math.inf if value > 0 else -math.inf
-    text = "" if value is None else as_text(value).strip().strip("\ufeff")
+    text = "" if value is None else as_text(value).strip(_BLANKS)
     if _WITH_BASE.fullmatch(text):
         return as_number(int(text, 0))
     return float(text or 0) if not text or _DECIMAL.fullmatch(text) else math.nan

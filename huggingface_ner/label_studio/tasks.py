@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 from huggingface_ner.errors import ClientGoneError, HuggingFaceNERError
+from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, TextObject
@@ -58,7 +59,7 @@ class TaskReader:
         """
         documents: TaskDocuments = []
         reasons: list[TaskReason] = []
-        task = task if isinstance(task, Mapping) else {}
+        task = mapping(task)
         try:
             text_objects = config.for_task(task.get("data")).objects
         except Exception as error:

@@ -45,8 +45,8 @@ class Outcome(BaseModel, frozen=True):
     unknown_tokens: how many tokens of the texts the baseline does not know, see UnknownTokens.as_dict; None if
     that was not counted.
     accepted: how many suggestions annotators accepted, for the newest version for which this is known. It has the
-    version's name as ``version``, and the fields of store.history.Suggestions.as_dict. None if it is not known for
-    any version.
+    version's name as ``version``, and the fields of store.history.SuggestionCounts.as_dict. None if it is not
+    known for any version.
     phases: the seconds that each phase took; None if that is not known.
     retryable: whether a failed run may succeed if it is tried again.
     """

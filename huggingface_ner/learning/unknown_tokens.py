@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
-from huggingface_ner.json_values import mapping, whole_number
+from huggingface_ner.json_values import mapping, whole_number_or_zero
 from huggingface_ner.tagging.windows import TokenizedText
 
 # A training warns if the share of unknown tokens is higher. Chosen by measuring; see bench/README.md.
@@ -67,6 +67,6 @@ class UnknownTokens:
     def from_dict(cls, saved: object) -> Self:
         """Read counts that ``as_dict`` returned; invalid values count as 0, because the file may be damaged."""
         values = mapping(saved)
-        encoder, tokens = values.get("encoder"), max(whole_number(values.get("tokens")), 0)
+        encoder, tokens = values.get("encoder"), max(whole_number_or_zero(values.get("tokens")), 0)
         name = encoder if isinstance(encoder, str) else "of the last training"
-        return cls(name, tokens, min(max(whole_number(values.get("unknown")), 0), tokens))
+        return cls(name, tokens, min(max(whole_number_or_zero(values.get("unknown")), 0), tokens))

@@ -122,7 +122,8 @@ class WebhookCredentials:
                     continue
             for project_id, check in due:
                 trouble = self._give_credentials(queue, project_id, check.host)
-                if self._schedule_next(check, trouble):
+                is_final = self._schedule_next(check, trouble)
+                if is_final:
                     failure = trouble if trouble == NO_WEBHOOK else f"{ADVICE} ({trouble})"
                     self._note(queue, project_id, GIVEN if trouble is None else failure)
 

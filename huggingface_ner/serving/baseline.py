@@ -95,9 +95,10 @@ class Baseline:
             logger.error("BASELINE_MODEL_NAME=%s cannot be loaded: %s", self._name, error)
             return BaselineState("failed", _version(self._name), str(error))
         reason = (
-            f"No model yet: {self._name} could not be loaded ({error}). The first training makes one from the "
-            f"packaged encoder, {baseline_name(replacement)}; until then, only known mentions are suggested. To "
-            "have a model now, set BASELINE_MODEL_NAME to the folder of a trained NER model."
+            f"Projects without a training have no model: {self._name} could not be loaded ({error}). Their first "
+            f"training makes one from the packaged encoder, {baseline_name(replacement)}; until then, only known "
+            "mentions are suggested. To have a model now, set BASELINE_MODEL_NAME to the folder of a trained NER "
+            "model."
         )
         logger.warning("%s", reason)
         return BaselineState("ready", baseline_name(replacement), reason)

@@ -1,4 +1,4 @@
-"""Remembers which files and folders are damaged, so that each is logged once and not at every request."""
+"""Reads files that may be damaged, and remembers which are: each is logged once, and not at every request."""
 
 import json
 import logging

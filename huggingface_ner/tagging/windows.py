@@ -225,9 +225,7 @@ def _unknown_id(backend: Tokenizer) -> int | None:
         return backend.token_to_id(name)
     # Unigram models do not name their unknown token. These private-use characters are in no vocabulary, and end in
     # different bytes: if their last tokens are the same, this is the unknown token; if not, these are bytes.
-    last = {
-        tuple(backend.encode(character, add_special_tokens=False).ids[-1:])
-        for character in ("\U0010fffb", "\U0010fffd")
-    }
-    (ids,) = last if len(last) == 1 else [()]
-    return ids[0] if ids else None
+    first, second = (
+        backend.encode(character, add_special_tokens=False).ids[-1:] for character in ("\U0010fffb", "\U0010fffd")
+    )
+    return first[0] if first and first == second else None

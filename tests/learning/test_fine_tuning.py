@@ -2,6 +2,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -51,17 +52,19 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tuning, "MIN_STEPS", 60)
 
 
+def _fine_tuned(baseline: Path, texts: Sequence[AnnotatedText] = EXAMPLES, **more: Any) -> tuple[Any, Any]:
+    """Learn PER and LOC, and use no labels of the baseline; return the model and its tokenizer."""
+    hyperparameters = Hyperparameters(learning_rate=2e-2, num_train_epochs=1)
+    return fine_tune(
+        texts, ["PER", "LOC"], baseline, hyperparameters, match_labels=lambda labels: {}, device="cpu", **more
+    )
+
+
 def test_a_model_learns_its_examples(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _learn_from_nothing(monkeypatch)
     seen: list[tuple[int, int, float]] = []
-    model, tokenizer = fine_tune(
-        EXAMPLES,
-        ["PER", "LOC"],
-        tiny_model,
-        Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
-        match_labels=lambda labels: {},
-        progress=lambda step, steps, epoch, share: seen.append((step, steps, share)),
-        device="cpu",
+    model, tokenizer = _fine_tuned(
+        tiny_model, progress=lambda step, steps, epoch, share: seen.append((step, steps, share))
     )
     tagger = tagger_of_model(model, tokenizer)
     scores = evaluate([text.spans for text in EXAMPLES], tagger.find_spans([text.text for text in EXAMPLES]))
@@ -81,14 +84,7 @@ def test_a_baseline_in_half_precision_is_trained_in_float32(
     _learn_from_nothing(monkeypatch)
     folder = save_tiny_model(tmp_path, "bert")
     AutoModelForTokenClassification.from_pretrained(folder).to(dtype).save_pretrained(folder)
-    model, tokenizer = fine_tune(
-        EXAMPLES,
-        ["PER", "LOC"],
-        folder,
-        Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
-        match_labels=lambda labels: {},
-        device="cpu",
-    )
+    model, tokenizer = _fine_tuned(folder)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     found = tagger_of_model(model, tokenizer).find_spans([text.text for text in EXAMPLES])
     assert evaluate([text.spans for text in EXAMPLES], found).overall.f1 > 0.9
@@ -101,15 +97,7 @@ def test_a_model_learns_parts_of_words(tiny_model: Path, tmp_path: Path, monkeyp
         AnnotatedText(example.task_id, example.text.replace(" ", suffix, 1), example.spans)
         for example, suffix in zip(EXAMPLES, [" ", "da ", "dan "] * 8, strict=True)
     ]
-    model, tokenizer = fine_tune(
-        examples,
-        ["PER", "LOC"],
-        tiny_model,
-        Hyperparameters(learning_rate=2e-2, num_train_epochs=1),
-        match_labels=lambda labels: {},
-        device="cpu",
-        left_out=left_out,
-    )
+    model, tokenizer = _fine_tuned(tiny_model, examples, left_out=left_out)
     assert not left_out.regions
     save_model(model, tokenizer, tmp_path / "model")
     found = load_tagger(tmp_path / "model", device="cpu").find_spans([text.text for text in examples])

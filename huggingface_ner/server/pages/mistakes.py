@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_ner.json_values import mapping, mappings, whole_number
+from huggingface_ner.json_values import mapping, mappings, whole_number_or_zero
 from huggingface_ner.label_studio.addresses import task_address
 from huggingface_ner.server.pages.facts import ProjectFacts
 
@@ -48,7 +48,7 @@ def mistake_kinds(mistakes: Mapping[str, Any], known: ProjectFacts) -> tuple[Mis
             for example in mappings(kind.get("examples"))
         )
         gold, predicted = str(kind.get("gold", "")), str(kind.get("predicted", ""))
-        found.append(MistakeKind(gold, predicted, whole_number(kind.get("count")), examples))
+        found.append(MistakeKind(gold, predicted, whole_number_or_zero(kind.get("count")), examples))
     return tuple(found)
 
 
@@ -66,7 +66,8 @@ def mistake_table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table |
     rows = []
     for gold in (*labels, ""):
         cells = [
-            whole_number(right.get(gold)) if gold == label else counts.get((gold, label), 0) for label in labels
+            whole_number_or_zero(right.get(gold)) if gold == label else counts.get((gold, label), 0)
+            for label in labels
         ]
         if gold:
             cells += [counts.get((gold, gold), 0), counts.get((gold, ""), 0)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_ner.json_values import mapping, whole_number
+from huggingface_ner.json_values import mapping, whole_number_or_zero
 from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
 from huggingface_ner.server.pages.charts import AcceptedPoint, Point
 from huggingface_ner.server.pages.conditions import Condition, conditions
@@ -63,7 +63,7 @@ class VersionRow:
         trained, spans = self.number("trained"), self.number("spans")
         told = [
             counted(trained, "text") if trained is not None else "",
-            f"{counted(spans, 'span')} with those held out" if spans is not None else "",
+            f"{counted(spans, 'span')} with the held-out texts" if spans is not None else "",
             f"from {baseline}" if isinstance(baseline, str) else "",
             f"runs on {engine}" if isinstance(engine, str) else "",
         ]
@@ -164,7 +164,7 @@ def read_project(known: ProjectFacts, store: ModelStore, settings: Settings) -> 
         conditions(known.status, settings, known.unknown_tokens),
         _labels(version.metrics) if version else (),
         kinds,
-        whole_number(mistakes.get("more")),
+        whole_number_or_zero(mistakes.get("more")),
         mistake_table(mistakes.get("correct"), kinds),
         tuple(known.left_out.reasons()) if known.left_out else (),
         points,

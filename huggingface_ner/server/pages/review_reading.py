@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from huggingface_ner.json_values import mapping, mappings, whole_number
+from huggingface_ner.json_values import mapping, mappings, whole_number_or_zero
 from huggingface_ner.label_studio.addresses import task_address
 from huggingface_ner.server.pages.facts import ProjectFacts
 from huggingface_ner.server.pages.review import (
@@ -40,23 +40,25 @@ class _Reader:
         strings, texts = mapping(review.get("contradictions")), mapping(review.get("identical"))
         return Review(
             tuple(self._dubious(one) for one in mappings(review.get("dubious"))),
-            whole_number(review.get("more")),
-            whole_number(review.get("not_looked_at")),
+            whole_number_or_zero(review.get("more")),
+            whole_number_or_zero(review.get("not_looked_at")),
             tuple(self._string(one) for one in mappings(strings.get("strings"))),
-            whole_number(strings.get("more")),
+            whole_number_or_zero(strings.get("more")),
             tuple(self._text(one) for one in mappings(texts.get("texts"))),
-            whole_number(texts.get("more")),
-            _agreement((), agreement, agreement.get("tasks")) if whole_number(agreement.get("tasks")) else None,
-            whole_number(agreement.get("words")),
+            whole_number_or_zero(texts.get("more")),
+            _agreement((), agreement, agreement.get("tasks"))
+            if whole_number_or_zero(agreement.get("tasks"))
+            else None,
+            whole_number_or_zero(agreement.get("words")),
             tuple(
                 _agreement((str(one.get("label", "")),), one, one.get("spans"))
                 for one in mappings(agreement.get("labels"))
             ),
-            whole_number(agreement.get("more_labels")),
+            whole_number_or_zero(agreement.get("more_labels")),
             tuple(self._pair(one) for one in mappings(agreement.get("pairs"))),
-            whole_number(agreement.get("more_pairs")),
+            whole_number_or_zero(agreement.get("more_pairs")),
             tuple(self._dispute(one) for one in mappings(agreement.get("disputed"))),
-            whole_number(agreement.get("more")),
+            whole_number_or_zero(agreement.get("more")),
         )
 
     def _link(self, task: str) -> str | None:
@@ -73,7 +75,8 @@ class _Reader:
 
     def _string(self, one: Mapping[str, Any]) -> ContradictoryString:
         counts = [
-            (str(each.get("label", "")), whole_number(each.get("count"))) for each in mappings(one.get("counts"))
+            (str(each.get("label", "")), whole_number_or_zero(each.get("count")))
+            for each in mappings(one.get("counts"))
         ]
         examples = [self._place(each, str(each.get("label", ""))) for each in mappings(one.get("examples"))]
         return ContradictoryString(str(one.get("string", "")), tuple(counts), tuple(examples))
@@ -98,7 +101,7 @@ class _Reader:
         for each in mappings(one.get("differences")):
             labels = each.get("labels")
             if isinstance(labels, list) and len(labels) == 2:
-                differences.append((str(labels[0]), str(labels[1]), whole_number(each.get("count"))))
+                differences.append((str(labels[0]), str(labels[1]), whole_number_or_zero(each.get("count"))))
         return _agreement((*names, "", "")[:2], one, one.get("tasks"), *differences)
 
     def _dispute(self, one: Mapping[str, Any]) -> Dispute:
@@ -111,7 +114,9 @@ class _Reader:
                 marked = ", ".join(str(label) for label in labels) if isinstance(labels, list) and labels else ""
                 told.append(f"{self._name(by.get('annotator'))}: {marked or 'not marked'}")
             places.append(self._place({**place, "task": task}, "", "", *told))
-        return Dispute(task, self._link(task), _share(one.get("f1")), tuple(places), whole_number(one.get("more")))
+        return Dispute(
+            task, self._link(task), _share(one.get("f1")), tuple(places), whole_number_or_zero(one.get("more"))
+        )
 
     def _name(self, annotator: object) -> str:
         if not isinstance(annotator, int):
@@ -122,7 +127,9 @@ class _Reader:
 def _agreement(
     names: tuple[str, ...], one: Mapping[str, Any], number: object, *differences: tuple[str, str, int]
 ) -> Agreement:
-    return Agreement(names, _share(one.get("f1")), _share(one.get("alpha")), whole_number(number), differences)
+    return Agreement(
+        names, _share(one.get("f1")), _share(one.get("alpha")), whole_number_or_zero(number), differences
+    )
 
 
 def _share(value: object) -> float | None:
