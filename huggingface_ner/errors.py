@@ -1,4 +1,10 @@
-"""The base class of all errors whose message is written for people."""
+"""The base class of all errors whose message is written for people, and descriptions of other exceptions."""
+
+import traceback
+
+# Other exceptions whose messages may quote a value, and so the text of a task.
+_QUOTING = (ValueError, LookupError, AssertionError)
+MAX_FRAMES = 3
 
 
 class HuggingFaceNERError(Exception):
@@ -30,3 +36,21 @@ class ClientGoneError(HuggingFaceNERError):
 
     def __init__(self) -> None:
         super().__init__("the client has disconnected")
+
+
+def without_text(error: BaseException) -> str:
+    """Describe an exception, without its message if that may quote the text of a task."""
+    name = type(error).__name__
+    if isinstance(error, HuggingFaceNERError):
+        return f"{name}: {error}"
+    # libraries that are not written in Python raise Exception itself
+    if isinstance(error, _QUOTING) or type(error) is Exception:
+        return f"{name} (its message may quote a text, so only LOG_LEVEL=DEBUG shows it)"
+    return f"{name}: {error}"
+
+
+def place_of_error(error: Exception) -> str:
+    """Return the kind of an exception and the functions in which it was raised, without its message."""
+    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+    places = " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
+    return f"{type(error).__name__} in {places}"

@@ -143,7 +143,7 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
         """
         received = read_event(event, data)
         # the event's name comes from outside, so it is cut and escaped for the log
-        logger.info("project %s: %.40r", received.project_id, event)
+        logger.debug("project %s: %.40r", received.project_id, event)
         answer: dict[str, Any] = {"status": "ok", "event": event[:40]}
         if received.project_id is None:
             return {**answer, "status": "ignored", "reason": "project: the event names no project"}

@@ -4,12 +4,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 # Settings whose value may be stored in a file; the setting NAME_FILE names the file.
 SECRETS = ("basic_auth_pass", "label_studio_api_key", "redis_url")
 
+# The secret that is a URL; only its password is secret.
+REDIS_URL = "redis_url"
+
 # The parts of a URL, valid or not, that may contain a password.
 _CREDENTIALS = re.compile(r"(?<=://).*@|^.*@|(?<=\?).*", re.DOTALL)
+# The credentials of a URL in a longer text.
+_CREDENTIALS_WITHIN = re.compile(r"(?<=://)[^\s/@]+@")
 
 
 def with_secret_files(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,17 +35,52 @@ def shown_value(name: str, value: object) -> str | None:
     """Return the value of a setting as a message may show it; None if the whole value may be a secret."""
     given = str(value)
     # a URL is a secret only if it contains a password; a value that is not a URL may be a password
-    if isinstance(value, Mapping) or (name in SECRETS and "://" not in given):
+    is_secret = name in SECRETS and not (name == REDIS_URL and "://" in given)
+    if isinstance(value, Mapping) or is_secret:
         return None
     return _CREDENTIALS.sub("***", given)
 
 
+def without_credentials(text: str) -> str:
+    """Return a text in which the credentials of URLs are replaced by ``***``."""
+    return _CREDENTIALS_WITHIN.sub("***@", text)
+
+
+def check_redis_url(url: str) -> None:
+    """Raise ValueError if the parts of a URL cannot be told apart; the message quotes none of them.
+
+    If a password contains ``#``, ``/`` or ``?``, the library of Redis would take its beginning for the port, and
+    show it in an error.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+        is_clear = "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+    except ValueError:
+        is_clear = False
+    if not is_clear:
+        raise ValueError(
+            "its parts cannot be told apart: the port must be a number, and special characters in the password "
+            "must be percent-encoded, for example # as %23 and / as %2F"
+        )
+
+
+def check_api_key(key: str) -> None:
+    """Raise ValueError if a key cannot be sent in a header; the message does not quote it."""
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("must consist of ASCII characters without blanks, as Label Studio shows it")
+
+
 def _read_secret(name: str, path: Path) -> str:
     """Return a file's content without the line ends at its end; raises ValueError, without quoting the content."""
+    # a value that is not an absolute path may be the secret itself
+    shown = f"{name}={path}" if path.is_absolute() else name
     try:
         secret = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError) as error:
-        raise ValueError(f"{name}={path}: cannot be read ({type(error).__name__}); check the path") from None
+        raise ValueError(
+            f"{shown}: cannot be read ({type(error).__name__}); it must be the path of a file with the secret"
+        ) from None
     if not secret:
-        raise ValueError(f"{name}={path}: the file is empty")
+        raise ValueError(f"{shown}: the file is empty")
     return secret

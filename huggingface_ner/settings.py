@@ -6,13 +6,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError, field_validator, model_validator
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from huggingface_ner.engine_kinds import PRECISION_NEEDS, UNSUPPORTED_PRECISIONS, EnginePreference
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.model_places import normalized, place_of, read_host
-from huggingface_ner.secret_values import shown_value, with_secret_files
+from huggingface_ner.secret_values import check_api_key, check_redis_url, shown_value, with_secret_files
 from huggingface_ner.variables import Variables
 
 # A language's code, as the metadata of a model on the Hub may contain it.
@@ -50,6 +50,27 @@ class Settings(Variables):
         if "@" in value:
             raise ValueError("must not contain credentials; set LABEL_STUDIO_API_KEY instead")
         normalized(value)  # raises ValueError if the port is not a number, for example
+        return value
+
+    @field_validator("label_studio_api_key", mode="after")
+    @classmethod
+    def _can_be_sent(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_api_key(value.get_secret_value())
+        return value
+
+    @field_validator("redis_url", mode="after")
+    @classmethod
+    def _has_clear_parts(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_redis_url(value)
+        return value
+
+    @field_validator("baseline_model_name", mode="after")
+    @classmethod
+    def _is_no_url(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError("must be a name on the Hub, such as dslim/bert-base-NER, or a folder, not a URL")
         return value
 
     @field_validator("allowed_url_hosts", "model_languages", mode="before")

@@ -18,7 +18,9 @@ class Variables(BaseSettings):
     ``Settings`` adds further checks. The README's table repeats the defaults and the descriptions.
     """
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
 
     host: str = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - other hosts have to reach it
     port: int = Field(9090, ge=0, le=65535, description="port to listen on; 0: any free port")

@@ -18,6 +18,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.secret_values import without_credentials
 
 logger = logging.getLogger(__name__)
 
@@ -123,5 +124,6 @@ def _hub_is_away(name_or_path: str | Path) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # an address of the Hub in the message may contain credentials
+    lines = [line.strip() for line in without_credentials(str(error)).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

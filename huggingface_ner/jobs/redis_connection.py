@@ -46,16 +46,27 @@ class QueueError(HuggingFaceNERError):
 
 
 def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
-    """Return a client with a time limit in seconds for each call; a broken connection is reopened once."""
-    return Redis.from_url(
-        url,
-        # no handshake (HELLO, CLIENT SETINFO), because each of its commands could take the full time limit
-        protocol=2,
-        driver_info=None,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
-    )
+    """Return a client with a time limit in seconds for each call; a broken connection is reopened once.
+
+    Raises QueueError if the options in the URL cannot be used.
+    """
+    try:
+        client = Redis.from_url(
+            url,
+            # no handshake (HELLO, CLIENT SETINFO), because each of its commands could take the full time limit
+            protocol=2,
+            driver_info=None,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        )
+        client.connection_pool.make_connection()  # reads the options, and does not connect
+    except (ValueError, TypeError, RedisError):  # the message may quote a password
+        raise QueueError(
+            "REDIS_URL has an option that redis-py does not know, or a value that it cannot use; options begin "
+            "after the question mark"
+        ) from None
+    return client
 
 
 def job_id(prefix: str, name: str) -> str:

@@ -25,8 +25,9 @@ from rq.executions import Execution
 from rq.serializers import JSONSerializer
 
 from huggingface_ner.jobs.allowed_jobs import TRAIN, AllowedJob
-from huggingface_ner.jobs.process import WORKER_PID, prepare_process
+from huggingface_ner.jobs.process import RUN_ID, WORKER_PID, prepare_process
 from huggingface_ner.jobs.redis_connection import running_queue_url
+from huggingface_ner.logs import working_on
 from huggingface_ner.processes import end_with_parent
 
 # With this argument, a process makes the imports of a training before it waits for its job.
@@ -175,7 +176,8 @@ def main() -> None:
         raise SystemExit(1) from None
     worker.execution = Execution.fetch(handed.execution, handed.job, connection)
     queue = Queue(handed.queue, connection=connection, job_class=AllowedJob, serializer=JSONSerializer)
-    worker.main_work_horse(job, queue)
+    with working_on(project=job.args[0], run=os.environ.get(RUN_ID)):
+        worker.main_work_horse(job, queue)
 
 
 if __name__ == "__main__":

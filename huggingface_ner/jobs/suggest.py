@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from redis import RedisError
 
-from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.errors import HuggingFaceNERError, without_text
 from huggingface_ner.jobs.old_predictions import delete_old_predictions
 from huggingface_ner.jobs.process import HOLDER, begin_job
 from huggingface_ner.jobs.queue import TrainingQueue
@@ -64,7 +64,7 @@ def suggest_project(project_id: int, version: str) -> None:
         except Exception as error:  # for example an error in the class that MODEL_CLASS names
             logger.exception("project %d: the suggestions of %s failed", project_id, version)
             current = queue.suggestions.due(project_id, version) or suggestions
-            put(current.failed(f"{type(error).__name__}: {error}", retryable=True))
+            put(current.failed(without_text(error), retryable=True))
     except (LeaseLostError, RedisError) as error:
         logger.warning("project %d: stopped sending suggestions: %s", project_id, error)
 

@@ -11,7 +11,7 @@ from typing import Any
 from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
-from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.errors import HuggingFaceNERError, without_text
 from huggingface_ner.jobs.mention_fill import MentionFill
 from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.old_predictions import delete_old_predictions
@@ -97,7 +97,7 @@ def _outcome(
         return Outcome.failed(f"{error}: the current model stays in use", retryable=True)
     except Exception as error:
         logger.exception("project %d: the training failed", project_id)
-        return Outcome.failed(f"{type(error).__name__}: {error}: the current model stays in use", retryable=True)
+        return Outcome.failed(f"{without_text(error)}: the current model stays in use", retryable=True)
 
 
 def run_training(

@@ -245,6 +245,10 @@ class LabelStudioClient:
             raise ClientError(
                 f"{where} answers HTTP {status}", retryable=status >= 500 or status == 429
             ) from error
+        except httpx.LocalProtocolError:  # its message quotes the header, and so the key
+            raise ClientError(
+                f"the token of {where} cannot be sent in a header: {_GET_A_KEY}", retryable=False
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ClientError(
                 f"{where} does not answer ({error or type(error).__name__}): is it running, and can the training "

@@ -3,15 +3,16 @@
 import base64
 import logging
 import math
+import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urljoin
 
-from huggingface_ner.errors import ClientGoneError, HuggingFaceNERError
+from huggingface_ner.errors import ClientGoneError, HuggingFaceNERError, place_of_error
 from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.documents import Document, UnreadableTextError, open_document
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
@@ -24,6 +25,8 @@ STORAGE_SCHEMES = ("s3://", "gs://", "azure-blob://", "azure_spi://")
 URLS_AT_A_TIME = 8
 # Seconds between two checks whether the client is still connected.
 POLL_INTERVAL = 0.25
+# A request can have thousands of tasks, so only this many warnings are logged for it, and then their number.
+MAX_WARNINGS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,8 @@ class TaskReader:
         self._host = label_studio_host
         self._timeout = timeout
         self._is_connected = is_connected
+        self._warnings = 0
+        self._lock = threading.Lock()
 
     def documents(self, task: object, config: LabelingConfig, left_out: LeftOut | None = None) -> TaskDocuments:
         """Return the documents of one task.
@@ -63,13 +68,13 @@ class TaskReader:
         try:
             text_objects = config.for_task(task.get("data")).objects
         except Exception as error:
-            reasons.append(_warn(task, error))
+            reasons.append(self._warn(task, error))
             text_objects = ()
         for text_object in text_objects:
             try:
                 documents.append((text_object, self._open(task, text_object)))
             except Exception as error:
-                reasons.append(_warn(task, error))
+                reasons.append(self._warn(task, error))
         if left_out is not None:
             left_out.tasks.update(reasons[:1])
         return documents
@@ -79,11 +84,19 @@ class TaskReader:
 
         Tasks whose texts do not arrive in time are left out. Raises ClientGoneError.
         """
-        if not any(text_object.is_url for text_object in config.objects):
+        try:
+            if any(text_object.is_url for text_object in config.objects):
+                return self._documents_with_urls(tasks, config)
             return [self.documents(task, config) for task in tasks]
+        finally:
+            if self._warnings > MAX_WARNINGS:
+                logger.warning("%d more texts cannot be read: not labelled", self._warnings - MAX_WARNINGS)
+
+    def _documents_with_urls(self, tasks: Sequence[object], config: LabelingConfig) -> list[TaskDocuments]:
         threads = ThreadPoolExecutor(URLS_AT_A_TIME, thread_name_prefix="fetch")
         try:
-            fetched = [threads.submit(self.documents, task, config) for task in tasks]
+            # in copies of this thread's context, which names the request in the log
+            fetched = [threads.submit(copy_context().run, self.documents, task, config) for task in tasks]
             late = self._wait_for(fetched)
             if late:
                 message = "%d of %d tasks: not labelled: their texts were not fetched within URL_TIMEOUT=%g s"
@@ -102,6 +115,21 @@ class TaskReader:
                 raise ClientGoneError
             left = wait(left, min(POLL_INTERVAL, max(until - time.monotonic(), 0.0))).not_done
         return left
+
+    def _warn(self, task: Mapping[str, Any], error: Exception) -> TaskReason:
+        """Log that a task is not labelled, and return why.
+
+        A task's data can be anything, so its errors must not affect other tasks.
+        """
+        is_ours = isinstance(error, HuggingFaceNERError)
+        with self._lock:
+            self._warnings += 1
+            is_logged = self._warnings <= MAX_WARNINGS
+        if is_logged:
+            # our messages name keys and hosts, never a text; other messages may contain the text
+            reason = str(error) if is_ours else place_of_error(error)
+            logger.warning("task %.40r: not labelled: %s", task.get("id"), reason)
+        return "not_fetched" if isinstance(error, FetchError) else "unreadable"
 
     def _open(self, task: Mapping[str, Any], text_object: TextObject) -> Document:
         value = fill_in(text_object.template, task.get("data"))
@@ -155,19 +183,3 @@ def _fetcher(settings: Settings) -> UrlFetcher:
         max_bytes=settings.url_max_bytes,
         timeout=settings.url_timeout,
     )
-
-
-def _warn(task: Mapping[str, Any], error: Exception) -> TaskReason:
-    """Log that a task is not labelled, and return why.
-
-    A task's data can be anything, so its errors must not affect other tasks.
-    """
-    if isinstance(error, HuggingFaceNERError):
-        # the message names keys and hosts, never a text
-        logger.warning("task %.40r: not labelled: %s", task.get("id"), error)
-        return "not_fetched" if isinstance(error, FetchError) else "unreadable"
-    # the error's own message may contain the text
-    places = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-3:]]
-    kind = type(error).__name__
-    logger.warning("task %.40r: not labelled: %s in %s", task.get("id"), kind, " > ".join(places))
-    return "unreadable"

@@ -2,10 +2,10 @@
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -18,6 +18,7 @@ from huggingface_ner.label_studio.events import KNOWN_ACTIONS, START_TRAINING, r
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.model_class import load_model_class
 from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.logs import working_on
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.server import auth, errors, monitoring
 from huggingface_ner.server.client_connection import connection_check
@@ -30,6 +31,11 @@ from huggingface_ner.server.webhook_credentials import WebhookCredentials
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+# The key in the WSGI environ under which the request's id is stored.
+REQUEST_ID = "huggingface_ner.request_id"
 # Seconds to wait for a model that is still loading; Label Studio waits 3 s for the answer to /setup.
 MODEL_WAIT_TIMEOUT = 2.0
 # Longer tokens are not stored.
@@ -89,9 +95,9 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
             with suppress(UnavailableError):
                 served = models.model_for(parse_project_id(project), 0.0)
                 labels.note(parse_project_id(project), served.version, served.labels, config)
-        results = model.predict(tasks, context=context)
-        metrics.tasks.inc(len(results))
-        metrics.regions.inc(sum(len(result["result"]) for result in results))
+        with working_on(project=parse_project_id(project)):
+            results = model.predict(tasks, context=context)
+        metrics.count_predictions(results)
         return jsonify(results=results)
 
     @app.post("/webhook")
@@ -117,15 +123,23 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
 
 def _identify_requests(app: Flask) -> None:
     """Give every request an id, which is in its answer and in the log."""
+    answer = app.wsgi_app
+
+    def answer_with_id(environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+        environ[REQUEST_ID] = uuid.uuid4().hex[:12]
+        with working_on(request=environ[REQUEST_ID]):
+            return answer(environ, start_response)
 
     @app.before_request
-    def choose_id() -> None:
-        g.request_id = uuid.uuid4().hex[:12]
+    def keep_id() -> None:
+        g.request_id = request.environ[REQUEST_ID]
 
     @app.after_request
     def send_id(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.request_id
         return response
+
+    app.wsgi_app = answer_with_id  # type: ignore[method-assign]  # as Flask's documentation says
 
 
 def _remember_token(settings: Settings, queue: TrainingQueue | None, project: int | None, token: object) -> None:
@@ -138,6 +152,7 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
         and 0 < len(token) <= MAX_TOKEN_CHARACTERS
         and token.isascii()
         and token.isprintable()
+        and " " not in token
     ):
         try:
             queue.notes.put_token(project, token)

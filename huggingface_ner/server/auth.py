@@ -29,7 +29,7 @@ def install(app: Flask, settings: Settings) -> None:
         given = _credentials(request.headers.get("Authorization", ""))
         if any(hmac.compare_digest(given, each) for each in accepted):
             return None
-        logger.warning("%s %s: credentials are missing or wrong", request.method, request.path)
+        logger.warning("%.10s %.100s: credentials are missing or wrong", request.method, request.path)
         answer = jsonify(error="Authorization: credentials are missing or wrong", request_id=g.request_id)
         answer.status_code = 401
         answer.headers["WWW-Authenticate"] = 'Basic realm="Label Studio ML backend", charset="UTF-8"'

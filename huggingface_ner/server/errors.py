@@ -45,7 +45,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.errorhandler(ClientGoneError)
     def client_gone(error: ClientGoneError) -> Response:
-        logger.info("request %s: %s", g.request_id, error)
+        logger.debug("%s", error)
         return _answer(CLIENT_GONE, str(error))
 
     @app.errorhandler(RequestEntityTooLarge)
@@ -66,7 +66,7 @@ def install(app: Flask, settings: Settings) -> None:
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
-        logger.error("request %s failed", g.request_id, exc_info=error)
+        logger.error("the request failed", exc_info=error)
         return _answer(500, f"internal error; the log has the reason under request id {g.request_id}")
 
 

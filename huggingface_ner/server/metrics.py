@@ -3,6 +3,8 @@
 import os
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from flask import Flask, Response, g, request
 from prometheus_client import (
@@ -88,6 +90,11 @@ class Metrics:
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             operator_metrics.register(registry, self._settings, self._queue)
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    def count_predictions(self, predictions: Sequence[Mapping[str, Any]]) -> None:
+        """Count the predictions of a request, and their regions."""
+        self.tasks.inc(len(predictions))
+        self.regions.inc(sum(len(prediction["result"]) for prediction in predictions))
 
     def install(self, app: Flask) -> None:
         """Count and time every request."""

@@ -1,5 +1,6 @@
 """The client, against a stand-in that serves recorded answers of Label Studio."""
 
+import traceback
 from typing import Any
 
 import pytest
@@ -110,3 +111,12 @@ def test_no_key_follows_a_redirect(label_studio_api: LabelStudioApi, key: str, s
         assert not raised.value.retryable
         assert label_studio_api.requests
         assert other.requests == []
+
+
+@pytest.mark.parametrize("token", ["p4ss ", "p4\nss", "p4ss\x00"])
+def test_a_token_that_cannot_be_sent_is_not_quoted(label_studio_api: LabelStudioApi, token: str) -> None:
+    settings = Settings(label_studio_host=label_studio_api.url)
+    with pytest.raises(ClientError, match="cannot be sent in a header") as raised:
+        LabelStudioClient(settings, token).labeling_config(7)
+    assert not raised.value.retryable
+    assert "p4" not in "".join(traceback.format_exception(raised.value))

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
+from huggingface_ner.label_studio.tasks import MAX_WARNINGS
+from huggingface_ner.logs import TextFormatter
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving import baseline
 from huggingface_ner.serving.served_models import ServedModels
@@ -202,6 +204,7 @@ def test_an_internal_error_is_logged_under_its_id_and_not_shown(
         raise RuntimeError("a secret of the house")
 
     monkeypatch.setattr(news_models, "model_for", fail)
+    caplog.handler.setFormatter(TextFormatter())
     answer = (
         create_app(Settings(), news_models)
         .test_client()
@@ -210,7 +213,46 @@ def test_an_internal_error_is_logged_under_its_id_and_not_shown(
     assert answer.status_code == 500
     assert answer.get_json()["request_id"] in answer.get_json()["error"]
     assert "secret" not in answer.get_data(as_text=True)
-    assert answer.get_json()["request_id"] in caplog.text
+    assert f"[request {answer.get_json()['request_id']}]: the request failed" in caplog.text
+
+
+def test_no_text_reaches_the_log_by_an_internal_error(
+    news_models: ServedModels, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Amina Diallo flew"
+
+    def fail(*_: object) -> None:
+        raise KeyError(text) from ValueError(text)
+
+    monkeypatch.setattr(news_models, "model_for", fail)
+    caplog.handler.setFormatter(TextFormatter())
+    body = {"tasks": [{"data": {"t": text}}], "label_config": CONFIG}
+    assert create_app(Settings(), news_models).test_client().post("/predict", json=body).status_code == 500
+    assert "KeyError" in caplog.text
+    assert "ValueError" in caplog.text
+    assert "Amina" not in caplog.text
+
+
+def test_lines_of_a_request_name_it_and_its_project(
+    client: FlaskClient, news_config: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.handler.setFormatter(TextFormatter())
+    answer = client.post("/predict", json={"tasks": [{}], "label_config": news_config, "project": "7.1700000000"})
+    assert f"[request {answer.headers['X-Request-ID']}, project 7]: task None: not labelled" in caplog.text
+
+
+def test_many_bad_tasks_do_not_flood_the_log(
+    client: FlaskClient, news_config: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _predict(client, news_config, *[{}] * 1_000)
+    assert len(caplog.records) == MAX_WARNINGS + 1
+    assert caplog.messages[-1] == f"{1_000 - MAX_WARNINGS} more texts cannot be read: not labelled"
+
+
+def test_a_long_path_does_not_flood_the_log(news_models: ServedModels, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings(basic_auth_user="u", basic_auth_pass="p"), news_models)
+    assert app.test_client().get("/" + "x" * 4_000).status_code == 401
+    assert len(caplog.text) < 300
 
 
 def _basic(credentials: bytes) -> str:
