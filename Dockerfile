@@ -1,4 +1,4 @@
-FROM python:3.11-slim
+FROM python:3.11.17-slim@sha256:45037981b62b34b44602584fccbc4d884d5f7dc92c7ee86bb38a698a79fe1e51
 
 # The index with PyTorch's CPU wheel. Empty: PyPI, whose wheel contains CUDA; docker-compose.gpu.yml makes it empty.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu

@@ -32,6 +32,7 @@ GPU = (ROOT / "docker-compose.gpu.yml").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(COMPOSE)["services"]
+DIGEST = "sha256:[0-9a-f]{64}"
 OURS = ("backend", "worker")
 SECRETS = {"REDIS_PASSWORD", "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PASSWORD"}
 PASSWORD = "s3cret"
@@ -173,7 +174,8 @@ def test_images_are_pinned() -> None:
     )
     assert release is not None
     assert SERVICES["label-studio"]["image"].partition("@")[0] == f"heartexlabs/label-studio:{release[1]}"
-    assert re.fullmatch(r"redis:\d\S*", SERVICES["redis"]["image"])
+    assert re.fullmatch(rf"redis:\d\S*@{DIGEST}", SERVICES["redis"]["image"])
+    assert re.match(rf"FROM python:3\.11\S*@{DIGEST}\n", DOCKERFILE)
 
 
 def test_label_studio_may_reach_the_backend_and_the_backend_label_studio(drawn: Path) -> None:
