@@ -54,7 +54,7 @@ def test_what_may_be_a_password_alone_is_not_shown(monkeypatch: pytest.MonkeyPat
 )
 def test_a_url_whose_parts_cannot_be_told_apart_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", url)
-    with pytest.raises(SettingsError, match="REDIS_URL=.*: its parts cannot be told apart") as error:
+    with pytest.raises(SettingsError, match=r"REDIS_URL=.*: its parts cannot be told apart") as error:
         read_settings()
     assert "p4" not in str(error.value)
 
@@ -112,7 +112,7 @@ def test_a_secret_given_as_the_name_of_its_file_is_not_shown(
 
 def test_a_model_is_not_named_by_a_url_with_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BASELINE_MODEL_NAME", "https://user:p4ss@huggingface.co/dslim/bert-base-NER")
-    with pytest.raises(SettingsError, match="BASELINE_MODEL_NAME.*not a URL") as error:
+    with pytest.raises(SettingsError, match=r"BASELINE_MODEL_NAME.*not a URL") as error:
         read_settings()
     assert "p4ss" not in str(error.value)
 

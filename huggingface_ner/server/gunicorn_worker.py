@@ -1,8 +1,8 @@
 """gunicorn's worker process: an event loop that reads all requests, with limits for stalled connections.
 
-It is gunicorn's ASGI worker with four changes: a connection has limited time for the head of its first request,
-there is a maximum number of connections, gunicorn's own errors are JSON, and stalled connections do not delay a
-stop.
+It is gunicorn's ASGI worker with five changes: a connection has limited time for the head of its first request,
+a client has limited time to take its answer, there is a maximum number of connections, gunicorn's own errors are
+JSON, and stalled connections do not delay a stop.
 """
 
 import asyncio
@@ -20,6 +20,11 @@ from gunicorn.workers.gasgi import ASGIWorker
 # Seconds for the request line and the headers of a connection's first request; for later requests, gunicorn's
 # keepalive of 2 seconds applies.
 HEAD_TIMEOUT = 10.0
+# Seconds in which a client has to take an answer, or a piece of a streamed answer. Label Studio waits 100.
+ANSWER_TIMEOUT = 120.0
+# Seconds until a connection that is being closed is cut, although the client has not taken all bytes. Only the last
+# bytes of an answer, at most 64 kB, are left then.
+CLOSE_TIMEOUT = 30.0
 # Maximum number of connections of one process. If one more opens, the oldest connection whose request is not
 # complete is closed.
 MAX_CONNECTIONS = 4_096
@@ -34,6 +39,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     """One connection."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time limit. If there are too many connections, close the oldest unfinished one."""
@@ -47,6 +53,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_timer()
+        self._limit_writing(None)
         self.worker.reading.pop(self, None)
         super().connection_lost(exc)
 
@@ -56,8 +63,30 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         # wakes the task that waits for a request; the task then ends, because _closed is set
         self._request_ready.set()
 
+    def pause_writing(self) -> None:
+        """Start the time limit, because the client does not take the answer as fast as it is written."""
+        super().pause_writing()
+        self._limit_writing(ANSWER_TIMEOUT)
+
+    def resume_writing(self) -> None:
+        """Stop the time limit, because the client has taken most of the answer."""
+        self._limit_writing(None)
+        super().resume_writing()
+
+    def _close_transport(self) -> None:
+        super()._close_transport()
+        if not self._conn_lost_handled:  # some bytes may still have to be taken by the client
+            self._limit_writing(CLOSE_TIMEOUT)
+
+    def _limit_writing(self, seconds: float | None) -> None:
+        """Cut the connection after some seconds, unless another limit is set before; None sets no limit."""
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        self._write_timer = None if seconds is None else self.worker.loop.call_later(seconds, self.transport.abort)
+
     def _on_headers_complete(self) -> bool:
         self._stop_timer()
+        self.worker.reading.setdefault(self)  # the connection may have been used for another request before
         return bool(super()._on_headers_complete())
 
     def _on_message_complete(self) -> None:

@@ -1,8 +1,11 @@
 """The real server, with clients that stall, with many clients, and with clients that do not speak HTTP."""
 
+import asyncio
 import json
+import os
 import socket
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
+from huggingface_ner.server import gunicorn_worker
+from huggingface_ner.server.gunicorn_worker import Protocol, Worker
 from tests import recorded
 from tests.server.service import START_TIMEOUT, ask, running, wait
 from tests.waiting import until
@@ -139,6 +146,96 @@ def test_a_request_that_is_too_long_gets_its_answer(tiny_bert: Path, tmp_path: P
         status, body = ask(f"{url}/predict", {"tasks": ["x" * 3_000_000]}, START_TIMEOUT)
         assert status == 413
         assert "MAX_REQUEST_BYTES=100000" in body["error"]
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[tuple[Worker, str]]:
+    """Serve an ASGI app with our protocol, in a thread of this process; yield the worker and the address."""
+    loop = asyncio.new_event_loop()
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = Config()
+    worker = Worker(1, os.getpid(), [], None, 30, config, Logger(config))
+    worker.loop, worker.asgi = loop, app
+
+    async def start() -> None:
+        await loop.create_server(lambda: Protocol(worker), sock=listening)
+
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(start(), loop).result(START_TIMEOUT)
+        yield worker, f"http://127.0.0.1:{listening.getsockname()[1]}"
+        until(lambda: not worker.nr_conns)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        listening.close()
+        worker.tmp.close()
+
+
+def _app(size: int, pieces: int = 1) -> Any:
+    """Return an ASGI app that reads the body and answers with ``size`` bytes, in a number of pieces."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        headers = [(b"content-length", str(size * pieces).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for number in range(pieces):
+            more = number + 1 < pieces
+            await send({"type": "http.response.body", "body": b"x" * size, "more_body": more})
+
+    return answer
+
+
+@pytest.mark.parametrize("pieces", [1, 100])
+def test_a_client_that_does_not_take_its_answer_is_cut(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gunicorn_worker, "ANSWER_TIMEOUT", 0.3)
+    with ExitStack() as stack:
+        worker, url = stack.enter_context(serving(_app(50_000_000 // pieces, pieces)))
+        stack.enter_context(connected(url, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 3))
+        until(lambda: worker.nr_conns == 3)
+        until(lambda: not worker.nr_conns)
+
+
+def test_a_client_that_does_not_take_the_end_of_its_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gunicorn_worker, "CLOSE_TIMEOUT", 0.3)
+    with serving(_app(10)) as (worker, url):
+
+        async def close_with_bytes_left() -> None:
+            (connection,) = worker.reading
+            # more than the kernel takes, but the limit of asyncio is higher, so that writing is not paused
+            connection.transport.set_write_buffer_limits(high=200_000_000)
+            connection.transport.write(b"x" * 50_000_000)
+            connection.close()
+
+        with connected(url, HEAD):
+            until(lambda: worker.nr_conns == 1)
+            asyncio.run_coroutine_threadsafe(close_with_bytes_left(), worker.loop).result(START_TIMEOUT)
+            until(lambda: not worker.nr_conns)
+
+
+def test_a_slow_client_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gunicorn_worker, "ANSWER_TIMEOUT", START_TIMEOUT)
+    with serving(_app(1_000_000, 50)) as (_, url), urllib.request.urlopen(url, timeout=START_TIMEOUT) as taken:
+        read = 0
+        while piece := taken.read(100_000):
+            read += len(piece)
+        assert read == 50_000_000
+
+
+def test_connections_that_stall_in_a_later_request_give_way_to_new_ones() -> None:
+    first = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"
+    second = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"
+    with serving(_app(10)) as (worker, url):
+        worker.max_connections = 3
+        with connected(url, first + second, 3) as stalled:
+            for client in stalled:
+                assert client.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            until(lambda: len(worker.reading) == 3)
+            with urllib.request.urlopen(url, timeout=START_TIMEOUT) as answered:
+                assert answered.read() == b"x" * 10
 
 
 def test_stalled_connections_do_not_keep_it_from_stopping(tiny_bert: Path, tmp_path: Path) -> None:
