@@ -29,8 +29,13 @@ _ENCODINGS = {"", "identity", *urllib3.HTTPResponse.CONTENT_DECODERS}
 # Label Studio's routes for uploads, local files and storages. The API key is not sent to any other path
 # that a task can name.
 _FILE_ROUTE = re.compile(r"/(data|storage-data)/|/(tasks|projects)/[0-9]+/(resolve|presign)/", re.ASCII)
-# Parts of a path that a server may read as a step to another route.
-_WAY_UP = re.compile(r"\.\.|%2e|%2f|%5c|\\|//", re.IGNORECASE)
+# Parts of a path that a server may read as a step to another route. A server behind a proxy may decode the path
+# several times.
+_WAY_UP = re.compile(r"\.\.|%(25)*(2e|2f|5c)|\\|//", re.IGNORECASE)
+# IPv6 addresses that gateways translate to the IPv4 address in their last 32 bits (RFC 6052), and those that are
+# translated in private networks (RFC 8215).
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+_PRIVATELY_TRANSLATED = ipaddress.ip_network("64:ff9b:1::/48")
 
 
 class FetchError(HuggingFaceNERError):
@@ -210,8 +215,19 @@ def _host(url: str) -> str:
 
 def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (mapped or ip).is_global and not (mapped or ip).is_multicast
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.is_site_local or ip in _PRIVATELY_TRANSLATED):
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and (embedded := _embedded(ip)):
+        return all(_is_public(str(each)) for each in embedded)
+    return ip.is_global and not ip.is_multicast
+
+
+def _embedded(ip: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that a connection to an IPv6 address may lead to; [] if there are none."""
+    found = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
+    if ip in _TRANSLATED or not int(ip) >> 32:  # the latter are IPv4-compatible addresses of RFC 4291
+        found.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    return [each for each in found if each is not None]
 
 
 def _is_personal_access_token(key: str) -> bool:

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import urllib3
 
 from huggingface_ner.label_studio.fetching import FetchError, UrlFetcher
 from tests import cases
@@ -106,6 +108,18 @@ def test_the_key_goes_to_label_studios_files_only(label_studio: _Server, other: 
         "/api/current-user/token",
         "/data/..%2fapi/current-user/token",
         "/data/..\\api/current-user/token",
+        "/data/%252e%252e/api/current-user/token",
+        "/data/%25252E%25252e/api/current-user/token",
+        "/data/..%255capi/current-user/token",
+        "/data/.\t./api/current-user/token",
+        "/data/..;/api/current-user/token",
+        "/data/./../api/current-user/token",
+        "/DATA/a",
+        "/data%2fa",
+        "/data",
+        "/tasks/9/resolve",
+        "/tasks/9a/resolve/",
+        "/tasks/\u0669/resolve/",
         "//data/a",
         "/x/data/a",
         "/tasks/9/",
@@ -119,6 +133,83 @@ def test_the_key_goes_to_label_studios_files_only(label_studio: _Server, other: 
     assert fetch(f"{other.url}/back") == "one"
     assert label_studio.asked == [("GET", "/data/a", None)]
     assert {key for _, _, key in other.asked} == {None}
+
+
+def test_the_key_goes_to_no_address_that_only_looks_like_label_studios(
+    label_studio: _Server, other: _Server
+) -> None:
+    """User-info, other ports, other spellings of the host: the server that is asked decides, not the text."""
+    port, further = label_studio.server_port, other.server_port
+    fetch = UrlFetcher(label_studio.url, api_key="legacy", allowed_hosts=["127.0.0.1", "localhost"])
+    for url in (
+        f"http://127.0.0.1:{port}@127.0.0.1:{further}/data/a",
+        f"http://127.0.0.1:{port}\\@127.0.0.1:{further}/data/a",
+        f"http://127.0.0.1:{port}%2f@127.0.0.1:{further}/data/a",
+        f"http://legacy@127.0.0.1:{further}/data/a",
+        f"http://127.0.0.1:{further}/data/a#@127.0.0.1:{port}/data/a",
+        f"http://127.0.0.1:{further}/data/a?http://127.0.0.1:{port}/data/a",
+        f"HTTP://127.0.0.1:{further}/data/a",
+        f"http://localhost:{further}/data/a",
+        f"http://127.1:{further}/data/a",
+        f"http://[::ffff:127.0.0.1]:{further}/data/a",
+        f"//127.0.0.1:{further}/data/a",
+    ):
+        with suppress(FetchError):
+            fetch(url)
+    assert other.asked
+    assert {key for _, _, key in other.asked} == {None}
+    assert label_studio.asked == []
+    # the same server under another name is another host, and gets no key
+    with suppress(FetchError):
+        fetch(f"http://localhost:{port}/data/a")
+    assert {key for _, _, key in label_studio.asked} == {None}
+
+
+@pytest.mark.parametrize(
+    ("address", "is_public"),
+    [
+        ("8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::8.8.8.8", True),
+        ("2002:808:808::1", True),
+        ("0.0.0.0", False),
+        ("10.1.2.3", False),
+        ("100.64.0.1", False),
+        ("169.254.169.254", False),
+        ("192.168.0.1", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("::10.0.0.1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:127.0.0.1", False),
+        ("64:ff9b::127.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("64:ff9b:1::8.8.8.8", False),
+        ("2002:a00:1::1", False),
+        ("2002:7f00:1::1", False),
+        ("2001:0:a00:1:0:0:f5ff:fffe", False),
+        ("fc00::1", False),
+        ("fe80::1%eth0", False),
+        ("fec0::1", False),
+        ("ff02::1", False),
+    ],
+)
+def test_an_address_is_public_only_if_all_that_it_leads_to_is(
+    address: str, is_public: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, port: int, **_: object) -> list[Any]:
+        return [(0, 0, 0, "", (address, port))]
+
+    def connect(*_: object, **__: object) -> None:
+        raise OSError(address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", connect)
+    with pytest.raises(FetchError, match="does not answer" if is_public else "it has a private address"):
+        UrlFetcher("http://ls.example", allowed_hosts=["*"])("http://texts.example/a")
 
 
 @pytest.mark.parametrize("case", cases("url_texts"), ids=lambda case: case["name"])
