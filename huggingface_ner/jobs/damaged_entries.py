@@ -15,14 +15,14 @@ MAX_MESSAGES = 1_000
 logger = logging.getLogger(__name__)
 
 # Redis's error messages for a key or a field that does not have the form in which we write it.
-_DAMAGE = re.compile("WRONGTYPE|.* is not (an integer|a (valid )?float)")
+_DAMAGE = re.compile("(.* caused error: )?WRONGTYPE|.* is not (an integer|a (valid )?float)")
 
 
 def is_damage(error: Exception) -> bool:
     """Return whether an error means that an entry is damaged; any other error means that Redis does not work."""
     if isinstance(error, ResponseError):
         return _DAMAGE.match(str(error)) is not None
-    return isinstance(error, ValueError | KeyError | TypeError)
+    return isinstance(error, ValueError | KeyError | TypeError | OverflowError)
 
 
 def advice(key: str, error: Exception) -> str:
@@ -41,14 +41,18 @@ class DamagedEntries:
         self._logged: dict[str, float] = {}  # the time at which each message was logged
 
     @contextmanager
-    def skipped(self, project_id: int, key: str) -> Iterator[None]:
-        """If the with block cannot read an entry, log this once per LOG_INTERVAL and continue after the block."""
+    def skipped(self, project_id: int | None, key: str) -> Iterator[None]:
+        """If the with block cannot read an entry, log this once per LOG_INTERVAL and continue after the block.
+
+        project_id: the project of the entry; None if all projects share it.
+        """
         try:
             yield
         except Exception as error:
             if not is_damage(error):
                 raise
-            message = f"project {project_id}: {advice(key, error)}"
+            whose = "all projects" if project_id is None else f"project {project_id}"
+            message = f"{whose}: {advice(key, error)}"
             now = time.monotonic()
             if now - self._logged.get(message, -math.inf) > LOG_INTERVAL:
                 if len(self._logged) >= MAX_MESSAGES:

@@ -59,6 +59,7 @@ from huggingface_ner.jobs.runs import (
     MAX_ATTEMPTS,
     Run,
     current_run,
+    due_at,
     retry_delay,
     wants_training,
 )
@@ -68,11 +69,6 @@ from huggingface_ner.jobs.totals import count_outcome
 from huggingface_ner.jobs.worker_numbers import read_worker_numbers
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
-
-# Debounce: wait after the last request so that the annotation that triggered it is committed, but never longer
-# than MAX_DEBOUNCE_SECONDS after the first.
-DEBOUNCE_SECONDS = 2.0
-MAX_DEBOUNCE_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -109,15 +105,19 @@ class TrainingQueue(Recounts):
         Several workers may call this at once. Before trainings are enqueued, requests that were held for
         GRACE_SECONDS take effect, and runs whose worker was killed are ended.
         """
-        for project_id in self.recounts_due():
-            self._enqueue(COUNT, project_id, job_id(self._prefix, f"count-{project_id}"), result_ttl=0)
+        with self._damaged.skipped(None, self._recounting):
+            for project_id in self.recounts_due():
+                self._enqueue(COUNT, project_id, job_id(self._prefix, f"count-{project_id}"), result_ttl=0)
         for function, name, requested in ((FILL, "mentions", self.fills), (REVIEW, "review", self.review_tabs)):
-            for project_id in requested.due():
-                self._enqueue(function, project_id, job_id(self._prefix, f"{name}-{project_id}"), result_ttl=0)
-        self.request_held()
-        for project_id in self._members(self._wanting):
-            with self._damaged.skipped(project_id, self._key(project_id)):
-                self._enqueue_training(project_id)
+            with self._damaged.skipped(None, requested.key):
+                for project_id in requested.due():
+                    self._enqueue(function, project_id, job_id(self._prefix, f"{name}-{project_id}"), result_ttl=0)
+        with self._damaged.skipped(None, self._holding):
+            self.request_held()
+        with self._damaged.skipped(None, self._wanting):
+            for project_id in self._members(self._wanting):
+                with self._damaged.skipped(project_id, self._key(project_id)):
+                    self._enqueue_training(project_id)
 
     def _enqueue_training(self, project_id: int) -> None:
         if self._redis.exists(self._lock(project_id)):
@@ -127,7 +127,7 @@ class TrainingQueue(Recounts):
         if run is not None:
             if self.end(run, Outcome.failed("the worker was killed while it trained", retryable=True)):
                 logger.warning("project %d: the worker of run %s was killed", project_id, run.id)
-        elif wants_training(state) and "parked" not in state and time.time() >= _due(state):
+        elif wants_training(state) and "parked" not in state and time.time() >= due_at(state):
             self._enqueue(TRAIN, project_id, self._run_id(project_id, int(state.get("runs", 0)) + 1))
 
     def begin(self, project_id: int) -> Run | None:
@@ -276,25 +276,19 @@ class TrainingQueue(Recounts):
 
     def _enqueue(self, function: str, project_id: int, name: str, result_ttl: int = 3600) -> None:
         """Enqueue a job unless it is in the queue already."""
-        if self.rq.get_job_position(name) is None:
-            self.rq.enqueue_call(
-                function,
-                args=(project_id,),
-                timeout=self._timeout,
-                job_id=name,
-                result_ttl=result_ttl,
-                failure_ttl=3600,
-            )
+        with self._damaged.skipped(None, self.rq.key):
+            if self.rq.get_job_position(name) is None:
+                self.rq.enqueue_call(
+                    function,
+                    args=(project_id,),
+                    timeout=self._timeout,
+                    job_id=name,
+                    result_ttl=result_ttl,
+                    failure_ttl=3600,
+                )
 
     def _lock(self, project_id: int) -> str:
         return f"{self._prefix}:held:{project_id}"
 
     def _state(self, project_id: int) -> dict[str, str]:
         return decoded(self._redis.hgetall(self._key(project_id)))
-
-
-def _due(state: Mapping[str, str]) -> float:
-    """Return when the training of a project is due, in seconds since 1970."""
-    last = float(state.get("asked_last", 0)) + DEBOUNCE_SECONDS
-    first = float(state.get("asked_first", 0)) + MAX_DEBOUNCE_SECONDS
-    return max(min(last, first), float(state.get("not_before", 0)))

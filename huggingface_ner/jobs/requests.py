@@ -5,14 +5,14 @@ This is the server's part of the training queue; queue.py lists the fields in Re
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from redis import Redis
 from redis.client import Pipeline
 
 from huggingface_ner.jobs.damaged_entries import DamagedEntries
-from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded, job_id
+from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded, job_id
 from huggingface_ner.settings import Settings
 
 # Label Studio's switch "Start model training on annotation submission" sends START_TRAINING with each annotation,
@@ -183,8 +183,14 @@ class TrainingRequests:
 
     def _members(self, key: str) -> list[int]:
         """Return the projects of a set, in ascending order."""
-        members = map(as_text, self._redis.smembers(key))
-        return sorted(int(member) for member in members if is_project_id(member))
+        return read_ids(self._redis.smembers(key))
+
+
+def read_ids(names: Iterable[bytes | str]) -> list[int]:
+    """Return the ids of projects among names in Redis, in ascending order; other names are ignored."""
+    # names may be damaged, so they are decoded even if they are not UTF-8
+    texts = (name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
+    return sorted(int(text) for text in texts if is_project_id(text))
 
 
 def is_project_id(text: str) -> bool:

@@ -9,6 +9,10 @@ LEASE_SECONDS = 10
 MAX_ATTEMPTS = 3
 # Seconds until the retry after the first failure, and after the second.
 RETRY_DELAYS = (10.0, 300.0)
+# Debounce: wait after the last request so that the annotation that triggered it is committed, but never longer
+# than MAX_DEBOUNCE_SECONDS after the first.
+DEBOUNCE_SECONDS = 2.0
+MAX_DEBOUNCE_SECONDS = 10.0
 
 
 def retry_delay(attempts: int) -> float:
@@ -37,3 +41,10 @@ def current_run(state: Mapping[str, str]) -> Run | None:
 def wants_training(state: Mapping[str, str]) -> bool:
     """Return whether a request for a training is still unanswered, given the project's hash."""
     return int(state.get("asked", 0)) > int(state.get("answered", 0))
+
+
+def due_at(state: Mapping[str, str]) -> float:
+    """Return when the training of a project is due, in seconds since 1970."""
+    last = float(state.get("asked_last", 0)) + DEBOUNCE_SECONDS
+    first = float(state.get("asked_first", 0)) + MAX_DEBOUNCE_SECONDS
+    return max(min(last, first), float(state.get("not_before", 0)))

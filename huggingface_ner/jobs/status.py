@@ -1,10 +1,10 @@
 """The status of projects, as users see it: the state of their trainings and suggestions."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, RootModel
 from redis import Redis
 
 from huggingface_ner.jobs.damaged_entries import advice, is_damage
@@ -15,10 +15,37 @@ from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
 from huggingface_ner.jobs.suggestion_marks import Suggestions, read_suggestions
 from huggingface_ner.jobs.totals import read_totals
-from huggingface_ner.learning.progress import RunProgress
+from huggingface_ner.json_values import read_json
+from huggingface_ner.learning.progress import Outcome, RunProgress
 
 # How many keys Redis scans before it answers. Usually these are all keys, so one round trip finds all projects.
 KEYS_AT_A_TIME = 10_000
+# Upper bound on the counts and times of a project. Larger ones, and NaN, mean that its entry is damaged.
+MAX_NUMBER = 1e15
+
+
+class _Progress(BaseModel):
+    """What a run reports: the fields of RunProgress.as_dict, and when its phase began."""
+
+    phase: str
+    step: int = 0
+    steps: int = 0
+    epoch: float = 0.0
+    percent: float = 0.0
+    seconds_left: float | None = None
+    phase_began: float = 0.0
+
+
+class _Accepted(BaseModel):
+    """How many suggestions of a version were accepted; it has further fields, which only pages show."""
+
+    version: str
+    suggested: int
+    share: float
+
+
+class _Phases(RootModel[dict[str, float]]):
+    """How long each phase took, in seconds."""
 
 
 def project_status(
@@ -46,8 +73,9 @@ def project_status(
     if updates_per_training:
         status["updates_until_training"] = updates_per_training - updates % updates_per_training
     if run is not None:
-        progress = _object(state["progress"]) if "progress" in state else RunProgress("starting").as_dict()
-        phases = _object(state["phases"]) if "phases" in state else {}
+        starting = RunProgress("starting").as_dict()
+        progress = _read(_Progress, state["progress"]) if "progress" in state else starting
+        phases = _read(_Phases, state["phases"]) if "phases" in state else {}
         in_all = run_seconds_left(progress, phases, time.time())
         status["run"] = {"id": run.id, "began": run.began, **progress, "seconds_left_in_all": in_all}
         status["waiting"] = held or int(state["asked"]) > run.answers
@@ -56,12 +84,15 @@ def project_status(
     if training == "waiting" and ("asked_first" in state or held):
         status["waiting_since"] = float(state.get("asked_first") or state["held_at"])
     if "last" in state:
-        status["last"] = _object(state["last"])
+        status["last"] = _read(Outcome, state["last"])
+        if status["last"].get("accepted"):
+            _Accepted.model_validate(status["last"]["accepted"])
     status.update(_notes(state))
     totals = read_totals(state)
     status |= {"totals": totals} if any(totals.values()) else {}
     if suggestions is not None:
         status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
+    _check_numbers(status)
     return status
 
 
@@ -142,9 +173,21 @@ def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[in
     return found
 
 
-def _object(text: str) -> dict[str, Any]:
-    """Return the JSON object in a text; raises ValueError."""
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("not a JSON object")
+def _read(form: type[BaseModel], text: str) -> dict[str, Any]:
+    """Return the JSON object in a text; raises ValueError if it does not have the form that we write."""
+    form.model_validate_json(text)
+    value: dict[str, Any] = read_json(text)
+    _check_numbers(value)
     return value
+
+
+def _check_numbers(value: object) -> None:
+    """Raise ValueError if a status contains a number that cannot be a count or a time."""
+    if isinstance(value, Mapping):
+        for each in value.values():
+            _check_numbers(each)
+    elif isinstance(value, list):
+        for each in value:
+            _check_numbers(each)
+    elif isinstance(value, int | float) and not abs(value) < MAX_NUMBER:
+        raise ValueError("a number is too large")

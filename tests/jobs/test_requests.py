@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from huggingface_ner.jobs import queue as queue_module
-from huggingface_ner.jobs import requests
+from huggingface_ner.jobs import requests, runs
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.jobs.webhooks import handle_event
@@ -21,7 +20,7 @@ EACH = 10
 @pytest.fixture
 def queue(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> TrainingQueue:
     """A queue that holds requests until _end_grace is called."""
-    monkeypatch.setattr(queue_module, "DEBOUNCE_SECONDS", 0.0)
+    monkeypatch.setattr(runs, "DEBOUNCE_SECONDS", 0.0)
     monkeypatch.setattr(requests, "GRACE_SECONDS", 3600.0)
     return _queue(redis_url)
 

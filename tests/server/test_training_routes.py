@@ -20,6 +20,7 @@ from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 from tests import recorded, recorded_names
+from tests.jobs.test_damaged_entries import HARMS, Harm
 
 
 @pytest.fixture
@@ -154,3 +155,17 @@ def test_without_a_queue_the_answers_say_so(settings: Settings) -> None:
     answer = client.post("/webhook", json={"action": "START_TRAINING", "project": 7})
     assert answer.get_json()["error"] == "there is no training queue: set REDIS_URL"
     assert client.get("/training").status_code == 503
+
+
+@pytest.mark.parametrize("harm", HARMS.values(), ids=HARMS)
+def test_a_damaged_entry_leaves_every_page_and_the_metrics_up(
+    client: FlaskClient, queue: TrainingQueue, redis_url: str, harm: Harm
+) -> None:
+    for project_id in (7, 8):
+        queue.request_training(project_id)
+    harm(connect(redis_url, timeout=10.0))
+    for path in ("/", "/projects/7", "/projects/8"):
+        for kind in ("text/html", "application/json"):
+            assert client.get(path, headers={"Accept": kind}).status_code == 200, path
+    assert client.get("/training").status_code == 200
+    assert "huggingface_ner_projects 2.0" in client.get("/metrics").get_data(as_text=True)

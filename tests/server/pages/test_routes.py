@@ -270,6 +270,8 @@ def test_without_a_queue_the_models_are_shown(queue_is: str, settings: Settings)
         b'{"kinds": 3, "labels": 4, "gold": "x", "correct": [], "label_names": 5, "engine": 6}',
         b'{"kinds": [3, {"examples": 4}, {"examples": [5, {}]}], "labels": {"PER": 3}, "correct": -1}',
         b'{"correct": -1, "predicted": true, "gold": 1e999}',
+        b'{"correct": 1, "predicted": 1, "gold": 1%s, "tasks": 1%s}' % (b"0" * 400, b"0" * 400),
+        b'[{"version": "20261122-101200-cd62", "tasks": 1%s}]' % (b"0" * 400),
     ],
 )
 def test_damaged_files_do_not_break_the_pages(
@@ -281,6 +283,7 @@ def test_damaged_files_do_not_break_the_pages(
     _page(client, "/")
     assert "Versions" in _text(_page(client, "/projects/7"))
     assert client.get("/projects/7").status_code == 200
+    assert client.get("/metrics").status_code == 200
 
 
 def test_mistakes_of_rarer_kinds_are_counted(client: FlaskClient, settings: Settings) -> None:
