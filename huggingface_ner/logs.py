@@ -56,7 +56,7 @@ class TextFormatter(logging.Formatter):
         work = ", ".join(f"{name} {value}" for name, value in _work.get().items() if name not in said)
         source = f"{record.name} [{work}]" if work else record.name
         line = f"{_time(record)} {record.levelname} {source}: {message}"
-        return "\n  ".join([line, *map(_escaped, _traceback(record).splitlines())])
+        return "\n  ".join([line, *map(escaped, _traceback(record).splitlines())])
 
 
 class JsonFormatter(logging.Formatter):
@@ -112,12 +112,25 @@ def configure_logging(settings: Settings) -> None:
             known.propagate = True
             known.handlers = [each for each in known.handlers if not _writes_to_terminal(each)]
     logging.captureWarnings(True)
-    sys.excepthook = _log_crash
-    threading.excepthook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
-    sys.unraisablehook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    _log_crashes()
     # these loggers write a line for each request to the Hub, and ten lines for each training
     for chatty in ("httpx", "httpx2", "rq.worker"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def escaped(text: str) -> str:
+    """Return a text on one line: characters that would break a line or control a terminal are escaped."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def _log_crashes() -> None:
+    """Log exceptions that nobody catches, unless a debugger or a test runner already handles them."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _log_crash
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
 
 
 def _log_crash(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
@@ -143,7 +156,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    return _escaped(_cut(without_credentials(record.getMessage()), MAX_MESSAGE))
+    return escaped(_cut(without_credentials(record.getMessage()), MAX_MESSAGE))
 
 
 def _traceback(record: logging.LogRecord) -> str:
@@ -178,7 +191,3 @@ def _cut(text: str, maximum: int) -> str:
     if len(text) <= maximum:
         return text
     return f"{text[: maximum // 2]} [{len(text) - maximum} characters left out] {text[-maximum // 2 :]}"
-
-
-def _escaped(text: str) -> str:
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command, project_id
 from huggingface_ner.errors import HuggingFaceNERError
+from huggingface_ner.logs import escaped
 from huggingface_ner.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def _list(options: argparse.Namespace, settings: Settings) -> None:
     for number in sorted({*statuses, *stores}):
         status = statuses.get(number, {})
         versions = len(stores[number].versions()) if number in stores else 0
-        print(f"{number:7}  {versions:8}  {status.get('state', '-'):8}  {status.get('title') or '-'}".rstrip())
+        title = escaped(status.get("title") or "-")
+        print(f"{number:7}  {versions:8}  {status.get('state', '-'):8}  {title}".rstrip())
     for place, host in places(settings.all_models_folder).items():
         if host != normalized(settings.label_studio_host):
             numbers = project_stores(settings.all_models_folder / place)
@@ -99,7 +101,7 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
         return
     for number in chosen:
         versions = len(stores[number].versions()) if number in stores else 0
-        title = statuses.get(number, {}).get("title")
+        title = escaped(statuses.get(number, {}).get("title") or "")
         print(
             f"project {number}{f' ({title})' if title else ''}: {versions} versions, and all of its data in Redis"
         )

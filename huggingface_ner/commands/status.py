@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from huggingface_ner.commands.options import Commands, add_command, project_id
+from huggingface_ner.logs import escaped
 from huggingface_ner.scores import f1_in_words
 from huggingface_ner.settings import Settings
 
@@ -38,7 +39,8 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         print(json.dumps({"projects": statuses}, ensure_ascii=False))
     else:
-        print("\n".join(_status_line(status) for status in statuses) or "no project has been annotated yet")
+        lines = [escaped(_status_line(status)) for status in statuses]
+        print("\n".join(lines) or "no project has been annotated yet")
 
 
 def _status_line(status: dict[str, Any]) -> str:

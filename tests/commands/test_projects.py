@@ -52,6 +52,17 @@ def queue(settings: Settings, redis_url: str) -> TrainingQueue:
     return queue
 
 
+def test_a_title_cannot_write_further_lines_or_control_the_terminal(
+    settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue.notes.note_event(1, "News\n      9         1  idle      forged\x1b[2J")
+    for command in (["projects", "list"], ["status"], ["projects", "remove", "1", "--yes"]):
+        assert main(command) == 0
+        out = capsys.readouterr().out
+        assert "\x1b" not in out
+        assert not any("forged" in line and "News" not in line for line in out.splitlines())
+
+
 def test_all_projects_with_stored_data_are_listed(
     settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:
