@@ -14,7 +14,14 @@ server() {
     head="GET $1 HTTP/1.0"$'\r\n'"Host: localhost"$'\r\n'
     if [ -n "${BASIC_AUTH_USER:-}" ]; then
         password=${BASIC_AUTH_PASS:-}
-        if [ -n "${BASIC_AUTH_PASS_FILE:-}" ]; then password=$(<"$BASIC_AUTH_PASS_FILE"); fi
+        if [ -n "${BASIC_AUTH_PASS_FILE:-}" ]; then
+            # bash's own message would show the value, which may be the password itself
+            if [ ! -r "$BASIC_AUTH_PASS_FILE" ] || [ -d "$BASIC_AUTH_PASS_FILE" ]; then
+                echo "BASIC_AUTH_PASS_FILE: cannot be read" >&2
+                return 1
+            fi
+            password=$(<"$BASIC_AUTH_PASS_FILE")
+        fi
         password=${password%$'\r'} # the file may have Windows line endings
         # on standard input, because arguments are visible to every user
         head+="Authorization: Basic $(printf '%s' "$BASIC_AUTH_USER:$password" | base64 --wrap=0)"$'\r\n'

@@ -60,3 +60,12 @@ def test_a_release_has_an_image_for_each_kind_that_compose_builds() -> None:
         url = backend["build"]["args"]["TORCH_INDEX_URL"]
         built[backend["image"].partition(":")[2]] = url.removeprefix("${TORCH_INDEX_URL:-").removesuffix("}")
     assert released == built
+
+
+@pytest.mark.parametrize("path", sorted(WORKFLOWS.iterdir()), ids=lambda path: path.name)
+def test_no_token_stays_in_a_checkout(path: Path) -> None:
+    """The steps need no token for git, and what they build or upload must not contain one."""
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+    checkouts = [step for job in jobs for step in job["steps"] if "actions/checkout@" in step.get("uses", "")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)

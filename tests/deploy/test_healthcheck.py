@@ -43,6 +43,14 @@ def test_the_host_that_the_server_listens_on_is_asked(host: str) -> None:
         assert check("server", HOST=host, PORT=str(port)) == 0
 
 
+@pytest.mark.parametrize("path", ["p4ss", "/nowhere/p4ss", "/"])
+def test_a_password_given_as_the_name_of_its_file_is_not_shown(path: str) -> None:
+    environment = {"PATH": os.environ["PATH"], "BASIC_AUTH_USER": "user", "BASIC_AUTH_PASS_FILE": path}
+    ran = subprocess.run([str(SCRIPT), "server"], env=environment, check=False, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr == "BASIC_AUTH_PASS_FILE: cannot be read\n"
+
+
 def test_the_route_can_be_chosen() -> None:
     seen: list[tuple[str, str]] = []
     with answering(200, seen) as port:
