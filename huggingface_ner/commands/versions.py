@@ -6,15 +6,17 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from huggingface_ner.commands.options import Commands, add_action, add_actions, add_command
 from huggingface_ner.settings import MODEL_LANGUAGE, Settings
+from huggingface_ner.temporary_folders import temporary_folder
 from huggingface_ner.variables import MODEL_LICENSE_PATTERN
 
 if TYPE_CHECKING:
     from huggingface_ner.store.versions import ModelStore, Version
+
+EXPORT_FOLDER = "huggingface-ner-export-"
 
 
 def add_versions(commands: Commands) -> None:
@@ -108,8 +110,8 @@ def _export(options: argparse.Namespace, settings: Settings) -> None:
     version = _find(options.version, settings)[1]
     target: Path = options.zip or options.folder
     name = target.stem if options.zip else target.resolve().name
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder:
-        files = _files(version, name, options, settings, Path(folder))
+    with temporary_folder(EXPORT_FOLDER) as folder:
+        files = _files(version, name, options, settings, folder)
         if options.zip:
             write_zip(files, target, name)
         else:
@@ -122,8 +124,8 @@ def _push(options: argparse.Namespace, settings: Settings) -> None:
 
     version = _find(options.version, settings)[1]
     check_repository(options.repository)
-    with TemporaryDirectory(prefix="huggingface-ner-") as folder:
-        files = _files(version, options.repository, options, settings, Path(folder))
+    with temporary_folder(EXPORT_FOLDER) as folder:
+        files = _files(version, options.repository, options, settings, folder)
         address = push(files, options.repository, f"Add version {version.name}", private=not options.public)
     print(f"{address}: {version.name} is pushed")
 

@@ -19,7 +19,7 @@ from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.exports.model_card import CardOptions, model_card
 from huggingface_ner.exports.pipeline_code import CUSTOM_PIPELINES, pipeline_code
-from huggingface_ner.store.files import folder_aside, place_folder, replaced_file
+from huggingface_ner.store.files import delete_leftovers, folder_aside, place_folder, replaced_file
 from huggingface_ner.store.versions import Version
 from huggingface_ner.tagging.reading import CONFIG_KEY, Reading
 
@@ -84,6 +84,7 @@ def write_folder(files: Files, folder: Path) -> None:
     """Write a model into a new folder, or replace a folder that is a model; raises FileExistsError and OSError."""
     if folder.exists() and not (folder / CONFIG).is_file() and (folder.is_file() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not a model; choose a new folder")
+    delete_leftovers(folder.parent)
     with folder_aside(folder.parent) as aside:
         for name, content in files.items():
             path = aside / name
@@ -97,6 +98,7 @@ def write_folder(files: Files, folder: Path) -> None:
 
 def write_zip(files: Files, path: Path, folder: str) -> None:
     """Write a model into a zip file, in which all files are in one folder; raises OSError."""
+    delete_leftovers(path.parent)
     with replaced_file(path) as aside, aside.open("wb") as file:
         for piece in zip_pieces(files, folder):
             file.write(piece)

@@ -22,8 +22,8 @@ from gunicorn.workers.gasgi import ASGIWorker
 HEAD_TIMEOUT = 10.0
 # Seconds in which a client has to take an answer, or a piece of a streamed answer. Label Studio waits 100.
 ANSWER_TIMEOUT = 120.0
-# Seconds until a connection that is being closed is cut, although the client has not taken all bytes. Only the last
-# bytes of an answer, at most 64 kB, are left then.
+# Seconds until a connection that is being closed is cut, although the client has not taken all bytes. Only the
+# last bytes of an answer, at most 64 kB, are left then.
 CLOSE_TIMEOUT = 30.0
 # Maximum number of connections of one process. If one more opens, the oldest connection whose request is not
 # complete is closed.

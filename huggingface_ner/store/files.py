@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-# Prefix of the temporary names of files and folders that are being written or deleted.
+# Prefix of the temporary names of files and folders that are being written or deleted; random digits follow.
 ASIDE = ".new-"
+_ASIDE_NAME = f"{ASIDE}{'[0-9a-f]' * 8}"
 # Seconds after which a temporary file is considered left behind by a killed process.
 STALE_AFTER = 24 * 3600.0
 
@@ -85,7 +86,7 @@ def delete_folder(path: Path) -> None:
 
 def delete_leftovers(parent: Path) -> None:
     """Delete the temporary files and folders in a folder that are older than STALE_AFTER."""
-    for left in parent.glob(f"{ASIDE}*"):
+    for left in parent.glob(_ASIDE_NAME):
         with suppress(FileNotFoundError):  # another process deletes it too
             if time.time() - left.stat().st_mtime > STALE_AFTER:
                 if left.is_dir():

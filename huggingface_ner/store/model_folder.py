@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from huggingface_ner.store.files import folder_aside, place_folder
+from huggingface_ner.store.files import delete_leftovers, folder_aside, place_folder
 
 
 def check_can_save(folder: Path) -> None:
@@ -19,6 +19,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     Raises OSError.
     """
     check_can_save(folder)
+    delete_leftovers(folder.parent)
     with folder_aside(folder.parent) as aside:
         write_model(model, tokenizer, aside)
         place_folder(aside, folder)

@@ -208,6 +208,11 @@ class ModelStore:
         """Delete all versions, including the one in use, and the history of earlier versions; raises OSError."""
         delete_folder(self._folder)
 
+    def delete_stale_leftovers(self) -> None:
+        """Delete the files that killed processes have left in the project's folder; raises OSError."""
+        for folder in (self._folder, *map(self.folder, self._names())):
+            delete_leftovers(folder)
+
     def _write_history(self) -> None:
         """Store the scores of all versions, before some of the versions are deleted."""
         entries = self.history()
@@ -275,10 +280,14 @@ def serving_versions(models_folder: Path) -> dict[int, str]:
 
 
 def delete_stale_leftovers(models_folder: Path) -> None:
-    """Delete the files that killed processes have left in the models folder and in the folders of projects.
+    """Delete the files that killed processes have left in the models folder, in projects and in versions.
 
     See files.STALE_AFTER.
     """
     delete_leftovers(models_folder)
-    for project_id in project_stores(models_folder):
-        delete_leftovers(models_folder / str(project_id))
+    for project_id, store in project_stores(models_folder).items():
+        try:
+            store.delete_stale_leftovers()
+        except OSError as error:
+            folder = models_folder / str(project_id)
+            damages.found(folder, f"{folder} cannot be read: {error}")

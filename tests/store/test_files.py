@@ -146,17 +146,14 @@ def test_a_folder_that_is_there_is_made_again_without_a_sync(tmp_path: Path, syn
 
 
 def test_old_leftovers_go_and_young_ones_stay(tmp_path: Path) -> None:
-    names = (".new-old", ".new-young", "model")
-    for name in names:
-        (tmp_path / name).mkdir()
-        (tmp_path / f"{name}-file").touch()
-    for name in names[::2]:
-        for path in (tmp_path / name, tmp_path / f"{name}-file"):
+    old, young = (".new-00000001", ".new-0000000a", "model", "model-file"), (".new-00000002", ".new-0000000b")
+    for name in (*old, *young):
+        path = tmp_path / name
+        if name.endswith(("1", "2", "model")):
+            path.mkdir()
+        else:
+            path.touch()
+        if name in old:
             os.utime(path, (0, path.stat().st_mtime - STALE_AFTER - 1))
     delete_leftovers(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        ".new-young",
-        ".new-young-file",
-        "model",
-        "model-file",
-    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*young, "model", "model-file"]

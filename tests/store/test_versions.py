@@ -153,7 +153,7 @@ def test_a_stop_at_any_step_leaves_the_serving_version(
 @pytest.mark.usefixtures("clock")
 def test_leftovers_of_a_killed_writer_are_deleted_later(store: ModelStore, tmp_path: Path) -> None:
     _publish(store, 1)
-    old, young = tmp_path / "3" / ".new-old", tmp_path / "3" / ".new-young"
+    old, young = tmp_path / "3" / ".new-00000001", tmp_path / "3" / ".new-00000002"
     old.mkdir()
     young.mkdir()
     os.utime(old, (0, 0))
@@ -162,15 +162,17 @@ def test_leftovers_of_a_killed_writer_are_deleted_later(store: ModelStore, tmp_p
 
 
 def test_leftovers_of_a_killed_removal_are_deleted_later(tmp_path: Path) -> None:
-    project, removed = tmp_path / "3" / ".new-project", tmp_path / ".new-removed"
-    claim, young = tmp_path / ".new-claim", tmp_path / ".new-young"
-    project.mkdir(parents=True)
-    removed.mkdir()
-    (removed / "metrics.json").touch()
-    claim.touch()
-    young.mkdir()
-    for left in (project, removed, claim):
+    project, removed = tmp_path / "3" / ".new-00000001", tmp_path / ".new-00000002"
+    claim, young = tmp_path / ".new-00000003", tmp_path / ".new-00000004"
+    name = _publish(ModelStore(tmp_path / "3"), 1)
+    metrics, others = tmp_path / "3" / name / ".new-00000005", tmp_path / ".new-mails"
+    for folder in (project, removed, young, others):
+        folder.mkdir()
+    for file in (removed / "metrics.json", claim, metrics):
+        file.touch()
+    for left in (project, removed, claim, metrics, others):
         os.utime(left, (0, 0))
     delete_stale_leftovers(tmp_path)
-    assert [path for path in (project, removed, claim, young) if path.exists()] == [young]
-    assert (tmp_path / "3").is_dir()
+    assert [path for path in (project, removed, claim, young, metrics) if path.exists()] == [young]
+    assert others.exists(), "only names that this package makes are deleted"
+    assert ModelStore(tmp_path / "3").current() == name
