@@ -394,7 +394,8 @@ def test_metrics_count_what_was_done(client: FlaskClient, news_config: str) -> N
 
 
 def test_a_forged_webhook_writes_one_line(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.DEBUG, "huggingface_ner"):
         body = {"action": "X\nERROR forged" + "x" * 1000, "project": {"id": "1\n2"}}
         assert client.post("/webhook", json=body).status_code == 200
+    assert "project None" in caplog.text
     assert all("\n" not in record.getMessage() and len(record.getMessage()) < 200 for record in caplog.records)

@@ -116,6 +116,7 @@ def test_too_many_texts_are_refused_and_a_disconnected_client_frees_the_engine(
     """After a client disconnects, the next one is answered long before the first one's texts would be done."""
     command = [sys.executable, "-m", "huggingface_ner", "serve"]
     environment = {"BASELINE_MODEL_NAME": str(tiny_bert), "MAX_WAITING_TEXTS": "100", "CACHED_SPANS": "0"}
+    environment["LOG_LEVEL"] = "DEBUG"
     config = recorded("predict_batch")["request"]["body"]["label_config"]
     key = recorded("predict_batch")["request"]["body"]["tasks"][0]["data"].keys()
 
