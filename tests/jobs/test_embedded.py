@@ -23,6 +23,7 @@ from tests.jobs.test_train import config, tasks
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 from tests.server.service import ask, running, wait
 
+GUARD = "huggingface_ner.jobs.queue_guard"
 SERVE = [sys.executable, "-m", "huggingface_ner", "serve"]
 
 
@@ -111,7 +112,7 @@ def test_ctrl_c_ends_all_in_order(label_studio_api: LabelStudioApi, tiny_bert: P
         supervisor = _supervisor(url)
         family = supervisor.children(recursive=True)
         os.killpg(supervisor.pid, signal.SIGINT)  # as a terminal does
-    assert len(family) == 4, "Valkey, the worker, gunicorn and its one server process"
+    assert len(family) == 5, "Valkey, its guard, the worker, gunicorn and its one server process"
     assert all(map(_is_gone, family))
     assert "ERROR" not in (tmp_path / "log").read_text()
 
@@ -144,18 +145,34 @@ def test_a_killed_server_leaves_nothing_running_and_loses_no_training(
         supervisor = _supervisor(url)
         family = supervisor.children(recursive=True)
         supervisor.kill()
-        servers = [process for process in family if "valkey" not in process.name()]
-        (valkey,) = [process for process in family if process not in servers]
-        assert not psutil.wait_procs(servers, timeout=20)[1], "the servers end with the supervisor"
+        assert not psutil.wait_procs(family, timeout=60)[1], "all parts end with the supervisor"
         label_studio_api.answering.set()
+        with running(SERVE, tmp_path / "second", **environment) as second:
+            wait(f"{second}/health")
+            assert _ended(second, 7)["status"] == "published"
+
+
+def test_a_queue_whose_guard_is_killed_too_is_stopped_by_the_next_server(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    with running(SERVE, tmp_path / "log", -signal.SIGKILL, **environment) as url:
+        wait(f"{url}/health")
+        supervisor = _supervisor(url)
+        family = supervisor.children(recursive=True)
+        (valkey,) = [process for process in family if "valkey" in process.name()]
+        supervisor.suspend()  # it must not start the guard again
+        (guard,) = [process for process in family if GUARD in process.cmdline()]
+        guard.kill()
+        supervisor.kill()
+        assert not psutil.wait_procs([each for each in family if each != valkey], timeout=60)[1]
         assert not _is_gone(valkey)
         with running(SERVE, tmp_path / "second", **environment) as second:
             wait(f"{second}/health")
             assert _is_gone(valkey), "two Valkey servers would damage the same data"
-            assert _ended(second, 7)["status"] == "published"
 
 
-@pytest.mark.parametrize("part", ["huggingface_ner worker", "huggingface_ner serve", "valkey"])
+@pytest.mark.parametrize("part", ["huggingface_ner worker", "huggingface_ner serve", "valkey-server", GUARD])
 def test_a_part_that_dies_is_started_again(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path, part: str
 ) -> None:

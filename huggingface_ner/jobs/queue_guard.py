@@ -1,0 +1,89 @@
+"""A small process that shuts down the embedded Valkey server if the supervisor is killed.
+
+Valkey itself does not notice that the supervisor has ended, and would run on, with nobody to stop it. The
+supervisor holds the other end of the guard's standard input, which ends when the supervisor does. The guard
+imports only what it needs, so it takes little memory. It has its own process group, so that a Ctrl-C does not
+reach it.
+"""
+
+import fcntl
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+# Maximum seconds for which the guard waits for the other users of the queue: the server answers requests first.
+CLIENTS_TIMEOUT = 60.0
+POLL_INTERVAL = 0.2
+# Seconds for an answer of Valkey. It has nothing to write at its end, because each write is synced at once.
+ANSWER_TIMEOUT = 30.0
+
+
+class QueueGuard:
+    """The guard's process, during the with block.
+
+    queue_socket: Valkey's socket, in a folder of its own. lock: the file that the supervisor has locked.
+    """
+
+    def __init__(self, queue_socket: Path, lock: Path) -> None:
+        self._command = [sys.executable, "-m", __name__, str(queue_socket), str(lock)]
+
+    def __enter__(self) -> "QueueGuard":
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def restart_if_ended(self) -> None:
+        """Start the process again if it was killed."""
+        if self._process.poll() is not None:
+            self._process.communicate()
+            self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)  # noqa: S603
+
+
+def main() -> None:
+    """Wait for the end of the supervisor and of Valkey's clients; then shut Valkey down, and delete its socket.
+
+    If another supervisor has locked the queue meanwhile, only that supervisor stops Valkey.
+    """
+    path, lock = map(Path, sys.argv[1:])
+    sys.stdin.read()
+    until = time.monotonic() + CLIENTS_TIMEOUT
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:  # OSError: Valkey has ended too
+        connection.settimeout(ANSWER_TIMEOUT)
+        connection.connect(str(path))
+        while _clients(connection) > 1 and time.monotonic() < until:
+            time.sleep(POLL_INTERVAL)
+    with lock.open("a") as file, suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_TIMEOUT)
+            connection.connect(str(path))
+            connection.sendall(b"SHUTDOWN\r\n")
+            while connection.recv(1_000):
+                pass
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _clients(connection: socket.socket) -> int:
+    """Return how many clients Valkey has, including this one. Raises OSError."""
+    connection.sendall(b"INFO clients\r\n")
+    answer = b""
+    while b"connected_clients:" not in answer or not answer.endswith(b"\r\n"):
+        received = connection.recv(65_536)
+        if not received:
+            raise ConnectionResetError
+        answer += received
+    return int(answer.split(b"connected_clients:")[1].split()[0])
+
+
+if __name__ == "__main__":
+    main()
