@@ -174,5 +174,5 @@ def test_a_class_that_fails_is_named_as_the_reason(
     suggest.suggest_project(7, version)
     suggestions = suggesting.queue.suggestions.get(7)
     assert suggestions is not None
-    assert suggestions.reason == "KeyError: 'reslt'"
+    assert suggestions.reason == "KeyError (its message may quote a text, so only LOG_LEVEL=DEBUG shows it)"
     assert suggestions.attempts == 1, "the job is tried again"
