@@ -24,7 +24,8 @@ Redis has a hash for each project:
 - ``selected``: the model version to select again in Label Studio, see old_predictions;
 - ``review``, ``review_at``: how the last request for the tab with tasks to review ended, and when;
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
-  the last request (empty if it answered), and the time of this request.
+  the last request (empty if it answered), and the time of this request; ``key_refused``: 1 if it refused the key;
+- ``tasks``: how many tasks the project has, and how many of them are annotated, see label_studio.task_counts.
 
 Another key exists while a training is expected soon. During that time, workers keep a process prepared for it.
 

@@ -83,7 +83,11 @@ def _notes(state: Mapping[str, str]) -> dict[str, Any]:
     if "label_studio_at" in state:
         trouble = state.get("label_studio") or None
         notes["label_studio"] = {"answers": not trouble, "at": float(state["label_studio_at"])}
-        notes["label_studio"] |= {"reason": trouble} if trouble else {}
+        if trouble:
+            # entries of older releases do not say whether the key was refused
+            notes["label_studio"] |= {"reason": trouble, "refuses_key": state.get("key_refused") == "1"}
+    if "tasks" in state:
+        notes["tasks"] = _object(state["tasks"])
     return notes
 
 

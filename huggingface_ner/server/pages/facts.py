@@ -15,6 +15,7 @@ from huggingface_ner.intervals import Interval, f1_interval, share_interval
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.addresses import parse_address, project_address
+from huggingface_ner.label_studio.task_counts import TaskCounts
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
@@ -99,6 +100,11 @@ class ProjectFacts:
         """The number of annotated tasks when the version was trained; None if it is not known."""
         tasks = self.version.metrics.get("tasks") if self.version else None
         return tasks if isinstance(tasks, int) else None
+
+    @property
+    def tasks_now(self) -> TaskCounts | None:
+        """The project's tasks when Label Studio last sent their number; None if it has not."""
+        return TaskCounts.from_dict(mapping(self.status.get("tasks")))
 
     @property
     def left_out(self) -> LeftOut | None:
