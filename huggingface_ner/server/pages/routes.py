@@ -92,10 +92,10 @@ class _Pages:
         self._templates.globals["counted"] = words.counted
 
     def home(self) -> Response:
-        projects, trouble = self._facts.projects()
-        busy = any(known.status["state"] in ("running", "waiting") for known in projects)
+        overview = self._facts.overview()
+        busy = any(known.status["state"] in ("running", "waiting") for known in overview.projects)
         said = {"sentence": words.state_sentence, "progress": words.progress_sentence}
-        return self._page("home.html", "", busy=busy, projects=projects, trouble=trouble, **said)
+        return self._page("home.html", "", busy=busy, projects=overview.projects, trouble=overview.trouble, **said)
 
     def project(self, project_id: int) -> Response:
         known, trouble = self._facts.project(project_id)
