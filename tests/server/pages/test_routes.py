@@ -345,6 +345,10 @@ def test_hostile_texts_are_shown_as_they_are(
         assert page.xpath("//@*[starts-with(name(), 'on')]") == []
         assert {address.partition(":")[0] for address in page.xpath("//a/@href") if ":" in address} == {"http"}
         assert "{{ 7 * 7 }}" in _text(page)
+        turned = "contains(., '\u202e')"
+        assert page.xpath(f"//dd/text()[{turned}] | //summary/text()[{turned}]") == [], (
+            "it turns only its own words"
+        )
     assert json.loads(client.get("/projects/8").data)["title"].startswith("<img")
 
 
