@@ -68,8 +68,8 @@ class Forecast:
     target: an F1 a little higher than now. more: the number of further tasks that it is expected to need.
     more_low, more_high: the ends of the 80 % band of ``more``. All four are None if the target is above 1, out of
     reach, or expected to be reached already; only more_high is None if that end is infinite.
-    all_tasks: F1 if all tasks of the project are annotated; None if that is not known, if they are annotated
-    already, or if they are more than REACH times the number annotated now.
+    all_tasks: F1 if all tasks of the project are annotated; None if their number is not known, or if it is more
+    than REACH times the number annotated now.
     """
 
     curve: tuple[Expected, ...]
@@ -101,7 +101,8 @@ class Forecast:
 def forecast(versions: Sequence[ScoredVersion], in_all: int | None = None) -> Forecast | str:
     """Return the forecast, or a sentence that says why there is none.
 
-    in_all: how many tasks of the project can be annotated, with those annotated already; None if it is not known.
+    in_all: how many tasks of the project can be annotated, with those annotated already; None if that is not known
+    or if no task is left.
     """
     scored = [version for version in versions if version.gold and version.tasks > 0]
     now = max((version.tasks for version in scored), default=0)
@@ -117,8 +118,8 @@ def forecast(versions: Sequence[ScoredVersion], in_all: int | None = None) -> Fo
     rise = _value(fits, tasks.max()) - _value(fits, tasks.min())
     if float(np.mean(rise >= MIN_RISE)) < TREND_SHARE:
         return "The versions show no clear trend, so nothing can be said about more tasks."
-    within_reach = in_all is not None and now < in_all <= REACH * now
-    all_tasks = _expected(fits, in_all) if in_all is not None and within_reach else None
+    # annotations may have been deleted since the version was trained
+    all_tasks = _expected(fits, max(in_all, now)) if in_all is not None and in_all <= REACH * now else None
     found = Forecast((), _expected(fits, now).f1, _expected(fits, 2 * now), all_tasks=all_tasks)
     counts = np.unique(np.geomspace(tasks.min(), found.ahead.tasks, 40).round()).astype(int)
     found = replace(found, curve=tuple(_expected(fits, int(count)) for count in counts))

@@ -52,6 +52,25 @@ def queue(settings: Settings, redis_url: str) -> TrainingQueue:
     return queue
 
 
+def test_a_training_can_be_requested(
+    settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert queue.status(2)["state"] == "idle"
+    assert main(["projects", "train", "2"]) == 0
+    assert "project 2: a training is requested" in capsys.readouterr().out
+    assert queue.status(2)["state"] == "waiting"
+    with pytest.raises(SystemExit):
+        main(["projects", "train", "x"])
+
+
+def test_a_training_needs_a_queue(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    assert main(["projects", "train", "2"]) == 1
+    assert "no running server found" in capsys.readouterr().err
+
+
 def test_all_projects_with_stored_data_are_listed(
     settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:

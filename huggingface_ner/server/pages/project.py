@@ -160,7 +160,8 @@ def read_project(known: ProjectFacts, store: ModelStore, settings: Settings) -> 
     kinds = mistake_kinds(mistakes, known)
     points, accepted = _points(history), _accepted(history)
     newest = newest_with_suggestions(history)
-    in_all = known.tasks_now.annotated + known.tasks_now.left if known.tasks_now else None
+    counts = known.tasks_now
+    in_all = counts.annotated + counts.left if counts and counts.left else None
     expected = forecast([_scored(point) for point in points], in_all) if points else ""
     return ProjectPage(
         known,
