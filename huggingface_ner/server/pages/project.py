@@ -131,6 +131,7 @@ class ProjectPage:
             "version": self.known.version.name if self.known.version else None,
             "tasks": self.known.tasks_now.as_dict() if self.known.tasks_now else None,
             "expected": self.forecast.as_dict() if self.forecast else None,
+            "no_forecast": self.no_forecast,
             "scores": score.as_dict() if score else None,
             "labels": {one.label: {**one.score.as_dict(), "annotated": one.annotated} for one in self.labels},
             "rare": [one.label for one in self.rare],

@@ -198,7 +198,10 @@ def test_a_project_with_few_tasks_gets_no_forecast(client: FlaskClient, settings
     publish(store, 0, 20, 0.4)
     publish(store, 1, 30, 0.5)
     shown = _text(_page(client, "/projects/7"), "//section[@aria-labelledby='curve-title']")
-    assert "A forecast needs at least 50 annotated tasks." in shown
+    facts = client.get("/projects/7").get_json()
+    assert (facts["expected"], facts["forecast"]) == (None, "")
+    assert facts["no_forecast"] == "A forecast needs at least 50 annotated tasks."
+    assert facts["no_forecast"] in shown
     assert "more tasks" not in shown
 
 
