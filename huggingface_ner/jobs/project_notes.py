@@ -165,5 +165,6 @@ class ProjectNotes:
 
 
 def _writable(text: str) -> str:
-    """Cut a text to MAX_NOTE_LENGTH characters, and replace lone surrogates, which UTF-8 cannot encode."""
-    return text[:MAX_NOTE_LENGTH].encode("utf-8", "replace").decode()
+    """Shorten a text to MAX_NOTE_LENGTH characters, and replace lone surrogates, which UTF-8 cannot encode."""
+    cut = text if len(text) <= MAX_NOTE_LENGTH else f"{text[: MAX_NOTE_LENGTH - 1]}…"
+    return cut.encode("utf-8", "replace").decode()

@@ -66,7 +66,9 @@ def test_the_tasks_are_those_of_the_last_event_or_contact(queue: TrainingQueue, 
 @pytest.mark.parametrize("title", ["\ud83d", "x" * 10_000, "\x00", "a\nb"])
 def test_odd_titles_are_stored(queue: TrainingQueue, title: str) -> None:
     queue.notes.note_event(7, title)
-    assert 0 < len(queue.status(7)["title"]) <= MAX_NOTE_LENGTH
+    shown = queue.status(7)["title"]
+    assert 0 < len(shown) <= MAX_NOTE_LENGTH
+    assert shown.endswith("…") == (len(title) > MAX_NOTE_LENGTH)
 
 
 def test_a_note_that_cannot_be_stored_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
