@@ -61,7 +61,7 @@ def project_status(
     totals = read_totals(state)
     status |= {"totals": totals} if any(totals.values()) else {}
     if suggestions is not None:
-        status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
+        status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "has_more", "reason"})
     return status
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from huggingface_ner.jobs.suggestion_marks import FURTHER_TASKS
 from huggingface_ner.label_studio.contacts import REFUSES_KEY
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.pages.words import ago, counted
@@ -85,5 +86,6 @@ def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
     if given["state"] == "failed":
         reason = given.get("reason") or "the reason is not known"
         return Condition("Suggestions", "bad", f"{stored}; then storing failed: {reason}")
-    more = "; more are being stored" if given["state"] == "running" else ""
-    return Condition("Suggestions", "good", f"{stored}{more}")
+    if given["state"] == "running":
+        return Condition("Suggestions", "good", f"{stored}; more are being stored")
+    return Condition("Suggestions", "good", f"{stored}; {FURTHER_TASKS}" if given["has_more"] else stored)

@@ -44,11 +44,19 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
         ({"webhook": ARRIVED}, Settings(), "Webhook", "good", "arrive with the credentials"),
         ({"webhook": ARRIVED, "event_at": 1.0}, Settings(), "Webhook", "good", "annotation events arrive"),
         ({"labels": "never suggested: X"}, Settings(), "Labels", "bad", "never suggested: X"),
-        ({}, Settings(), "Suggestions", "good", "when a task is opened"),
-        ({}, Settings(predict_after_training=True), "Suggestions", "unknown", "after the next training"),
+        ({}, Settings(predict_after_training=False), "Suggestions", "good", "when a task is opened"),
+        ({}, Settings(), "Suggestions", "unknown", "after the next training"),
         (
             {"suggestions": {"version": "v", "state": "running", "tasks": 300, "reason": None}},
             *(Settings(), "Suggestions", "good", "suggestions of v are stored for 300 tasks; more are"),
+        ),
+        (
+            {"suggestions": {"version": "v", "state": "complete", "tasks": 10, "has_more": False}},
+            *(Settings(), "Suggestions", "good", "suggestions of v are stored for 10 tasks"),
+        ),
+        (
+            {"suggestions": {"version": "v", "state": "complete", "tasks": 10, "has_more": True}},
+            *(Settings(), "Suggestions", "good", "PREDICT_AFTER_TRAINING=true stores them for all"),
         ),
         (
             {"suggestions": {"version": "v", "state": "failed", "tasks": 3, "reason": "no answer"}},
