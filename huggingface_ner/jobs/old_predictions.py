@@ -23,7 +23,7 @@ from huggingface_ner.store.versions import ModelStore
 # Label Studio 1.23.2 deletes all predictions of a version in one transaction, which takes 2.3 ms for each. With
 # SQLite, it can save no annotation meanwhile, and gives up after 5 s. So larger versions are deleted one by one,
 # which takes 17 ms for each.
-MAX_AT_ONCE = 1_000
+MAX_AT_ONCE = 200
 
 logger = logging.getLogger(__name__)
 

@@ -31,11 +31,11 @@ from huggingface_ner.variables import AUTO_PREDICTED_TASKS
 # Maximum seconds of one job. Jobs are short, because a killed job is repeated and because trainings of other
 # projects must not wait long.
 TIME_SLICE = 60.0
-# Tasks of a request: first the minimum, and then as many as were read and predicted in BATCH_SECONDS. Label Studio
-# 1.23.2 counts the predictions of all tasks of the project anew for each request that stores predictions. So many
-# small requests would take much longer than a few large ones.
+# Tasks of a request: the minimum at first, and then as many as have BATCH_CHARACTERS. Label Studio 1.23.2 counts
+# the predictions of all tasks of the project anew for each request that stores predictions. So many small requests
+# would take much longer than a few large ones.
 MIN_BATCH, MAX_BATCH = 100, 2_000
-BATCH_SECONDS = 10.0
+BATCH_CHARACTERS = 2_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -111,10 +111,9 @@ class _Pusher:
         left, deletes old predictions. Raises ClientError, ModelClassError, LabelingConfigError, ModelError,
         LeaseLostError.
         """
-        size = MIN_BATCH
         self._put(suggestions)
         while True:
-            began = time.monotonic()
+            size = max(MIN_BATCH, suggestions.next_batch)
             left = AUTO_PREDICTED_TASKS - suggestions.tasks if self._is_auto else size
             tasks = self._stored.tasks_without(
                 self._version,
@@ -123,8 +122,7 @@ class _Pusher:
                 only_predicted=self._is_auto,
             )
             is_done = not tasks or left <= 0
-            predictions = [] if is_done else self._model.predict(tasks)
-            in_time = len(tasks) * BATCH_SECONDS / (time.monotonic() - began)
+            predictions = [] if is_done else self._predict(tasks)
             # this checks the lease: another process may be sending the suggestions now
             self._put(suggestions)
             if not self._is_in_use():
@@ -133,23 +131,35 @@ class _Pusher:
             if is_done:
                 self._complete(suggestions, has_more=bool(tasks))
                 return
-            task_ids = [task["id"] for task in tasks]
+            task_ids = [task["id"] for task in tasks[: len(predictions)]]
             self._stored.store(task_ids, predictions, self._version)
-            suggestions = suggestions.given(len(tasks), max(task_ids))
-            self._queue.notes.count_pushed(self._project_id, len(tasks))
+            suggestions = suggestions.given(len(task_ids), max(task_ids), next_batch=next_batch(tasks))
+            self._queue.notes.count_pushed(self._project_id, len(task_ids))
             self._put(suggestions)
-            size = int(min(max(in_time, MIN_BATCH), MAX_BATCH))
             if self._must_end():
                 return
 
+    def _predict(self, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the predictions for tasks; only for the first of them if the job must end.
+
+        They are predicted by MIN_BATCH, because URL_TIMEOUT limits the time for all texts of a call together.
+        """
+        predictions: list[dict[str, Any]] = []
+        for start in range(0, len(tasks), MIN_BATCH):
+            some = tasks[start : start + MIN_BATCH]
+            predictions += [one for one, _ in zip(self._model.predict(some), some, strict=True)]
+            if self._must_end():
+                break
+        return predictions
+
     @cached_property
     def _model(self) -> Any:
-        """The model that predicts; it is loaded only if there is a task to predict."""
+        """The model that predicts, loaded only if there is a task to predict; the job's time begins then."""
         folder = self._store.folder(self._version)
         tagger = load_tagger(folder, device=self._settings.device, preference=self._settings.engine_preference)
         label_config = self._client.labeling_config(self._project_id)
         try:
-            return load_model_class(self._settings.model_class)(
+            model = load_model_class(self._settings.model_class)(
                 project_id=str(self._project_id),
                 label_config=label_config,
                 settings=self._settings,
@@ -158,6 +168,8 @@ class _Pusher:
             )
         except LabelingConfigError as error:
             raise LabelingConfigError(f"labelling config: {error}") from error
+        self._until = time.monotonic() + TIME_SLICE
+        return model
 
     def _is_in_use(self) -> bool:
         return self._store.serving_version() == self._version
@@ -182,3 +194,9 @@ class _Pusher:
             "project %d: %d tasks have suggestions of %s%s",
             *(self._project_id, suggestions.tasks, self._version, f"; {FURTHER_TASKS}" if has_more else ""),
         )
+
+
+def next_batch(tasks: list[dict[str, Any]]) -> int:
+    """Return how many tasks have BATCH_CHARACTERS if they are as long as these; at most MAX_BATCH."""
+    characters = sum(len(str(task["data"])) for task in tasks)
+    return min(len(tasks) * BATCH_CHARACTERS // characters, MAX_BATCH)

@@ -34,7 +34,8 @@ class Suggestions(BaseModel, frozen=True):
 
     state: running, complete, or failed with a ``reason``. tasks: how many tasks have the predictions. has_more:
     whether there are more tasks, for which no predictions are sent because of PREDICT_AFTER_TRAINING=auto.
-    deleted: how many old predictions were deleted after that.
+    next_batch: how many tasks get predictions with the next request; 0 before the first. deleted: how many old
+    predictions were deleted after that.
     last_task: the highest id of these tasks. answers: how many times tasks had been added to the project when the
     job began; if the number has grown since then, the new tasks are due. not_before: when a failed job is retried.
     """
@@ -44,16 +45,18 @@ class Suggestions(BaseModel, frozen=True):
     reason: str | None = None
     tasks: int = 0
     has_more: bool = False
+    next_batch: int = 0
     deleted: int = 0
     last_task: int = 0
     answers: int = 0
     attempts: int = 0
     not_before: float = 0.0
 
-    def given(self, tasks: int, last_task: int) -> Self:
+    def given(self, tasks: int, last_task: int, *, next_batch: int) -> Self:
         """Return the progress after ``tasks`` more tasks got suggestions; ``last_task`` is their highest id."""
+        last_task = max(last_task, self.last_task)
         return self.model_copy(
-            update={"tasks": self.tasks + tasks, "last_task": max(last_task, self.last_task), "attempts": 0}
+            update={"tasks": self.tasks + tasks, "last_task": last_task, "next_batch": next_batch, "attempts": 0}
         )
 
     def cleaned(self, deleted: int) -> Self:

@@ -15,7 +15,7 @@ from huggingface_ner.jobs import old_predictions, suggest
 from huggingface_ner.jobs.allowed_jobs import TRAIN
 from huggingface_ner.jobs.process import HOLDER
 from huggingface_ner.jobs.runs import MAX_ATTEMPTS
-from huggingface_ner.jobs.suggest import MIN_BATCH
+from huggingface_ner.jobs.suggest import MAX_BATCH, MIN_BATCH, next_batch
 from huggingface_ner.jobs.suggestion_marks import FURTHER_TASKS
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.settings import Settings, SettingsError, read_settings
@@ -269,6 +269,35 @@ def test_old_predictions_are_deleted_in_several_jobs_if_trainings_wait(
     suggest_here(version)
     assert _is(suggesting, "complete")
     assert _given(label_studio_api, PACKAGED_ENCODER).total() == 0
+
+
+def test_the_next_requests_are_larger_and_longer_texts_make_them_smaller() -> None:
+    def tasks_of(characters: int) -> list[dict[str, Any]]:
+        return [{"id": number, "data": {"t": "x" * characters}} for number in range(MIN_BATCH)]
+
+    assert next_batch(tasks_of(1)) == next_batch(tasks_of(100)) == MAX_BATCH
+    assert MIN_BATCH < next_batch(tasks_of(10_000)) < 200
+    assert next_batch(tasks_of(1_000_000)) <= MIN_BATCH
+
+
+def test_a_class_that_leaves_out_predictions_is_named_as_the_reason(
+    suggesting: Trainings,
+    suggest_here: Callable[..., None],
+    label_studio_api: LabelStudioApi,
+    tiny_bert: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Lazy(HuggingFaceNER):
+        def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+            return super().predict(tasks[1:], context, **kwargs)
+
+    version = _publish(suggesting, tiny_bert, monkeypatch)
+    monkeypatch.setattr(suggest, "load_model_class", lambda name: Lazy)
+    suggest_here(version)
+    suggestions = suggesting.queue.suggestions.get(7)
+    assert suggestions is not None
+    assert "ValueError" in str(suggestions.reason)
+    assert label_studio_api.predictions == []
 
 
 def test_a_class_that_fails_is_named_as_the_reason(
