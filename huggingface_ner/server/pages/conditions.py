@@ -78,9 +78,9 @@ def _webhook(status: dict[str, Any]) -> Condition:
 
 def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
     given = status.get("suggestions")
-    if given is None:
-        if settings.predict_after_training:
-            return Condition("Suggestions", "unknown", "stored after the next training")
+    if given is None and settings.predict_after_training:
+        return Condition("Suggestions", "unknown", "stored after the next training")
+    if given is None or (given["state"] == "complete" and not given["tasks"]):
         return Condition("Suggestions", "good", "made when a task is opened")
     stored = f"suggestions of {given['version']} are stored for {counted(given['tasks'], 'task')}"
     if given["state"] == "failed":

@@ -51,6 +51,10 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
             *(Settings(), "Suggestions", "good", "suggestions of v are stored for 300 tasks; more are"),
         ),
         (
+            {"suggestions": {"version": "v", "state": "complete", "tasks": 0, "has_more": False}},
+            *(Settings(), "Suggestions", "good", "made when a task is opened"),
+        ),
+        (
             {"suggestions": {"version": "v", "state": "complete", "tasks": 10, "has_more": False}},
             *(Settings(), "Suggestions", "good", "suggestions of v are stored for 10 tasks"),
         ),
