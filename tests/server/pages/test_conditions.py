@@ -12,7 +12,9 @@ ANSWERS = {"label_studio": {"answers": True, "at": 1.0}}
 REFUSED = (
     "Label Studio at LABEL_STUDIO_HOST=http://x does not accept LABEL_STUDIO_API_KEY (HTTP 401): make a token"
 )
-REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "at": 1.0}}
+REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": True, "at": 1.0}}
+AWAY = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": False, "at": 1.0}}
+OFF = Settings(predict_after_training=False)
 WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
 
 
@@ -38,13 +40,15 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
             "bad",
             "is refused",
         ),
+        (AWAY, WITH_KEY, "API key", "unknown", "not known yet if it is accepted"),
         ({}, Settings(), "Webhook", "unknown", "no event has arrived yet"),
         ({"webhook": ADVICE}, Settings(), "Webhook", "bad", "carries no credentials"),
         ({"webhook": ADVICE, "event_at": 1.0}, Settings(), "Webhook", "bad", "carries no credentials"),
         ({"webhook": ARRIVED}, Settings(), "Webhook", "good", "arrive with the credentials"),
         ({"webhook": ARRIVED, "event_at": 1.0}, Settings(), "Webhook", "good", "annotation events arrive"),
         ({"labels": "never suggested: X"}, Settings(), "Labels", "bad", "never suggested: X"),
-        ({}, Settings(predict_after_training=False), "Suggestions", "good", "when a task is opened"),
+        ({}, OFF, "Suggestions", "good", "when a task is opened"),
+        ({"tasks": {"predictions": 1}}, OFF, "Suggestions", "good", "has stored 1 prediction"),
         ({}, Settings(), "Suggestions", "unknown", "after the next training"),
         (
             {"suggestions": {"version": "v", "state": "running", "tasks": 300, "reason": None}},
