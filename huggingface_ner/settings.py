@@ -121,10 +121,10 @@ class Settings(Variables):
 
     @model_validator(mode="after")
     def _version_has_predictions(self) -> Self:
-        if self.update_project_model_version and not self.predict_after_training:
+        if self.update_project_model_version and self.predict_after_training is not True:
             raise ValueError(
-                "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING too, because Label Studio requests no "
-                "predictions for a project in which a version is selected"
+                "UPDATE_PROJECT_MODEL_VERSION: set PREDICT_AFTER_TRAINING=true too, because Label Studio requests "
+                "no predictions for a project in which a version is selected"
             )
         return self
 

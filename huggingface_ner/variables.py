@@ -10,6 +10,9 @@ from huggingface_ner.engine_kinds import PRECISION_NEEDS, EngineSetting, Precisi
 
 # A license's name, as the metadata of a model on the Hub may contain it.
 MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
+# The maximum number of tasks in each project that get the predictions of a new version with
+# PREDICT_AFTER_TRAINING=auto.
+AUTO_PREDICTED_TASKS = 1_000
 
 
 class Variables(BaseSettings):
@@ -161,14 +164,16 @@ class Variables(BaseSettings):
         description="a new model is not published if its F1 on the held-out tasks is lower than the current "
         "model's by more than this value, unless the difference may be chance; 1: every new model is published",
     )
-    predict_after_training: bool = Field(
-        False,
-        description="store the predictions of each new version in Label Studio, for all tasks without annotations",
+    predict_after_training: bool | Literal["auto"] = Field(
+        "auto",
+        description="store the predictions of each new version in Label Studio, for tasks without annotations: "
+        f"auto: for those that already have predictions, at most {AUTO_PREDICTED_TASKS} in each project; "
+        "true: for all; false: for none",
     )
     update_project_model_version: bool = Field(
         False,
         description="select each new version in its project in Label Studio; uncertainty sampling then offers the "
-        "least certain task first; needs `PREDICT_AFTER_TRAINING`",
+        "least certain task first; needs `PREDICT_AFTER_TRAINING=true`",
     )
     training_threads: int | None = Field(
         None, ge=1, description="number of CPU cores that a training uses; none: half of the available cores"

@@ -79,6 +79,7 @@ class LabelStudioApi:
         self.answering.set()
         self.takes_predictions = _Turnstile()
         self.url = ""
+        self._added = 0
 
     def add(self, project_id: int, config: str, tasks: list[dict[str, Any]]) -> None:
         self.projects[project_id] = config
@@ -115,7 +116,11 @@ class LabelStudioApi:
             return self._of_project(method, url.path, body)
         if url.path.rstrip("/") == "/api/tasks":
             self.answering.wait(60)
-            return self._unannotated(query) if "query" in query else self._page(query)
+            return self._filtered(query) if "query" in query else self._page(query)
+        if url.path.startswith("/api/predictions/") and method == "DELETE":
+            number = int(url.path.rstrip("/").rpartition("/")[2])
+            self.predictions = [given for given in self.predictions if given.get("id") != number]
+            return 204, None
         return 404, {"detail": f"the stand-in does not know {url.path}"}
 
     def _backends(self, project_id: int) -> list[dict[str, Any]]:
@@ -129,7 +134,8 @@ class LabelStudioApi:
     def _of_project(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if path.endswith("/import/predictions"):
             self.takes_predictions.wait()
-            self.predictions += body
+            self.predictions += [{"id": number, **given} for number, given in enumerate(body, start=self._added)]
+            self._added += len(body)
             return 201, {"created": len(body)}
         if path.endswith("/model-versions/"):
             return self._model_versions(method, int(path.split("/")[3]), body)
@@ -197,27 +203,42 @@ class LabelStudioApi:
         view["data"] = body["data"]
         return 201 if method == "POST" else 200, view
 
-    def _unannotated(self, query: dict[str, str]) -> tuple[int, Any]:
+    def _filtered(self, query: dict[str, str]) -> tuple[int, Any]:
         """Answer with the tasks that the query's filters select.
 
         The filters are also tested with the real Label Studio, in tests/e2e.
         """
-        asked = json.loads(query["query"])
-        wanted = {
-            item["filter"].removeprefix("filter:tasks:"): item["value"] for item in asked["filters"]["items"]
-        }
-        (version,) = wanted["predictions_model_versions"]
-        predicted = {given["task"] for given in self.predictions if given["model_version"] == version}
+        filters = json.loads(query["query"])["filters"]["items"]
         tasks = [
-            task
-            for task in self.tasks[int(query["project"])]
-            if len(task["annotations"]) == wanted["total_annotations"] and task["id"] > wanted["id"]
+            task for task in self.tasks[int(query["project"])] if all(self._has(task, one) for one in filters)
         ]
-        left = sorted((task for task in tasks if task["id"] not in predicted), key=lambda task: int(task["id"]))
+        tasks.sort(key=lambda task: int(task["id"]))
         status, body = self._recorded("tasks")
         (like,) = body["tasks"]
-        page = [{**like, **task, "predictions": []} for task in left[: int(query["page_size"])]]
-        return status, {**body, "tasks": page, "total": len(left)}
+        has_all = query["fields"] == "all"
+        page = [
+            {**like, **task, "predictions": self._predictions(task["id"]) if has_all else []}
+            for task in tasks[: int(query["page_size"])]
+        ]
+        return status, {**body, "tasks": page, "total": len(tasks)}
+
+    def _has(self, task: dict[str, Any], condition: dict[str, Any]) -> bool:
+        column = condition["filter"].removeprefix("filter:tasks:")
+        if column == "predictions_model_versions":
+            (version,) = condition["value"]
+            # Label Studio finds names that contain the value too
+            is_there = any(version in given["model_version"] for given in self._predictions(task["id"]))
+            return bool(is_there == (condition["operator"] == "contains"))
+        values = {
+            "id": task["id"],
+            "total_annotations": len(task["annotations"]),
+            "total_predictions": len(self._predictions(task["id"])),
+        }
+        value, limit = values[column], condition["value"]
+        return bool(value == limit if condition["operator"] == "equal" else value > limit)
+
+    def _predictions(self, task_id: int) -> list[dict[str, Any]]:
+        return [given for given in self.predictions if given["task"] == task_id]
 
     def _page(self, query: dict[str, str]) -> tuple[int, Any]:
         assert query["fields"] == "all"

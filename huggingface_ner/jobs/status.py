@@ -92,7 +92,7 @@ def project_status(
     totals = read_totals(state)
     status |= {"totals": totals} if any(totals.values()) else {}
     if suggestions is not None:
-        status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "reason"})
+        status["suggestions"] = suggestions.model_dump(include={"version", "state", "tasks", "has_more", "reason"})
     _check_numbers(status)
     return status
 

@@ -23,12 +23,19 @@ from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, retry_delay
 
 # Time limit of a job in seconds. A job takes about a minute, so a job that reaches the limit is stuck.
 SUGGEST_TIMEOUT = 1800
+# What users are told of tasks for which no predictions are sent.
+FURTHER_TASKS = (
+    "the others get theirs when the label stream shows them; PREDICT_AFTER_TRAINING=true stores them for all"
+)
 
 
 class Suggestions(BaseModel, frozen=True):
     """The progress of sending a version's predictions to Label Studio.
 
-    state: running, complete, or failed with a ``reason``. tasks: how many tasks have the predictions.
+    state: running, complete, or failed with a ``reason``. tasks: how many tasks have the predictions. has_more:
+    whether there are more tasks, for which no predictions are sent because of PREDICT_AFTER_TRAINING=auto.
+    next_batch: how many tasks get predictions with the next request; 0 before the first. deleted: how many old
+    predictions were deleted after that.
     last_task: the highest id of these tasks. answers: how many times tasks had been added to the project when the
     job began; if the number has grown since then, the new tasks are due. not_before: when a failed job is retried.
     """
@@ -37,20 +44,28 @@ class Suggestions(BaseModel, frozen=True):
     state: Literal["running", "complete", "failed"] = "running"
     reason: str | None = None
     tasks: int = 0
+    has_more: bool = False
+    next_batch: int = 0
+    deleted: int = 0
     last_task: int = 0
     answers: int = 0
     attempts: int = 0
     not_before: float = 0.0
 
-    def given(self, tasks: int, last_task: int) -> Self:
+    def given(self, tasks: int, last_task: int, *, next_batch: int) -> Self:
         """Return the progress after ``tasks`` more tasks got suggestions; ``last_task`` is their highest id."""
+        last_task = max(last_task, self.last_task)
         return self.model_copy(
-            update={"tasks": self.tasks + tasks, "last_task": max(last_task, self.last_task), "attempts": 0}
+            update={"tasks": self.tasks + tasks, "last_task": last_task, "next_batch": next_batch, "attempts": 0}
         )
 
-    def completed(self) -> Self:
-        """Return the progress when no task is left."""
-        return self.model_copy(update={"state": "complete", "reason": None})
+    def cleaned(self, deleted: int) -> Self:
+        """Return the progress after ``deleted`` more old predictions were deleted."""
+        return self.model_copy(update={"deleted": self.deleted + deleted, "attempts": 0})
+
+    def completed(self, *, has_more: bool) -> Self:
+        """Return the progress when nothing is left to do; has_more: see above."""
+        return self.model_copy(update={"state": "complete", "reason": None, "has_more": has_more})
 
     def failed(self, reason: str, *, retryable: bool) -> Self:
         """Return the progress after a failed attempt."""

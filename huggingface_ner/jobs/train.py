@@ -45,6 +45,8 @@ from huggingface_ner.temporary_folders import temporary_folder
 
 # Maximum seconds for which reporting the outcome is retried if Redis does not answer.
 OUTCOME_TIMEOUT = 120.0
+# Maximum seconds for which old predictions are deleted after a training; the rest is deleted after the next one.
+DELETION_TIMEOUT = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,11 @@ def train_project(project_id: int) -> None:
     if outcome.status == "published" and not settings.predict_after_training:
         # otherwise, the suggestion job does this when all tasks have the new version's predictions
         client = LabelStudioClient(settings, token, note=notes.note_contact)
-        delete_old_predictions(project_id, project_store(settings.models_folder, project_id), client, notes)
+        until = time.monotonic() + DELETION_TIMEOUT
+        delete_old_predictions(
+            *(project_id, project_store(settings.models_folder, project_id), client, notes),
+            is_interrupted=lambda: time.monotonic() > until,
+        )
 
 
 def _outcome(

@@ -17,7 +17,7 @@ def handle_event(queue: TrainingQueue, settings: Settings, event: WebhookEvent, 
     if event.action == START_TRAINING:
         hold_or_request = queue.hold_request if event.may_be_automatic else queue.request_training
         return hold_or_request(project_id)
-    if event.action == TASKS_CREATED:
+    if event.action == TASKS_CREATED and settings.predict_after_training is True:
         queue.suggestions.tasks_added(project_id)
     if event.action in (TASKS_CREATED, TASKS_DELETED):  # annotations of these tasks send no events
         queue.request_recount(project_id)

@@ -1,7 +1,6 @@
-"""Label Studio's API through its SDK: reads configs and tasks, writes predictions and webhook headers."""
+"""Label Studio's API through its SDK: reads configs and annotated tasks, and selects model versions."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from label_studio_sdk import LabelStudio, PredictionRequest
+from label_studio_sdk import LabelStudio
 from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.errors import HuggingFaceNERError
@@ -21,8 +20,6 @@ from huggingface_ner.settings import Settings
 # Seconds. Label Studio takes several seconds for a page of long texts with many annotations.
 ANSWER_TIMEOUT = 120.0
 TASKS_AT_A_TIME = 200
-# Label Studio stores predictions one by one, so a request with many would take long.
-PREDICTIONS_AT_A_TIME = 100
 
 _GET_A_KEY = (
     "make a personal access token in Label Studio under Account & Settings, as a user who may change the project, "
@@ -121,41 +118,6 @@ class LabelStudioClient:
                     "predictions": [_prediction(prediction) for prediction in task.predictions or []],
                 }
 
-    def tasks_to_predict(self, project_id: int, version: str, after: int) -> list[dict[str, Any]]:
-        """Return the next tasks that nobody has annotated and that have no prediction of a version.
-
-        after: only tasks with a higher id are returned. Returns at most PREDICTIONS_AT_A_TIME tasks, sorted by id;
-        raises ClientError.
-        """
-        conditions = [
-            _condition("total_annotations", "Number", "equal", 0),
-            _condition("id", "Number", "greater", after),
-            _condition("predictions_model_versions", "List", "not_contains", [version]),
-        ]
-        query = {"filters": {"conjunction": "and", "items": conditions}, "ordering": ["tasks:id"]}
-        with self._errors(project_id):
-            first_page: Any = self._sdk.tasks.list(
-                project=project_id,
-                fields="task_only",
-                query=json.dumps(query),
-                page_size=PREDICTIONS_AT_A_TIME,
-                resolve_uri=False,
-            )
-            return [{"id": task.id, "data": task.data} for task in first_page.items or []]
-
-    def give_predictions(
-        self, project_id: int, tasks: Sequence[int], predictions: Sequence[Mapping[str, Any]], version: str
-    ) -> None:
-        """Store a version's predictions, each with ``result`` and ``score``, for tasks; raises ClientError."""
-        requests = [
-            PredictionRequest(
-                task=task, result=prediction["result"], score=prediction["score"], model_version=version
-            )
-            for task, prediction in zip(tasks, predictions, strict=True)
-        ]
-        with self._errors(project_id):
-            self._sdk.projects.import_predictions(project_id, request=requests)
-
     def set_model_version(self, project_id: int, version: str) -> None:
         """Select a version as the model version of a project; raises ClientError.
 
@@ -173,28 +135,6 @@ class LabelStudioClient:
         """Select a model version in a project; raises ClientError."""
         with self._errors(project_id):
             self._sdk.projects.update(project_id, model_version=version)
-
-    def predicted_versions(self, project_id: int) -> dict[str, int]:
-        """Return how many predictions each model version has in a project; raises ClientError."""
-        counts: Any = self._model_versions(project_id, "GET")
-        return {str(version): int(count) for version, count in counts.items()}
-
-    def delete_predictions(self, project_id: int, version: str) -> int:
-        """Delete all predictions of a model version, and return how many there were; raises ClientError.
-
-        If the name of an ML backend or this version is selected in the project, Label Studio 1.23.2 then unselects
-        it, whichever version is deleted.
-        """
-        deleted: Any = self._model_versions(project_id, "DELETE", {"model_version": version})
-        return int(deleted.get("deleted_predictions") or 0)
-
-    def _model_versions(self, project_id: int, method: str, body: dict[str, str] | None = None) -> Any:
-        with self._errors(project_id):
-            http = self._sdk.projects._client_wrapper.httpx_client  # noqa: SLF001 - the SDK lacks this route
-            answer = http.request(f"api/projects/{project_id}/model-versions/", method=method, json=body)
-            if answer.is_error:
-                raise ApiError(status_code=answer.status_code, body=answer.text)
-            return answer.json()
 
     @contextmanager
     def request(self, project_id: int) -> Iterator[LabelStudio]:
@@ -278,8 +218,3 @@ def _prediction(prediction: Any) -> dict[str, Any]:
         # the SDK leaves a time that it cannot parse as it is
         "created_at": created.isoformat() if isinstance(created, datetime) else created,
     }
-
-
-def _condition(column: str, kind: str, operator: str, value: object) -> dict[str, object]:
-    """Return a filter condition in the form of Label Studio's Data Manager."""
-    return {"filter": f"filter:tasks:{column}", "type": kind, "operator": operator, "value": value}

@@ -15,10 +15,11 @@ import pytest
 import requests
 
 from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
-from huggingface_ner.jobs.old_predictions import delete_old_predictions
+from huggingface_ner.jobs.old_predictions import Deletion, delete_old_predictions
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.label_studio.stored_predictions import StoredPredictions
 from huggingface_ner.server.webhook_credentials import ARRIVED, GIVEN
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
@@ -219,11 +220,11 @@ def taught(studio: Studio, backend: str) -> tuple[Project, int, str, Any]:
     """Return a project whose annotations have started a training.
 
     Also return a task that was predicted before the training, the version that predicted it, and the training's
-    outcome.
+    outcome. Another task is neither predicted nor annotated.
     """
     project = studio.project("taught", config(*LABELS))
     before = project.connect(backend)["model_version"]
-    (task_id,) = project.add({"text": LESSON})
+    task_id, _ = project.add({"text": LESSON}, {"text": LESSON})
     assert in_text(LESSON, only_prediction(project.open(task_id))["result"]) == [("Zürich", "LOC")]
     (skipped,) = project.add({"text": "Ada to Lyon"})
     project.submit(skipped, [region("Ada to Lyon", "to", "PER")], was_cancelled=True)
@@ -242,11 +243,12 @@ def test_annotations_train_a_model_whose_predictions_join_those_of_the_baseline(
     reason = re.fullmatch(r"trained on (\d+) tasks, scored on (\d+)", ending["reason"])
     assert reason is not None
     assert int(reason[1]) + int(reason[2]) == EACH_N_UPDATES - 1, "all tasks count except the skipped one"
+    until(lambda: len(project.predictions()[task_id]) == 2)
+    assert list(project.predictions()) == [task_id], "by default, only tasks with predictions get new ones"
     (new_task,) = project.add({"text": LESSON})
     prediction = only_prediction(project.open(new_task))
     assert in_text(LESSON, prediction["result"]) == LESSON_LEARNED
     assert prediction["model_version"] == ending["version"]
-    project.action("retrieve_tasks_predictions", task_id)
     stored = {one["model_version"]: in_text(LESSON, one["result"]) for one in project.predictions()[task_id]}
     assert stored == {before: [("Zürich", "LOC")], ending["version"]: LESSON_LEARNED}
 
@@ -398,10 +400,16 @@ def test_old_predictions_are_deleted_and_what_the_project_shows_stays_selected(
     http = client._sdk._client_wrapper.httpx_client.httpx_client  # noqa: SLF001 - Label Studio keeps it open
     with closing(http):
         assert studio.ask("GET", path)["model_version"] == "backend"
-        assert client.delete_predictions(project.id, PACKAGED_ENCODER) == 1
+        stored = StoredPredictions(client, project.id)
+        stored.store([other], [{"result": [], "score": 0.5}], "single")
+        (single,) = stored.ids("single")
+        stored.delete(single)
+        assert "single" not in stored.versions()
+        assert studio.ask("GET", path)["model_version"] == "backend"
+        assert stored.delete_version(PACKAGED_ENCODER) == 1
         assert not studio.ask("GET", path)["model_version"], "Label Studio has unselected the backend"
         client.select_version(project.id, "backend")
-        assert delete_old_predictions(project.id, store, client, notes) == 1
+        assert delete_old_predictions(project.id, store, client, notes) == Deletion(1, True)
     assert {one["model_version"] for one in project.predictions()[task]} == {*names[1:], "spacy"}
     assert studio.ask("GET", path)["model_version"] == "backend"
     for _ in range(2):

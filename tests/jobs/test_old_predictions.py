@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from huggingface_ner.jobs.old_predictions import delete_old_predictions
+from huggingface_ner.jobs import old_predictions
+from huggingface_ner.jobs.old_predictions import Deletion, delete_old_predictions
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.stored_predictions import StoredPredictions
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import ModelStore, project_store
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
@@ -58,10 +60,10 @@ def test_only_predictions_of_deleted_versions_and_of_the_encoder_are_deleted(
     client: LabelStudioClient,
     label_studio_api: LabelStudioApi,
 ) -> None:
-    assert delete_old_predictions(7, store, client, queue.notes) == 12
+    assert delete_old_predictions(7, store, client, queue.notes) == Deletion(12, True)
     assert _left(label_studio_api) == Counter(dict.fromkeys((*names[-2:], *OTHERS), 3))
     label_studio_api.requests.clear()
-    assert delete_old_predictions(7, store, client, queue.notes) == 0
+    assert delete_old_predictions(7, store, client, queue.notes) == Deletion(0, True)
     assert label_studio_api.requests == ["GET /api/projects/7/model-versions/"]
 
 
@@ -70,8 +72,36 @@ def test_before_the_first_version_predictions_of_the_encoder_are_kept(
 ) -> None:
     label_studio_api.add(7, CONFIG, [])
     label_studio_api.predictions.append({"task": 1, "model_version": EMPTY})
-    assert delete_old_predictions(7, store, client, queue.notes) == 0
+    assert delete_old_predictions(7, store, client, queue.notes) == Deletion(0, True)
     assert _left(label_studio_api) == {EMPTY: 1}
+
+
+def test_many_predictions_are_deleted_one_by_one_until_a_training_waits(
+    queue: TrainingQueue,
+    store: ModelStore,
+    names: list[str],
+    client: LabelStudioClient,
+    label_studio_api: LabelStudioApi,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(old_predictions, "MAX_AT_ONCE", 1)
+    label_studio_api.add(7, CONFIG, [{"id": task, "data": {}, "annotations": []} for task in range(1, 4)])
+    label_studio_api.predictions = [
+        {"id": 10 * number + task, "task": task, "model_version": version}
+        for number, version in enumerate(names)
+        for task in range(1, 4)
+    ]
+    label_studio_api.requests.clear()
+    answers = iter([False, True])
+    interrupted = delete_old_predictions(7, store, client, queue.notes, is_interrupted=lambda: next(answers))
+    assert interrupted == Deletion(2, is_finished=False)
+    singly, together = "DELETE /api/predictions/", "DELETE /api/projects/7/model-versions/"
+    assert [one.startswith(singly) for one in label_studio_api.requests].count(True) == 2
+    assert together not in label_studio_api.requests
+    assert delete_old_predictions(7, store, client, queue.notes) == Deletion(7, is_finished=True)
+    assert [one.startswith(singly) for one in label_studio_api.requests].count(True) == 6
+    assert label_studio_api.requests.count(together) == 3
+    assert _left(label_studio_api) == Counter(dict.fromkeys(names[-2:], 3))
 
 
 @pytest.mark.parametrize("selects_old", [False, True])
@@ -128,7 +158,7 @@ def test_a_failure_is_only_logged(
     status: int,
 ) -> None:
     label_studio_api.status = status
-    assert delete_old_predictions(7, store, client, queue.notes) == 0
+    assert delete_old_predictions(7, store, client, queue.notes) == Deletion(0, True)
     assert "old predictions were not deleted" in caplog.text
     with pytest.raises(ClientError):
-        client.predicted_versions(7)
+        StoredPredictions(client, 7).versions()

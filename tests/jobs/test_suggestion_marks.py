@@ -21,7 +21,7 @@ def marks(redis_url: str) -> SuggestionMarks:
 def _complete(marks: SuggestionMarks, version: str) -> None:
     due = marks.due(7, version)
     assert due is not None
-    marks.put(7, due.given(3, last_task=30).model_copy(update={"state": "complete"}))
+    marks.put(7, due.given(3, last_task=30, next_batch=9).model_copy(update={"state": "complete"}))
 
 
 def test_a_version_is_due_until_its_suggestions_are_complete(marks: SuggestionMarks) -> None:
@@ -33,7 +33,7 @@ def test_a_version_is_due_until_its_suggestions_are_complete(marks: SuggestionMa
 
 
 def test_a_killed_job_continues_where_it_was(marks: SuggestionMarks) -> None:
-    marks.put(7, Suggestions(version="v1").given(100, last_task=250))
+    marks.put(7, Suggestions(version="v1").given(100, last_task=250, next_batch=9))
     due = marks.due(7, "v1")
     assert due is not None
     assert (due.tasks, due.last_task) == (100, 250)
@@ -43,7 +43,7 @@ def test_tasks_that_are_added_during_a_job_are_due(marks: SuggestionMarks) -> No
     begun = marks.due(7, "v1")
     assert begun is not None
     marks.tasks_added(7)
-    marks.put(7, begun.given(3, last_task=30).model_copy(update={"state": "complete"}))
+    marks.put(7, begun.given(3, last_task=30, next_batch=9).model_copy(update={"state": "complete"}))
     due = marks.due(7, "v1")
     assert due is not None
     assert due.last_task == 30, "only the new tasks are due"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from huggingface_ner.jobs.suggestion_marks import FURTHER_TASKS
 from huggingface_ner.json_values import mapping, whole_number_or_zero
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.pages.words import ago, counted
@@ -77,9 +78,9 @@ def _webhook(status: dict[str, Any]) -> Condition:
 
 def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
     given = status.get("suggestions")
-    if given is None:
-        if settings.predict_after_training:
-            return Condition("Suggestions", "unknown", "stored after the next training")
+    if given is None and settings.predict_after_training:
+        return Condition("Suggestions", "unknown", "stored after the next training")
+    if given is None or (given["state"] == "complete" and not given["tasks"]):
         predictions = whole_number_or_zero(mapping(status.get("tasks")).get("predictions"))
         so_far = f"; Label Studio has stored {counted(predictions, 'prediction')}" if predictions else ""
         return Condition("Suggestions", "good", f"made when a task is opened{so_far}")
@@ -87,5 +88,6 @@ def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
     if given["state"] == "failed":
         reason = given.get("reason") or "the reason is not known"
         return Condition("Suggestions", "bad", f"{stored}; then storing failed: {reason}")
-    more = "; more are being stored" if given["state"] == "running" else ""
-    return Condition("Suggestions", "good", f"{stored}{more}")
+    if given["state"] == "running":
+        return Condition("Suggestions", "good", f"{stored}; more are being stored")
+    return Condition("Suggestions", "good", f"{stored}; {FURTHER_TASKS}" if given["has_more"] else stored)

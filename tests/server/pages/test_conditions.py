@@ -14,6 +14,7 @@ REFUSED = (
 )
 REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": True, "at": 1.0}}
 AWAY = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": False, "at": 1.0}}
+OFF = Settings(predict_after_training=False)
 WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
 
 
@@ -46,12 +47,24 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
         ({"webhook": ARRIVED}, Settings(), "Webhook", "good", "arrive with the credentials"),
         ({"webhook": ARRIVED, "event_at": 1.0}, Settings(), "Webhook", "good", "annotation events arrive"),
         ({"labels": "never suggested: X"}, Settings(), "Labels", "bad", "never suggested: X"),
-        ({}, Settings(), "Suggestions", "good", "when a task is opened"),
-        ({"tasks": {"predictions": 1}}, Settings(), "Suggestions", "good", "has stored 1 prediction"),
-        ({}, Settings(predict_after_training=True), "Suggestions", "unknown", "after the next training"),
+        ({}, OFF, "Suggestions", "good", "when a task is opened"),
+        ({"tasks": {"predictions": 1}}, OFF, "Suggestions", "good", "has stored 1 prediction"),
+        ({}, Settings(), "Suggestions", "unknown", "after the next training"),
         (
             {"suggestions": {"version": "v", "state": "running", "tasks": 300, "reason": None}},
             *(Settings(), "Suggestions", "good", "suggestions of v are stored for 300 tasks; more are"),
+        ),
+        (
+            {"suggestions": {"version": "v", "state": "complete", "tasks": 0, "has_more": False}},
+            *(Settings(), "Suggestions", "good", "made when a task is opened"),
+        ),
+        (
+            {"suggestions": {"version": "v", "state": "complete", "tasks": 10, "has_more": False}},
+            *(Settings(), "Suggestions", "good", "suggestions of v are stored for 10 tasks"),
+        ),
+        (
+            {"suggestions": {"version": "v", "state": "complete", "tasks": 10, "has_more": True}},
+            *(Settings(), "Suggestions", "good", "PREDICT_AFTER_TRAINING=true stores them for all"),
         ),
         (
             {"suggestions": {"version": "v", "state": "failed", "tasks": 3, "reason": "no answer"}},
