@@ -146,6 +146,10 @@ class LabelStudioApi:
         config = self.projects[project_id]
         annotations = [annotation for task in self.tasks[project_id] for annotation in task["annotations"]]
         skipped = sum(bool(annotation.get("was_cancelled")) for annotation in annotations)
+        usable = [
+            [one for one in task["annotations"] if not one.get("was_cancelled")] for task in self.tasks[project_id]
+        ]
+        truth = [[one for one in of_task if one.get("ground_truth")] for of_task in usable]
         return status, {
             **body,
             "id": project_id,
@@ -153,6 +157,13 @@ class LabelStudioApi:
             "model_version": version,
             "total_annotations_number": len(annotations) - skipped,
             "skipped_annotations_number": skipped,
+            "task_number": len(usable),
+            "num_tasks_with_annotations": sum(
+                len(one) > len(true) for one, true in zip(usable, truth, strict=True)
+            ),
+            "finished_task_number": sum(map(bool, usable)),
+            "ground_truth_number": sum(map(len, truth)),
+            "total_predictions_number": len(self.predictions),
         }
 
     def _model_versions(self, method: str, project_id: int, body: Any) -> tuple[int, Any]:

@@ -16,11 +16,14 @@ import pytest
 from PIL import Image
 
 from huggingface_ner.cli import main
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.server.app import create_app
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store import versions
-from huggingface_ner.store.versions import project_store
+from huggingface_ner.store.claims import claim_models
+from huggingface_ner.store.versions import project_store, project_stores
 from tests import ROOT
 from tests.label_studio_api import LEGACY_TOKEN, LabelStudioApi
 from tests.waiting import until
@@ -220,6 +223,51 @@ def test_the_commands_that_show_trainings_run(
     shown = capsys.readouterr().out
     assert "no project has been annotated yet" in shown
     assert "project  version" in shown
+
+
+def test_the_commands_that_choose_and_delete_a_version_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(versions, "ACTIVATION_DELAY", 0.0)
+    store = project_store(Settings().models_folder, 7)
+    older, newer = (store.publish(lambda folder: None, {}).name for _ in range(2))
+    use, remove = (command for command in COMMANDS if re.search(" versions (use|remove) ", command))
+    assert main(shlex.split(use.replace("VERSION", older))[3:]) == 0
+    assert store.current() == older
+    assert main(shlex.split(remove.replace("VERSION", newer))[3:]) == 0
+    assert [version.name for version in store.versions()] == [older]
+    assert "deleted" in capsys.readouterr().out
+
+
+def test_the_commands_about_projects_run(
+    redis_url: str, tmp_path: Path, label_studio_api: LabelStudioApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {
+        "REDIS_URL": redis_url,
+        "MODEL_DIR": str(tmp_path),
+        "LABEL_STUDIO_HOST": label_studio_api.url,
+        "LABEL_STUDIO_API_KEY": LEGACY_TOKEN,
+    }
+    for setting, value in settings.items():
+        monkeypatch.setenv(setting, value)
+    label_studio_api.add(1, "<View/>", [])
+    claim_models(Settings())
+    for project in (1, 7, 8):
+        project_store(Settings().models_folder, project).publish(lambda folder: None, {})
+    listed, *removals = (command for command in COMMANDS if re.search(" projects (list|remove)", command))
+    (train,) = (command for command in COMMANDS if " projects train " in command)
+    queue = TrainingQueue(connect(redis_url), Settings())
+    for command in (listed, train, *(f"{removal} --yes" for removal in removals)):
+        assert main(shlex.split(command)[3:]) == 0, command
+    assert [*project_stores(Settings().models_folder)] == [1], "7 was named, and Label Studio does not have 8"
+    assert queue.status(1)["state"] == "waiting"
+    (adopt,) = re.findall(
+        r"^LABEL_STUDIO_HOST=NEW_ADDRESS \S+ -m huggingface_ner (projects adopt \S+)$", README, re.MULTILINE
+    )
+    monkeypatch.setenv("LABEL_STUDIO_HOST", "http://new.example")
+    assert main(shlex.split(adopt.replace("OLD_ADDRESS", label_studio_api.url))) == 0
+    assert [*project_stores(Settings().models_folder)] == [1]
 
 
 def test_the_commands_that_export_a_version_run(

@@ -1,4 +1,4 @@
-"""The command ``projects``: lists projects, removes their data, and adopts the models of a former address."""
+"""The command ``projects``: lists and trains projects, removes their data, adopts models of a former address."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -24,9 +24,9 @@ def add_projects(commands: Commands) -> None:
     parser = add_command(
         commands,
         projects,
-        "List the projects that have stored data, remove the data of some projects (models, known mentions and "
-        "the state in Redis), or keep the data after Label Studio got another address. Label Studio keeps its "
-        "projects and annotations.",
+        "List the projects that have stored data, request a training of one, remove the data of some projects "
+        "(models, known mentions and the state in Redis), or keep the data after Label Studio got another "
+        "address. Label Studio keeps its projects and annotations.",
     )
     actions = add_actions(parser)
     add_action(actions, "list", _list, "list the projects")
@@ -38,6 +38,10 @@ def add_projects(commands: Commands) -> None:
         "--gone", action="store_true", help="remove the data of all projects that Label Studio no longer has"
     )
     remove.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    train = add_action(
+        actions, "train", _train, "request a training of a project from the worker, as the page does"
+    )
+    train.add_argument("project", type=project_id, metavar="ID", help="id of the project in Label Studio")
     adopt = add_action(
         actions,
         "adopt",
@@ -48,7 +52,7 @@ def add_projects(commands: Commands) -> None:
 
 
 def projects(options: argparse.Namespace, settings: Settings) -> None:
-    """List projects, remove their data, or adopt the models of a former address."""
+    """List projects, request a training, remove their data, or adopt the models of a former address."""
     from redis import RedisError
 
     from huggingface_ner.jobs.redis_connection import QueueError
@@ -113,6 +117,14 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
         print(f"project {number}: removed")
 
 
+def _train(options: argparse.Namespace, settings: Settings) -> None:
+    from huggingface_ner.jobs.queue import TrainingQueue
+    from huggingface_ner.jobs.redis_connection import connect, running_queue_url
+
+    TrainingQueue(connect(running_queue_url(settings)), settings).request_training(options.project)
+    print(f"project {options.project}: a training is requested; `status` shows how it goes")
+
+
 def _agrees() -> bool:
     if not sys.stdin.isatty():
         raise ProjectsError("nothing was removed: confirmation needs a terminal; without one, add --yes")
@@ -171,4 +183,4 @@ def _redis(settings: Settings) -> "Redis | None":
 
 
 def _statuses(queue: "TrainingQueue | None") -> dict[int, dict[str, Any]]:
-    return {} if queue is None else {status["project"]: status for status in queue.statuses()}
+    return {} if queue is None else {status["project"]: status for status in queue.overview()[0]}

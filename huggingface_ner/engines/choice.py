@@ -12,9 +12,9 @@ from huggingface_ner.engines.families import FAMILIES
 FASTEST_FIRST = (
     EngineKind("openvino", "int8"),
     EngineKind("openvino", "mixed"),
+    EngineKind("openvino", "bf16"),
     EngineKind("onnx", "int8"),
     EngineKind("torch", "fp16"),
-    EngineKind("openvino", "bf16"),
     EngineKind("torch", "bf16"),
     EngineKind("onnx", "mixed"),
     EngineKind("openvino", "fp32"),

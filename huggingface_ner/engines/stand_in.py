@@ -1,10 +1,15 @@
 """The model that stands in for the default baseline if the baseline cannot be loaded."""
 
 from pathlib import Path
+from typing import Literal
 
 # The name, in messages and metrics.json, of the encoder that is installed with the service. Its folder has another
 # name, `model`.
 PACKAGED_ENCODER = "all-MiniLM-L6-v2"
+
+
+# Where a baseline comes from: this is the packaged encoder, a folder, or a model on the Hub.
+BaselineSource = Literal["package", "folder", "hub"]
 
 
 def stand_in(*, is_set: bool) -> Path | None:
@@ -21,3 +26,10 @@ def stand_in(*, is_set: bool) -> Path | None:
 def baseline_name(baseline: str | Path) -> str:
     """Return the name to show for a model that trainings start from; the stand-in's name is PACKAGED_ENCODER."""
     return PACKAGED_ENCODER if baseline == stand_in(is_set=False) else str(baseline)
+
+
+def baseline_source(baseline: str | Path) -> BaselineSource:
+    """Return where a baseline comes from; if there is a folder of its name, this is the folder, as in loading."""
+    if baseline == stand_in(is_set=False):
+        return "package"
+    return "folder" if Path(baseline).is_dir() else "hub"

@@ -6,7 +6,6 @@ this service (metrics.json, the engines) are not, except the ONNX engine if it i
 
 import io
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -30,7 +29,7 @@ _KEPT = (
     *("*.safetensors", "*.safetensors.index.json", "tokenizer.json", "special_tokens_map.json"),
     *("added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "*.model"),
 )
-# Fields of the configs that contain paths of this machine.
+# Fields of the configs that may contain paths of this machine; transformers sets them when it loads a model.
 _PATHS = ("_name_or_path", "name_or_path")
 _PIECE = 1 << 20
 
@@ -148,18 +147,14 @@ def _onnx_files_in(folder: Path) -> list[Path]:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON object, without the fields that contain paths; raises ExportError and OSError."""
+    """Read a JSON object, without the fields that may contain paths; raises ExportError and OSError."""
     try:
         value = json.loads(path.read_bytes())
     except ValueError as error:
         raise ExportError(f"{path}: not valid JSON ({error}): the version is damaged; use another one") from error
     if not isinstance(value, dict):
         raise ExportError(f"{path}: not a JSON object: the version is damaged; use another one")
-    return {name: field for name, field in value.items() if name not in _PATHS or not _is_path(field)}
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, str) and (os.sep in value[:1] or Path(value).exists())
+    return {name: field for name, field in value.items() if name not in _PATHS}
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCardData
+from huggingface_hub import EvalResult, ModelCardData, constants, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
 
@@ -25,6 +26,9 @@ UNKNOWN = "–"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 # Old models on the Hub have no owner in their name, such as bert-base-cased.
 _ON_HUB = re.compile(r"([\w.-]+/)?\w[\w.-]*", re.ASCII)
+
+# How a card describes a baseline that has no name on the Hub, by its source.
+_UNNAMED = {"folder": "a model that is not on the Hub"}
 
 _SIGNS = re.compile(r"[^\w\s.,-]|_")
 
@@ -99,14 +103,25 @@ def _one_line(text: str) -> str:
 def base_model(metrics: Mapping[str, Any]) -> str | None:
     """Return the name on the Hub of the model from which a version was trained; None if it has none.
 
-    The baseline can also be a folder. Its path is private, so it is not returned.
+    The baseline can also be a folder. Its path is private, so it is not returned. Versions of earlier releases do
+    not say whether their baseline is a folder. It is named only if this machine has a copy of it from the Hub.
     """
-    baseline = metrics.get("baseline")
-    if not isinstance(baseline, str):
+    baseline, source = metrics.get("baseline"), metrics.get("baseline_source")
+    if not isinstance(baseline, str) or source == "folder":
         return None
-    if baseline == PACKAGED_ENCODER:
+    if baseline == PACKAGED_ENCODER and source in ("package", None):
         return PACKAGED_ON_HUB
-    return baseline if _ON_HUB.fullmatch(baseline) and not Path(baseline).exists() else None
+    if not _ON_HUB.fullmatch(baseline):
+        return None
+    return baseline if source == "hub" or _is_copied_from_hub(baseline) else None
+
+
+def _is_copied_from_hub(name: str) -> bool:
+    try:
+        copy = try_to_load_from_cache(name, "config.json", cache_dir=constants.HF_HUB_CACHE)
+    except HFValidationError:
+        return False
+    return isinstance(copy, str) and not Path(name).exists()
 
 
 def _metadata(metrics: Mapping[str, Any], options: CardOptions) -> str:
@@ -178,7 +193,7 @@ def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         "texts trained on": _number(metrics, "trained"),
         "texts held out to score it": _number(metrics, "held_out"),
         "annotated spans": _number(metrics, "spans"),
-        "started from": base_model(metrics) or "a model that is not on the Hub",
+        "started from": base_model(metrics) or _UNNAMED.get(str(metrics.get("baseline_source")), "not known"),
         "passes over the tasks": settings.get("num_train_epochs"),
         "learning rate of the head": settings.get("learning_rate"),
         "weight decay": settings.get("weight_decay"),

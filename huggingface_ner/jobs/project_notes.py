@@ -1,9 +1,10 @@
-"""Notes on each project: the token that Label Studio sent, the title, the webhook and the unmatched labels.
+"""Notes on each project: its token, its title, its tasks, its webhook and its unmatched labels.
 
-Trainings use the token if LABEL_STUDIO_API_KEY is not set. The other notes are for people: pages and ``/training``
-can show them without asking Label Studio.
+Label Studio sent the token. Trainings use it if LABEL_STUDIO_API_KEY is not set. The other notes are for people:
+pages and ``/training`` can show them without asking Label Studio.
 """
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from redis import Redis, RedisError
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, as_text, decoded
 from huggingface_ner.jobs.totals import PUSHED
 from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.task_counts import TaskCounts
 
 # Minimum seconds until the same token is stored again; Label Studio sends it with every /setup.
 WRITE_INTERVAL = 600.0
@@ -97,15 +99,18 @@ class ProjectNotes:
         """Note that Label Studio has connected a project; address: where people open Label Studio."""
         self._note(project_id, "setup_at", {"address": address})
 
-    def note_event(self, project_id: int, title: str) -> None:
-        """Note that an event of a project has arrived; the title is empty if it is not in the event."""
-        self._note(project_id, "event_at", {"title": title} if title else {})
+    def note_event(self, project_id: int, title: str, counts: TaskCounts | None = None) -> None:
+        """Note that an event of a project has arrived.
+
+        title: empty if it is not in the event. counts: the project's tasks; None if they are not in the event.
+        """
+        self._note(project_id, "event_at", {"title": title} if title else {}, counts)
 
     def note_contact(self, contact: Contact) -> None:
-        """Note whether Label Studio has answered a request about a project, and the project's title."""
-        fields = {"label_studio": contact.trouble or ""}
+        """Note whether Label Studio has answered a request about a project, its title, and its tasks."""
+        fields = {"label_studio": contact.trouble or "", "key_refused": str(int(contact.refuses_key))}
         fields |= {} if contact.title is None else {"title": contact.title}
-        self._note(contact.project_id, "label_studio_at", fields)
+        self._note(contact.project_id, "label_studio_at", fields, contact.counts)
 
     def note_review(self, project_id: int, note: str) -> None:
         """Store a text for users about the outcome of the last request for the tab with tasks to review.
@@ -114,8 +119,16 @@ class ProjectNotes:
         """
         self._store(project_id, "review_at", {"review": note})
 
-    def _note(self, project_id: int, time_field: str, fields: Mapping[str, str]) -> None:
-        """Store fields and their time, unless this process stored the same within NOTE_INTERVAL; see _store."""
+    def _note(
+        self, project_id: int, time_field: str, fields: Mapping[str, str], counts: TaskCounts | None = None
+    ) -> None:
+        """Store fields and their time, unless this process stored the same within NOTE_INTERVAL; see _store.
+
+        counts: they are always stored, because other processes store others in between.
+        """
+        if counts is not None:
+            self._store(project_id, time_field, {**fields, "tasks": json.dumps(counts.as_dict())})
+            return
         known, written = self._noted.get((project_id, time_field), ({}, 0.0))
         is_new = not written or any(known.get(name) != value for name, value in fields.items())
         if not is_new and time.monotonic() - written < NOTE_INTERVAL:
@@ -152,5 +165,6 @@ class ProjectNotes:
 
 
 def _writable(text: str) -> str:
-    """Cut a text to MAX_NOTE_LENGTH characters, and replace lone surrogates, which UTF-8 cannot encode."""
-    return text[:MAX_NOTE_LENGTH].encode("utf-8", "replace").decode()
+    """Shorten a text to MAX_NOTE_LENGTH characters, and replace lone surrogates, which UTF-8 cannot encode."""
+    cut = text if len(text) <= MAX_NOTE_LENGTH else f"{text[: MAX_NOTE_LENGTH - 1]}…"
+    return cut.encode("utf-8", "replace").decode()

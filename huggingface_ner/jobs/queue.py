@@ -24,7 +24,8 @@ Redis has a hash for each project:
 - ``selected``: the model version to select again in Label Studio, see old_predictions;
 - ``review``, ``review_at``: how the last request for the tab with tasks to review ended, and when;
 - ``event_at``: when an event last arrived; ``label_studio``, ``label_studio_at``: why Label Studio did not answer
-  the last request (empty if it answered), and the time of this request.
+  the last request (empty if it answered), and the time of this request; ``key_refused``: 1 if it refused the key;
+- ``tasks``: how many tasks the project has, and how many of them are annotated, see label_studio.task_counts.
 
 Another key exists while a training is expected soon. During that time, workers keep a process prepared for it.
 
@@ -62,10 +63,9 @@ from huggingface_ner.jobs.runs import (
     retry_delay,
     wants_training,
 )
-from huggingface_ner.jobs.status import known_projects, read_status, trainings_ahead
+from huggingface_ner.jobs.status_reader import Overview, StatusReader
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
 from huggingface_ner.jobs.totals import count_outcome
-from huggingface_ner.jobs.worker_numbers import read_worker_numbers
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
 
@@ -102,6 +102,8 @@ class TrainingQueue(Recounts):
         self.mentions = KnownMentions(store, self.fills, settings.gazetteer)
         self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
+        shown = self.suggestions, self.mentions
+        self._reader = StatusReader(connection, self._prefix, self.rq.key, *shown, updates_per_training=self._each)
 
     def enqueue_due(self) -> None:
         """Enqueue a job for each project whose recount, fill, review tab or training is due.
@@ -217,37 +219,17 @@ class TrainingQueue(Recounts):
         """Return the status of a project; see project_status."""
         return self.statuses([project_id])[0]
 
-    def statuses(self, projects: Sequence[int] | None = None) -> list[dict[str, Any]]:
-        """Return the status of each project, by default of all that have one, in one round trip to Redis.
+    def statuses(self, projects: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the status of each of these projects; see StatusReader.statuses."""
+        return self._reader.statuses(projects)
 
-        Finding the projects takes a second round trip. An entry that cannot be read has the state "damaged", and a
-        reason. The number of trainings ahead of a waiting one is correct only if all projects are given.
-        """
-        projects = self.projects() if projects is None else projects
-        with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.lrange(self.rq.key, 0, -1)
-            for project_id in projects:
-                pipeline.hgetall(self._key(project_id))
-                pipeline.hgetall(self.suggestions.key(project_id))
-                self.mentions.ask_counts(pipeline, project_id)
-            jobs, *answers = pipeline.execute(raise_on_error=False)
-        each = max(len(answers) // max(len(projects), 1), 1)
-        states = dict(zip(projects, answers[::each], strict=True))
-        ahead = trainings_ahead(states, [] if isinstance(jobs, Exception) else jobs)
-        statuses = []
-        for place, number in enumerate(projects):
-            keys = self._key(number), self.suggestions.key(number)
-            own = answers[place * each : (place + 1) * each]
-            statuses.append(read_status(number, keys, own, self._each, ahead.get(number)))
-        return statuses
-
-    def workers(self) -> dict[str, dict[str, Any]]:
-        """Return the numbers of the workers that are up; see read_worker_numbers."""
-        return read_worker_numbers(self._redis, self._prefix)
+    def overview(self) -> Overview:
+        """Return the status of all projects, and the numbers of the workers; see StatusReader.overview."""
+        return self._reader.overview()
 
     def projects(self) -> list[int]:
         """Return the projects that have a status."""
-        return known_projects(self._redis, self._key(""))
+        return self._reader.projects()
 
     def _end_lease(self, run: Run, store: Callable[[Pipeline, Mapping[str, str]], object]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""

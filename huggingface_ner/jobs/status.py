@@ -5,20 +5,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from redis import Redis
-
 from huggingface_ner.jobs.damaged_entries import advice, is_damage
 from huggingface_ner.jobs.mention_changes import read_counts
 from huggingface_ner.jobs.phases import run_seconds_left
-from huggingface_ner.jobs.redis_connection import as_text, decoded
+from huggingface_ner.jobs.redis_connection import decoded
 from huggingface_ner.jobs.requests import is_held, is_project_id
 from huggingface_ner.jobs.runs import current_run, wants_training
 from huggingface_ner.jobs.suggestion_marks import Suggestions, read_suggestions
 from huggingface_ner.jobs.totals import read_totals
 from huggingface_ner.learning.progress import RunProgress
-
-# How many keys Redis scans before it answers. Usually these are all keys, so one round trip finds all projects.
-KEYS_AT_A_TIME = 10_000
 
 
 def project_status(
@@ -83,14 +78,12 @@ def _notes(state: Mapping[str, str]) -> dict[str, Any]:
     if "label_studio_at" in state:
         trouble = state.get("label_studio") or None
         notes["label_studio"] = {"answers": not trouble, "at": float(state["label_studio_at"])}
-        notes["label_studio"] |= {"reason": trouble} if trouble else {}
+        if trouble:
+            # entries of older releases do not say whether the key was refused
+            notes["label_studio"] |= {"reason": trouble, "refuses_key": state.get("key_refused") == "1"}
+    if "tasks" in state:
+        notes["tasks"] = _object(state["tasks"])
     return notes
-
-
-def known_projects(redis: Redis, prefix: str) -> list[int]:
-    """Return the projects whose hash is in Redis, in ascending order; each key is ``prefix`` and the id."""
-    found = {as_text(key).removeprefix(prefix) for key in redis.scan_iter(f"{prefix}*", count=KEYS_AT_A_TIME)}
-    return sorted(int(name) for name in found if is_project_id(name))
 
 
 def read_status(

@@ -12,6 +12,7 @@ from redis import Redis
 
 from huggingface_ner.jobs.redis_connection import as_text
 from huggingface_ner.jobs.worker_health import HEALTH_TTL
+from huggingface_ner.json_values import mapping
 
 if TYPE_CHECKING:
     from prometheus_client.process_collector import ProcessCollector
@@ -50,7 +51,7 @@ class WorkerNumbers:
             "job": _numbers(self._job) if self._job_pid() else {},
         }
         connection.hset(self._key, self._name, json.dumps(numbers))
-        ended = [name for name, one in _read(connection, self._key).items() if _is_over(one, now)]
+        ended = [name for name, one in _read(connection.hgetall(self._key)).items() if _is_over(one, now)]
         if ended:
             connection.hdel(self._key, *ended)
 
@@ -60,19 +61,20 @@ def numbers_key(prefix: str) -> str:
     return f"{prefix}:workers"
 
 
-def read_worker_numbers(connection: Redis, prefix: str) -> dict[str, dict[str, Any]]:
-    """Return the numbers of the workers that are up, by their names. Raises RedisError.
+def working(answer: object) -> dict[str, dict[str, Any]]:
+    """Return the numbers of the workers that are up, by their names.
 
-    Each has ``worker`` and ``job`` with those of NUMBERS that the system provides; ``job`` is empty if none runs.
+    answer: Redis's answer with the hash; if it is an exception, no worker is up. Each worker has ``worker`` and
+    ``job`` with those of NUMBERS that the system provides; ``job`` is empty if none runs.
     """
     now = time.time()
-    found = {name: one for name, one in _read(connection, numbers_key(prefix)).items() if not _is_over(one, now)}
+    found = {name: one for name, one in _read(mapping(answer)).items() if not _is_over(one, now)}
     return dict(sorted(found.items())[:MAX_WORKERS])
 
 
-def _read(connection: Redis, key: str) -> dict[str, dict[str, Any]]:
+def _read(entries: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
     """Return all entries; an entry that cannot be read is {}, as if its worker had ended."""
-    return {as_text(name): _object(value) for name, value in connection.hgetall(key).items()}
+    return {as_text(name): _object(value) for name, value in entries.items()}
 
 
 def _object(text: bytes | str) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from label_studio_sdk import LabelStudio, PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.label_studio.contacts import REFUSES_KEY, Contact
+from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.task_counts import FIELDS, read_task_counts
 from huggingface_ner.settings import Settings
 
 # Seconds. Label Studio takes several seconds for a page of long texts with many annotations.
@@ -38,6 +39,10 @@ class ClientError(HuggingFaceNERError):
     def __init__(self, message: str, *, retryable: bool) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class KeyRefusedError(ClientError):
+    """Label Studio refuses the key; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class LabelStudioClient:
         with self._errors(project_id):
             found = self._sdk.projects.get(id=project_id)
             project = Project(str(found.title or ""), str(found.label_config or ""))
-        self._note(Contact(project_id, title=project.title))
+        self._note_project(project_id, found)
         return project
 
     def has_project(self, project_id: int) -> bool:
@@ -95,7 +100,7 @@ class LabelStudioClient:
             project = self._sdk.projects.get(id=project_id)
             # skipped annotations count too: skipping sends an event, and so does undoing it
             count = (project.total_annotations_number or 0) + (project.skipped_annotations_number or 0)
-        self._note(Contact(project_id, title=str(project.title or "")))
+        self._note_project(project_id, project)
         return count
 
     def annotated_tasks(self, project_id: int) -> Iterator[dict[str, Any]]:
@@ -215,13 +220,17 @@ class LabelStudioClient:
                 retryable=False,
             )
 
+    def _note_project(self, project_id: int, project: Any) -> None:
+        counts = read_task_counts({field: getattr(project, field, None) for field in FIELDS})
+        self._note(Contact(project_id, title=str(project.title or ""), counts=counts))
+
     @contextmanager
     def _errors(self, project_id: int) -> Iterator[None]:
         try:
             with self._explained(project_id):
                 yield
         except ClientError as error:
-            self._note(Contact(project_id, trouble=str(error)))
+            self._note(Contact(project_id, str(error), isinstance(error, KeyRefusedError)))
             raise
         self._note(Contact(project_id))
 
@@ -234,8 +243,8 @@ class LabelStudioClient:
             status = error.status_code or 0
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
-                raise ClientError(
-                    f"{where} {REFUSES_KEY} {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
+                raise KeyRefusedError(
+                    f"{where} does not accept {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
                 raise ClientError(

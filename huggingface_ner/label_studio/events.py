@@ -6,6 +6,7 @@ from typing import Any
 
 from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.label_studio.task_counts import TaskCounts, read_task_counts
 
 START_TRAINING = "START_TRAINING"
 PROJECT_UPDATED = "PROJECT_UPDATED"
@@ -39,6 +40,7 @@ class WebhookEvent:
     title: the project's title; empty if it is not in the event.
     may_be_automatic: whether a START_TRAINING may come from Label Studio's switch "Start model training on
     annotation submission", not from its button; False only if the event says that the switch is off.
+    counts: the project's tasks; None if they are not in the event.
     """
 
     action: str
@@ -48,6 +50,7 @@ class WebhookEvent:
     label_config: str | None = None
     may_be_automatic: bool = False
     title: str = ""
+    counts: TaskCounts | None = None
 
 
 def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
@@ -71,4 +74,5 @@ def read_event(action: str, data: Mapping[str, Any]) -> WebhookEvent:
         label_config if isinstance(label_config, str) else None,
         may_be_automatic=action == START_TRAINING and switch != 0,
         title=title if isinstance(title, str) else "",
+        counts=read_task_counts(details),
     )

@@ -53,6 +53,7 @@ class AnnotatorAgreement:
         self._counts: dict[Pair | str | None, Counter[str]] = {}  # by pair and by label; under None: all together
         self._differences: dict[Pair, Counter[tuple[str, str]]] = {}
         self._words: list[Word] = []
+        self._more_texts = 0
         self._disputed: list[dict[str, Any]] = []
         self._more = 0
 
@@ -72,14 +73,18 @@ class AnnotatorAgreement:
             words = word_values(text.text, [vote.spans for vote in votes])
             annotators = [vote.annotator for vote in votes]
             self._words += [list(zip(annotators, values, strict=True)) for values in words]
+        else:
+            self._more_texts += 1
 
     def as_dict(self) -> dict[str, Any]:
         """Return the agreement as JSON.
 
         ``tasks``: the number of tasks that several people annotated. ``f1``, ``alpha``: the agreement of all
         annotators over all labels; None if nothing was marked. ``words``: the number of words that alpha was
-        computed from. ``labels``, ``pairs``: the same measures for each label and for each pair of annotators;
-        ``more_labels``, ``more_pairs``: the numbers of labels and pairs that are not listed. ``disputed``: the
+        computed from; ``more_texts``: the number of texts whose words were too many for this. ``labels``,
+        ``pairs``: the same measures for each label and for each pair of annotators; ``more_labels``,
+        ``more_pairs``: the numbers of labels and pairs that are not listed. The ``differences`` of a pair are the
+        most frequent kinds; ``more_differences``: the number of differences of other kinds. ``disputed``: the
         tasks in which annotations differ and none is marked as ground truth; ``more``: the number of such tasks
         that are not listed.
         """
@@ -88,6 +93,7 @@ class AnnotatorAgreement:
             "tasks": len(self._tasks),
             **self._measures(None, self._words),
             "words": len(self._words),
+            "more_texts": self._more_texts,
             **self._labels(),
             **self._pairs(),
             "disputed": self._disputed,
@@ -149,7 +155,7 @@ class AnnotatorAgreement:
         found = []
         for pair in sorted(self._pair_tasks, key=order)[:MAX_PAIRS]:  # not all pairs: alpha is slow
             words = ([one for one in word if one[0] in pair] for word in self._words)
-            differences = self._differences[pair].most_common(MAX_DIFFERENCES)
+            differences = self._differences[pair].most_common()
             found.append(
                 {
                     "annotators": list(pair),
@@ -157,8 +163,9 @@ class AnnotatorAgreement:
                     **self._measures(pair, (word for word in words if len(word) == 2)),
                     "differences": [
                         {"labels": [name(label) for label in labels], "count": count}
-                        for labels, count in differences
+                        for labels, count in differences[:MAX_DIFFERENCES]
                     ],
+                    "more_differences": sum(count for _, count in differences[MAX_DIFFERENCES:]),
                 }
             )
         return {"pairs": found, "more_pairs": len(self._pair_tasks) - len(found)}
@@ -184,7 +191,11 @@ def alpha(words: Iterable[Word]) -> float | None:
 
 
 def _dispute(task_id: str, text: str, votes: Sequence[Vote]) -> dict[str, Any]:
-    """Return the places where the annotations of a text differ, with the labels that each annotator gives them."""
+    """Return the places where the annotations of a text differ, with the labels that each annotator gives them.
+
+    ``more_annotators``, ``more_labels``: how many annotators of a place, and how many labels of an annotator, are
+    not listed.
+    """
     pairs = [(set(one.spans), set(other.spans)) for one, other in combinations(votes, 2)]
     marks = sum(len(one) + len(other) for one, other in pairs)
     labels: dict[tuple[int, int], list[list[str]]] = {}
@@ -198,9 +209,11 @@ def _dispute(task_id: str, text: str, votes: Sequence[Vote]) -> dict[str, Any]:
                 {
                     "annotator": vote.annotator,
                     "labels": [name(label) for label in sorted({*marked})[:MAX_VOTE_LABELS]],
+                    "more_labels": max(len({*marked}) - MAX_VOTE_LABELS, 0),
                 }
                 for vote, marked in zip(votes[:MAX_VOTES], by, strict=False)
             ],
+            "more_annotators": len(votes[MAX_VOTES:]),
         }
         for place, by in sorted(labels.items())
         if len({frozenset(marked) for marked in by}) > 1

@@ -20,7 +20,8 @@ MAX_EXAMPLES = 3
 # Maximum numbers of characters that are quoted from a text, and from a string.
 MAX_TEXT = 200
 MAX_STRING = 120
-# Maximum number of ways to annotate a string or a text, and maximum numbers of tasks and spans of each way.
+# Maximum number of ways to annotate a string or a text, and maximum numbers of tasks and spans of each way. Those
+# that are not listed are counted.
 MAX_WAYS = 5
 MAX_TASKS = 10
 MAX_SPANS = 10
@@ -81,7 +82,8 @@ class Contradictions:
         """Return the strings that are annotated in several ways, as JSON; the clearest contradictions first.
 
         ``strings``: each has the ``counts`` of its labels, the most frequent first, and ``examples`` of all labels
-        except the most frequent one. The label "" stands for occurrences that are not annotated.
+        except the most frequent one. The label "" stands for occurrences that are not annotated. ``more_labels``,
+        ``more_examples``: the numbers of further labels, and of further such occurrences.
         ``more``: the number of further strings.
         """
         found = [(key, one) for key, one in self._treatments.items() if len(one) > 1]
@@ -97,7 +99,9 @@ class Contradictions:
             {
                 "string": clean(key[1], MAX_STRING),
                 "counts": [{"label": name(label), "count": count} for label, count in one.most_common(MAX_WAYS)],
+                "more_labels": max(len(one) - MAX_WAYS, 0),
                 "examples": examples[key],
+                "more_examples": one.total() - one[one.majority] - len(examples[key]),
             }
             for key, one in found[:MAX_STRINGS]
         ]
@@ -106,8 +110,10 @@ class Contradictions:
     def texts(self) -> dict[str, Any]:
         """Return the texts that occur several times and are annotated differently, as JSON.
 
-        ``texts``: each has its beginning as ``text``, and the ``ways`` in which it is annotated. Each way has the
-        ``tasks`` in which the text is annotated in this way, and those of its ``spans`` that not all ways share.
+        ``texts``: each has its beginning as ``text``, the ``ways`` in which it is annotated, the most frequent
+        first, and the number of further ways as ``more_ways``. Each way has the ``tasks`` in which the text is
+        annotated in this way, and those of its ``spans`` that not all ways share; ``more_tasks``, ``more_spans``:
+        the numbers of further ones.
         ``more``: the number of further texts.
         """
         return {"texts": [_ways(ways) for ways in self._identical.values()], "more": self._more_texts}
@@ -120,18 +126,22 @@ def _key(occurrence: Occurrence) -> Key:
 def _ways(ways: Ways) -> dict[str, Any]:
     shared = frozenset.intersection(*ways)
     first = next(iter(ways.values()))[0]
+    by_frequency = sorted(ways.items(), key=lambda way: -len(way[1]))
     return {
         "text": clean(first.text, MAX_TEXT),
         "ways": [
             {
                 "tasks": [name(text.task_id) for text in texts[:MAX_TASKS]],
+                "more_tasks": len(texts[MAX_TASKS:]),
                 "spans": [
                     {"text": quoted(first.text, span), "label": name(span.label)}
                     for span in sorted(spans - shared)[:MAX_SPANS]
                 ],
+                "more_spans": max(len(spans - shared) - MAX_SPANS, 0),
             }
-            for spans, texts in list(ways.items())[:MAX_WAYS]
+            for spans, texts in by_frequency[:MAX_WAYS]
         ],
+        "more_ways": len(by_frequency[MAX_WAYS:]),
     }
 
 

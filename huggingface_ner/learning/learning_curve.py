@@ -6,7 +6,8 @@ Informatics and Decision Making 12:8, propose. The curve's band comes from refit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +62,14 @@ class Expected:
 class Forecast:
     """The expected F1 if more tasks of the same kind are annotated.
 
-    curve: F1 from the first version's number of tasks up to twice the number annotated now. now: F1 on the curve
-    at the number annotated now. doubled: F1 at twice that number.
+    curve: F1 from the first version's number of tasks up to twice the number annotated now or, if the project has
+    fewer tasks, up to all of them. now: F1 on the curve at the number annotated now. doubled: F1 at twice that
+    number.
     target: an F1 a little higher than now. more: the number of further tasks that it is expected to need.
     more_low, more_high: the ends of the 80 % band of ``more``. All four are None if the target is above 1, out of
     reach, or expected to be reached already; only more_high is None if that end is infinite.
+    all_tasks: F1 if all tasks of the project are annotated; None if their number is not known, or if it is more
+    than REACH times the number annotated now.
     """
 
     curve: tuple[Expected, ...]
@@ -75,10 +79,31 @@ class Forecast:
     more: int | None = None
     more_low: int | None = None
     more_high: int | None = None
+    all_tasks: Expected | None = None
+
+    @property
+    def ahead(self) -> Expected:
+        """F1 at twice the number annotated now or, if the project has fewer tasks, with all of them."""
+        return self.all_tasks if self.all_tasks and self.all_tasks.tasks < self.doubled.tasks else self.doubled
+
+    @property
+    def tasks_suffice(self) -> bool | None:
+        """Whether the project has as many tasks as the target needs; None if that is not known."""
+        if self.more is None or self.all_tasks is None:
+            return None
+        return self.doubled.tasks // 2 + self.more <= self.all_tasks.tasks
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the forecast as JSON, without the curve."""
+        return {name: value for name, value in asdict(self).items() if name != "curve"}
 
 
-def forecast(versions: Sequence[ScoredVersion]) -> Forecast | str:
-    """Return the forecast, or a sentence that says why there is none."""
+def forecast(versions: Sequence[ScoredVersion], in_all: int | None = None) -> Forecast | str:
+    """Return the forecast, or a sentence that says why there is none.
+
+    in_all: how many tasks of the project can be annotated, with those annotated already; None if that is not known
+    or if no task is left.
+    """
     scored = [version for version in versions if version.gold and version.tasks > 0]
     now = max((version.tasks for version in scored), default=0)
     if now < MIN_TASKS:
@@ -93,9 +118,11 @@ def forecast(versions: Sequence[ScoredVersion]) -> Forecast | str:
     rise = _value(fits, tasks.max()) - _value(fits, tasks.min())
     if float(np.mean(rise >= MIN_RISE)) < TREND_SHARE:
         return "The versions show no clear trend, so nothing can be said about more tasks."
-    counts = np.unique(np.geomspace(tasks.min(), 2 * now, 40).round()).astype(int)
-    curve = tuple(_expected(fits, int(count)) for count in counts)
-    found = Forecast(curve, _expected(fits, now).f1, _expected(fits, 2 * now))
+    # annotations may have been deleted since the version was trained
+    all_tasks = _expected(fits, max(in_all, now)) if in_all is not None and in_all <= REACH * now else None
+    found = Forecast((), _expected(fits, now).f1, _expected(fits, 2 * now), all_tasks=all_tasks)
+    counts = np.unique(np.geomspace(tasks.min(), found.ahead.tasks, 40).round()).astype(int)
+    found = replace(found, curve=tuple(_expected(fits, int(count)) for count in counts))
     newest = max(scored, key=lambda version: version.tasks)
     return _with_target(fits, now, found, 2 * newest.correct / (newest.predicted + newest.gold))
 
@@ -159,8 +186,8 @@ def _with_target(fits: Array, now: int, found: Forecast, f1: float) -> Forecast:
     low, middle, high = np.percentile(np.maximum(needed, now), (BAND[0], 50.0, BAND[1]), method="nearest")
     if target > 1.0 or middle > REACH * now or middle <= now:
         return found
-    more = (_rounded(middle - now), _rounded(low - now), _rounded(high - now) if np.isfinite(high) else None)
-    return Forecast(found.curve, found.now, found.doubled, target, *more)
+    most = _rounded(high - now) if np.isfinite(high) else None
+    return replace(found, target=target, more=_rounded(middle - now), more_low=_rounded(low - now), more_high=most)
 
 
 def _rounded(tasks: float) -> int:

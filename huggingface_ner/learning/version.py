@@ -9,7 +9,7 @@ from typing import Any
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.prepared import ENGINE, is_tried
-from huggingface_ner.engines.stand_in import baseline_name
+from huggingface_ner.engines.stand_in import baseline_name, baseline_source
 from huggingface_ner.learning.comparison import Comparison, compare, needs_more
 from huggingface_ner.learning.held_out import MAX_HELD_OUT, MIN_TASKS_FOR_HELD_OUT, divide, split_by_id
 from huggingface_ner.learning.progress import Outcome, RunProgress
@@ -286,6 +286,7 @@ def _metrics(training: Training, trained: TrainedModel) -> dict[str, object]:
         "unknown_tokens": trained.unknown_tokens.as_dict(),
         "label_names": list(training.labels),
         "baseline": baseline_name(training.baseline),
+        "baseline_source": baseline_source(training.baseline),
         "settings": asdict(training.options.hyperparameters),
         "data_hash": training.digest(),
     }

@@ -1,9 +1,8 @@
 """Metrics of the whole service: trainings, queue, models and workers.
 
 They are read when ``/metrics`` is requested. They are the same in every server process, because they come from
-Redis and from the disk. One request takes three round trips to Redis, however many projects there are: one to find
-the projects, one to read them, and one to read the workers. Finding the projects takes further round trips if
-Redis has more than jobs.status.KEYS_AT_A_TIME keys.
+Redis and from the disk. One request takes one round trip to Redis, however many projects there are; see
+jobs.status_reader for the exceptions.
 """
 
 import time
@@ -13,7 +12,6 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from redis import RedisError
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.worker_numbers import NUMBERS
@@ -36,7 +34,6 @@ class OperatorMetrics(Collector):
 
     def __init__(self, settings: Settings, queue: TrainingQueue | None) -> None:
         self._facts = FactsReader(settings, queue)
-        self._queue = queue
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing, so that registering this object reads nothing."""
@@ -44,21 +41,16 @@ class OperatorMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read and yield all metrics."""
-        projects, trouble = self._facts.projects()
-        workers: dict[str, dict[str, Any]] = {}
-        if self._queue is not None and trouble is None:
-            try:
-                workers = self._queue.workers()
-            except RedisError as error:
-                trouble = str(error)
-        yield _gauge("queue_up", "Whether the training queue answers: 1 or 0.", float(trouble is None))
+        overview = self._facts.overview()
+        projects = overview.projects
+        yield _gauge("queue_up", "Whether the training queue answers: 1 or 0.", float(overview.trouble is None))
         yield _gauge("projects", "Projects about which something is stored.", len(projects))
         yield from _queue_metrics(projects)
         shown = sorted(projects, key=_last_used, reverse=True)[:MAX_PROJECTS]
         shown.sort(key=lambda known: known.project_id)
         yield from _training_metrics(shown)
         yield from _model_metrics(shown)
-        yield from _worker_metrics(workers)
+        yield from _worker_metrics(overview.workers)
 
 
 def register(registry: CollectorRegistry, settings: Settings, queue: TrainingQueue | None) -> None:

@@ -19,4 +19,4 @@ class Sightings:
     def event_arrived(self, event: WebhookEvent) -> None:
         """Note that an event of a project's webhook has arrived."""
         if self._notes is not None and event.project_id is not None:
-            self._notes.note_event(event.project_id, event.title)
+            self._notes.note_event(event.project_id, event.title, event.counts)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import Redis, RedisError
@@ -14,6 +13,7 @@ from huggingface_ner.jobs import queue_owner
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.queue_owner import claim_queue
 from huggingface_ner.jobs.redis_connection import QueueError, connect
+from huggingface_ner.jobs.status_reader import Overview
 from huggingface_ner.model_places import places
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.claims import claim_models
@@ -50,6 +50,25 @@ def queue(settings: Settings, redis_url: str) -> TrainingQueue:
     for project in (1, 2):
         project_store(settings.models_folder, project).publish(lambda folder: None, {})
     return queue
+
+
+def test_a_training_can_be_requested(
+    settings: Settings, queue: TrainingQueue, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert queue.status(2)["state"] == "idle"
+    assert main(["projects", "train", "2"]) == 0
+    assert "project 2: a training is requested" in capsys.readouterr().out
+    assert queue.status(2)["state"] == "waiting"
+    with pytest.raises(SystemExit):
+        main(["projects", "train", "x"])
+
+
+def test_a_training_needs_a_queue(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("REDIS_URL")
+    assert main(["projects", "train", "2"]) == 1
+    assert "no running server found" in capsys.readouterr().err
 
 
 def test_all_projects_with_stored_data_are_listed(
@@ -139,14 +158,14 @@ def test_a_queue_that_stops_meanwhile_is_named(
     capsys: pytest.CaptureFixture[str],
     options: list[str],
 ) -> None:
-    read = TrainingQueue.statuses
+    read = TrainingQueue.overview
 
-    def read_and_stop(asked: TrainingQueue) -> list[dict[str, Any]]:
-        statuses = read(asked)
+    def read_and_stop(asked: TrainingQueue) -> Overview:
+        overview = read(asked)
         connect(redis_url, timeout=5).shutdown(nosave=True)
-        return statuses
+        return overview
 
-    monkeypatch.setattr(TrainingQueue, "statuses", read_and_stop)
+    monkeypatch.setattr(TrainingQueue, "overview", read_and_stop)
     assert main(["projects", "remove", *options, "--yes"]) == 1
     assert "the training queue does not answer: " in capsys.readouterr().err
     assert list(project_stores(settings.models_folder)) == [1, 2]

@@ -31,7 +31,9 @@ def taught(studio: Studio, serve: Serve) -> Iterator[tuple[str, Project]]:
         yield url, project
 
 
-def test_each_fact_is_that_of_the_api_and_of_label_studio(taught: tuple[str, Project], browser: Browser) -> None:
+def test_each_fact_is_that_of_the_api_and_of_label_studio(
+    taught: tuple[str, Project], browser: Browser, studio: Studio
+) -> None:
     url, project = taught
     facts = requests.get(f"{url}/projects/{project.id}", timeout=10).json()
     status = requests.get(f"{url}/training?project={project.id}", timeout=10).json()
@@ -41,6 +43,11 @@ def test_each_fact_is_that_of_the_api_and_of_label_studio(taught: tuple[str, Pro
     assert {one["name"]: one["state"] for one in facts["conditions"]} == dict.fromkeys(
         ("Label Studio", "API key", "Webhook", "Suggestions"), "good"
     )
+    known = studio.ask("GET", f"/api/projects/{project.id}/")
+    annotated, in_all = known["num_tasks_with_annotations"], known["task_number"]
+    assert facts["tasks"] == status["tasks"]
+    assert (facts["tasks"]["annotated"], facts["tasks"]["in_all"]) == (annotated, in_all)
+    assert facts["tasks_now"].startswith(f"{annotated} of {in_all} tasks are annotated")
     SCREENSHOTS.mkdir(exist_ok=True)
     for name, (width, height) in SIZES.items():
         for scheme in ("light", "dark"):
@@ -55,6 +62,18 @@ def test_each_fact_is_that_of_the_api_and_of_label_studio(taught: tuple[str, Pro
             expect(page.locator("table.versions code").first).to_have_text(facts["version"])
             page.screenshot(path=SCREENSHOTS / f"project-{name}-{scheme}.png", full_page=True)
             context.close()
+
+
+def test_the_tasks_that_are_left_follow_label_studio(taught: tuple[str, Project], page: Page) -> None:
+    url, project = taught
+    page.goto(f"{url}/projects/{project.id}")
+    tasks = requests.get(f"{url}/projects/{project.id}", timeout=10).json()["tasks"]
+    new, _ = project.add({"text": "Ada flew to Lyon."}, {"text": "Ada flew to Kyiv."})
+    now = page.locator("section", has=page.locator("#now-title"))
+    annotated, in_all = tasks["annotated"], tasks["in_all"] + 2
+    expect(now).to_contain_text(f"{annotated} of {in_all} tasks are annotated", timeout=30_000)
+    project.submit(new, [])
+    expect(now).to_contain_text(f"{annotated + 1} of {in_all} tasks are annotated", timeout=30_000)
 
 
 def test_its_links_land_in_label_studio(taught: tuple[str, Project], page: Page, studio: Studio) -> None:

@@ -1,5 +1,7 @@
 """With the real Label Studio, two people annotate, and a tab shows the tasks to review."""
 
+import csv
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,8 +67,15 @@ def test_the_page_says_who_disagrees_about_what(
     expect(section).to_contain_text("Ada Lovelace")
     section.locator("#dispute-1 summary").click()
     section.screenshot(path=SCREENSHOTS / "review.png")
-    section.locator("#dispute-1 a").click()
-    page.wait_for_url(f"{studio.server.url}/projects/{project.id}/data?*task={agreement['disputed'][0]['task']}*")
+    places = {
+        "#dispute-1": agreement["disputed"][0],
+        "#contradiction-1": review["contradictions"][0]["examples"][0],
+    }
+    for name, place in places.items():
+        page.goto(f"{url}/projects/{project.id}")
+        section.locator(f"{name} summary").click()
+        section.locator(f"{name} a").first.click()
+        page.wait_for_url(f"{studio.server.url}/projects/{project.id}/data?*task={place['task']}*")
 
 
 def test_the_tab_shows_exactly_these_tasks(
@@ -79,8 +88,8 @@ def test_the_tab_shows_exactly_these_tasks(
     until(lambda: len(_tabs(studio, project)) == 1)
     (tab,) = _tabs(studio, project)
     found = _tasks(studio, tab)
-    table = requests.get(f"{url}/projects/{project.id}/review.csv", timeout=10).text
-    listed = {int(line.split(",")[1]) for line in table.splitlines()[1:]}
+    table = requests.get(f"{url}/projects/{project.id}/review.csv", timeout=10).text.removeprefix("\ufeff")
+    listed = {int(row["task"]) for row in csv.DictReader(io.StringIO(table)) if row["kind"] != "not listed"}
     assert {*disputed} <= found == listed
 
     page.goto(f"{studio.server.url}/projects/{project.id}/data?tab={tab['id']}")

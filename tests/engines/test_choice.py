@@ -24,8 +24,8 @@ def test_what_the_hardware_is_fast_in_is_tried(monkeypatch: pytest.MonkeyPatch) 
     assert tried(both) == [
         "openvino int8",
         "openvino mixed",
-        "onnx int8",
         "openvino bf16",
+        "onnx int8",
         "torch bf16",
         "onnx mixed",
         *fp32,

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import yaml
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, constants
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -44,15 +44,50 @@ def test_a_version_without_scores_has_a_card(metrics: dict[str, Any]) -> None:
     assert card.data.license is None
 
 
-def test_the_baseline_is_named_only_if_it_is_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert base_model({"baseline": "all-MiniLM-L6-v2"}) == "sentence-transformers/all-MiniLM-L6-v2"
+@pytest.mark.parametrize(
+    ("baseline", "source", "named"),
+    [
+        ("dslim/bert-base-NER", "hub", "dslim/bert-base-NER"),
+        ("bert-base-cased", "hub", "bert-base-cased"),
+        ("all-MiniLM-L6-v2", "package", "sentence-transformers/all-MiniLM-L6-v2"),
+        ("all-MiniLM-L6-v2", "folder", None),
+        ("all-MiniLM-L6-v2", "hub", "all-MiniLM-L6-v2"),
+        ("base", "folder", None),
+        ("results/news", "folder", None),
+        ("/home/anna/model", "folder", None),
+        ("/home/anna/model", "hub", None),
+        ("anna/../model", "hub", None),
+        (None, "hub", None),
+        (5, "hub", None),
+    ],
+)
+def test_the_baseline_is_named_only_if_it_is_on_the_hub(baseline: object, source: str, named: str | None) -> None:
+    metrics = {"baseline": baseline, "baseline_source": source}
+    assert base_model(metrics) == named
+    card = model_card(metrics, 1, OPTIONS)
+    assert "anna" not in card
+    if named is None:
+        told = "a model that is not on the Hub" if source == "folder" else "not known"
+        assert f"| started from | {told} |" in card
+
+
+def test_the_baseline_of_an_earlier_release_is_named_only_if_it_was_copied_from_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in ("org/model", "bert-base-cased", "results/news"):
+        repository = tmp_path / "hub" / f"models--{name.replace('/', '--')}"
+        (repository / "refs").mkdir(parents=True)
+        (repository / "refs" / "main").write_text("0" * 40)
+        (repository / "snapshots" / ("0" * 40)).mkdir(parents=True)
+        (repository / "snapshots" / ("0" * 40) / "config.json").write_text("{}")
     (tmp_path / "results" / "news").mkdir(parents=True)
-    for baseline in ("results/news", "/home/anna/model", "C:\\models\\x", "bert-base-cased/../x", None, 5):
-        assert base_model({"baseline": baseline}) is None
-        assert "anna" not in model_card({"baseline": baseline}, 1, OPTIONS)
-    for name in ("bert-base-cased", "xlm-roberta-base", "numind/NuNER-v2.0"):
+    assert base_model({"baseline": "all-MiniLM-L6-v2"}) == "sentence-transformers/all-MiniLM-L6-v2"
+    for name in ("org/model", "bert-base-cased"):
         assert base_model({"baseline": name}) == name
+    for other in ("org/other", "base", "results/news", "a--b/c", "x" * 200, "C:\\models\\x", "a/../x", None, 5):
+        assert base_model({"baseline": other}) is None
 
 
 @given(label=st.text(min_size=1))

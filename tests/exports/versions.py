@@ -27,6 +27,7 @@ METRICS: dict[str, Any] = {
     "held_out": 24,
     "spans": 290,
     "baseline": "dslim/bert-base-NER",
+    "baseline_source": "hub",
     "settings": {"learning_rate": 0.001, "num_train_epochs": 10.0, "weight_decay": 0.01, "seed": 0},
     "data_hash": "00",
     "left_out": {"summary": SECRET},

@@ -75,7 +75,7 @@ def test_a_project_is_forgotten_and_the_others_are_not(
     assert queue.projects() == [70, 77]
     assert not queue.report(run, RunProgress("training")), "its training stops"
     assert not queue.suggestions.renew(7, "holder-7")
-    json.dumps(queue.statuses())
+    json.dumps(queue.overview()[0])
 
 
 def test_a_project_without_data_can_be_forgotten(redis_url: str, settings: Settings) -> None:

@@ -1,11 +1,14 @@
 """Notes on a project are stored in Redis, and the project's status shows them."""
 
+from typing import Any
+
 import pytest
 
 from huggingface_ner.jobs.project_notes import MAX_NOTE_LENGTH
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.task_counts import TaskCounts
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
 
@@ -30,7 +33,9 @@ def test_a_project_that_is_connected_has_a_status(queue: TrainingQueue) -> None:
 def test_it_is_known_whether_label_studio_answers(queue: TrainingQueue) -> None:
     queue.notes.note_contact(Contact(7, trouble="it does not answer"))
     known = queue.status(7)["label_studio"]
-    assert (known["answers"], known["reason"]) == (False, "it does not answer")
+    assert (known["answers"], known["reason"], known["refuses_key"]) == (False, "it does not answer", False)
+    queue.notes.note_contact(Contact(7, "it refuses the key", refuses_key=True))
+    assert queue.status(7)["label_studio"]["refuses_key"]
     queue.notes.note_contact(Contact(7, title="News"))
     known = queue.status(7)["label_studio"]
     assert known["answers"]
@@ -38,10 +43,32 @@ def test_it_is_known_whether_label_studio_answers(queue: TrainingQueue) -> None:
     assert queue.status(7)["title"] == "News"
 
 
+def test_a_contact_that_an_older_release_stored_is_read(queue: TrainingQueue) -> None:
+    old = {"label_studio": "it does not accept LABEL_STUDIO_API_KEY (HTTP 401)", "label_studio_at": "5.5"}
+    queue._redis.hset(queue._key(7), mapping=dict[Any, Any](old))
+    known = queue.status(7)["label_studio"]
+    assert known == {"answers": False, "at": 5.5, "reason": old["label_studio"], "refuses_key": False}
+
+
+def test_the_tasks_are_those_of_the_last_event_or_contact(queue: TrainingQueue, redis_url: str) -> None:
+    other = TrainingQueue(connect(redis_url, timeout=5), Settings())
+    assert "tasks" not in queue.status(7)
+    for annotated in (1, 2, 1):
+        queue.notes.note_event(7, "News", TaskCounts(9, annotated))
+        assert queue.status(7)["tasks"]["annotated"] == annotated
+        other.notes.note_contact(Contact(7, title="News", counts=TaskCounts(9, 5)))
+        assert queue.status(7)["tasks"]["annotated"] == 5
+        other.notes.note_contact(Contact(7))
+        queue.notes.note_event(7, "News")
+        assert queue.status(7)["tasks"]["annotated"] == 5, "an event without counts changes nothing"
+
+
 @pytest.mark.parametrize("title", ["\ud83d", "x" * 10_000, "\x00", "a\nb"])
 def test_odd_titles_are_stored(queue: TrainingQueue, title: str) -> None:
     queue.notes.note_event(7, title)
-    assert 0 < len(queue.status(7)["title"]) <= MAX_NOTE_LENGTH
+    shown = queue.status(7)["title"]
+    assert 0 < len(shown) <= MAX_NOTE_LENGTH
+    assert shown.endswith("…") == (len(title) > MAX_NOTE_LENGTH)
 
 
 def test_a_note_that_cannot_be_stored_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:

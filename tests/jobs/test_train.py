@@ -95,7 +95,7 @@ def test_a_project_is_trained_scored_and_published(label_studio_api: LabelStudio
     assert metrics["label_names"] == ["PER", "LOC"]
     assert set(metrics["labels"]) <= {"PER", "LOC"}
     assert metrics["settings"]["learning_rate"] == 2e-2
-    assert metrics["baseline"] == training.baseline_model_name
+    assert (metrics["baseline"], metrics["baseline_source"]) == (training.baseline_model_name, "folder")
     assert metrics["unknown_tokens"]["tokens"] == 40 * len(("Anna", "flew", "."))
     assert metrics["unknown_tokens"]["warning"] == ""
     assert metrics["seconds"] > 0

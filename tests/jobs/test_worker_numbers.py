@@ -1,15 +1,21 @@
 import json
 import os
 import time
+from typing import Any
 
 import pytest
+from redis import Redis, ResponseError
 
 from huggingface_ner.jobs import worker_numbers
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.jobs.worker_health import HEALTH_TTL
-from huggingface_ner.jobs.worker_numbers import WorkerNumbers, numbers_key, read_worker_numbers
+from huggingface_ner.jobs.worker_numbers import WorkerNumbers, numbers_key, working
 
 PREFIX = "huggingface-ner:x"
+
+
+def up(redis: Redis) -> dict[str, dict[str, Any]]:
+    return working(redis.hgetall(numbers_key(PREFIX)))
 
 
 def test_a_worker_tells_of_its_process_and_of_its_job(redis_url: str) -> None:
@@ -17,12 +23,12 @@ def test_a_worker_tells_of_its_process_and_of_its_job(redis_url: str) -> None:
     pids = [0]
     numbers = WorkerNumbers(PREFIX, "host:1", lambda: pids[0])
     numbers.write(redis)
-    (told,) = read_worker_numbers(redis, PREFIX).values()
+    (told,) = up(redis).values()
     assert told["job"] == {}
     assert told["worker"]["resident_memory_bytes"] > 1e6
     pids[0] = os.getpid()
     numbers.write(redis)
-    (told,) = read_worker_numbers(redis, PREFIX).values()
+    (told,) = up(redis).values()
     assert told["job"]["start_time_seconds"] == told["worker"]["start_time_seconds"]
 
 
@@ -31,7 +37,7 @@ def test_a_worker_that_has_ended_is_removed(redis_url: str) -> None:
     old = json.dumps({"at": time.time() - HEALTH_TTL - 5, "worker": {}, "job": {}})
     for name, entry in (("old", old), ("broken", "["), ("text", '"x"'), ("none", "{}")):
         redis.hset(numbers_key(PREFIX), name, entry)
-    assert read_worker_numbers(redis, PREFIX) == {}
+    assert up(redis) == {}
     WorkerNumbers(PREFIX, "host:1", lambda: 0).write(redis)
     assert list(redis.hgetall(numbers_key(PREFIX))) == [b"host:1"]
 
@@ -39,7 +45,7 @@ def test_a_worker_that_has_ended_is_removed(redis_url: str) -> None:
 def test_a_job_that_has_just_ended_has_no_numbers(redis_url: str) -> None:
     redis = connect(redis_url)
     WorkerNumbers(PREFIX, "host:1", lambda: 2**22 + 1).write(redis)
-    assert read_worker_numbers(redis, PREFIX)["host:1"]["job"] == {}
+    assert up(redis)["host:1"]["job"] == {}
 
 
 def test_the_number_of_workers_is_bounded(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,4 +53,8 @@ def test_the_number_of_workers_is_bounded(redis_url: str, monkeypatch: pytest.Mo
     redis = connect(redis_url)
     for number in range(5):
         WorkerNumbers(PREFIX, f"host:{number}", lambda: 0).write(redis)
-    assert list(read_worker_numbers(redis, PREFIX)) == ["host:0", "host:1", "host:2"]
+    assert list(up(redis)) == ["host:0", "host:1", "host:2"]
+
+
+def test_an_entry_that_is_no_hash_names_no_workers() -> None:
+    assert working(ResponseError("WRONGTYPE")) == {}

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from huggingface_ner.label_studio.client import TASKS_AT_A_TIME, ClientError, LabelStudioClient, Project
+from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.task_counts import TaskCounts
 from huggingface_ner.settings import Settings
 from tests import recorded
 from tests.label_studio_api import LEGACY_TOKEN, PERSONAL_ACCESS_TOKEN, LabelStudioApi, serve_label_studio_api
@@ -52,6 +55,32 @@ def test_a_wrong_key_says_what_to_do(label_studio_api: LabelStudioApi) -> None:
             _client(label_studio_api, key).labeling_config(7)
         assert not raised.value.retryable
         assert key not in str(raised.value)
+
+
+def test_what_a_request_tells_is_noted(label_studio_api: LabelStudioApi) -> None:
+    skipped, truth = {"result": [], "was_cancelled": True}, {"result": [], "ground_truth": True}
+    tasks = [
+        *_tasks(2),
+        {"id": 8, "data": {}, "annotations": [truth]},
+        {"id": 9, "data": {}, "annotations": [skipped]},
+    ]
+    label_studio_api.add(7, CONFIG, tasks)
+    told: list[Contact] = []
+    settings = Settings(label_studio_host=label_studio_api.url, label_studio_api_key=SecretStr(LEGACY_TOKEN))
+    client = LabelStudioClient(settings, note=told.append)
+    for ask in (client.project, client.annotation_count):
+        ask(7)
+        assert told[-1] == Contact(7, title="news", counts=TaskCounts(4, 3))
+    wrong = settings.model_copy(update={"label_studio_api_key": SecretStr("wrong")})
+    with pytest.raises(ClientError):
+        LabelStudioClient(wrong, note=told.append).project(7)
+    assert (told[-1].refuses_key, told[-1].counts) == (True, None)
+    for project, status in ((8, None), (7, 500)):
+        label_studio_api.status = status
+        with pytest.raises(ClientError):
+            client.project(project)
+        assert told[-1].trouble
+        assert not told[-1].refuses_key
 
 
 def test_an_unknown_project_says_so(label_studio_api: LabelStudioApi) -> None:

@@ -11,6 +11,8 @@ def test_every_recorded_event_names_its_project(name: str) -> None:
     body = recorded(name)["request"]["body"]
     event = read_event(body["action"], body)
     assert event.project_id == body["project"]["id"]
+    assert event.counts is not None
+    assert event.counts.in_all == body["project"]["task_number"]
     annotations = body.get("annotation", body.get("annotations", []))
     assert event.updates == (len(annotations) if isinstance(annotations, list) else 1)
     assert (event.updates > 0) == body["action"].startswith("ANNOTATION")

@@ -117,7 +117,28 @@ def test_the_pairs_with_the_least_agreement_are_kept(monkeypatch: pytest.MonkeyP
 def test_words_beyond_a_limit_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agreement, "MAX_WORDS", 7)
     found = of(*(text(vote(1, ANNA), vote(2, ANNA), task=str(number)) for number in range(5)))
-    assert (found["words"], found["tasks"]) == (10, 5)
+    assert (found["words"], found["more_texts"], found["tasks"]) == (10, 3, 5)
+
+
+def test_differences_annotators_and_labels_beyond_a_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit, number in (("MAX_DIFFERENCES", 1), ("MAX_VOTES", 2), ("MAX_VOTE_LABELS", 1)):
+        monkeypatch.setattr(agreement, limit, number)
+    twice = [Span(ANNA.start, ANNA.end, label) for label in ("ORG", "MISC")]
+    texts = [
+        text(vote(1, ANNA), vote(2), vote(3), vote(4), task="1"),
+        text(vote(1, ANNA), vote(2, LYON), task="2"),
+        text(vote(1, *twice), vote(2), task="3"),
+    ]
+    found = of(*texts)
+    (pair,) = [one for one in found["pairs"] if one["annotators"] == [1, 2]]
+    (most,) = pair["differences"]
+    assert most["labels"] == ["PER", ""]
+    assert (most["count"], pair["more_differences"]) == (2, 3)
+    of_task = {one["task"]: one["places"] for one in found["disputed"]}
+    assert [(len(place["by"]), place["more_annotators"]) for place in of_task["1"]] == [(2, 2)]
+    assert [place["more_annotators"] for place in of_task["2"]] == [0, 0]
+    (first, second) = of_task["3"][0]["by"]
+    assert (first["labels"], first["more_labels"], second["more_labels"]) == (["MISC"], 1, 0)
 
 
 def test_there_is_no_agreement_without_several_annotators_and_spans() -> None:

@@ -8,6 +8,7 @@ from huggingface_ner.learning.contradictions import Contradictions, Treatments
 from huggingface_ner.spans import AnnotatedText, Span
 from tests.learning.test_occurrences import annotated
 
+ALL_LISTED = {"more_tasks": 0, "more_spans": 0}
 LAYERS = (("LOC", "ORG", "PER"),)
 
 
@@ -63,9 +64,10 @@ def test_identical_texts_that_are_annotated_differently_are_found() -> None:
             {
                 "text": "Ada in Lyon",
                 "ways": [
-                    {"tasks": ["1", "2"], "spans": [{"text": "Lyon", "label": "LOC"}]},
-                    {"tasks": ["3"], "spans": [{"text": "Lyon", "label": "ORG"}]},
+                    {"tasks": ["1", "2"], "spans": [{"text": "Lyon", "label": "LOC"}], **ALL_LISTED},
+                    {"tasks": ["3"], "spans": [{"text": "Lyon", "label": "ORG"}], **ALL_LISTED},
                 ],
+                "more_ways": 0,
             }
         ],
         "more": 0,
@@ -81,6 +83,28 @@ def test_of_more_texts_than_are_kept_the_number_is_told(monkeypatch: pytest.Monk
     looked_at = Contradictions(texts, LAYERS)
     assert (len(looked_at.texts()["texts"]), looked_at.texts()["more"]) == (1, 2)
     assert sorted(looked_at.identical(text).total() for text in texts[::2]) == [0, 0, 2]
+
+
+def test_what_is_not_listed_of_a_text_or_a_string_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("MAX_WAYS", "MAX_TASKS", "MAX_SPANS", "MAX_EXAMPLES"):
+        monkeypatch.setattr(contradictions, limit, 2)
+    names = ("Ada", "Bob", "Eve")
+    ways = [[], [(name, "PER") for name in names], [(name, "ORG") for name in names], [("Ada", "LOC")]]
+    frequent = 1
+    texts = [
+        annotated("Ada, Bob, Eve", *spans, task=f"{place}{number}")
+        for place, spans in enumerate(ways)
+        for number in range(5 if place == frequent else 1)
+    ]
+    strings, same = found(*texts)
+    (text,) = same["texts"]
+    assert [len(way["tasks"]) for way in text["ways"]] == [2, 1], "the most frequent way comes first"
+    assert [way["more_tasks"] for way in text["ways"]] == [3, 0]
+    assert [way["more_spans"] for way in text["ways"]] == [1, 0]
+    assert text["more_ways"] == 2
+    (ada,) = [one for one in strings["strings"] if one["string"] == "Ada"]
+    assert (len(ada["counts"]), ada["more_labels"]) == (2, 2)
+    assert (len(ada["examples"]), ada["more_examples"]) == (2, 1)
 
 
 def test_a_lone_surrogate_is_a_text_too() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from huggingface_ner.learning.learning_curve import Forecast, ScoredVersion, forecast
+from huggingface_ner.learning.learning_curve import Expected, Forecast, ScoredVersion, forecast
 
 TASKS = (20, 30, 40, 50, 60, 80, 100, 120)
 SPANS = 80
@@ -53,6 +53,46 @@ def test_projects_that_stay_the_same_get_no_forecast() -> None:
     told = forecast([ScoredVersion(tasks, 50, 65, 65) for tasks in TASKS])
     assert isinstance(told, str)
     assert "no clear trend" in told
+
+
+@pytest.mark.parametrize(
+    ("in_all", "end", "known"),
+    [
+        (None, 240, False),
+        (100, 120, True),  # annotations were deleted since the last training
+        (120, 120, True),
+        (121, 121, True),
+        (160, 160, True),
+        (240, 240, True),
+        (360, 240, True),
+        (361, 240, False),
+    ],
+)
+def test_it_ends_with_the_tasks_of_the_project(in_all: int | None, end: int, known: bool) -> None:
+    found, without = forecast(_versions(0), in_all), forecast(_versions(0))
+    assert isinstance(found, Forecast)
+    assert isinstance(without, Forecast)
+    assert found.curve[-1].tasks == found.ahead.tasks == end
+    assert (found.all_tasks is not None) == known
+    assert found.all_tasks is None or found.all_tasks.tasks == max(in_all or 0, 120)
+    assert (found.now, found.doubled, found.more) == (without.now, without.doubled, without.more)
+    if found.all_tasks is not None and end < 240:
+        assert found.now <= found.all_tasks.f1 <= found.doubled.f1
+
+
+def test_it_says_whether_the_tasks_suffice_for_the_target() -> None:
+    doubled = Expected(240, 0.85, 0.8, 0.9)
+    for more, in_all, suffice in ((120, 240, True), (120, 239, False), (30, 150, True), (30, 149, False)):
+        end = Expected(in_all, 0.84, 0.8, 0.9)
+        assert Forecast((), 0.8, doubled, 0.85, more, all_tasks=end).tasks_suffice is suffice
+    assert Forecast((), 0.8, doubled, 0.85, 120).tasks_suffice is None
+    assert Forecast((), 0.8, doubled, all_tasks=Expected(150, 0.84, 0.8, 0.9)).tasks_suffice is None
+    assert Forecast((), 0.8, doubled, 0.85, 120).as_dict()["doubled"] == {
+        "tasks": 240,
+        "f1": 0.85,
+        "low": 0.8,
+        "high": 0.9,
+    }
 
 
 @pytest.mark.parametrize(

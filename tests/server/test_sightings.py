@@ -21,6 +21,7 @@ def test_a_project_is_known_from_the_moment_it_is_connected(client: FlaskClient,
     status = queue.status(event["project"]["id"])
     assert status["title"] == event["project"]["title"]
     assert status["event_at"] > 0
+    assert status["tasks"] == {"in_all": 31, "annotated": 4, "skipped": 0, "left": 27, "predictions": 33}
 
 
 @pytest.mark.parametrize("hostname", ["javascript:alert(1)", 3, None, "http://u:p@labels.example", "http://a b"])

@@ -97,7 +97,7 @@ def draw_chart(
     """
     width, height = size
     most = max([*(point.tasks for point in points), *(point.tasks for point in accepted)])
-    end = forecast.doubled.tasks if forecast else most
+    end = max(most, forecast.ahead.tasks) if forecast else most
     step = nice_step(end)
     x_end = max(-(-end // step) * step, 1)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from huggingface_ner.label_studio.contacts import REFUSES_KEY
+from huggingface_ner.json_values import mapping, whole_number_or_zero
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.pages.words import ago, counted
 from huggingface_ner.server.webhook_credentials import ARRIVED, GIVEN
@@ -54,7 +54,7 @@ def _key(status: dict[str, Any], settings: Settings) -> Condition:
     key = "LABEL_STUDIO_API_KEY" if is_set else "the token that Label Studio sent"
     if known and known["answers"]:
         return Condition("API key", "good", f"{key} is accepted", known["at"])
-    if known and REFUSES_KEY in known["reason"]:
+    if known and known.get("refuses_key"):
         return Condition("API key", "bad", f"{key} is refused", known["at"])
     text = (
         "LABEL_STUDIO_API_KEY is set; not known yet if it is accepted"
@@ -80,7 +80,9 @@ def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
     if given is None:
         if settings.predict_after_training:
             return Condition("Suggestions", "unknown", "stored after the next training")
-        return Condition("Suggestions", "good", "made when a task is opened")
+        predictions = whole_number_or_zero(mapping(status.get("tasks")).get("predictions"))
+        so_far = f"; Label Studio has stored {counted(predictions, 'prediction')}" if predictions else ""
+        return Condition("Suggestions", "good", f"made when a task is opened{so_far}")
     stored = f"suggestions of {given['version']} are stored for {counted(given['tasks'], 'task')}"
     if given["state"] == "failed":
         reason = given.get("reason") or "the reason is not known"

@@ -15,6 +15,7 @@ from huggingface_ner.intervals import Interval, f1_interval, share_interval
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.json_values import mapping
 from huggingface_ner.label_studio.addresses import parse_address, project_address
+from huggingface_ner.label_studio.task_counts import TaskCounts
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.settings import Settings
@@ -101,6 +102,11 @@ class ProjectFacts:
         return tasks if isinstance(tasks, int) else None
 
     @property
+    def tasks_now(self) -> TaskCounts | None:
+        """The project's tasks when Label Studio last sent their number; None if it has not."""
+        return TaskCounts.from_dict(mapping(self.status.get("tasks")))
+
+    @property
     def left_out(self) -> LeftOut | None:
         """What the last training left out; None if it is not known.
 
@@ -120,6 +126,18 @@ class ProjectFacts:
         return last or (self.version.metrics.get(name) if self.version else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The facts about all projects, by id, and the numbers of the workers, see jobs.worker_numbers.
+
+    trouble: a sentence on why the trainings and the workers are not known; None if they are.
+    """
+
+    projects: list[ProjectFacts]
+    workers: Mapping[str, Mapping[str, Any]]
+    trouble: str | None
+
+
 class FactsReader:
     """Reads the facts about projects.
 
@@ -131,18 +149,18 @@ class FactsReader:
         self._settings = settings
         self._queue = queue
 
-    def projects(self) -> tuple[list[ProjectFacts], str | None]:
-        """Return all known projects, by id, and a sentence on why their trainings are unknown, or None."""
+    def overview(self) -> Overview:
+        """Return the facts about all known projects, and the workers."""
         stores = project_stores(self._settings.models_folder)
-        statuses, trouble = self._statuses()
+        statuses, workers, trouble = self._statuses()
         numbers = sorted({*stores, *statuses})
         known = [self._known(number, statuses, stores.get(number), trouble) for number in numbers]
-        return known, trouble
+        return Overview(known, workers, trouble)
 
     def project(self, project_id: int) -> tuple[ProjectFacts | None, str | None]:
-        """Return the facts about one project, or None if there are none, and the same sentence as ``projects``."""
+        """Return the facts about one project, or None if there are none, and the same trouble as ``overview``."""
         store = self.store(project_id)
-        statuses, trouble = self._statuses()
+        statuses, _, trouble = self._statuses()
         known = self._known(project_id, statuses, store, trouble)
         return (known if project_id in statuses or known.version else None), trouble
 
@@ -150,14 +168,14 @@ class FactsReader:
         """Return a project's store."""
         return project_store(self._settings.models_folder, project_id, self._settings.keep_versions)
 
-    def _statuses(self) -> tuple[dict[int, dict[str, Any]], str | None]:
+    def _statuses(self) -> tuple[dict[int, dict[str, Any]], dict[str, dict[str, Any]], str | None]:
         if self._queue is None:
-            return {}, "There is no training queue: set REDIS_URL."
+            return {}, {}, "There is no training queue: set REDIS_URL."
         try:
-            statuses = self._queue.statuses()
+            statuses, workers = self._queue.overview()
         except RedisError:
-            return {}, "The training queue does not answer, so only the facts on disk are shown."
-        return {status["project"]: status for status in statuses}, None
+            return {}, {}, "The training queue does not answer, so only the facts on disk are shown."
+        return {status["project"]: status for status in statuses}, workers, None
 
     def _known(
         self,

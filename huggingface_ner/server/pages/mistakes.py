@@ -22,6 +22,11 @@ class MistakeKind:
     count: int
     examples: tuple[Mapping[str, str | None], ...]
 
+    @property
+    def more_examples(self) -> int:
+        """The number of such mistakes that are not among the examples."""
+        return max(self.count - len(self.examples), 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -29,11 +34,13 @@ class Table:
 
     rows: each has an annotated label and a count for each label that the model gave, with the correct spans on the
     diagonal. Then follow the numbers of spans that were found with the right label and wrong borders, and of spans
-    that were missed. The last row, whose label is "", counts the invented spans.
+    that were missed. The last row, whose label is "", counts the invented spans. more_labels: the number of labels
+    with mistakes that are not in the table.
     """
 
     labels: tuple[str, ...]
     rows: tuple[tuple[str, tuple[int, ...]], ...]
+    more_labels: int
 
 
 def mistake_kinds(mistakes: Mapping[str, Any], known: ProjectFacts) -> tuple[MistakeKind, ...]:
@@ -72,4 +79,4 @@ def mistake_table(correct: object, mistakes: tuple[MistakeKind, ...]) -> Table |
         if gold:
             cells += [counts.get((gold, gold), 0), counts.get((gold, ""), 0)]
         rows.append((gold, tuple(cells)))
-    return Table(labels, tuple(rows))
+    return Table(labels, tuple(rows), len(totals) - len(labels))

@@ -129,6 +129,9 @@ class ProjectPage:
             "training": self.known.status,
             "conditions": [{"name": one.name, "state": one.state, "text": one.text} for one in self.conditions],
             "version": self.known.version.name if self.known.version else None,
+            "tasks": self.known.tasks_now.as_dict() if self.known.tasks_now else None,
+            "expected": self.forecast.as_dict() if self.forecast else None,
+            "no_forecast": self.no_forecast,
             "scores": score.as_dict() if score else None,
             "labels": {one.label: {**one.score.as_dict(), "annotated": one.annotated} for one in self.labels},
             "rare": [one.label for one in self.rare],
@@ -158,7 +161,9 @@ def read_project(known: ProjectFacts, store: ModelStore, settings: Settings) -> 
     kinds = mistake_kinds(mistakes, known)
     points, accepted = _points(history), _accepted(history)
     newest = newest_with_suggestions(history)
-    expected = forecast([_scored(point) for point in points]) if points else ""
+    counts = known.tasks_now
+    in_all = counts.annotated + counts.left if counts and counts.left else None
+    expected = forecast([_scored(point) for point in points], in_all) if points else ""
     return ProjectPage(
         known,
         conditions(known.status, settings, known.unknown_tokens),

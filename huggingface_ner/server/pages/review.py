@@ -31,23 +31,46 @@ class ContradictoryString:
     """A string that is annotated in several ways.
 
     counts: each label of the string, "" if it is not annotated, with the number of such occurrences.
+    ``more_...``: how many further ones are not listed.
     """
 
     string: str
     counts: tuple[tuple[str, int], ...]
+    more_labels: int
     examples: tuple[Place, ...]
+    more_examples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which a text is annotated.
+
+    tasks: the tasks with their links. spans: those of its spans that not all ways share, each as its string and
+    its label. ``more_...``: how many further ones are not listed.
+    """
+
+    tasks: tuple[tuple[str, str | None], ...]
+    more_tasks: int
+    spans: tuple[tuple[str, str], ...]
+    more_spans: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the way as JSON."""
+        return {
+            "tasks": [task for task, _ in self.tasks],
+            "more_tasks": self.more_tasks,
+            "spans": [{"text": text, "label": label} for text, label in self.spans],
+            "more_spans": self.more_spans,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class IdenticalText:
-    """A text that several tasks have, annotated in several ways.
-
-    ways: for each way, its tasks with their links, and those of its spans that not all ways share, each as its
-    string and its label.
-    """
+    """A text that several tasks have, annotated in several ways; more_ways: how many ways are not listed."""
 
     text: str
-    ways: tuple[tuple[tuple[tuple[str, str | None], ...], tuple[tuple[str, str], ...]], ...]
+    ways: tuple[Way, ...]
+    more_ways: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +79,8 @@ class Agreement:
 
     names: the label or the two annotators for which this is measured; empty if it is measured for all.
     differences: the label that the first annotator gave, the label that the second annotator gave instead, and how
-    often; "" if an annotator has not marked the place.
+    often; "" if an annotator has not marked the place. more_differences: how many are of kinds that are not
+    listed.
     """
 
     names: tuple[str, ...]
@@ -64,6 +88,7 @@ class Agreement:
     alpha: float | None
     count: int
     differences: tuple[tuple[str, str, int], ...] = ()
+    more_differences: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +112,8 @@ class Review:
 
     ``more_...``: how many further ones are not listed. not_looked_at: the number of texts that were not checked,
     because there were too many. all_together: the agreement of all annotators over all labels; None if no task has
-    several annotators. words: the number of words that alpha was computed from.
+    several annotators. words: the number of words that alpha was computed from; more_word_texts: the number of
+    texts whose words were too many for this.
     """
 
     dubious: tuple[Place, ...]
@@ -99,6 +125,7 @@ class Review:
     more_texts: int
     all_together: Agreement | None
     words: int
+    more_word_texts: int
     labels: tuple[Agreement, ...]
     more_labels: int
     pairs: tuple[Agreement, ...]
@@ -121,22 +148,15 @@ class Review:
                 {
                     "string": one.string,
                     "counts": [{"label": label, "count": count} for label, count in one.counts],
+                    "more_labels": one.more_labels,
                     "examples": [place.as_dict() for place in one.examples],
+                    "more_examples": one.more_examples,
                 }
                 for one in self.strings
             ],
             "more_contradictions": self.more_strings,
             "identical_texts": [
-                {
-                    "text": one.text,
-                    "ways": [
-                        {
-                            "tasks": [task for task, _ in tasks],
-                            "spans": [{"text": text, "label": label} for text, label in spans],
-                        }
-                        for tasks, spans in one.ways
-                    ],
-                }
+                {"text": one.text, "ways": [way.as_dict() for way in one.ways], "more_ways": one.more_ways}
                 for one in self.texts
             ],
             "more_identical_texts": self.more_texts,
@@ -149,6 +169,7 @@ class Review:
             "alpha": all_together.alpha,
             "tasks": all_together.count,
             "words": self.words,
+            "more_texts": self.more_word_texts,
             "labels": [
                 {"label": one.names[0], "f1": one.f1, "alpha": one.alpha, "spans": one.count}
                 for one in self.labels
@@ -163,6 +184,7 @@ class Review:
                     "differences": [
                         {"labels": [first, second], "count": count} for first, second, count in one.differences
                     ],
+                    "more_differences": one.more_differences,
                 }
                 for one in self.pairs
             ],

@@ -13,7 +13,9 @@ from huggingface_ner.server.pages.review import (
     IdenticalText,
     Place,
     Review,
+    Way,
 )
+from huggingface_ner.server.pages.words import counted
 from huggingface_ner.store.review_file import read_review
 
 UNKNOWN_ANNOTATOR = "unknown"
@@ -50,6 +52,7 @@ class _Reader:
             if whole_number_or_zero(agreement.get("tasks"))
             else None,
             whole_number_or_zero(agreement.get("words")),
+            whole_number_or_zero(agreement.get("more_texts")),
             tuple(
                 _agreement((str(one.get("label", "")),), one, one.get("spans"))
                 for one in mappings(agreement.get("labels"))
@@ -79,7 +82,13 @@ class _Reader:
             for each in mappings(one.get("counts"))
         ]
         examples = [self._place(each, str(each.get("label", ""))) for each in mappings(one.get("examples"))]
-        return ContradictoryString(str(one.get("string", "")), tuple(counts), tuple(examples))
+        return ContradictoryString(
+            str(one.get("string", "")),
+            tuple(counts),
+            whole_number_or_zero(one.get("more_labels")),
+            tuple(examples),
+            whole_number_or_zero(one.get("more_examples")),
+        )
 
     def _text(self, one: Mapping[str, Any]) -> IdenticalText:
         ways = []
@@ -91,8 +100,10 @@ class _Reader:
             spans = tuple(
                 (str(each.get("text", "")), str(each.get("label", ""))) for each in mappings(way.get("spans"))
             )
-            ways.append((tasks, spans))
-        return IdenticalText(str(one.get("text", "")), tuple(ways))
+            more_tasks, more_spans = (whole_number_or_zero(way.get(name)) for name in ("more_tasks", "more_spans"))
+            ways.append(Way(tasks, more_tasks, spans, more_spans))
+        more_ways = whole_number_or_zero(one.get("more_ways"))
+        return IdenticalText(str(one.get("text", "")), tuple(ways), more_ways)
 
     def _pair(self, one: Mapping[str, Any]) -> Agreement:
         annotators = one.get("annotators")
@@ -111,8 +122,12 @@ class _Reader:
             told = []
             for by in mappings(place.get("by")):
                 labels = by.get("labels")
-                marked = ", ".join(str(label) for label in labels) if isinstance(labels, list) and labels else ""
-                told.append(f"{self._name(by.get('annotator'))}: {marked or 'not marked'}")
+                marked = [str(label) for label in labels] if isinstance(labels, list) else []
+                more = whole_number_or_zero(by.get("more_labels"))
+                marked += [counted(more, "more label")] if more else []
+                told.append(f"{self._name(by.get('annotator'))}: {', '.join(marked) or 'not marked'}")
+            more = whole_number_or_zero(place.get("more_annotators"))
+            told += [f"{counted(more, 'more annotator')}"] if more else []
             places.append(self._place({**place, "task": task}, "", "", *told))
         return Dispute(
             task, self._link(task), _share(one.get("f1")), tuple(places), whole_number_or_zero(one.get("more"))
@@ -128,7 +143,12 @@ def _agreement(
     names: tuple[str, ...], one: Mapping[str, Any], number: object, *differences: tuple[str, str, int]
 ) -> Agreement:
     return Agreement(
-        names, _share(one.get("f1")), _share(one.get("alpha")), whole_number_or_zero(number), differences
+        names,
+        _share(one.get("f1")),
+        _share(one.get("alpha")),
+        whole_number_or_zero(number),
+        differences,
+        whole_number_or_zero(one.get("more_differences")),
     )
 
 

@@ -92,10 +92,10 @@ class _Pages:
         self._templates.globals["counted"] = words.counted
 
     def home(self) -> Response:
-        projects, trouble = self._facts.projects()
-        busy = any(known.status["state"] in ("running", "waiting") for known in projects)
+        overview = self._facts.overview()
+        busy = any(known.status["state"] in ("running", "waiting") for known in overview.projects)
         said = {"sentence": words.state_sentence, "progress": words.progress_sentence}
-        return self._page("home.html", "", busy=busy, projects=projects, trouble=trouble, **said)
+        return self._page("home.html", "", busy=busy, projects=overview.projects, trouble=overview.trouble, **said)
 
     def project(self, project_id: int) -> Response:
         known, trouble = self._facts.project(project_id)
@@ -145,6 +145,7 @@ class _Pages:
         status, expected = known.status, page.forecast
         last, run = status.get("last"), status.get("run")
         each = self._settings.start_training_each_n_updates
+        left = known.tasks_now.left if known.tasks_now else None
         return {
             "now": words.state_sentence(status),
             "next": words.next_sentence(status, each) if status["state"] not in ("unknown", "damaged") else "",
@@ -152,7 +153,8 @@ class _Pages:
             "progress": words.progress_sentence(run) if run else "",
             "percent": words.percent(run, now()) if run else None,
             "accepted": _accepted(page),
-            "forecast": words.forecast_sentence(expected, page.points[-1].tasks) if expected else "",
+            "forecast": words.forecast_sentence(expected, page.points[-1].tasks, left) if expected else "",
+            "tasks_now": words.tasks_sentence(known.tasks_now) if known.tasks_now else "",
         }
 
     def _page(self, template: str, root: str, *, busy: bool, **values: Any) -> Response:

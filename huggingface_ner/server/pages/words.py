@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from huggingface_ner.label_studio.task_counts import TaskCounts
 from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
 from huggingface_ner.store.history import SuggestionCounts
 from huggingface_ner.store.version_names import number_of, published_at
@@ -28,8 +29,12 @@ OUTCOMES = {
 
 def counted(count: int, noun: str) -> str:
     """Return a number and a noun: "1 task", "1 200 tasks"."""
-    shown = f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return f"{shown} {noun if count == 1 else f'{noun}s'}"
+    return f"{_number(count)} {noun if count == 1 else f'{noun}s'}"
+
+
+def _number(count: int) -> str:
+    """Return a number, in groups of three digits."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def duration(seconds: float) -> str:
@@ -63,6 +68,10 @@ def date(at: float) -> str:
 def iso(at: float) -> str:
     """Return a time in seconds since 1970 in ISO 8601, for HTML's element ``time``."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def state_sentence(status: dict[str, Any]) -> str:
@@ -164,24 +173,49 @@ def _named(version: str | None) -> str:
     return f"{f'version v{number}' if number else 'the version'} of {date(at)}"
 
 
-def forecast_sentence(found: Forecast, tasks: int) -> str:
-    """Return what further annotating is expected to bring. tasks: the number of annotated tasks."""
-    doubled = found.doubled
-    band = f"{doubled.low:.2f} to {doubled.high:.2f} with 80 % confidence"
+def tasks_sentence(counts: TaskCounts) -> str:
+    """Return how many tasks of a project are annotated, and how many are left."""
+    if not counts.in_all:
+        return "The project has no tasks."
+    told = [f"{_number(counts.annotated)} of {counted(counts.in_all, 'task')} {_are(counts.annotated)} annotated"]
+    if counts.skipped:
+        told.append(f"{_number(counts.skipped)} {'was' if counts.skipped == 1 else 'were'} skipped")
+    left = f"{_number(counts.left)} {_are(counts.left)} left" if counts.left else "none is left"
+    return f"{', '.join(told)}; {left}."
+
+
+def forecast_sentence(found: Forecast, tasks: int, left: int | None = None) -> str:
+    """Return what further annotating is expected to bring.
+
+    tasks: the number of annotated tasks of the version with the most. left: how many tasks of the project are not
+    annotated; None if that is not known.
+    """
+    ahead = found.ahead
+    ends_before = ahead is found.all_tasks
+    band = f"{ahead.low:.2f} to {ahead.high:.2f} with 80 % confidence"
+    none_left = "No task is left, so further ones have to be added. " if left == 0 else ""
     if found.target is not None and found.more is not None:
-        most = "possibly many more"
-        if found.more_high:
-            most = f"at most {counted(found.more_high, 'task')}, with 80 % confidence"
-        return (
-            f"About {counted(found.more, 'more task')} should bring F1 to {found.target:.2f} ({most}). "
-            f"With {doubled.tasks} tasks, an F1 of about {doubled.f1:.2f} is expected ({band})."
-        )
-    if doubled.f1 - found.now >= MIN_RISE:
-        return (
-            f"Twice as many tasks ({doubled.tasks}) should bring F1 from about {found.now:.2f} to about "
-            f"{doubled.f1:.2f} ({band})."
-        )
+        return none_left + _target_sentence(found, left)
+    if ahead.f1 - found.now >= MIN_RISE:
+        what = f"All {ahead.tasks} tasks of the project" if ends_before else f"Twice as many tasks ({ahead.tasks})"
+        return f"{none_left}{what} should bring F1 from about {found.now:.2f} to about {ahead.f1:.2f} ({band})."
+    what = f"all {ahead.tasks} tasks of the project" if ends_before else f"{ahead.tasks}"
     return (
-        f"More tasks of the same kind will change little: with {doubled.tasks} instead of {tasks}, F1 is expected "
-        f"to be about {doubled.f1:.2f} ({band})."
+        f"{none_left}More tasks of the same kind will change little: with {what} instead of {tasks}, F1 is "
+        f"expected to be about {ahead.f1:.2f} ({band})."
     )
+
+
+def _target_sentence(found: Forecast, left: int | None) -> str:
+    """Return how many tasks the target needs, and what to expect if the project has fewer."""
+    ahead = found.ahead if found.tasks_suffice is not False else found.all_tasks or found.ahead
+    needed = f"About {counted(found.more or 0, 'more task')} should bring F1 to {found.target:.2f}"
+    band = f"{ahead.low:.2f} to {ahead.high:.2f} with 80 % confidence"
+    expected = f"an F1 of about {ahead.f1:.2f} is expected ({band})"
+    if found.tasks_suffice is False and left is not None:
+        return f"{needed}, but only {counted(left, 'task')} {_are(left)} left. With all tasks, {expected}."
+    most = "possibly many more"
+    if found.more_high:
+        most = f"at most {counted(found.more_high, 'task')}, with 80 % confidence"
+    which = f"all {ahead.tasks} tasks of the project" if ahead is found.all_tasks else f"{ahead.tasks} tasks"
+    return f"{needed} ({most}). With {which}, {expected}."

@@ -82,6 +82,26 @@ def test_the_pages_are_accessible(open_page: Open, path: str, width: int, scheme
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page fits the window"
 
 
+@pytest.mark.parametrize(("width", "is_wider"), [(400, True), (1400, False)])
+def test_a_table_that_is_wider_than_the_window_says_so(open_page: Open, width: int, is_wider: bool) -> None:
+    with open_page("/projects/7", viewport={"width": width, "height": 900}) as page:
+        hint, matrix = page.locator("#mistakes-title ~ .sideways"), page.locator("#mistakes-title ~ .scroll")
+        expect(hint).to_be_visible(visible=is_wider)
+        page.evaluate("refresh()")
+        expect(hint).to_be_visible(visible=is_wider)
+        of_curve = page.locator("#curve-table .sideways")
+        expect(of_curve).to_be_hidden()
+        page.locator("#curve-table summary").click()
+        expect(of_curve).to_be_visible(visible=is_wider)
+        if is_wider:
+            matrix.scroll_into_view_if_needed()
+            matrix.evaluate("one => one.scrollBy(1000, 0)")
+            expect(matrix.get_by_role("columnheader", name="missed")).to_be_in_viewport()
+            expect(matrix.get_by_role("rowheader", name="invented")).to_be_in_viewport()
+            page.set_viewport_size({"width": 1400, "height": 900})
+            expect(hint).to_be_hidden()
+
+
 def test_nothing_hostile_runs(open_page: Open) -> None:
     for path in ("/", "/projects/8"):
         with open_page(path) as page:

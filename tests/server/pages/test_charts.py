@@ -62,6 +62,14 @@ def test_the_forecast_goes_on_to_the_right() -> None:
     assert chart.marks[0].text == "60 tasks: F1 0.50 (0.26 to 0.74)"
 
 
+def test_suggestions_may_have_more_tasks_than_the_forecast() -> None:
+    ahead = Expected(70, 0.7, 0.6, 0.8)
+    forecast = Forecast((ahead,), 0.7, Expected(120, 0.7, 0.6, 0.8), all_tasks=ahead)
+    points = [Point(60, Score(5, 10, 10), "a")]
+    chart = draw_chart(points, [AcceptedPoint(110, _suggestions(3, 1), "b")], forecast, (760, 300))
+    assert chart.accepted[0].x <= chart.right
+
+
 def test_what_was_accepted_is_drawn_without_any_scores() -> None:
     chart = draw_chart([], [AcceptedPoint(10, _suggestions(3, 1), "a")], None, (760, 300))
     assert (chart.marks, chart.line) == ((), "")

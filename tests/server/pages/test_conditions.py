@@ -12,7 +12,8 @@ ANSWERS = {"label_studio": {"answers": True, "at": 1.0}}
 REFUSED = (
     "Label Studio at LABEL_STUDIO_HOST=http://x does not accept LABEL_STUDIO_API_KEY (HTTP 401): make a token"
 )
-REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "at": 1.0}}
+REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": True, "at": 1.0}}
+AWAY = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": False, "at": 1.0}}
 WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
 
 
@@ -38,6 +39,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
             "bad",
             "is refused",
         ),
+        (AWAY, WITH_KEY, "API key", "unknown", "not known yet if it is accepted"),
         ({}, Settings(), "Webhook", "unknown", "no event has arrived yet"),
         ({"webhook": ADVICE}, Settings(), "Webhook", "bad", "carries no credentials"),
         ({"webhook": ADVICE, "event_at": 1.0}, Settings(), "Webhook", "bad", "carries no credentials"),
@@ -45,6 +47,7 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
         ({"webhook": ARRIVED, "event_at": 1.0}, Settings(), "Webhook", "good", "annotation events arrive"),
         ({"labels": "never suggested: X"}, Settings(), "Labels", "bad", "never suggested: X"),
         ({}, Settings(), "Suggestions", "good", "when a task is opened"),
+        ({"tasks": {"predictions": 1}}, Settings(), "Suggestions", "good", "has stored 1 prediction"),
         ({}, Settings(predict_after_training=True), "Suggestions", "unknown", "after the next training"),
         (
             {"suggestions": {"version": "v", "state": "running", "tasks": 300, "reason": None}},

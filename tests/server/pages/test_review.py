@@ -17,7 +17,7 @@ from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.facts import ProjectFacts
 from huggingface_ner.server.pages.review import Review
-from huggingface_ner.server.pages.review_csv import COLUMNS, FORMULA, harmless, review_csv
+from huggingface_ner.server.pages.review_csv import COLUMNS, FORMULA, NOT_LISTED, harmless, review_csv
 from huggingface_ner.server.pages.review_reading import read_page_review
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -47,8 +47,8 @@ def test_everything_that_was_found_is_shown(tmp_path: Path) -> None:
     assert (review.dubious[8].label, review.dubious[8].suggestion, review.more_dubious) == ("", "Ort", 4)
     assert {one.string: dict(one.counts) for one in review.strings} == {"Kovács": {"Person": 6, "": 3}}
     (text,) = review.texts
-    assert [tasks for tasks, _ in text.ways][1] == (("306", f"{BASE}/projects/7/data?task=306"),)
-    assert [spans for _, spans in text.ways] == [(("Kovács", "Person"),), (("Stadtverwaltung ", "Ort"),)]
+    assert text.ways[1].tasks == (("306", f"{BASE}/projects/7/data?task=306"),)
+    assert [way.spans for way in text.ways] == [(("Kovács", "Person"),), (("Stadtverwaltung ", "Ort"),)]
     assert review.all_together is not None
     assert (review.all_together.count, review.all_together.f1) == (1, 0.0)
     (pair,) = review.pairs
@@ -83,6 +83,91 @@ def _with_more(
     review["agreement"] |= {"more_labels": labels, "more_pairs": pairs, "more": disputes}
     review["agreement"]["disputed"][0]["more"] = places
     return review
+
+
+def _with_more_inside(more: int) -> dict[str, Any]:
+    """Return a review with the given number of parts that are not listed, in each of its entries."""
+    review = make_review()
+    (text,), (string,) = review["identical"]["texts"], review["contradictions"]["strings"]
+    (pair,), (dispute,) = review["agreement"]["pairs"], review["agreement"]["disputed"]
+    text["more_ways"] = text["ways"][0]["more_tasks"] = text["ways"][1]["more_spans"] = more
+    review["agreement"]["more_texts"] = more
+    string["more_labels"] = string["more_examples"] = pair["more_differences"] = more
+    dispute["places"][0]["more_annotators"] = dispute["places"][0]["by"][0]["more_labels"] = more
+    return review
+
+
+def test_what_is_not_listed_of_one_entry_is_counted(tmp_path: Path) -> None:
+    found = read(tmp_path, _with_more_inside(3))
+    assert found is not None
+    facts = found.as_dict()
+    (text,), (string,), (pair,) = facts["identical_texts"], facts["contradictions"], facts["agreement"]["pairs"]
+    assert [text["more_ways"], text["ways"][0]["more_tasks"], text["ways"][1]["more_spans"]] == [3, 3, 3]
+    assert facts["agreement"]["more_texts"] == 3
+    assert [string["more_labels"], string["more_examples"], pair["more_differences"]] == [3, 3, 3]
+    reasons = facts["agreement"]["disputed"][0]["places"][0]["reasons"]
+    assert reasons[0].endswith(": Person, 3 more labels")
+    assert reasons[-1] == "3 more annotators"
+
+
+@pytest.mark.parametrize(("more", "s"), [(1, ""), (3, "s")])
+def test_the_page_says_what_is_not_listed_of_one_entry(
+    client: FlaskClient, settings: Settings, more: int, s: str
+) -> None:
+    version = project_store(settings.models_folder, 7).publish(lambda folder: None, {})
+    write_review(version.folder, _with_more_inside(more))
+    page = client.get("/projects/7", headers={"Accept": "text/html"}).get_data(as_text=True)
+    for told in (
+        f"and {more} more task{s}</p>",
+        f", and {more} more span{s}</p>",
+        f"And {more} more way{s} to annotate it.",
+        f", {more} more label{s}</summary>",
+        f"And {more} more such occurrence{s}.",
+        f", {more} more difference{s}</div>",
+        f": Person, {more} more label{s}</bdi>",
+        f"<bdi>{more} more annotator{s}</bdi>",
+        f"; {more} further text{s} would take too long.",
+    ):
+        assert page.count(told) == 1, told
+
+
+def test_the_table_says_what_is_not_listed(tmp_path: Path) -> None:
+    review = _with_more_inside(3)
+    for numbers in (review, review["contradictions"], review["identical"], review["agreement"]):
+        numbers["more"] = 2
+    review["agreement"]["disputed"][0]["more"], review["not_looked_at"] = 4, 1
+    found = read(tmp_path, review)
+    assert found is not None
+    table = rows(review_csv(found))
+    told = [
+        (row["task"], row["text"], row["annotated as"], row["why"]) for row in table if row["kind"] == NOT_LISTED
+    ]
+    assert told == [
+        ("307", "", "", "4 more places in this task"),
+        ("", TEXT, "Kovács: Person", "3 more tasks with this annotation"),
+        ("", TEXT, "", "3 more ways to annotate this text"),
+        ("", "Kovács", "", "3 more such occurrences of this string"),
+        ("", "", "", "2 less dubious annotations"),
+        ("", "", "", "1 text not checked for dubious annotations, because the project is too large"),
+        ("", "", "", "2 more tasks that annotators disagree about"),
+        ("", "", "", "2 more texts annotated in several ways"),
+        ("", "", "", "2 more strings annotated in several ways"),
+    ]
+    (same,) = {row["annotated as"] for row in table if row["task"] == "306" and row["kind"] == "identical texts"}
+    assert same == "Stadtverwaltung : Ort, 3 more spans"
+    (why,) = {row["why"] for row in table if row["kind"] == "contradiction"}
+    assert why == "Person 6 times, not annotated 3 times, 3 more labels"
+
+
+def test_a_review_of_an_older_release_has_everything_listed(tmp_path: Path) -> None:
+    def without_counts(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: without_counts(one) for name, one in value.items() if not name.startswith("more")}
+        return [without_counts(one) for one in value] if isinstance(value, list) else value
+
+    found = read(tmp_path, without_counts(make_review()))
+    assert found is not None
+    assert NOT_LISTED not in review_csv(found)
 
 
 def test_programs_get_the_numbers_of_what_is_not_listed(tmp_path: Path) -> None:
@@ -146,7 +231,9 @@ def test_it_is_a_table_for_spreadsheets(client: FlaskClient, settings: Settings)
         "annotators disagree",
         "identical texts",
         "contradiction",
+        NOT_LISTED,
     }
+    assert [row["why"] for row in found if row["kind"] == NOT_LISTED] == ["4 less dubious annotations"]
     first = found[0]
     assert (first["task"], first["text"], first["annotated as"]) == ("300", "Kovács", "Person")
     assert first["address"].endswith("/projects/7/data?task=300")

@@ -10,9 +10,11 @@ from flask.testing import FlaskClient
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.task_counts import TaskCounts
 from huggingface_ner.learning.progress import RunProgress
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
 from huggingface_ner.server.app import create_app
+from huggingface_ner.server.pages import mistakes
 from huggingface_ner.server.pages.routes import POLICY
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
@@ -196,7 +198,10 @@ def test_a_project_with_few_tasks_gets_no_forecast(client: FlaskClient, settings
     publish(store, 0, 20, 0.4)
     publish(store, 1, 30, 0.5)
     shown = _text(_page(client, "/projects/7"), "//section[@aria-labelledby='curve-title']")
-    assert "A forecast needs at least 50 annotated tasks." in shown
+    facts = client.get("/projects/7").get_json()
+    assert (facts["expected"], facts["forecast"]) == (None, "")
+    assert facts["no_forecast"] == "A forecast needs at least 50 annotated tasks."
+    assert facts["no_forecast"] in shown
     assert "more tasks" not in shown
 
 
@@ -288,7 +293,48 @@ def test_mistakes_of_rarer_kinds_are_counted(client: FlaskClient, settings: Sett
     kind = {"gold": "PER", "predicted": "", "count": 2, "examples": []}
     write_mistakes(version.folder, {"kinds": [kind], "more": 30})
     assert client.get("/projects/7").get_json()["more_mistakes"] == 30
-    assert "And 30 mistakes of rarer kinds." in _text(_page(client, "/projects/7"))
+    page = _text(_page(client, "/projects/7"))
+    assert "And 30 mistakes of rarer kinds." in page
+    assert "And 2 more mistakes of this kind." in page
+    assert "in the table" not in page
+
+
+def test_labels_that_are_not_in_the_table_of_mistakes_are_counted(
+    client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_curve(settings)
+    for most, told in (
+        (2, "1 label with fewer mistakes is not"),
+        (1, "2 labels with fewer mistakes are not in"),
+    ):
+        monkeypatch.setattr(mistakes, "MAX_TABLE_LABELS", most)
+        assert told in _text(_page(client, "/projects/7"))
+
+
+def test_it_shows_how_many_tasks_are_left(client: FlaskClient, settings: Settings, queue: TrainingQueue) -> None:
+    publish_curve(settings)
+    facts = client.get("/projects/7").get_json()
+    assert (facts["tasks"], facts["tasks_now"], facts["expected"]["all_tasks"]) == (None, "", None)
+    assert _text(_page(client, "/"), "//td[@data-name='Annotated tasks']") == "120"
+    wanted = facts["expected"]["more"]
+    for left in (5, 0):
+        queue.notes.note_event(7, "News", TaskCounts(123 + left, 120, 3))
+        facts = client.get("/projects/7").get_json()
+        assert facts["tasks"] == {
+            "in_all": 123 + left,
+            "annotated": 120,
+            "skipped": 3,
+            "left": left,
+            "predictions": 0,
+        }
+        page = _page(client, "/projects/7")
+        assert facts["tasks_now"] in _text(page, "//section[@aria-labelledby='now-title']")
+        assert facts["forecast"] in _text(page, "//section[@aria-labelledby='curve-title']")
+        assert _text(_page(client, "/"), "//td[@data-name='Annotated tasks']") == f"120 of {123 + left}"
+        assert (f"only {left} tasks are left" in facts["forecast"]) == (0 < left < wanted)
+        assert ("No task is left" in facts["forecast"]) == (left == 0)
+        end = facts["expected"]["all_tasks"]
+        assert (end and end["tasks"]) == (125 if left else None)
 
 
 def test_hostile_texts_are_shown_as_they_are(
@@ -302,6 +348,10 @@ def test_hostile_texts_are_shown_as_they_are(
         assert page.xpath("//@*[starts-with(name(), 'on')]") == []
         assert {address.partition(":")[0] for address in page.xpath("//a/@href") if ":" in address} == {"http"}
         assert "{{ 7 * 7 }}" in _text(page)
+        turned = "contains(., '\u202e')"
+        assert page.xpath(f"//dd/text()[{turned}] | //summary/text()[{turned}]") == [], (
+            "it turns only its own words"
+        )
     assert json.loads(client.get("/projects/8").data)["title"].startswith("<img")
 
 
@@ -311,6 +361,7 @@ def test_the_number_of_projects_makes_no_more_requests(
     for project in range(1, 31):
         queue.notes.note_event(project, f"Project number {project}")
     round_trips = RoundTrips(queue._redis)
-    page = _page(client, "/")
-    assert len(page.xpath("//tbody/tr")) == 30
-    assert round_trips.count == 2, "one to find the projects, one to read them"
+    for path, trips in (("/", 2), ("/", 3), ("/projects/7", 4)):
+        page = _page(client, path)
+        assert path != "/" or len(page.xpath("//tbody/tr")) == 30
+        assert round_trips.count == trips, "only new projects need a second round trip"

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from huggingface_ner.label_studio.task_counts import TaskCounts
 from huggingface_ner.learning.learning_curve import Expected, Forecast
 from huggingface_ner.server.pages import words
 from huggingface_ner.store.history import SuggestionCounts
@@ -113,3 +114,84 @@ def test_forecasts() -> None:
         "Twice as many tasks (240) should bring F1 from about 0.80 to about 0.85"
     )
     assert "will change little" in words.forecast_sentence(Forecast((), 0.84, doubled), 120)
+
+
+@pytest.mark.parametrize(
+    ("target", "in_all", "left", "told"),
+    [
+        (
+            (0.85, 120, 70, 300),
+            *(160, 40),
+            "About 120 more tasks should bring F1 to 0.85, but only 40 tasks are left. "
+            "With all tasks, an F1 of about 0.82 is expected (0.80 to 0.83 with 80 % confidence).",
+        ),
+        (
+            (0.85, 120, 70, None),
+            *(121, 1),
+            "About 120 more tasks should bring F1 to 0.85, but only 1 task is left. "
+            "With all tasks, an F1 of about 0.82 is expected (0.80 to 0.83 with 80 % confidence).",
+        ),
+        (
+            (0.85, 30, 20, 60),
+            *(160, 40),
+            "About 30 more tasks should bring F1 to 0.85 (at most 60 tasks, with 80 % confidence). "
+            "With all 160 tasks of the project, an F1 of about 0.82 is expected (0.80 to 0.83 with 80 % "
+            "confidence).",
+        ),
+        (
+            (0.85, 30, 20, 60),
+            *(300, 180),
+            "About 30 more tasks should bring F1 to 0.85 (at most 60 tasks, with 80 % confidence). "
+            "With 240 tasks, an F1 of about 0.85 is expected (0.81 to 0.88 with 80 % confidence).",
+        ),
+        (
+            (0.9, 200, 150, None),
+            *(300, 180),
+            "About 200 more tasks should bring F1 to 0.90, but only 180 tasks are left. "
+            "With all tasks, an F1 of about 0.82 is expected (0.80 to 0.83 with 80 % confidence).",
+        ),
+        (
+            (),
+            *(160, 40),
+            "More tasks of the same kind will change little: with all 160 tasks of the project instead of 120, "
+            "F1 is expected to be about 0.82 (0.80 to 0.83 with 80 % confidence).",
+        ),
+        (
+            (0.85, 30, 20, 60),
+            *(None, 0),
+            "No task is left, so further ones have to be added. About 30 more tasks should bring F1 to 0.85 "
+            "(at most 60 tasks, with 80 % confidence). "
+            "With 240 tasks, an F1 of about 0.85 is expected (0.81 to 0.88 with 80 % confidence).",
+        ),
+    ],
+)
+def test_forecasts_know_how_many_tasks_are_left(
+    target: tuple[Any, ...], in_all: int | None, left: int, told: str
+) -> None:
+    doubled = Expected(240, 0.85, 0.81, 0.88)
+    end = Expected(in_all, 0.82, 0.8, 0.83) if in_all else None
+    goal, more, low, high = target or (None, None, None, None)
+    found = Forecast((), 0.81, doubled, goal, more, low, high, end)
+    assert words.forecast_sentence(found, 120, left) == told
+
+
+def test_without_a_target_the_tasks_that_are_left_may_still_help() -> None:
+    found = Forecast((), 0.78, Expected(240, 0.85, 0.81, 0.88), all_tasks=Expected(160, 0.82, 0.8, 0.83))
+    told = words.forecast_sentence(found, 120, 40)
+    assert told.startswith(
+        "All 160 tasks of the project should bring F1 from about 0.78 to about 0.82 (0.80 to 0.83"
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ((0, 0), "The project has no tasks."),
+        ((80, 50), "50 of 80 tasks are annotated; 30 are left."),
+        ((80, 1, 2), "1 of 80 tasks is annotated, 2 were skipped; 77 are left."),
+        ((80, 79), "79 of 80 tasks are annotated; 1 is left."),
+        ((2000, 1999, 1), "1\u202f999 of 2\u202f000 tasks are annotated, 1 was skipped; none is left."),
+    ],
+)
+def test_how_many_tasks_are_annotated(counts: tuple[int, ...], told: str) -> None:
+    assert words.tasks_sentence(TaskCounts(*counts)) == told

@@ -42,6 +42,14 @@ function localise(root) {
   }
 }
 
+/** Say of each table that is wider than its place that there is more to see. */
+function showSideways() {
+  for (const hint of document.querySelectorAll(".sideways")) {
+    const place = hint.nextElementSibling;
+    hint.hidden = place.scrollWidth <= place.clientWidth;
+  }
+}
+
 async function refresh() {
   let isUp = false;
   try {
@@ -54,6 +62,7 @@ async function refresh() {
       document.title = page.title;
       document.body.dataset.interval = page.body.dataset.interval;
       update(document.getElementById("main"), page.getElementById("main"));
+      showSideways();
     }
   } catch {
     isUp = false;
@@ -69,5 +78,8 @@ function schedule() {
 }
 
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
+window.addEventListener("resize", showSideways);
+document.addEventListener("toggle", showSideways, true);
 localise(document);
+showSideways();
 schedule();
