@@ -15,7 +15,7 @@ make_venv = test -x $(1)/bin/python || { python="$(PYTHON)"; python=$${python:-$
 pip_install = quiet=--quiet; if test -t 1; then quiet=; fi; \
 	$(1)/bin/python -m pip install --disable-pip-version-check $$quiet
 
-.PHONY: help install demo demo-replay serve test bench lint format pin-images clean
+.PHONY: help install demo demo-replay serve test bench gpu lint format pin-images clean
 
 help:  ## list the commands
 	@grep -E '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,20 @@ lint: $(VENV)/.installed-test  ## run ruff, mypy and hadolint; check import cont
 bench: $(VENV)/.installed-test  ## measure predicting and training
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.serving $(if $(CORPUS),--corpus $(CORPUS)) $(if $(MODEL),--model $(MODEL))
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.training $(if $(CORPUS),--corpus $(CORPUS)) $(if $(filter base,$(MODEL)),--base)
+
+# CORPUS and MODEL as for `make bench`; DOCUMENTS=FOLDER also measures long texts; GPU=N uses another GPU than the first.
+# Each step runs even if an earlier one has failed.
+gpu: export HF_HUB_OFFLINE := 1
+gpu: export CUDA_DEVICE_ORDER := PCI_BUS_ID
+gpu: export CUDA_VISIBLE_DEVICES := $(or $(GPU),0)
+gpu: $(VENV)/.installed-test  ## run the tests that need an NVIDIA GPU, and measure predicting and training on it
+	$(BIN)/python -m bench.devices --device cuda
+	failed=0; \
+	$(BIN)/python -m pytest -m cuda tests/test_cuda.py || failed=1; \
+	$(BIN)/python -m bench.serving --device cuda $(if $(CORPUS),--corpus $(CORPUS)) \
+		$(if $(DOCUMENTS),--documents $(DOCUMENTS)) $(if $(MODEL),--model $(MODEL)) || failed=1; \
+	$(BIN)/python -m bench.while_training --device cuda --projects 2 --trainings 3 || failed=1; \
+	exit $$failed
 
 format: $(VENV)/.installed-test  ## format the code and fix what ruff can
 	$(BIN)/ruff check --fix .

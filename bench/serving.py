@@ -1,12 +1,12 @@
 """Measure the speed and the F1 of each way of predicting, side by side in one run.
 
-    python -m bench.serving [--model FOLDER] [--corpus CORPUS] [--documents CORPUS]
+    python -m bench.serving [--model FOLDER] [--corpus CORPUS] [--documents CORPUS] [--device cuda]
 
 --model: the folder of a fine-tuned model. By default, the packaged encoder is trained on the corpus first. "base"
 makes a randomly initialised model of BERT-base's size and trains it for a few steps, to measure only speed.
 CORPUS: a folder with train.jsonl and test.jsonl, whose lines are {"id", "text", "spans": [{"start", "end",
-"label"}]}; default: the texts of examples/news. Prints throughput and milliseconds (p50, p95, p99), F1 against the
-gold spans, agreement with float32, and ratios of speeds.
+"label"}]}; default: the texts of examples/news. Prints the device's name, throughput and milliseconds (p50, p95,
+p99), F1 against the gold spans, agreement with float32, and ratios of speeds.
 """
 
 import argparse
@@ -24,10 +24,11 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
+from bench.devices import add_device, device_name, gpu_megabytes
 from bench.memory import families, megabytes
 from bench.models import base_encoder
 from bench.server import server
-from bench.ways import IN_BATCHES, ONE_BY_ONE, Spans, Timed, ways
+from bench.ways import AUTO, ONE_BY_ONE, PIPELINE, Spans, Timed, ways
 from huggingface_ner.engine_kinds import TORCH_FP32
 from huggingface_ner.engines.pretrained import packaged_encoder
 from huggingface_ner.learning.fine_tuning import Hyperparameters, fine_tune
@@ -61,7 +62,9 @@ def main() -> None:
     parser.add_argument(
         "--memory", type=int, default=20_000, help="predictions during which memory is measured; 0: none"
     )
+    add_device(parser)
     options = parser.parse_args()
+    print(device_name(options.device), flush=True)
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     transformers_logging.set_verbosity_error()
@@ -69,21 +72,21 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         texts = read_corpus(options.corpus, "test")
-        model = _model(options.model, options.corpus, options.train, Path(folder))
+        model = _model(options.model, options.corpus, options.train, Path(folder), options.device)
         ratios: dict[str, float] = {}
         learned = read_corpus(options.corpus, "train")[:LEARNED]
-        with ways(model, Path(folder), learned) as timed:
+        with ways(model, Path(folder), learned, options.device) as timed:
             _engines("texts", texts[: options.texts], options.piped, timed, ratios)
             if options.documents is not None:
                 documents = read_corpus(options.documents, "test")
                 _engines("documents", documents[:100], 20, timed, ratios)
-        _service(texts, model, learned, ratios, options.memory)
+        _service(texts, model, learned, ratios, options.memory, options.device)
     print()
     for name, ratio in ratios.items():
         print(f"{name:64} {ratio:6.2f} x")
 
 
-def _model(name: str | None, corpus: Path | None, size: int, folder: Path) -> Path:
+def _model(name: str | None, corpus: Path | None, size: int, folder: Path, device: str) -> Path:
     if name not in (None, "base"):
         return Path(str(name))
     examples = read_corpus(corpus, "train")
@@ -94,7 +97,8 @@ def _model(name: str | None, corpus: Path | None, size: int, folder: Path) -> Pa
         examples = examples[:40]
         encoder = base_encoder(folder / "base")
     # the base model is trained for 375 steps in any case, which is enough to find some spans
-    trained = fine_tune(examples[:size], labels, encoder, Hyperparameters(1e-3, 3), match_labels=lambda _: {})
+    parameters = Hyperparameters(1e-3, 3)
+    trained = fine_tune(examples[:size], labels, encoder, parameters, match_labels=lambda _: {}, device=device)
     save_model(*trained, folder / "model")
     return folder / "model"
 
@@ -107,7 +111,7 @@ def _engines(
     found: dict[str, Spans] = {}
     for _ in range(ROUNDS):  # they take turns, because the speed of a shared machine changes within minutes
         for name, tag in timed.items():
-            some = texts[:piped] if name in (ONE_BY_ONE, IN_BATCHES) else texts
+            some = texts[:piped] if name.startswith(PIPELINE) else texts
             seconds, found[name] = tag(some)
             best[name] = max(best[name], len(some) / seconds)
     characters = sum(map(len, texts)) / len(texts)
@@ -118,8 +122,11 @@ def _engines(
         number = len(spans)
         f1, agreement = (evaluate(each[:number], spans).overall.f1 for each in (gold, reference))
         print(f"{name:42} {best[name]:8.1f} {f1:7.4f} {agreement:9.4f}", flush=True)
-        if name not in (ONE_BY_ONE, IN_BATCHES):
+        if not name.startswith(PIPELINE):
             ratios[f"{name} over the pipeline one by one, {what}"] = best[name] / best[ONE_BY_ONE]
+        if name.startswith(AUTO):
+            fastest = max(speed for other, speed in best.items() if other.startswith(PIPELINE))
+            ratios[f"{name} over the fastest pipeline, {what}"] = best[name] / fastest
 
 
 def _service(
@@ -128,16 +135,17 @@ def _service(
     learned: Sequence[AnnotatedText],
     ratios: dict[str, float],
     memory: int,
+    device: str,
 ) -> None:
     """Measure a server of the model over HTTP, without a cache, because texts are requested several times."""
-    prepare_engine(model, device="cpu", learned=learned)
+    prepare_engine(model, device=device, learned=learned)
     texts = [text.text for text in corpus]
     many = [texts[number % len(texts)] for number in range(BULK)]
-    tagger = load_tagger(model, device="cpu")
+    tagger = load_tagger(model, device=device)
     tagger.find_spans(texts[:8])
     labels = "".join(f'<Label value="{label}"/>' for label in tagger.labels)
     config = f'<View><Labels name="l" toName="t">{labels}</Labels><Text name="t" value="$text"/></View>'
-    with server(model, CACHED_SPANS="0") as (client, _):
+    with server(model, CACHED_SPANS="0", DEVICE=device) as (client, _):
         ask = client(config)
         ask(many[:8])
         print(f"\n{'over HTTP, one server process':42} {'texts/s':>8} {'p50':>7} {'p95':>7} {'p99':>7} ms")
@@ -175,7 +183,7 @@ def _service(
             idle, 95
         )
     if memory:
-        _memory(model, config, texts, memory)
+        _memory(model, config, texts, memory, device)
 
 
 def _taking_turns(
@@ -196,18 +204,21 @@ def _until_set(ask: Callable[[list[str]], object], texts: list[str], stop: threa
         ask(texts)
 
 
-def _memory(model: Path, config: str, texts: list[str], most: int) -> None:
-    """Print start time and memory of a server as users run it: with its cache, for texts that all differ."""
+def _memory(model: Path, config: str, texts: list[str], most: int, device: str) -> None:
+    """Print start time and memory of a server as users run it: with its cache, for texts that all differ.
+
+    The memory of a GPU includes what other processes use, this one too.
+    """
     started = time.perf_counter()
-    with server(model) as (client, service):
-        print(f"\nready after {time.perf_counter() - started:.1f} s with {_megabytes(service):.0f} MB")
+    with server(model, DEVICE=device) as (client, service):
+        print(f"\nready after {time.perf_counter() - started:.1f} s with {_used(service, device)}")
         ask = client(config)
         done = 0
         for after in (most // 10, most // 2, most):
             while done < after:
                 ask([f"{texts[(done + n) % len(texts)]} {done + n}" for n in range(100)])
                 done += 100
-            print(f"after {done:6} predictions {_megabytes(service):6.0f} MB")
+            print(f"after {done:6} predictions {_used(service, device)}", flush=True)
 
 
 def _clients(
@@ -247,8 +258,10 @@ def _percentile(times: Sequence[float], share: int) -> float:
     return sorted(times)[min(len(times) * share // 100, len(times) - 1)]
 
 
-def _megabytes(service: int) -> float:
-    return megabytes(families(psutil.Process(service))["server"])
+def _used(service: int, device: str) -> str:
+    """Return the memory of a server, and that of the GPU if the server uses it, for people."""
+    used = f"{megabytes(families(psutil.Process(service))['server']):6.0f} MB"
+    return used if device == "cpu" else f"{used}; GPU {gpu_megabytes():.0f} MB"
 
 
 if __name__ == "__main__":

@@ -1,25 +1,32 @@
 """PyTorch: runs a model on the device that the model is on."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from huggingface_ner.engine_kinds import EngineKind, Precision
 from huggingface_ner.engines.engine import EngineSource
+from huggingface_ner.engines.gpu_memory import GpuMemoryError, gpu_memory_for, return_gpu_memory
 from huggingface_ner.engines.hardware import has_fast_bf16
 from huggingface_ner.engines.layouts import Batch, Layout, LogProbabilities, Packed, Padded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# For a CPU, and for a GPU. Both were measured, see bench/README.md.
+# For a CPU, which was measured, and for a GPU, which was not; see bench/README.md.
 TOKENS_PER_BATCH = (256, 16_384)
 
 # The width of rows is a multiple of this, because PyTorch keeps kernels for each shape. Without the rounding, the
 # kernels took 350 MB after 20,000 texts of all widths.
 WIDTH_MULTIPLE = 16
 
+logger = logging.getLogger(__name__)
+
 
 class TorchEngine:
-    """Runs a model with PyTorch on the device that the model is on; converts its weights to the precision."""
+    """Runs a model with PyTorch on the device that the model is on; converts its weights to the precision.
+
+    If a batch is too large for the GPU's memory, its halves are run one after the other.
+    """
 
     def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
         import torch  # noqa: PLC0415 - other engines serve without it
@@ -28,12 +35,14 @@ class TorchEngine:
         from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
 
         self.kind = EngineKind("torch", precision)
+        self._is_short_of_memory = False
         self._torch = torch
         self._model = model
         model.train(False)
         torch.nn.Module.to(model, dtype=torch.float32)
         filler = model.config.pad_token_id or 0
-        # on a GPU a packed batch would need a mask of 16,384 x 16,384, and padding costs less there
+        # On a GPU, the mask of a packed batch would be 16,384 x 16,384. Attention that needs no mask is a way of
+        # bench/serving.py, but was not measured yet.
         self._packed = packed_model(model) if model.device.type == "cpu" else None
         self.layout: Layout = (
             Packed(filler, WIDTH_MULTIPLE)
@@ -49,7 +58,26 @@ class TorchEngine:
         return TOKENS_PER_BATCH[self._model.device.type == "cuda"]
 
     def log_probabilities(self, batch: Batch) -> list[LogProbabilities]:
-        """Return the log-probabilities of each window, [its tokens, tags]; the windows are given as token ids."""
+        """Return the log-probabilities of each window, [its tokens, tags]; the windows are given as token ids.
+
+        Raises GpuMemoryError if the GPU's memory is too small for a single window.
+        """
+        try:
+            with gpu_memory_for(f"run {len(batch)} windows of up to {max(map(len, batch))} tokens"):
+                return self._run(batch)
+        except GpuMemoryError as error:
+            # only the first time, because another process may use the GPU's memory during many batches
+            if not self._is_short_of_memory:
+                logger.warning("%s: %s. Batches that are too large are halved.", self.kind, error)
+            self._is_short_of_memory = True
+            if len(batch) == 1:
+                raise
+        # not in the except block, where the error still refers to the tensors of the batch
+        return_gpu_memory()
+        middle = len(batch) // 2
+        return [*self.log_probabilities(batch[:middle]), *self.log_probabilities(batch[middle:])]
+
+    def _run(self, batch: Batch) -> list[LogProbabilities]:
         inputs = [self._torch.from_numpy(array).to(self._model.device) for array in self.layout.lay_out(batch)]
         with self._torch.inference_mode():
             if self._packed is None:
@@ -74,14 +102,15 @@ class TorchFamily:
         return []
 
     def load(self, kind: EngineKind, source: EngineSource) -> TorchEngine:
-        """Return an engine that runs the model on the source's device; raises ModelError."""
+        """Return an engine that runs the model on the source's device; raises ModelError and GpuMemoryError."""
         import torch  # noqa: PLC0415 - other engines serve without it
 
         from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
 
         model = load_model(source.name_or_path)[0]
-        torch.nn.Module.to(model, torch.device(source.device))
-        return TorchEngine(model, kind.precision)
+        with gpu_memory_for(f"load {source.name_or_path}"):
+            torch.nn.Module.to(model, torch.device(source.device))
+            return TorchEngine(model, kind.precision)
 
 
 FAMILY = TorchFamily()

@@ -21,6 +21,7 @@ from transformers import (
     set_seed,
 )
 
+from huggingface_ner.engines.gpu_memory import gpu_memory_for
 from huggingface_ner.engines.hardware import has_fast_bf16, resolve_device
 from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.pretrained import head_is_missing, load_model, load_tokenizer
@@ -108,8 +109,8 @@ def fine_tune(
     unknown_tokens: counts the tokens of the examples. dynamics: observes the model while it is trained.
     match_labels: a label with a counterpart in the baseline starts with a copy of the counterpart's rows in the
     baseline's head.
-    Raises ModelError if the baseline cannot be used, and TrainingError if the examples have no words or the
-    training diverges.
+    Raises ModelError if the baseline cannot be used, TrainingError if the examples have no words or the training
+    diverges, and GpuMemoryError.
     """
     tokenizer = load_tokenizer(baseline)
 
@@ -121,7 +122,8 @@ def fine_tune(
     else:
         inside = opens_inside(model, tokenizer, (example.text for example in examples))
         head_name = replace_head(model, tag_groups, match_labels, opens_inside=inside)
-    nn.Module.to(model, torch.device(resolve_device(device)))
+    with gpu_memory_for("load the baseline"):
+        nn.Module.to(model, torch.device(resolve_device(device)))
     if model.device.type == "cpu":
         # without a GPU, the fused attention kernel with dropout takes a third longer
         model.set_attn_implementation("eager")
@@ -191,7 +193,8 @@ def fine_tune(
         trainer.encoder_rate = encoder_rate
         trainer.tag_groups = tag_groups
         trainer.head_name = head_name
-        trainer.train()
+        with gpu_memory_for("train"):
+            trainer.train()
     if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
         raise TrainingError(
             f"the training diverged; set a lower LEARNING_RATE than {hyperparameters.learning_rate:g}"

@@ -14,6 +14,7 @@ from huggingface_ner.engines.agreement import Trial, compare
 from huggingface_ner.engines.choice import candidates, choose
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.families import family_of
+from huggingface_ner.engines.gpu_memory import GpuMemoryError
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.prepared import Record, engine_folder, tokenizer_file, write_record
@@ -49,7 +50,7 @@ def prepare_engine(
     into: the folder in which to make the folder ``engine``; if None, the model's folder.
     This takes from a few seconds to a minute, so never call it in a request. Returns ``engine``, ``reason``,
     ``samples`` and ``trials``; an engine that cannot run the model is listed among the trials. Raises ModelError
-    if ``model_folder`` is not a fine-tuned model, and OSError.
+    if ``model_folder`` is not a fine-tuned model, GpuMemoryError, and OSError.
     """
     preference, device = preference or EnginePreference(), resolve_device(device)
     started = time.perf_counter()
@@ -79,6 +80,8 @@ def prepare_engine(
                 files[kind] = family_of(kind).prepare(kind, source)
                 spans = reference.with_engine(family_of(kind).load(kind, source)).find_spans(texts)
                 trials.append(compare(kind, spans, fp32_spans, gold))
+            except GpuMemoryError:  # this says nothing about the kind, so it must not be recorded
+                raise
             except Exception as error:  # exporters may raise any exception for a model's code
                 logger.debug("%s of %s failed", kind, model_folder, exc_info=True)
                 lines = str(error).strip().splitlines() or [type(error).__name__]

@@ -10,6 +10,7 @@ from huggingface_ner.engines.choice import REQUESTED, EngineChoice, choose
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.families import family_of
+from huggingface_ner.engines.gpu_memory import gpu_memory_for
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import engine_folder, read_record, tokenizer_file
 from huggingface_ner.engines.torch_engine import TorchEngine
@@ -29,7 +30,7 @@ def load_tagger(
     preference: which of the engines that ``prepare_engine`` tried may be used. If it tried none, PyTorch in
     float32 is used.
     Raises ModelError if ``name_or_path`` is not a model, has no token-classification head, or has only a slow
-    tokenizer.
+    tokenizer, and GpuMemoryError if the GPU's memory is too small.
     """
     preference = preference or EnginePreference()
     prepared = load_prepared(name_or_path, device, preference, Path(name_or_path))
@@ -84,7 +85,8 @@ def load_fine_tuned(name_or_path: str | Path, device: str) -> "tuple[PreTrainedM
             f"{name_or_path}: it has no token-classification head, so it cannot predict; "
             "fine-tune it first: python -m huggingface_ner train"
         )
-    torch.nn.Module.to(model, torch.device(resolve_device(device)))
+    with gpu_memory_for(f"load {name_or_path}"):
+        torch.nn.Module.to(model, torch.device(resolve_device(device)))
     return model, tokenizer
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from transformers import AutoModelForTokenClassification, PreTrainedModel
+from transformers import AutoModelForTokenClassification, PreTrainedModel, Trainer
 
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.gpu_memory import GpuMemoryError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, tag_names
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.calibration import prior_calibration
@@ -207,6 +208,18 @@ def test_a_training_that_cannot_work_says_why(tiny_bert: Path) -> None:
         fine_tune([AnnotatedText("1", " \n", ())], ["PER"], tiny_bert, Hyperparameters(), match_labels=_same)
     with pytest.raises(ModelError, match="no such model folder"):
         fine_tune(EXAMPLES, ["PER"], tiny_bert / "gone", Hyperparameters(), match_labels=_same)
+
+
+def test_a_training_that_does_not_fit_into_the_gpu_says_so(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Trainer, "train", fail)
+    with pytest.raises(GpuMemoryError, match=r"to train .*set DEVICE=cpu") as raised:
+        fine_tune(EXAMPLES, ["PER", "LOC"], tiny_bert, Hyperparameters(), match_labels=_same)
+    assert raised.value.retryable, "the memory may be free later"
 
 
 def test_saving_replaces_a_model_and_nothing_else(tiny_bert: Path, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import pytest
 from huggingface_ner.engine_kinds import TORCH_FP32, EnginePreference
 from huggingface_ner.engines import onnx_engine, openvino_engine
 from huggingface_ner.engines.errors import ModelError
+from huggingface_ner.engines.gpu_memory import GpuMemoryError
 from huggingface_ner.engines.layouts import Batch, LogProbabilities
 from huggingface_ner.engines.onnx_engine import OnnxEngine
 from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.engines.pretrained import packaged_encoder
+from huggingface_ner.engines.torch_engine import TorchFamily
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.tagging.engine_trials import prepare_engine
@@ -74,6 +76,18 @@ def test_a_model_that_cannot_be_exported_is_served_by_torch(
     assert found["engine"] == "torch bf16"
     for kind in ("onnx int8", "openvino bf16"):
         assert f"{kind} cannot run the model: no such operator" in str(found["reason"])
+
+
+def test_a_full_gpu_says_nothing_about_an_engine(
+    tiny_bert: Path, tmp_path: Path, all_is_fast: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise GpuMemoryError("too little memory of the GPU is free", 30.0)
+
+    monkeypatch.setattr(TorchFamily, "load", fail)
+    with pytest.raises(GpuMemoryError):
+        prepare_engine(tiny_bert, preference=EnginePreference("torch"), device="cpu", into=tmp_path)
+    assert load_prepared(tiny_bert, "cpu", EnginePreference("torch"), tmp_path) is None, "nothing is recorded"
 
 
 def test_a_model_without_a_head_is_refused(tmp_path: Path) -> None:
