@@ -8,7 +8,7 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.conftest import EACH_N_UPDATES, SCREENSHOTS, TOKEN, Serve
-from tests.e2e.steps import config, published, teach
+from tests.e2e.steps import config, published, teach, training, until
 from tests.e2e.studio import Project, Studio
 from tests.server.service import wait
 
@@ -28,6 +28,7 @@ def taught(studio: Studio, serve: Serve) -> Iterator[tuple[str, Project]]:
         before = project.backend()["model_version"]
         teach(project, EACH_N_UPDATES, "ORG")
         published(url, project, before)
+        until(lambda: training(url, project).get("suggestions", {}).get("state") == "complete")
         yield url, project
 
 
