@@ -131,7 +131,8 @@ class _Pusher:
             self._put(suggestions)
 
     def _complete(self, suggestions: Suggestions) -> None:
-        if self._settings.update_project_model_version:
+        # Label Studio refuses a version without predictions, so none is selected if all tasks are annotated
+        if self._settings.update_project_model_version and suggestions.tasks:
             self._client.set_model_version(self._project_id, self._version)
         self._put(suggestions.completed())
         delete_old_predictions(self._project_id, self._store, self._client, self._queue.notes)
