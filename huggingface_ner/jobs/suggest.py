@@ -179,7 +179,8 @@ class _Pusher:
         return time.monotonic() > self._until or not self._queue.rq.is_empty()
 
     def _complete(self, suggestions: Suggestions, *, has_more: bool) -> None:
-        if self._settings.update_project_model_version:
+        # Label Studio refuses a version without predictions, so none is selected if all tasks are annotated
+        if self._settings.update_project_model_version and suggestions.tasks:
             self._client.set_model_version(self._project_id, self._version)
         deletion = delete_old_predictions(
             *(self._project_id, self._store, self._client, self._queue.notes),

@@ -12,7 +12,7 @@ import io
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -47,11 +47,12 @@ class AsgiApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; nothing is sent to a client that has disconnected."""
         environ = _environ(scope)
-        with suppress(DisconnectedError):
+        client = _Client(receive)
+        with suppress(DisconnectedError), closing(client):
             try:
                 async with self._bodies.read(receive, int(environ.get("CONTENT_LENGTH") or 0)) as body:
                     environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-                    status, headers, content = await self._answer(environ, len(body), receive)
+                    status, headers, content = await self._answer(environ, len(body), client)
             except (HTTPException, UnavailableError) as refusal:
                 # called in the event loop's thread, because a refusal never waits for anything
                 environ |= {REFUSAL: refusal, "wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
@@ -60,26 +61,45 @@ class AsgiApp:
             if isinstance(content, bytes):
                 await send({"type": "http.response.body", "body": content})
             else:
-                await _stream(content, receive, send)
+                await _stream(content, client, send)
 
-    async def _answer(self, environ: "WSGIEnvironment", size: int, receive: Receive) -> Answer:
+    async def _answer(self, environ: "WSGIEnvironment", size: int, client: "_Client") -> Answer:
         """Answer a request in a thread of its lane; raises DisconnectedError if the client disconnects first."""
         gone = threading.Event()
         environ[IS_CONNECTED] = lambda: not gone.is_set()
         answer = asyncio.ensure_future(
             self._lanes.run(environ["PATH_INFO"], size, partial(_call, self._app, environ))
         )
-        # after the body, the only message that can still arrive is that the client has disconnected
-        disconnected = asyncio.ensure_future(receive())
         try:
-            await asyncio.wait((answer, disconnected), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((answer, client.disconnected()), return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
                 raise DisconnectedError
             return answer.result()
         finally:
             gone.set()
-            for future in (answer, disconnected):
-                future.cancel()
+            answer.cancel()
+
+
+class _Client:
+    """Waits until the client of a request disconnects.
+
+    It waits only once for each request: if such a wait is cancelled, gunicorn takes the client for disconnected.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._message: asyncio.Future[Any] | None = None
+
+    def disconnected(self) -> asyncio.Future[Any]:
+        """Return a future that is done when the client has disconnected; call this after the body is read."""
+        # after the body, the only message that can still arrive is that the client has disconnected
+        self._message = self._message or asyncio.ensure_future(self._receive())
+        return self._message
+
+    def close(self) -> None:
+        """Stop waiting."""
+        if self._message is not None:
+            self._message.cancel()
 
 
 def _call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
@@ -94,17 +114,15 @@ def _call(app: "WSGIApplication", environ: "WSGIEnvironment") -> Answer:
         _close(pieces)
 
 
-async def _stream(pieces: Iterator[bytes], receive: Receive, send: Send) -> None:
+async def _stream(pieces: Iterator[bytes], client: _Client, send: Send) -> None:
     """Send an answer piece by piece, each made in a thread; stop if the client disconnects."""
-    disconnected = asyncio.ensure_future(receive())
     try:
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            if disconnected.done():
+            if client.disconnected().done():
                 raise DisconnectedError
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
-        disconnected.cancel()
         _close(pieces)
 
 

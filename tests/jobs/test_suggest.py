@@ -148,6 +148,19 @@ def test_the_status_tells_why_label_studio_refuses_suggestions(
     assert "does not accept LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
 
 
+def test_a_project_without_tasks_to_suggest_for_keeps_its_selected_version(
+    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Label Studio refuses to select a version that has no predictions."""
+    label_studio_api.tasks[7] = [task for task in label_studio_api.tasks[7] if task["annotations"]]
+    _publish(suggesting, tiny_bert, monkeypatch)
+    with suggesting.worker():
+        suggesting.until(lambda: _is(suggesting, "complete") or _is(suggesting, "failed"))
+    status = suggesting.queue.status(7)["suggestions"]
+    assert (status["state"], status["tasks"], status["reason"]) == ("complete", 0, None)
+    assert label_studio_api.model_versions == {}
+
+
 def test_by_default_tasks_that_have_suggestions_get_new_ones(
     suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The real server, in a separate process."""
 
+import io
 import json
 import shutil
 import signal
@@ -7,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
 from tests import recorded, recorded_names
+from tests.exports.versions import publish
 from tests.server.service import START_TIMEOUT, ask, free_port, running, wait
 
 
@@ -57,6 +60,20 @@ def test_several_processes_answer_as_one(tiny_bert: Path, tmp_path: Path) -> Non
         with urllib.request.urlopen(f"{url}/metrics", timeout=5) as answer:
             shown = answer.read().decode()
         assert 'huggingface_ner_webhooks_total{action="ANNOTATION_CREATED"} 20.0' in shown
+
+
+def test_a_version_is_downloaded_as_a_whole(tiny_bert: Path, tmp_path: Path) -> None:
+    """The answer is sent piece by piece, so the server waits for the client's end while it is being sent."""
+    command = [sys.executable, "-m", "huggingface_ner", "serve"]
+    version = publish(Settings(model_dir=tmp_path / "models").models_folder, tiny_bert)
+    with running(command, tmp_path / "log", BASELINE_MODEL_NAME=str(tiny_bert)) as url:
+        wait(f"{url}/health")
+        path = f"{url}/projects/7/versions/{version.name}/download"
+        with urllib.request.urlopen(path, timeout=START_TIMEOUT) as answer:
+            downloaded = answer.read()
+    with zipfile.ZipFile(io.BytesIO(downloaded)) as archive:
+        assert archive.testzip() is None
+        assert f"{version.name}/model.safetensors" in archive.namelist()
 
 
 def test_a_published_version_is_served_by_all_processes_without_a_restart(tiny_bert: Path, tmp_path: Path) -> None:

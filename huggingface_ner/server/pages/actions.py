@@ -9,11 +9,12 @@ from functools import partial
 from flask import Flask, redirect, request
 from flask.typing import ResponseReturnValue
 from redis import RedisError
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.review_tab import request_review_tab
 from huggingface_ner.label_studio.project_ids import parse_project_id
-from huggingface_ner.server.pages.guard import ForbiddenError, check_form
+from huggingface_ner.server.pages.guard import MAX_FORM, ForbiddenError, check_form
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import StoreError, project_store
 
@@ -37,6 +38,8 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
             action(project_id)
         except ForbiddenError as error:
             return refuse(str(error), 403, back)
+        except RequestEntityTooLarge:
+            return refuse(f"the form is longer than {MAX_FORM} bytes", 413, back)
         except StoreError as error:
             return refuse(str(error), 409, back)
         except RedisError:

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.label_studio.project_ids import parse_project_id
+from huggingface_ner.learning import quotes
 from huggingface_ner.server.pages import actions, download, words
 from huggingface_ner.server.pages.charts import draw_chart
 from huggingface_ner.server.pages.facts import FactsReader, ProjectFacts, now
@@ -88,6 +89,7 @@ class _Pages:
         self._templates.filters["date"] = words.date
         self._templates.filters["iso"] = words.iso
         self._templates.filters["version_time"] = published_at
+        self._templates.filters["short"] = quotes.name
         self._templates.filters["percentage"] = words.percentage
         self._templates.globals["counted"] = words.counted
 

@@ -124,7 +124,9 @@ def percent(run: dict[str, Any], now: float) -> float | None:
 
 
 def next_sentence(status: dict[str, Any], each: int) -> str:
-    """Return when the next training will start. each: START_TRAINING_EACH_N_UPDATES."""
+    """Return when the next training will start; "" if it waits. each: START_TRAINING_EACH_N_UPDATES."""
+    if status["state"] == "waiting":  # the state says already that the next one is about to start
+        return ""
     if status["state"] == "running" and status.get("waiting"):
         return "Another training starts right afterwards: there are new annotations."
     if not each:

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.review_tab import REQUESTED
 from huggingface_ner.server.app import create_app
-from huggingface_ner.server.pages.guard import COOKIE
+from huggingface_ner.server.pages.guard import COOKIE, MAX_FORM
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import project_store
@@ -65,6 +65,7 @@ def test_a_form_that_is_too_long_is_refused(client: FlaskClient, queue: Training
         "/projects/7/train", data=body, headers=OURS, content_type="application/x-www-form-urlencoded"
     )
     assert answer.status_code == 413
+    assert f"longer than {MAX_FORM} bytes" in answer.get_data(as_text=True)
     assert queue.status(7)["state"] == "idle"
 
 

@@ -131,6 +131,18 @@ def test_the_page_says_what_is_not_listed_of_one_entry(
         assert page.count(told) == 1, told
 
 
+def test_the_page_says_what_each_task_is_disputed_for(client: FlaskClient, settings: Settings) -> None:
+    version = project_store(settings.models_folder, 7).publish(lambda folder: None, {})
+    for more, told in ((0, "</bdi></summary>"), (1, "</bdi> and 1 other place</summary>")):
+        review = make_review()
+        (dispute,) = review["agreement"]["disputed"]
+        del dispute["places"][1:]
+        dispute["places"][0]["text"], dispute["more"] = "Kuala Lumpur", more
+        write_review(version.folder, review)
+        page = client.get("/projects/7", headers={"Accept": "text/html"}).get_data(as_text=True)
+        assert f", F1 0.00: <bdi>Kuala Lumpur{told}" in page
+
+
 def test_the_table_says_what_is_not_listed(tmp_path: Path) -> None:
     review = _with_more_inside(3)
     for numbers in (review, review["contradictions"], review["identical"], review["agreement"]):

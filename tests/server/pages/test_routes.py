@@ -314,6 +314,15 @@ def test_labels_that_are_not_in_the_table_of_mistakes_are_counted(
         assert told in _text(_page(client, "/projects/7"))
 
 
+def test_long_labels_are_shortened(client: FlaskClient, settings: Settings) -> None:
+    long = "L" * 3_000
+    counts = {"correct": 1, "predicted": 2, "gold": 3}
+    metrics = {**counts, "labels": {long: counts}, "label_names": [long], "label_spans": {long: 3}}
+    project_store(settings.models_folder, 7).publish(lambda folder: None, metrics)
+    assert "L" * 101 not in _text(_page(client, "/projects/7"))
+    assert [*client.get("/projects/7").get_json()["labels"]] == [long]
+
+
 def test_it_shows_how_many_tasks_are_left(client: FlaskClient, settings: Settings, queue: TrainingQueue) -> None:
     publish_curve(settings)
     facts = client.get("/projects/7").get_json()

@@ -79,6 +79,7 @@ def test_what_comes_next() -> None:
     assert "somebody starts one" in words.next_sentence({"state": "idle"}, 0)
     assert "new attempt" in words.next_sentence({"state": "parked"}, 10)
     assert "right afterwards" in words.next_sentence({"state": "running", "waiting": True}, 10)
+    assert words.next_sentence({"state": "waiting", "updates_until_training": 7}, 10) == ""
 
 
 def test_outcomes() -> None:
