@@ -72,11 +72,14 @@ def check_api_key(key: str) -> None:
 
 
 def _read_secret(name: str, path: Path) -> str:
-    """Return a file's content without the line ends at its end; raises ValueError, without quoting the content."""
+    """Return a file's content without the line ends at its end, and without the mark at its start (U+FEFF).
+
+    Some editors write this mark, and do not show it. Raises ValueError, without quoting the content.
+    """
     # a value that is not an absolute path may be the secret itself
     shown = f"{name}={path}" if path.is_absolute() else name
     try:
-        secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+        secret = path.read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeError) as error:
         raise ValueError(
             f"{shown}: cannot be read ({type(error).__name__}); it must be the path of a file with the secret"

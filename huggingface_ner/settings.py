@@ -1,5 +1,6 @@
 """The service's settings: the checked environment variables, and values that are derived from them."""
 
+import ipaddress
 import math
 import re
 from functools import cached_property, lru_cache
@@ -16,6 +17,7 @@ from huggingface_ner.secret_values import check_api_key, check_redis_url, shown_
 from huggingface_ner.variables import Variables
 
 # A language's code, as the metadata of a model on the Hub may contain it.
+_NOT_IN_HOSTS = re.compile(r"[\s/@?#*\[\]\\]")
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
 
 
@@ -78,6 +80,16 @@ class Settings(Variables):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_url_hosts", mode="after")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(host == "*" or _is_host(host) for host in value):
+            raise ValueError(
+                "must be names of hosts without http:// and without a port, because all ports are allowed; an "
+                "example: texts.example.org,10.0.0.7"
+            )
         return value
 
     @field_validator("model_languages", mode="after")
@@ -184,6 +196,16 @@ def read_settings(**overrides: Any) -> Settings:
 def shared_settings() -> Settings:
     """Return this process's settings."""
     return read_settings()
+
+
+def _is_host(name: str) -> bool:
+    """Return whether a name may be that of a host, or is an IP address; a URL and a host with a port are not."""
+    if ":" not in name:
+        return not _NOT_IN_HOSTS.search(name)
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
 
 
 def _message(detail: ErrorDetails) -> str:

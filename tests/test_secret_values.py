@@ -130,7 +130,7 @@ def test_credentials_do_not_belong_into_label_studios_address(monkeypatch: pytes
     assert "p4ss" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", ["p4ss", "p4ss\n", "p4ss\r\n"])
+@pytest.mark.parametrize("content", ["p4ss", "p4ss\n", "p4ss\r\n", "\ufeffp4ss\r\n"])
 def test_secrets_may_be_in_files(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "secret"
     file.write_bytes(content.encode())

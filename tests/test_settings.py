@@ -56,6 +56,21 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         assert read_settings(model_class=model_class).model_class == model_class
 
 
+@pytest.mark.parametrize("hosts", ["a.example", "*", "minio_1,LOCALHOST", "10.0.0.7,::1", "b\u00fccher.example"])
+def test_hosts_of_texts_are_names_and_addresses(hosts: str) -> None:
+    assert read_settings(allowed_url_hosts=hosts).allowed_url_hosts == tuple(hosts.split(","))
+
+
+@pytest.mark.parametrize(
+    "hosts", ["a.example:9000", "https://a.example", "a.example/texts", "*.example", "[::1]", "a,b c", "u:p4ss@a"]
+)
+def test_what_can_never_be_the_host_of_a_text_is_refused(hosts: str) -> None:
+    """It would be compared with the names of hosts, so no text would ever be fetched from there."""
+    with pytest.raises(SettingsError, match=r"ALLOWED_URL_HOSTS=.*without http:// and without a port") as error:
+        read_settings(allowed_url_hosts=hosts)
+    assert "p4ss" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

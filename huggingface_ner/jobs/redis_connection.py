@@ -1,5 +1,6 @@
 """The URL of the training queue's Redis, and connections to it."""
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ WORKER_REDIS_TIMEOUT = 5.0
 COOLDOWN_SECONDS = 1.0
 # Seconds without a change after which the state of a project expires.
 STATE_TTL = 90 * 24 * 3600
+_NOT_IN_JOB_IDS = re.compile("[^A-Za-z0-9_-]")
 
 
 class CircuitBreaker:
@@ -70,9 +72,13 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
 
 
 def job_id(prefix: str, name: str) -> str:
-    """Return the id of a job, which must be unique among all queues of RQ; see Settings.queue_prefix."""
+    """Return the id of a job, which must be unique among all queues of RQ; see Settings.queue_prefix.
+
+    RQ refuses ids with a dot, which the name of a Label Studio's place may contain. Two places do not differ only
+    in dots, because their names contain a hash.
+    """
     place = prefix.split(":")[2:]
-    return f"{name}-{place[0]}" if place else name
+    return f"{name}-{_NOT_IN_JOB_IDS.sub('_', place[0])}" if place else name
 
 
 def as_text(value: bytes | str) -> str:

@@ -114,6 +114,8 @@ class UrlFetcher:
                 preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if deadline.is_over:
+                raise FetchError(f"{host}: it does not answer within URL_TIMEOUT={self._timeout:g} s") from error
             raise FetchError(f"{host}: it does not answer: {type(error).__name__}") from error
 
     def _checked_address(self, parts: SplitResult) -> str:

@@ -1,8 +1,8 @@
 """gunicorn's worker process: an event loop that reads all requests, with limits for stalled connections.
 
-It is gunicorn's ASGI worker with five changes: a connection has limited time for the head of its first request,
+It is gunicorn's ASGI worker with six changes: a connection has limited time for the head of its first request,
 a client has limited time to take its answer, there is a maximum number of connections, gunicorn's own errors are
-JSON, and stalled connections do not delay a stop.
+JSON, a head whose numbers are too long is such an error, and stalled connections do not delay a stop.
 """
 
 import asyncio
@@ -56,6 +56,14 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._limit_writing(None)
         self.worker.reading.pop(self, None)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read a piece of a request; numbers with thousands of digits are refused, because Python reads none."""
+        try:
+            super().data_received(data)
+        except ValueError:
+            self._send_error_response(400, "the request has a number that is too long")
+            self.close()
 
     def close(self) -> None:
         """Close the connection, if it is open; a request that is not complete gets no answer."""

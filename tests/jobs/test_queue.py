@@ -14,6 +14,7 @@ from huggingface_ner.jobs.redis_connection import connect, queue_url
 from huggingface_ner.jobs.runs import MAX_ATTEMPTS, Run
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
+from huggingface_ner.store.claims import claim_models
 from tests.server.service import free_port
 
 PUBLISHED = Outcome(status="published", reason="it is better", version="v", f1=0.7, f1_before=0.6)
@@ -50,6 +51,22 @@ def _take(queue: TrainingQueue, project_id: int = 7) -> Run:
 def _die(queue: TrainingQueue, redis_url: str) -> None:
     """Delete the lease of project 7, as if its worker had been killed some time ago."""
     Redis.from_url(redis_url).delete(queue._lock(7))
+
+
+def test_jobs_of_a_second_label_studio_are_queued_whatever_its_address(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "DEBOUNCE_SECONDS", 0.0)
+    claim_models(Settings(model_dir=tmp_path, label_studio_host="http://localhost:8080"))
+    second = Settings(model_dir=tmp_path, label_studio_host="http://ls.example.org:8080/labels")
+    claim_models(second)
+    queue = TrainingQueue(connect(redis_url, timeout=5), second)
+    job = queue.request_training(7)
+    queue.suggestions.tasks_added(7)
+    queue.suggestions.enqueue_due({7: "v"})
+    assert _jobs(queue) == [job]
+    assert _take(queue).id == job
+    assert len(queue.suggestions.rq.job_ids) == 1
 
 
 def test_each_nth_update_requests_a_training(queue: TrainingQueue) -> None:

@@ -106,6 +106,7 @@ def test_a_head_that_does_not_come_is_answered_and_closed(url: str) -> None:
         (b"GET / HTTP/9.9\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: brotli\r\n\r\n", 501),
         (b"POST /setup HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nx\r\n", 400),
