@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic import SecretStr, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from huggingface_ner.engine_kinds import PRECISION_NEEDS, UNSUPPORTED_PRECISIONS, EnginePreference
@@ -112,6 +112,14 @@ class Settings(Variables):
         if not 0 <= score <= 1:
             raise ValueError("must be a number from 0 to 1, or auto")
         return score
+
+    @field_validator("predict_after_training", mode="wrap")
+    @classmethod
+    def _bool_or_auto(cls, value: object, read: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return read(value)
+        except ValidationError:
+            raise ValueError("must be auto, true or false") from None
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:

@@ -119,8 +119,9 @@ class LabelStudioApi:
             return self._filtered(query) if "query" in query else self._page(query)
         if url.path.startswith("/api/predictions/") and method == "DELETE":
             number = int(url.path.rstrip("/").rpartition("/")[2])
-            self.predictions = [given for given in self.predictions if given.get("id") != number]
-            return 204, None
+            left = [given for given in self.predictions if given.get("id") != number]
+            is_found, self.predictions = len(left) < len(self.predictions), left
+            return (204, None) if is_found else (404, {"detail": "No Prediction matches the given query."})
         return 404, {"detail": f"the stand-in does not know {url.path}"}
 
     def _backends(self, project_id: int) -> list[dict[str, Any]]:
@@ -134,6 +135,9 @@ class LabelStudioApi:
     def _of_project(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if path.endswith("/import/predictions"):
             self.takes_predictions.wait()
+            known = {task["id"] for task in self.tasks[int(path.split("/")[3])]}
+            if not known >= {given["task"] for given in body}:
+                return 400, {"detail": "one of the tasks is not in the project"}
             self.predictions += [{"id": number, **given} for number, given in enumerate(body, start=self._added)]
             self._added += len(body)
             return 201, {"created": len(body)}

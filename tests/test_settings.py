@@ -111,6 +111,14 @@ def test_the_message_about_an_invalid_setting_has_an_example(name: str, monkeypa
     assert getattr(read_settings(), name.lower()) == example
 
 
+@pytest.mark.parametrize("value", ["AUTO", "never", "2", " auto "])
+def test_the_message_about_an_invalid_choice_is_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREDICT_AFTER_TRAINING", value)
+    with pytest.raises(SettingsError) as error:
+        read_settings()
+    assert str(error.value) == f"PREDICT_AFTER_TRAINING={value}: must be auto, true or false"
+
+
 @pytest.mark.parametrize(
     "credentials",
     [{"BASIC_AUTH_USER": "u"}, {"BASIC_AUTH_PASS": "p4ss"}, {"BASIC_AUTH_USER": "a:b", "BASIC_AUTH_PASS": "p4ss"}],

@@ -63,10 +63,11 @@ def _delete(
     is_interrupted: Callable[[], bool],
 ) -> Deletion:
     _restore_selected(project_id, client, notes)
+    # in this order: a version that is published meanwhile must not be taken for an old one
+    ours = {entry.version for entry in store.history()} | {PACKAGED_ENCODER}
     kept = {version.name for version in store.versions()}
     if not kept:
         return Deletion(0, is_finished=True)
-    ours = {entry.version for entry in store.history()} | {PACKAGED_ENCODER}
     stored = StoredPredictions(client, project_id)
     counts = stored.versions()
     old = sorted((ours - kept) & counts.keys())

@@ -96,7 +96,8 @@ class TrainingQueue(Recounts):
         self.review_tabs = RequestedJobs.review_tabs(connection, self._prefix, self._breaker)
         store = MentionStore(connection, self._prefix) if settings.known_mentions else None
         self.mentions = KnownMentions(store, self.fills, settings.gazetteer)
-        self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker)
+        is_auto = settings.predict_after_training == "auto"
+        self.suggestions = SuggestionMarks(connection, self._prefix, self._breaker, only_predicted=is_auto)
         self.rq = Queue(self._prefix, connection=connection, serializer=JSONSerializer)
         shown = self.suggestions, self.mentions
         self._reader = StatusReader(connection, self._prefix, self.rq.key, *shown, updates_per_training=self._each)

@@ -34,8 +34,9 @@ class Suggestions(BaseModel, frozen=True):
 
     state: running, complete, or failed with a ``reason``. tasks: how many tasks have the predictions. has_more:
     whether there are more tasks, for which no predictions are sent because of PREDICT_AFTER_TRAINING=auto.
-    next_batch: how many tasks get predictions with the next request; 0 before the first. deleted: how many old
-    predictions were deleted after that.
+    only_predicted: whether only tasks that had predictions got new ones, for the same reason. next_batch: how many
+    tasks get predictions with the next request; 0 before the first. deleted: how many old predictions were deleted
+    after that.
     last_task: the highest id of these tasks. answers: how many times tasks had been added to the project when the
     job began; if the number has grown since then, the new tasks are due. not_before: when a failed job is retried.
     """
@@ -45,6 +46,7 @@ class Suggestions(BaseModel, frozen=True):
     reason: str | None = None
     tasks: int = 0
     has_more: bool = False
+    only_predicted: bool = False
     next_batch: int = 0
     deleted: int = 0
     last_task: int = 0
@@ -77,12 +79,16 @@ class Suggestions(BaseModel, frozen=True):
 
 
 class SuggestionMarks:
-    """The suggestions of each project, in Redis; methods raise RedisError if Redis does not answer."""
+    """The suggestions of each project, in Redis; methods raise RedisError if Redis does not answer.
 
-    def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker) -> None:
+    only_predicted: whether only tasks that have predictions get new ones (PREDICT_AFTER_TRAINING=auto).
+    """
+
+    def __init__(self, connection: Redis, prefix: str, breaker: CircuitBreaker, *, only_predicted: bool) -> None:
         self._redis = connection
         self._prefix = prefix
         self._breaker = breaker
+        self._only_predicted = only_predicted
         self._damaged = DamagedEntries()
         # a separate queue, so that trainings have priority
         self.rq = Queue(f"{prefix}:suggestions", connection=connection, serializer=JSONSerializer)
@@ -122,10 +128,12 @@ class SuggestionMarks:
         """Return where to continue a version's suggestions, or None if they are complete or not due yet."""
         known, added = read_suggestions(self._redis.hgetall(self.key(project_id)))
         if known is None or known.version != version:
-            return Suggestions(version=version, answers=added)
+            return Suggestions(version=version, answers=added, only_predicted=self._only_predicted)
+        fresh = {"state": "running", "reason": None, "answers": added, "attempts": 0, "not_before": 0.0}
+        if known.only_predicted and not self._only_predicted:  # the setting has changed: tasks were passed over
+            return known.model_copy(update={**fresh, "only_predicted": False, "last_task": 0})
         if known.state != "running":
             # task ids ascend: only the new tasks are left
-            fresh = {"state": "running", "reason": None, "answers": added, "attempts": 0, "not_before": 0.0}
             return known.model_copy(update=fresh) if added > known.answers else None
         return known if time.time() >= known.not_before else None
 

@@ -7,7 +7,7 @@ from typing import Any
 from label_studio_sdk import PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
-from huggingface_ner.label_studio.client import LabelStudioClient
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
 
 TASKS_AT_A_TIME = 200
 
@@ -37,7 +37,11 @@ class StoredPredictions:
         return [{"id": task.id, "data": task.data} for task in self._tasks(conditions, "task_only", limit)]
 
     def store(self, tasks: Sequence[int], predictions: Sequence[Mapping[str, Any]], version: str) -> None:
-        """Store a version's predictions, each with ``result`` and ``score``, for tasks."""
+        """Store a version's predictions, each with ``result`` and ``score``, for tasks.
+
+        Label Studio 1.23.2 refuses all of them if one of the tasks was deleted meanwhile, or if the labels have
+        changed. As the same tasks would be refused again, read them anew after this error.
+        """
         requests = [
             PredictionRequest(
                 task=task, result=prediction["result"], score=prediction["score"], model_version=version
@@ -45,7 +49,16 @@ class StoredPredictions:
             for task, prediction in zip(tasks, predictions, strict=True)
         ]
         with self._client.request(self._project_id) as sdk:
-            sdk.projects.import_predictions(self._project_id, request=requests)
+            try:
+                sdk.projects.import_predictions(self._project_id, request=requests)
+            except ApiError as error:
+                if error.status_code != 400:
+                    raise
+                raise ClientError(
+                    f"Label Studio refuses predictions for {len(requests)} tasks (HTTP 400): were tasks deleted, "
+                    "or labels changed, while the predictions were made?",
+                    retryable=True,
+                ) from error
 
     def versions(self) -> dict[str, int]:
         """Return how many predictions each model version has."""
@@ -67,9 +80,13 @@ class StoredPredictions:
             after = max(task.id for task in tasks)
 
     def delete(self, prediction: int) -> None:
-        """Delete a prediction, given its id."""
+        """Delete a prediction, given its id; one that somebody else has deleted is no error."""
         with self._client.request(self._project_id) as sdk:
-            sdk.predictions.delete(prediction)
+            try:
+                sdk.predictions.delete(prediction)
+            except ApiError as error:
+                if error.status_code != 404:
+                    raise
 
     def delete_version(self, version: str) -> int:
         """Delete all predictions of a model version, and return how many there were.

@@ -1,6 +1,8 @@
 """Old predictions are deleted from Label Studio, and nothing else changes there."""
 
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,31 @@ def test_only_predictions_of_deleted_versions_and_of_the_encoder_are_deleted(
     label_studio_api.requests.clear()
     assert delete_old_predictions(7, store, client, queue.notes) == Deletion(0, True)
     assert label_studio_api.requests == ["GET /api/projects/7/model-versions/"]
+
+
+@pytest.mark.parametrize("read", ["versions", "history"])
+def test_predictions_of_a_version_that_is_published_meanwhile_are_kept(
+    queue: TrainingQueue,
+    store: ModelStore,
+    names: list[str],
+    client: LabelStudioClient,
+    label_studio_api: LabelStudioApi,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read: str,
+) -> None:
+    new: list[str] = []
+
+    def answer_then_publish(answer: Callable[[], Any]) -> Any:
+        found = answer()
+        if not new:
+            new.append(project_store(tmp_path, 7, keep=2).publish(lambda folder: None, {"tasks": 6}).name)
+            label_studio_api.predictions.append({"task": 1, "model_version": new[0]})
+        return found
+
+    monkeypatch.setattr(store, read, partial(answer_then_publish, getattr(store, read)))
+    delete_old_predictions(7, store, client, queue.notes)
+    assert _left(label_studio_api)[new[0]] == 1
 
 
 def test_before_the_first_version_predictions_of_the_encoder_are_kept(

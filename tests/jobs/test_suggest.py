@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from huggingface_ner.engines.stand_in import PACKAGED_ENCODER
-from huggingface_ner.jobs import old_predictions, suggest
+from huggingface_ner.jobs import old_predictions, runs, suggest
 from huggingface_ner.jobs.allowed_jobs import TRAIN
 from huggingface_ner.jobs.process import HOLDER
 from huggingface_ner.jobs.runs import MAX_ATTEMPTS
@@ -291,6 +291,31 @@ def test_the_next_requests_are_larger_and_longer_texts_make_them_smaller() -> No
     assert next_batch(tasks_of(1)) == next_batch(tasks_of(100)) == MAX_BATCH
     assert MIN_BATCH < next_batch(tasks_of(10_000)) < 200
     assert next_batch(tasks_of(1_000_000)) <= MIN_BATCH
+
+
+def test_a_task_that_is_deleted_meanwhile_does_not_end_the_suggestions(
+    suggesting: Trainings,
+    suggest_here: Callable[..., None],
+    label_studio_api: LabelStudioApi,
+    tiny_bert: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Label Studio then refuses the predictions of all tasks of the request."""
+
+    class Slow(HuggingFaceNER):
+        def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
+            label_studio_api.tasks[7] = [task for task in label_studio_api.tasks[7] if task["id"] != 1001]
+            return super().predict(tasks, context, **kwargs)
+
+    version = _publish(suggesting, tiny_bert, monkeypatch)
+    monkeypatch.setattr(suggest, "load_model_class", lambda name: Slow)
+    monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0,))
+    suggest_here(version)
+    assert label_studio_api.predictions == []
+    assert "were tasks deleted" in suggesting.queue.status(7)["suggestions"]["reason"]
+    suggest_here(version)
+    assert _is(suggesting, "complete")
+    assert _given(label_studio_api, version) == Counter(range(1002, 1001 + UNANNOTATED))
 
 
 def test_a_class_that_leaves_out_predictions_is_named_as_the_reason(

@@ -1,6 +1,7 @@
 """The marks of due suggestions are stored in a real server that speaks Redis's protocol."""
 
 import time
+from typing import Literal
 
 import pytest
 from redis import Redis
@@ -15,7 +16,12 @@ from huggingface_ner.settings import Settings
 
 @pytest.fixture
 def marks(redis_url: str) -> SuggestionMarks:
-    return TrainingQueue(connect(redis_url, timeout=5), Settings()).suggestions
+    return _marks(redis_url, True)
+
+
+def _marks(redis_url: str, predict_after_training: bool | Literal["auto"]) -> SuggestionMarks:
+    settings = Settings(predict_after_training=predict_after_training)
+    return TrainingQueue(connect(redis_url, timeout=5), settings).suggestions
 
 
 def _complete(marks: SuggestionMarks, version: str) -> None:
@@ -49,6 +55,20 @@ def test_tasks_that_are_added_during_a_job_are_due(marks: SuggestionMarks) -> No
     assert due.last_task == 30, "only the new tasks are due"
     marks.put(7, due.model_copy(update={"state": "complete"}))
     assert marks.due(7, "v1") is None
+
+
+def test_if_all_tasks_get_suggestions_from_now_on_those_passed_over_are_due(
+    marks: SuggestionMarks, redis_url: str
+) -> None:
+    auto = _marks(redis_url, "auto")
+    _complete(auto, "v1")
+    assert auto.due(7, "v1") is None
+    due = marks.due(7, "v1")
+    assert due is not None
+    assert (due.state, due.last_task, due.tasks) == ("running", 0, 3)
+    _complete(marks, "v1")
+    assert marks.due(7, "v1") is None
+    assert auto.due(7, "v1") is None, "all have suggestions"
 
 
 def test_a_failed_job_is_retried_and_then_given_up(

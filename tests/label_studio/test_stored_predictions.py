@@ -63,6 +63,23 @@ def test_predictions_of_a_version_are_deleted_one_by_one(
     assert stored.versions() == {"v10": number}
 
 
+def test_a_prediction_that_somebody_else_has_deleted_is_no_error(stored: StoredPredictions) -> None:
+    stored.store([2, 3], [EMPTY, EMPTY], "v1")
+    for prediction in list(stored.ids("v1")) * 2:
+        stored.delete(prediction)
+    assert stored.versions() == {}
+
+
+def test_predictions_for_a_deleted_task_can_be_made_again(
+    stored: StoredPredictions, label_studio_api: LabelStudioApi
+) -> None:
+    del label_studio_api.tasks[7][-1]
+    with pytest.raises(ClientError, match="were tasks deleted") as refused:
+        stored.store([4, 5], [EMPTY, EMPTY], "v1")
+    assert refused.value.retryable
+    assert label_studio_api.predictions == []
+
+
 @pytest.mark.parametrize("status", [403, 500])
 def test_refusals_are_reported(stored: StoredPredictions, label_studio_api: LabelStudioApi, status: int) -> None:
     label_studio_api.status = status
