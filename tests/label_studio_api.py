@@ -145,7 +145,8 @@ class LabelStudioApi:
             return self._model_versions(method, int(path.split("/")[3]), body)
         project_id = int(path.rstrip("/").rpartition("/")[2])
         if method == "PATCH":
-            if all(given["model_version"] != body["model_version"] for given in self.predictions):
+            known = {given["model_version"] for given in self.predictions}
+            if body["model_version"] not in {*known, *(backend["title"] for backend in self.backends)}:
                 return 400, {"validation_errors": {"model_version": ["Model version doesn't exist ..."]}}
             self.model_versions[project_id] = body["model_version"]
         return self._project(project_id)
