@@ -21,8 +21,10 @@ server() {
                 return 1
             fi
             password=$(<"$BASIC_AUTH_PASS_FILE")
+            # as the server reads the file: without a byte order mark and without line ends at its end
+            password=${password#$'\xef\xbb\xbf'}
+            while [[ $password == *[$'\r\n'] ]]; do password=${password%?}; done
         fi
-        password=${password%$'\r'} # the file may have Windows line endings
         # on standard input, because arguments are visible to every user
         head+="Authorization: Basic $(printf '%s' "$BASIC_AUTH_USER:$password" | base64 --wrap=0)"$'\r\n'
     fi

@@ -1,6 +1,7 @@
 """The command line: python -m huggingface_ner serve | worker | status | health | train | ..."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ ADD_COMMANDS = (
 # The commands that start the service. All others work with the service that uses MODEL_DIR.
 SERVICES = ("serve", "worker")
 
+logger = logging.getLogger(__name__)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0, 1 if it failed, 2 if options or settings are wrong."""
@@ -52,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options, settings)
     except (HuggingFaceNERError, OSError) as error:
-        print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
+        if options.command in SERVICES and settings.log_format == "json":
+            logger.critical("%s: %s", options.command, error)
+        else:
+            print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 import zipfile
 from collections import Counter
@@ -460,3 +463,18 @@ def test_a_version_is_exported_into_a_folder_or_a_zip_file(
 def test_options_of_an_export_that_cannot_be_used_are_refused(options: list[str]) -> None:
     with pytest.raises(SystemExit):
         main(["versions", *options])
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_service_that_cannot_start_says_only_why_and_in_the_format_of_the_log(
+    command: str, tmp_path: Path
+) -> None:
+    url = "redis://:p4ss@localhost:1/0?no_option=p4ss"
+    environment = {**os.environ, "MODEL_DIR": str(tmp_path), "REDIS_URL": url, "LOG_FORMAT": "json", "PORT": "0"}
+    started = [sys.executable, "-m", "huggingface_ner", command]
+    ran = subprocess.run(started, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 1
+    (line,) = map(json.loads, ran.stderr.splitlines())
+    assert line["level"] == "CRITICAL"
+    assert line["message"].startswith(f"{command}: REDIS_URL has an option")
+    assert "p4ss" not in ran.stderr

@@ -20,6 +20,7 @@ def serve(options: argparse.Namespace, settings: Settings) -> None:
 
     check_model_class(settings)
     check_gazetteer(settings)
+    check_redis_options(settings)
     if settings.redis_url is None:
         check_tracking(settings)
     claim_models(settings)
@@ -61,6 +62,14 @@ def check_model_class(settings: Settings) -> None:
         from huggingface_ner.model import HuggingFaceNER
 
         load_model_class(settings.model_class, HuggingFaceNER)
+
+
+def check_redis_options(settings: Settings) -> None:
+    """Raise QueueError before anything is started, if an option in REDIS_URL cannot be used."""
+    if settings.redis_url is not None:
+        from huggingface_ner.jobs.redis_connection import connect
+
+        connect(settings.redis_url)
 
 
 def check_tracking(settings: Settings) -> None:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 # Maximum seconds for which the guard waits for the other users of the queue: the server answers requests first.
@@ -62,12 +62,18 @@ def main() -> None:
         connection.connect(str(path))
         while _clients(connection) > 1 and time.monotonic() < until:
             time.sleep(POLL_INTERVAL)
-    with lock.open("a") as file, suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with ExitStack() as stack, suppress(BlockingIOError):
+        try:
+            file = stack.enter_context(lock.open("a"))
+        except OSError:  # the folder is missing, so no other supervisor can have locked the queue
+            pass
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_TIMEOUT)
             connection.connect(str(path))
-            connection.sendall(b"SHUTDOWN\r\n")
+            # FORCE: even if Valkey cannot write to its folder
+            connection.sendall(b"SHUTDOWN FORCE\r\n")
             while connection.recv(1_000):
                 pass
         shutil.rmtree(path.parent, ignore_errors=True)

@@ -60,7 +60,7 @@ class Pointer(BaseModel, frozen=True):
 
     version: str = Field(pattern=f"^{PATTERN}$")
     before: str | None = Field(None, pattern=f"^{PATTERN}$")
-    since: float
+    since: float = Field(allow_inf_nan=False)
 
     def serving_version(self) -> str | None:
         """Return the version in use now, or None if the baseline is in use."""

@@ -59,8 +59,10 @@ def test_the_route_can_be_chosen() -> None:
     assert [path for path, _ in seen] == ["/health", "/ready"]
 
 
-@pytest.mark.parametrize("password", ["p", "with blanks and $1 'quotes' \"both\" \\ %s", "Zürich", "x" * 200])
-@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    "password", ["p", "\ufeffp", "with blanks and $1 'quotes' \"both\" \\ %s", "Zürich", "x" * 200]
+)
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\r\n\r\n"])
 @pytest.mark.parametrize("in_file", [True, False])
 def test_the_credentials_are_those_that_the_server_wants(
     tmp_path: Path, password: str, ending: str, in_file: bool

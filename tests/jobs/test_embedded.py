@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -170,6 +171,19 @@ def test_a_queue_whose_guard_is_killed_too_is_stopped_by_the_next_server(
         with running(SERVE, tmp_path / "second", **environment) as second:
             wait(f"{second}/health")
             assert _is_gone(valkey), "two Valkey servers would damage the same data"
+
+
+def test_a_server_that_is_killed_while_its_folder_is_missing_leaves_nothing_running(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    with running(SERVE, tmp_path / "log", -signal.SIGKILL, **environment) as url:
+        wait(f"{url}/health")
+        supervisor = _supervisor(url)
+        family = supervisor.children(recursive=True)
+        shutil.rmtree(tmp_path / "models")
+        supervisor.kill()
+        assert not psutil.wait_procs(family, timeout=60)[1], "all parts end with the supervisor"
 
 
 @pytest.mark.parametrize("part", ["huggingface_ner worker", "huggingface_ner serve", "valkey-server", GUARD])

@@ -294,12 +294,10 @@ def test_what_is_no_address_is_said(url: str, message: str) -> None:
 
 
 def test_it_is_said_that_a_host_was_silent_for_too_long() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as silent,
-        pytest.raises(FetchError, match=r"127\.0\.0\.1: it does not answer within URL_TIMEOUT=0\.2 s"),
-    ):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        UrlFetcher(url, timeout=0.2)(f"{url}/data/a.txt")
+        with pytest.raises(FetchError, match=r"127\.0\.0\.1: it does not answer within URL_TIMEOUT=0\.2 s"):
+            UrlFetcher(url, timeout=0.2)(f"{url}/data/a.txt")
 
 
 def test_an_error_status_is_said(label_studio: _Server) -> None:

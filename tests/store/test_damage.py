@@ -44,7 +44,16 @@ def _errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"version": "../../etc", "since": 0}', b"\xff", b"{}", b"[]", b"[" * 99999]
+    "content",
+    [
+        b"",
+        b'{"version": "../../etc", "since": 0}',
+        b"\xff",
+        b"{}",
+        b"[]",
+        b"[" * 99999,
+        b'{"version": "v2-6-tasks-20261126-031700-7b16", "since": "NaN"}',
+    ],
 )
 def test_the_newest_version_serves_if_the_pointer_is_damaged(
     tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture, content: bytes
