@@ -129,10 +129,12 @@ async ([inline, html, places]) => {
   const { fixRange, fixCodePointsInRange, rangeToGlobalOffset } = pageSelection;
   const values = places.map(([one, other]) => {
     if (!points.length) return null;
-    const ends = [one % points.length, other % points.length].sort((a, b) => a - b).map(place => points[place]);
+    const [first, last] = [one % points.length, other % points.length].sort((a, b) => a - b);
     const range = root.ownerDocument.createRange();
-    range.setStart(...ends[0]);
-    range.setEnd(...ends[1]);
+    range.setStart(...points[first]);
+    range.setEnd(...points[last]);
+    const isText = points.slice(first, last).some(([node, at]) => at < node.length);
+    if (!isText && !range.cloneContents().querySelector("br")) return null;
     if (range.collapsed || !fixRange(range) || range.collapsed) return null;
     fixCodePointsInRange(range);
     const [start, end] = rangeToGlobalOffset(range, root);
@@ -208,7 +210,7 @@ def selected(
     """Return the values that the page saves for selections, and the global offsets that it reads from each value.
 
     places: pairs of points between the characters of all text nodes that can be selected, modulo their number.
-    Selections of nothing are left out.
+    Selections of nothing are left out, and those of text that cannot be selected, such as that of an <option>.
     """
     values: list[Any] = page.evaluate(_SELECTED, [inline, html, places])
     return [(value, back) for value, back in filter(None, values)]

@@ -230,6 +230,7 @@ PLACES = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=
     places=[(196, 270), (219, 98), (96, 92)],
     inline=False,
 )
+@example(html="a<option>b</option>c", places=[(1, 2), (0, 3), (2, 3)], inline=True)
 def test_what_a_person_selects_is_what_we_read_and_write(
     page: Page, html: str, places: list[tuple[int, int]], inline: bool
 ) -> None:
