@@ -50,6 +50,7 @@ def worker(options: argparse.Namespace, settings: Settings) -> None:
 
     check_model_class(settings)
     check_gazetteer(settings)
+    check_redis_options(settings)
     check_tracking(settings)
     claim_models(settings)
     run_worker(settings)

@@ -62,7 +62,8 @@ def connect(url: str, *, timeout: float = REDIS_TIMEOUT) -> Redis:
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
-        client.connection_pool.make_connection()  # reads the options, and does not connect
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # reads the options, and does not connect
     except (ValueError, TypeError, RedisError):  # the message may quote a password
         raise QueueError(
             "REDIS_URL has an option that redis-py does not know, or a value that it cannot use; options begin "

@@ -114,3 +114,7 @@ def test_an_encrypted_connection_checks_the_certificate(encrypted_port: int, cer
         connect(address, timeout=10.0).ping()
     with pytest.raises(RedisError):
         Redis.from_url(f"redis://localhost:{encrypted_port}/0", socket_timeout=5.0).ping()
+
+
+def test_a_check_of_the_url_takes_no_connection(redis_url: str) -> None:
+    assert connect(f"{redis_url}{'&' if '?' in redis_url else '?'}max_connections=1").ping()
