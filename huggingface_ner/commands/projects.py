@@ -185,4 +185,4 @@ def _redis(settings: Settings) -> "Redis | None":
 
 
 def _statuses(queue: "TrainingQueue | None") -> dict[int, dict[str, Any]]:
-    return {} if queue is None else {status["project"]: status for status in queue.overview()[0]}
+    return {} if queue is None else {status["project"]: status for status in queue.overview().statuses}

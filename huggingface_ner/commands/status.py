@@ -33,7 +33,7 @@ def status(options: argparse.Namespace, settings: Settings) -> None:
 
     queue = TrainingQueue(connect(running_queue_url(settings)), settings)
     try:
-        statuses = queue.overview()[0] if options.project is None else queue.statuses([options.project])
+        statuses = queue.overview().statuses if options.project is None else queue.statuses([options.project])
     except RedisError as error:
         raise QueueError(f"the training queue does not answer: {error}") from error
     if options.json:

@@ -64,7 +64,7 @@ from huggingface_ner.jobs.runs import (
     retry_delay,
     wants_training,
 )
-from huggingface_ner.jobs.status_reader import Overview, StatusReader
+from huggingface_ner.jobs.status_reader import QueueOverview, StatusReader
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
 from huggingface_ner.jobs.totals import count_outcome
 from huggingface_ner.learning.progress import Outcome, RunProgress
@@ -224,7 +224,7 @@ class TrainingQueue(Recounts):
         """Return the status of each of these projects; see StatusReader.statuses."""
         return self._reader.statuses(projects)
 
-    def overview(self) -> Overview:
+    def overview(self) -> QueueOverview:
         """Return the status of all projects, and the numbers of the workers; see StatusReader.overview."""
         return self._reader.overview()
 

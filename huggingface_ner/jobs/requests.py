@@ -186,11 +186,15 @@ class TrainingRequests:
         return read_ids(self._redis.smembers(key))
 
 
-def read_ids(names: Iterable[bytes | str]) -> list[int]:
-    """Return the ids of projects among names in Redis, in ascending order; other names are ignored."""
+def read_ids(names: Iterable[bytes | str], prefix: str = "") -> list[int]:
+    """Return the ids of projects among names in Redis, in ascending order; other names are ignored.
+
+    prefix: what each name begins with, before the id.
+    """
     # names may be damaged, so they are decoded even if they are not UTF-8
-    texts = (name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
-    return sorted(int(text) for text in texts if is_project_id(text))
+    decoded_names = (name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names)
+    texts = (name.removeprefix(prefix) for name in decoded_names)
+    return sorted({int(text) for text in texts if is_project_id(text)})
 
 
 def is_project_id(text: str) -> bool:

@@ -1,13 +1,12 @@
 """Reads the status of projects, and the numbers of the workers, in one round trip to Redis."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import Redis
 
 from huggingface_ner.jobs.known_mentions import KnownMentions
-from huggingface_ner.jobs.redis_connection import as_text
-from huggingface_ner.jobs.requests import is_project_id
+from huggingface_ner.jobs.requests import read_ids
 from huggingface_ner.jobs.status import read_status, trainings_ahead
 from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
 from huggingface_ner.jobs.worker_numbers import numbers_key, working
@@ -15,8 +14,12 @@ from huggingface_ner.jobs.worker_numbers import numbers_key, working
 # How many keys Redis scans before it answers. Usually these are all keys, so one answer names all projects.
 KEYS_AT_A_TIME = 10_000
 
-# The status of each project, and the numbers of each worker.
-Overview = tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]
+
+class QueueOverview(NamedTuple):
+    """The status of each project, and the numbers of each worker by its name."""
+
+    statuses: list[dict[str, Any]]
+    workers: dict[str, dict[str, Any]]
 
 
 class StatusReader:
@@ -60,7 +63,7 @@ class StatusReader:
         """
         return self._read(projects, self._ask(projects))
 
-    def overview(self) -> Overview:
+    def overview(self) -> QueueOverview:
         """Return the status of all projects, as ``statuses`` does, and the numbers of the workers that are up."""
         asked = self._known
         scanned, workers, *answers = self._ask(asked, and_overview=True)
@@ -70,7 +73,8 @@ class StatusReader:
         if not {*found} <= {*asked}:
             asked, answers = found, self._ask(found)
         still = {*found}
-        return [one for one in self._read(asked, answers) if one["project"] in still], working(workers)
+        statuses = [one for one in self._read(asked, answers) if one["project"] in still]
+        return QueueOverview(statuses, working(workers))
 
     def _ask(self, projects: Sequence[int], *, and_overview: bool = False) -> list[Any]:
         """Return Redis's answers: the jobs, and those about each project.
@@ -90,12 +94,11 @@ class StatusReader:
 
     def _with_rest(self, cursor: int, keys: Iterable[bytes | str]) -> list[int]:
         """Return the projects of a scan's first answer and of its further ones, which are requested now."""
-        found = {as_text(key) for key in keys}
+        found = {*keys}  # a scan may name a key twice
         while cursor:
             cursor, keys = self._redis.scan(cursor, match=f"{self._prefix}*", count=KEYS_AT_A_TIME)
-            found |= {as_text(key) for key in keys}
-        names = (key.removeprefix(self._prefix) for key in found)
-        return sorted({int(name) for name in names if is_project_id(name)})
+            found |= {*keys}
+        return read_ids(found, self._prefix)
 
     def _read(self, projects: Sequence[int], answers: Sequence[Any]) -> list[dict[str, Any]]:
         jobs, *of_projects = answers

@@ -46,7 +46,7 @@ def install(
         try:
             if project is not None:
                 return jsonify(queue.status(project))
-            return jsonify(projects=queue.overview()[0])
+            return jsonify(projects=queue.overview().statuses)
         except RedisError as error:
             raise NotReadyError(f"the training queue does not answer: {error}", RETRY_INTERVAL) from error
 

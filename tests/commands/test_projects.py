@@ -13,7 +13,7 @@ from huggingface_ner.jobs import queue_owner
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.queue_owner import claim_queue
 from huggingface_ner.jobs.redis_connection import QueueError, connect
-from huggingface_ner.jobs.status_reader import Overview
+from huggingface_ner.jobs.status_reader import QueueOverview
 from huggingface_ner.model_places import places
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.claims import claim_models
@@ -171,7 +171,7 @@ def test_a_queue_that_stops_meanwhile_is_named(
 ) -> None:
     read = TrainingQueue.overview
 
-    def read_and_stop(asked: TrainingQueue) -> Overview:
+    def read_and_stop(asked: TrainingQueue) -> QueueOverview:
         overview = read(asked)
         connect(redis_url, timeout=5).shutdown(nosave=True)
         return overview

@@ -64,8 +64,8 @@ def test_the_workers_are_read_at_the_same_time(queue: TrainingQueue) -> None:
 
 def test_other_keys_are_no_projects(queue: TrainingQueue) -> None:
     queue.count_updates(3, 1)
-    for name in ("x", "-1", "03", "1.5", ""):
-        queue._redis.hset(queue._key(3).removesuffix("3") + name, "updates", 1)
+    for name in (b"x", b"-1", b"03", b"1.5", b"", b"\xff"):
+        queue._redis.hset(queue._key(3).removesuffix("3").encode() + name, "updates", 1)
     assert [*_shown(queue)] == queue.projects() == [3]
 
 
