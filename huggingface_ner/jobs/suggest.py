@@ -186,7 +186,7 @@ class _Pusher:
             *(self._project_id, self._store, self._client, self._queue.notes),
             is_interrupted=lambda: self._must_end() or not self._is_in_use(),
         )
-        suggestions = suggestions.cleaned(deletion.count)
+        suggestions = suggestions.cleaned()
         if not deletion.is_finished:
             self._put(suggestions)
             return

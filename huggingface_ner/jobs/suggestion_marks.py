@@ -35,10 +35,9 @@ class Suggestions(BaseModel, frozen=True):
     state: running, complete, or failed with a ``reason``. tasks: how many tasks have the predictions. has_more:
     whether there are more tasks, for which no predictions are sent because of PREDICT_AFTER_TRAINING=auto.
     only_predicted: whether only tasks that had predictions got new ones, for the same reason. next_batch: how many
-    tasks get predictions with the next request; 0 before the first. deleted: how many old predictions were deleted
-    after that.
-    last_task: the highest id of these tasks. answers: how many times tasks had been added to the project when the
-    job began; if the number has grown since then, the new tasks are due. not_before: when a failed job is retried.
+    tasks get predictions with the next request; 0 before the first. last_task: the highest id of these tasks.
+    answers: how many times tasks had been added to the project when the job began; if the number has grown since
+    then, the new tasks are due. not_before: when a failed job is retried.
     """
 
     version: str
@@ -48,7 +47,6 @@ class Suggestions(BaseModel, frozen=True):
     has_more: bool = False
     only_predicted: bool = False
     next_batch: int = 0
-    deleted: int = 0
     last_task: int = 0
     answers: int = 0
     attempts: int = 0
@@ -61,9 +59,9 @@ class Suggestions(BaseModel, frozen=True):
             update={"tasks": self.tasks + tasks, "last_task": last_task, "next_batch": next_batch, "attempts": 0}
         )
 
-    def cleaned(self, deleted: int) -> Self:
-        """Return the progress after ``deleted`` more old predictions were deleted."""
-        return self.model_copy(update={"deleted": self.deleted + deleted, "attempts": 0})
+    def cleaned(self) -> Self:
+        """Return the progress after old predictions were deleted."""
+        return self.model_copy(update={"attempts": 0})
 
     def completed(self, *, has_more: bool) -> Self:
         """Return the progress when nothing is left to do; has_more: see above."""
@@ -102,16 +100,17 @@ class SuggestionMarks:
 
     def _enqueue(self, project_id: int, version: str) -> None:
         name = job_id(self._prefix, f"suggest-{project_id}")
-        if self.rq.get_job_position(name) is None:
-            self.rq.enqueue_call(
-                SUGGEST,
-                args=(project_id, version),
-                timeout=SUGGEST_TIMEOUT,
-                job_id=name,
-                result_ttl=0,
-                failure_ttl=3600,
-                description=f"suggestions for project {project_id}",
-            )
+        with self._damaged.skipped(None, self.rq.key):
+            if self.rq.get_job_position(name) is None:
+                self.rq.enqueue_call(
+                    SUGGEST,
+                    args=(project_id, version),
+                    timeout=SUGGEST_TIMEOUT,
+                    job_id=name,
+                    result_ttl=0,
+                    failure_ttl=3600,
+                    description=f"suggestions for project {project_id}",
+                )
 
     def get(self, project_id: int) -> Suggestions | None:
         """Return the progress of a project's suggestions, or None before the first."""
@@ -131,7 +130,8 @@ class SuggestionMarks:
             return Suggestions(version=version, answers=added, only_predicted=self._only_predicted)
         fresh = {"state": "running", "reason": None, "answers": added, "attempts": 0, "not_before": 0.0}
         if known.only_predicted and not self._only_predicted:  # the setting has changed: tasks were passed over
-            return known.model_copy(update={**fresh, "only_predicted": False, "last_task": 0})
+            passed_over = {"only_predicted": False, "has_more": False, "last_task": 0}
+            return known.model_copy(update={**fresh, **passed_over})
         if known.state != "running":
             # task ids ascend: only the new tasks are left
             return known.model_copy(update=fresh) if added > known.answers else None

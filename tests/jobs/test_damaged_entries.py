@@ -144,6 +144,15 @@ def test_a_damaged_queue_is_logged(queue: TrainingQueue, redis_url: str, caplog:
     assert f"delete the key {queue.rq.key}" in message
 
 
+def test_a_damaged_queue_of_suggestions_is_logged(
+    queue: TrainingQueue, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _other_type(queue.suggestions.rq.key)(connect(redis_url, timeout=10.0))
+    queue.suggestions.enqueue_due({7: "v1", 8: "v1"})
+    (message,) = caplog.messages
+    assert f"delete the key {queue.suggestions.rq.key}" in message
+
+
 def _all_due(queue: TrainingQueue, redis: Redis) -> None:
     """Make a training, a recount, a fill and a review tab of project 8 due."""
     queue.request_training(8)

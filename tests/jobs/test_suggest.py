@@ -39,14 +39,15 @@ def _unannotated(number: int) -> dict[str, Any]:
     return {"id": number, "data": {"t": f"Ada flew {number} ."}, "annotations": []}
 
 
-def _publish(trainings: Trainings, model: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Publish a model that serves the project at once; return its version."""
+@pytest.fixture
+def publish(suggesting: Trainings, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """A function that publishes a model, which serves the project at once, and returns its version."""
     monkeypatch.setattr(versions, "ACTIVATION_DELAY", 0.0)
 
     def write(aside: Path) -> None:
-        shutil.copytree(model, aside, dirs_exist_ok=True)
+        shutil.copytree(tiny_bert, aside, dirs_exist_ok=True)
 
-    return trainings.store().publish(write, {}).name
+    return lambda: suggesting.store().publish(write, {}).name
 
 
 def _is(trainings: Trainings, state: str, version: str | None = None) -> bool:
@@ -88,9 +89,9 @@ def test_after_a_training_all_tasks_without_annotation_have_its_predictions(
 
 
 def test_after_a_killed_worker_each_suggestion_is_sent_once(
-    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings, label_studio_api: LabelStudioApi, publish: Callable[[], str]
 ) -> None:
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     label_studio_api.takes_predictions.release()  # one batch
     with suggesting.worker() as worker:
         suggesting.until(lambda: bool(label_studio_api.predictions))
@@ -106,9 +107,9 @@ def test_after_a_killed_worker_each_suggestion_is_sent_once(
 
 
 def test_a_process_that_is_killed_again_and_again_is_given_up(
-    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings, label_studio_api: LabelStudioApi, publish: Callable[[], str]
 ) -> None:
-    _publish(suggesting, tiny_bert, monkeypatch)
+    publish()
     label_studio_api.takes_predictions.release(0)
     killed: set[int] = set()
     with suggesting.worker(stands_still_at="attempts") as worker:
@@ -124,13 +125,13 @@ def test_a_process_that_is_killed_again_and_again_is_given_up(
 
 
 def test_a_newer_version_stops_the_suggestions_of_the_one_before(
-    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings, label_studio_api: LabelStudioApi, publish: Callable[[], str]
 ) -> None:
-    old = _publish(suggesting, tiny_bert, monkeypatch)
+    old = publish()
     label_studio_api.takes_predictions.release(0)
     with suggesting.worker():
         suggesting.until(lambda: label_studio_api.takes_predictions.waiting == 1)
-        new = _publish(suggesting, tiny_bert, monkeypatch)
+        new = publish()
         label_studio_api.takes_predictions.release(100)
         suggesting.until(lambda: _is(suggesting, "complete", new))
     assert _given(label_studio_api, old) == Counter(range(1001, 1001 + MIN_BATCH))
@@ -139,21 +140,21 @@ def test_a_newer_version_stops_the_suggestions_of_the_one_before(
 
 
 def test_the_status_tells_why_label_studio_refuses_suggestions(
-    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings, label_studio_api: LabelStudioApi, publish: Callable[[], str]
 ) -> None:
     label_studio_api.status = 403
-    _publish(suggesting, tiny_bert, monkeypatch)
+    publish()
     with suggesting.worker():
         suggesting.until(lambda: _is(suggesting, "failed"))
     assert "does not accept LABEL_STUDIO_API_KEY" in suggesting.queue.status(7)["suggestions"]["reason"]
 
 
 def test_a_project_without_tasks_to_suggest_for_keeps_its_selected_version(
-    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings, label_studio_api: LabelStudioApi, publish: Callable[[], str]
 ) -> None:
     """Label Studio refuses to select a version that has no predictions."""
     label_studio_api.tasks[7] = [task for task in label_studio_api.tasks[7] if task["annotations"]]
-    _publish(suggesting, tiny_bert, monkeypatch)
+    publish()
     with suggesting.worker():
         suggesting.until(lambda: _is(suggesting, "complete") or _is(suggesting, "failed"))
     status = suggesting.queue.status(7)["suggestions"]
@@ -162,12 +163,12 @@ def test_a_project_without_tasks_to_suggest_for_keeps_its_selected_version(
 
 
 def test_by_default_tasks_that_have_suggestions_get_new_ones(
-    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings, label_studio_api: LabelStudioApi, publish: Callable[[], str]
 ) -> None:
     del suggesting.environment["PREDICT_AFTER_TRAINING"], suggesting.environment["UPDATE_PROJECT_MODEL_VERSION"]
     shown = [1003, 1200]
     label_studio_api.predictions += [{"task": task, "model_version": "earlier"} for task in (1, *shown)]
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     with suggesting.worker():
         suggesting.until(lambda: _is(suggesting, "complete"))
     assert _given(label_studio_api, version) == Counter(shown)
@@ -175,10 +176,10 @@ def test_by_default_tasks_that_have_suggestions_get_new_ones(
 
 
 def test_no_suggestions_are_sent_if_this_is_switched_off(
-    suggesting: Trainings, label_studio_api: LabelStudioApi, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings, label_studio_api: LabelStudioApi, publish: Callable[[], str]
 ) -> None:
     suggesting.environment.update(PREDICT_AFTER_TRAINING="false", UPDATE_PROJECT_MODEL_VERSION="false")
-    _publish(suggesting, tiny_bert, monkeypatch)
+    publish()
     label_studio_api.tasks[7] = tasks(22)
     suggesting.queue.request_training(7)
     with suggesting.worker():
@@ -211,7 +212,7 @@ def test_with_auto_only_the_first_tasks_get_suggestions(
     suggesting: Trainings,
     suggest_here: Callable[..., None],
     label_studio_api: LabelStudioApi,
-    tiny_bert: Path,
+    publish: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -220,7 +221,7 @@ def test_with_auto_only_the_first_tasks_get_suggestions(
     label_studio_api.predictions += [
         {"task": task, "model_version": "earlier"} for task in range(1001, 1001 + UNANNOTATED)
     ]
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     auto = {"predict_after_training": "auto", "update_project_model_version": "false"}
     with caplog.at_level("INFO"):
         suggest_here(version, **auto)
@@ -241,10 +242,9 @@ def test_suggestions_are_interrupted_for_a_training_that_waits(
     suggesting: Trainings,
     suggest_here: Callable[..., None],
     label_studio_api: LabelStudioApi,
-    tiny_bert: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    publish: Callable[[], str],
 ) -> None:
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     job = suggesting.queue.rq.enqueue_call(TRAIN, args=(8,))
     suggest_here(version)
     assert _given(label_studio_api, version) == Counter(range(1001, 1001 + MIN_BATCH))
@@ -259,11 +259,11 @@ def test_old_predictions_are_deleted_in_several_jobs_if_trainings_wait(
     suggesting: Trainings,
     suggest_here: Callable[..., None],
     label_studio_api: LabelStudioApi,
-    tiny_bert: Path,
+    publish: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(old_predictions, "MAX_AT_ONCE", 1)
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     label_studio_api.tasks[7] = [_unannotated(number) for number in (1001, 1002, 1003)]
     label_studio_api.predictions += [
         {"id": task, "task": task, "model_version": PACKAGED_ENCODER} for task in (1001, 1002, 1003)
@@ -297,7 +297,7 @@ def test_a_task_that_is_deleted_meanwhile_does_not_end_the_suggestions(
     suggesting: Trainings,
     suggest_here: Callable[..., None],
     label_studio_api: LabelStudioApi,
-    tiny_bert: Path,
+    publish: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Label Studio then refuses the predictions of all tasks of the request."""
@@ -307,7 +307,7 @@ def test_a_task_that_is_deleted_meanwhile_does_not_end_the_suggestions(
             label_studio_api.tasks[7] = [task for task in label_studio_api.tasks[7] if task["id"] != 1001]
             return super().predict(tasks, context, **kwargs)
 
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     monkeypatch.setattr(suggest, "load_model_class", lambda name: Slow)
     monkeypatch.setattr(runs, "RETRY_DELAYS", (0.0,))
     suggest_here(version)
@@ -322,14 +322,14 @@ def test_a_class_that_leaves_out_predictions_is_named_as_the_reason(
     suggesting: Trainings,
     suggest_here: Callable[..., None],
     label_studio_api: LabelStudioApi,
-    tiny_bert: Path,
+    publish: Callable[[], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Lazy(HuggingFaceNER):
         def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
             return super().predict(tasks[1:], context, **kwargs)
 
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     monkeypatch.setattr(suggest, "load_model_class", lambda name: Lazy)
     suggest_here(version)
     suggestions = suggesting.queue.suggestions.get(7)
@@ -339,7 +339,10 @@ def test_a_class_that_leaves_out_predictions_is_named_as_the_reason(
 
 
 def test_a_class_that_fails_is_named_as_the_reason(
-    suggesting: Trainings, suggest_here: Callable[..., None], tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    suggesting: Trainings,
+    suggest_here: Callable[..., None],
+    publish: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """MODEL_CLASS names a user's class, which may raise any exception."""
 
@@ -347,7 +350,7 @@ def test_a_class_that_fails_is_named_as_the_reason(
         def predict(self, tasks: Any, context: Any = None, **kwargs: Any) -> Any:
             raise KeyError("reslt")
 
-    version = _publish(suggesting, tiny_bert, monkeypatch)
+    version = publish()
     monkeypatch.setattr(suggest, "load_model_class", lambda name: Broken)
     suggest_here(version)
     suggestions = suggesting.queue.suggestions.get(7)
