@@ -87,7 +87,8 @@ def delete_folder(path: Path) -> None:
 def delete_leftovers(parent: Path) -> None:
     """Delete the temporary files and folders in a folder that are older than STALE_AFTER."""
     for left in parent.glob(_ASIDE_NAME):
-        with suppress(FileNotFoundError):  # another process deletes it too
+        # another process may delete it too, or it may be another user's
+        with suppress(FileNotFoundError, PermissionError):
             if time.time() - left.stat().st_mtime > STALE_AFTER:
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)

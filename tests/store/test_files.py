@@ -157,3 +157,15 @@ def test_old_leftovers_go_and_young_ones_stay(tmp_path: Path) -> None:
             os.utime(path, (0, path.stat().st_mtime - STALE_AFTER - 1))
     delete_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [*young, "model", "model-file"]
+
+
+def test_leftovers_of_other_users_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(path)
+
+    left = tmp_path / ".new-00000001"
+    left.touch()
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    delete_leftovers(tmp_path)
+    assert left.exists()
