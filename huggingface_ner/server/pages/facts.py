@@ -184,7 +184,7 @@ class FactsReader:
         store: ModelStore | None,
         trouble: str | None,
     ) -> ProjectFacts:
-        # such a project with models has not been annotated for a long time, or was trained by the command
+        # a project that is only in MODEL_DIR was not annotated for a long time, or was trained by the command
         state = "unknown" if trouble else "idle"
         status = statuses.get(project_id, {"project": project_id, "state": state, "updates": 0})
         base = parse_address(status.get("address")) or self._settings.label_studio_host

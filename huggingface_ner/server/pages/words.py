@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from huggingface_ner.label_studio.task_counts import TaskCounts
-from huggingface_ner.learning.learning_curve import MIN_RISE, Forecast
+from huggingface_ner.learning.learning_curve import MIN_RISE, Expected, Forecast
 from huggingface_ner.store.history import SuggestionCounts
 from huggingface_ner.store.version_names import number_of, published_at
 
@@ -193,31 +193,39 @@ def forecast_sentence(found: Forecast, tasks: int, left: int | None = None) -> s
     annotated; None if that is not known.
     """
     ahead = found.ahead
-    ends_before = ahead is found.all_tasks
-    band = f"{ahead.low:.2f} to {ahead.high:.2f} with 80 % confidence"
+    band = _band(ahead)
     none_left = "No task is left, so further ones have to be added. " if left == 0 else ""
     if found.target is not None and found.more is not None:
         return none_left + _target_sentence(found, left)
     if ahead.f1 - found.now >= MIN_RISE:
-        what = f"All {ahead.tasks} tasks of the project" if ends_before else f"Twice as many tasks ({ahead.tasks})"
+        is_all = ahead is found.all_tasks
+        what = f"All {ahead.tasks} tasks of the project" if is_all else f"Twice as many tasks ({ahead.tasks})"
         return f"{none_left}{what} should bring F1 from about {found.now:.2f} to about {ahead.f1:.2f} ({band})."
-    what = f"all {ahead.tasks} tasks of the project" if ends_before else f"{ahead.tasks}"
+    which = _tasks(found, ahead)
     return (
-        f"{none_left}More tasks of the same kind will change little: with {what} instead of {tasks}, F1 is "
+        f"{none_left}More tasks of the same kind will change little: with {which} instead of {tasks}, F1 is "
         f"expected to be about {ahead.f1:.2f} ({band})."
     )
 
 
 def _target_sentence(found: Forecast, left: int | None) -> str:
     """Return how many tasks the target needs, and what to expect if the project has fewer."""
-    ahead = found.ahead if found.tasks_suffice is not False else found.all_tasks or found.ahead
+    # annotations may have been deleted since the version was trained, so that more tasks are left than it had
+    too_few = left if found.tasks_suffice is False and left is not None and left < (found.more or 0) else None
+    ahead = found.ahead if too_few is None else found.all_tasks or found.ahead
     needed = f"About {counted(found.more or 0, 'more task')} should bring F1 to {found.target:.2f}"
-    band = f"{ahead.low:.2f} to {ahead.high:.2f} with 80 % confidence"
-    expected = f"an F1 of about {ahead.f1:.2f} is expected ({band})"
-    if found.tasks_suffice is False and left is not None:
-        return f"{needed}, but only {counted(left, 'task')} {_are(left)} left. With all tasks, {expected}."
+    expected = f"an F1 of about {ahead.f1:.2f} is expected ({_band(ahead)})"
+    if too_few is not None:
+        return f"{needed}, but only {counted(too_few, 'task')} {_are(too_few)} left. With all tasks, {expected}."
     most = "possibly many more"
     if found.more_high:
         most = f"at most {counted(found.more_high, 'task')}, with 80 % confidence"
-    which = f"all {ahead.tasks} tasks of the project" if ahead is found.all_tasks else f"{ahead.tasks} tasks"
-    return f"{needed} ({most}). With {which}, {expected}."
+    return f"{needed} ({most}). With {_tasks(found, ahead)}, {expected}."
+
+
+def _tasks(found: Forecast, ahead: Expected) -> str:
+    return f"all {ahead.tasks} tasks of the project" if ahead is found.all_tasks else f"{ahead.tasks} tasks"
+
+
+def _band(ahead: Expected) -> str:
+    return f"{ahead.low:.2f} to {ahead.high:.2f} with 80 % confidence"

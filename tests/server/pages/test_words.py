@@ -152,6 +152,13 @@ def test_forecasts() -> None:
             "With all tasks, an F1 of about 0.82 is expected (0.80 to 0.83 with 80 % confidence).",
         ),
         (
+            (0.85, 120, 70, 300),
+            *(225, 125),  # annotations were deleted after the training
+            "About 120 more tasks should bring F1 to 0.85 (at most 300 tasks, with 80 % confidence). "
+            "With all 225 tasks of the project, an F1 of about 0.82 is expected (0.80 to 0.83 with 80 % "
+            "confidence).",
+        ),
+        (
             (),
             *(160, 40),
             "More tasks of the same kind will change little: with all 160 tasks of the project instead of 120, "
