@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -199,8 +199,10 @@ def main() -> None:
         service.wait_until_up(f"{url}/ready", START_TIMEOUT)
         project.connect(url)
         ours, theirs = psutil.Process(service.process.pid), psutil.Process(server.service.process.pid)
-        annotator = Annotator(project, task_ids[ANNOTATED:])
-        meter = Meter(lambda: {"Label Studio": [theirs, *theirs.children(recursive=True)], **families(ours)})
+        annotator = stack.enter_context(closing(Annotator(project, task_ids[ANNOTATED:])))
+        meter = stack.enter_context(
+            closing(Meter(lambda: {"Label Studio": [theirs, *theirs.children(recursive=True)], **families(ours)}))
+        )
         phases = Phases(annotator, meter, folder / "label_studio" / "label_studio.sqlite3")
         phases.begin("warming up")
         time.sleep(SECONDS_AFTER)
@@ -215,8 +217,6 @@ def main() -> None:
             phases.begin(f"after {number}")
             time.sleep(SECONDS_AFTER)
         phases.begin("end")
-        annotator.close()
-        meter.close()
         print(*(line for line in log.read_text(encoding="utf-8").splitlines() if TOLD.search(line)), sep="\n")
 
 

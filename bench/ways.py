@@ -77,7 +77,7 @@ def _gpu_ways(model: Path, folder: Path) -> dict[str, Maker]:
     half = f"{PIPELINE}, float16, batches of"
     return {
         **{f"{half} {batch}": (_pipeline, (model, "cuda", batch, "float16")) for batch in (8, 64)},
-        "torch bf16": (_engine, (model, "cuda", FP16._replace(precision="bf16"), folder, ())),
+        "torch bf16": (_engine, (model, "cuda", EngineKind("torch", "bf16"), folder, ())),
         **{f"{FP16}, {budget} tokens": (_engine, (model, "cuda", FP16, folder, (), budget)) for budget in BUDGETS},
         f"{FP16}, unpadded": (_unpadded, (model, FP16.precision, torch_engine.TOKENS_PER_BATCH[1])),
     }

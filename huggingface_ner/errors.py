@@ -4,7 +4,7 @@ import traceback
 
 # Other exceptions whose messages may quote a value, and so the text of a task.
 _QUOTING = (ValueError, LookupError, AssertionError)
-MAX_FRAMES = 3
+_MAX_FRAMES = 3
 
 
 class HuggingFaceNERError(Exception):
@@ -41,8 +41,6 @@ class ClientGoneError(HuggingFaceNERError):
 def without_text(error: BaseException) -> str:
     """Describe an exception, without its message if that may quote the text of a task."""
     name = type(error).__name__
-    if isinstance(error, HuggingFaceNERError):
-        return f"{name}: {error}"
     # libraries that are not written in Python raise Exception itself
     if isinstance(error, _QUOTING) or type(error) is Exception:
         return f"{name} (its message may quote a text, so only LOG_LEVEL=DEBUG shows it)"
@@ -51,6 +49,6 @@ def without_text(error: BaseException) -> str:
 
 def place_of_error(error: Exception) -> str:
     """Return the kind of an exception and the functions in which it was raised, without its message."""
-    frames = traceback.extract_tb(error.__traceback__)[-MAX_FRAMES:]
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
     places = " > ".join(f"{frame.name}:{frame.lineno}" for frame in frames)
     return f"{type(error).__name__} in {places}"

@@ -65,9 +65,14 @@ def check_redis_url(url: str) -> None:
         )
 
 
+def can_be_sent(key: str) -> bool:
+    """Return whether a key can be sent in a header."""
+    return key.isascii() and key.isprintable() and " " not in key
+
+
 def check_api_key(key: str) -> None:
     """Raise ValueError if a key cannot be sent in a header; the message does not quote it."""
-    if not key.isascii() or not key.isprintable() or " " in key:
+    if not can_be_sent(key):
         raise ValueError("must consist of ASCII characters without blanks, as Label Studio shows it")
 
 

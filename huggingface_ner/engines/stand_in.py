@@ -7,8 +7,7 @@ from typing import Literal
 # name, `model`.
 PACKAGED_ENCODER = "all-MiniLM-L6-v2"
 
-
-# Where a baseline comes from: this is the packaged encoder, a folder, or a model on the Hub.
+# Where a baseline comes from: the packaged encoder, a folder, or the Hub.
 BaselineSource = Literal["package", "folder", "hub"]
 
 
@@ -29,7 +28,7 @@ def baseline_name(baseline: str | Path) -> str:
 
 
 def baseline_source(baseline: str | Path) -> BaselineSource:
-    """Return where a baseline comes from; if there is a folder of its name, this is the folder, as in loading."""
+    """Return where a baseline comes from; a folder of its name comes before the Hub, as in loading."""
     if baseline == stand_in(is_set=False):
         return "package"
     return "folder" if Path(baseline).is_dir() else "hub"

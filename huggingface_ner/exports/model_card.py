@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCardData, constants, try_to_load_from_cache
+from huggingface_hub import EvalResult, ModelCardData, try_to_load_from_cache
 from huggingface_hub.errors import HFValidationError
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
@@ -26,9 +26,6 @@ UNKNOWN = "–"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 # Old models on the Hub have no owner in their name, such as bert-base-cased.
 _ON_HUB = re.compile(r"([\w.-]+/)?\w[\w.-]*", re.ASCII)
-
-# How a card describes a baseline that has no name on the Hub, by its source.
-_UNNAMED = {"folder": "a model that is not on the Hub"}
 
 _SIGNS = re.compile(r"[^\w\s.,-]|_")
 
@@ -118,7 +115,7 @@ def base_model(metrics: Mapping[str, Any]) -> str | None:
 
 def _is_copied_from_hub(name: str) -> bool:
     try:
-        copy = try_to_load_from_cache(name, "config.json", cache_dir=constants.HF_HUB_CACHE)
+        copy = try_to_load_from_cache(name, "config.json")
     except HFValidationError:
         return False
     return isinstance(copy, str) and not Path(name).exists()
@@ -188,12 +185,13 @@ def _row(name: str, scores: Mapping[str, Any], annotated: object = None) -> _Row
 def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return how the version was trained: names and values for the card's table."""
     settings = mapping(metrics.get("settings"))
+    unnamed = "a model that is not on the Hub" if metrics.get("baseline_source") == "folder" else "not known"
     facts = {
         "annotated tasks": _number(metrics, "tasks"),
         "texts trained on": _number(metrics, "trained"),
         "texts held out to score it": _number(metrics, "held_out"),
         "annotated spans": _number(metrics, "spans"),
-        "started from": base_model(metrics) or _UNNAMED.get(str(metrics.get("baseline_source")), "not known"),
+        "started from": base_model(metrics) or unnamed,
         "passes over the tasks": settings.get("num_train_epochs"),
         "learning rate of the head": settings.get("learning_rate"),
         "weight decay": settings.get("weight_decay"),

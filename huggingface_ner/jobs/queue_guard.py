@@ -57,9 +57,7 @@ def main() -> None:
     path, lock = map(Path, sys.argv[1:])
     sys.stdin.read()
     until = time.monotonic() + CLIENTS_TIMEOUT
-    with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:  # OSError: Valkey has ended too
-        connection.settimeout(ANSWER_TIMEOUT)
-        connection.connect(str(path))
+    with suppress(OSError), _connect(path) as connection:  # OSError: Valkey has ended too
         while _clients(connection) > 1 and time.monotonic() < until:
             time.sleep(POLL_INTERVAL)
     with ExitStack() as stack, suppress(BlockingIOError):
@@ -69,14 +67,24 @@ def main() -> None:
             pass
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_TIMEOUT)
-            connection.connect(str(path))
+        with suppress(OSError), _connect(path) as connection:
             # FORCE: even if Valkey cannot write to its folder
             connection.sendall(b"SHUTDOWN FORCE\r\n")
             while connection.recv(1_000):
                 pass
         shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _connect(path: Path) -> socket.socket:
+    """Return a connection to Valkey's socket. Raises OSError."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(ANSWER_TIMEOUT)
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _clients(connection: socket.socket) -> int:

@@ -174,8 +174,8 @@ def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[in
 
 def _read(form: type[BaseModel], text: str) -> dict[str, Any]:
     """Return the JSON object in a text; raises ValueError if it does not have the form that we write."""
-    form.model_validate_json(text)
     value: dict[str, Any] = read_json(text)
+    form.model_validate(value)
     _check_numbers(value)
     return value
 

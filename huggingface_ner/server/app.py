@@ -20,6 +20,7 @@ from huggingface_ner.label_studio.model_class import load_model_class
 from huggingface_ner.label_studio.project_ids import parse_project_id
 from huggingface_ner.logs import working_on
 from huggingface_ner.model import HuggingFaceNER
+from huggingface_ner.secret_values import can_be_sent
 from huggingface_ner.server import auth, errors, monitoring
 from huggingface_ner.server.client_connection import connection_check
 from huggingface_ner.server.errors import BadRequestError
@@ -84,18 +85,18 @@ def create_app(settings: Settings, models: ServedModels, queue: TrainingQueue | 
         params = body.get("params")
         context = params.get("context") if isinstance(params, dict) else None
         models.wait(MODEL_WAIT_TIMEOUT)
-        project = body.get("project")
+        project = parse_project_id(body.get("project"))
         model = make_model(
-            project_id=None if project is None else str(project),
+            project_id=None if body.get("project") is None else str(body["project"]),
             label_config=config,
             is_connected=connection_check(request.environ),
         )
         if context is None:
             # 0.0, because an answer must not wait for a model only to compare its labels
             with suppress(UnavailableError):
-                served = models.model_for(parse_project_id(project), 0.0)
-                labels.note(parse_project_id(project), served.version, served.labels, config)
-        with working_on(project=parse_project_id(project)):
+                served = models.model_for(project, 0.0)
+                labels.note(project, served.version, served.labels, config)
+        with working_on(project=project):
             results = model.predict(tasks, context=context)
         metrics.count_predictions(results)
         return jsonify(results=results)
@@ -147,13 +148,7 @@ def _remember_token(settings: Settings, queue: TrainingQueue | None, project: in
     if settings.label_studio_api_key is not None or queue is None or project is None:
         return
     # the token is sent in a header later; the JSON field may contain anything, even text that Redis cannot store
-    if (
-        isinstance(token, str)
-        and 0 < len(token) <= MAX_TOKEN_CHARACTERS
-        and token.isascii()
-        and token.isprintable()
-        and " " not in token
-    ):
+    if isinstance(token, str) and 0 < len(token) <= MAX_TOKEN_CHARACTERS and can_be_sent(token):
         try:
             queue.notes.put_token(project, token)
         except RedisError as error:

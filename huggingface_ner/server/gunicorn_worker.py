@@ -62,6 +62,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         try:
             super().data_received(data)
         except ValueError:
+            self.worker.log.debug("a request could not be read", exc_info=True)
             self._send_error_response(400, "the request has a number that is too long")
             self.close()
 
