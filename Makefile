@@ -52,7 +52,7 @@ bench: $(VENV)/.installed-test  ## measure predicting and training
 	HF_HUB_OFFLINE=1 $(BIN)/python -m bench.training $(if $(CORPUS),--corpus $(CORPUS)) $(if $(filter base,$(MODEL)),--base)
 
 # CORPUS and MODEL as for `make bench`; DOCUMENTS=FOLDER also measures long texts; GPU=N uses another GPU than the first.
-# Each step runs even if an earlier one has failed.
+# If PyTorch finds the GPU, each further step runs even if an earlier one has failed.
 gpu: export HF_HUB_OFFLINE := 1
 gpu: export CUDA_DEVICE_ORDER := PCI_BUS_ID
 gpu: export CUDA_VISIBLE_DEVICES := $(or $(GPU),0)

@@ -16,8 +16,9 @@ from huggingface_ner.model_places import normalized, place_of, read_host
 from huggingface_ner.secret_values import check_api_key, check_redis_url, shown_value, with_secret_files
 from huggingface_ner.variables import Variables
 
-# A language's code, as the metadata of a model on the Hub may contain it.
+# Characters that the name of a host does not have.
 _NOT_IN_HOSTS = re.compile(r"[\s/@?#*\[\]\\]")
+# A language's code, as the metadata of a model on the Hub may contain it.
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
 
 

@@ -25,7 +25,8 @@ STORAGE_SCHEMES = ("s3://", "gs://", "azure-blob://", "azure_spi://")
 URLS_AT_A_TIME = 8
 # Seconds between two checks whether the client is still connected.
 POLL_INTERVAL = 0.25
-# A request can have thousands of tasks, so only this many warnings are logged for it, and then their number.
+# There can be thousands of tasks, so a reader logs only this many warnings. After a request, the number of the
+# others is logged; trainings count them in LeftOut.
 MAX_WARNINGS = 20
 
 logger = logging.getLogger(__name__)
