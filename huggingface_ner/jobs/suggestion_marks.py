@@ -55,9 +55,9 @@ class Suggestions(BaseModel, frozen=True):
     def given(self, tasks: int, last_task: int, *, next_batch: int) -> Self:
         """Return the progress after ``tasks`` more tasks got suggestions; ``last_task`` is their highest id."""
         last_task = max(last_task, self.last_task)
-        return self.model_copy(
-            update={"tasks": self.tasks + tasks, "last_task": last_task, "next_batch": next_batch, "attempts": 0}
-        )
+        tasks += self.tasks
+        update = {"tasks": tasks, "last_task": last_task, "next_batch": next_batch, "attempts": 0, "reason": None}
+        return self.model_copy(update=update)
 
     def cleaned(self) -> Self:
         """Return the progress after old predictions were deleted."""

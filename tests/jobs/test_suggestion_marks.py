@@ -90,6 +90,12 @@ def test_a_failed_job_is_retried_and_then_given_up(
     assert Suggestions(version="v1").failed("no", retryable=False).state == "failed"
 
 
+def test_the_reason_of_a_failure_is_forgotten_after_a_success() -> None:
+    failed = Suggestions(version="v1").failed("no answer", retryable=True)
+    assert failed.reason == "no answer"
+    assert failed.given(1, 1, next_batch=1).reason is None
+
+
 def test_one_holder_at_a_time_has_the_lease(marks: SuggestionMarks, redis_url: str) -> None:
     assert marks.acquire(7, "a")
     assert not marks.acquire(7, "b")

@@ -79,7 +79,13 @@ def _webhook(status: dict[str, Any]) -> Condition:
 def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
     given = status.get("suggestions")
     if given is None and settings.predict_after_training:
-        return Condition("Suggestions", "unknown", "stored after the next training")
+        is_all = settings.predict_after_training is True
+        text = (
+            "stored after the next training"
+            if is_all
+            else ("made when a task is opened; those that are stored are renewed after the next training")
+        )
+        return Condition("Suggestions", "unknown", text)
     if given is None or (given["state"] == "complete" and not given["tasks"]):
         predictions = whole_number_or_zero(mapping(status.get("tasks")).get("predictions"))
         so_far = f"; Label Studio has stored {counted(predictions, 'prediction')}" if predictions else ""
@@ -88,6 +94,8 @@ def _suggestions(status: dict[str, Any], settings: Settings) -> Condition:
     if given["state"] == "failed":
         reason = given.get("reason") or "the reason is not known"
         return Condition("Suggestions", "bad", f"{stored}; then storing failed: {reason}")
+    if given["state"] == "running" and given.get("reason"):
+        return Condition("Suggestions", "bad", f"{stored}; storing failed and is tried again: {given['reason']}")
     if given["state"] == "running":
         return Condition("Suggestions", "good", f"{stored}; more are being stored")
     return Condition("Suggestions", "good", f"{stored}; {FURTHER_TASKS}" if given["has_more"] else stored)

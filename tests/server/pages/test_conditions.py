@@ -15,6 +15,7 @@ REFUSED = (
 REFUSES = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": True, "at": 1.0}}
 AWAY = {"label_studio": {"answers": False, "reason": REFUSED, "refuses_key": False, "at": 1.0}}
 OFF = Settings(predict_after_training=False)
+ALL = Settings(predict_after_training=True)
 WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
 
 
@@ -49,7 +50,12 @@ WITH_KEY = Settings(label_studio_api_key=SecretStr("k"))
         ({"labels": "never suggested: X"}, Settings(), "Labels", "bad", "never suggested: X"),
         ({}, OFF, "Suggestions", "good", "when a task is opened"),
         ({"tasks": {"predictions": 1}}, OFF, "Suggestions", "good", "has stored 1 prediction"),
-        ({}, Settings(), "Suggestions", "unknown", "after the next training"),
+        ({}, Settings(), "Suggestions", "unknown", "renewed after the next training"),
+        ({}, ALL, "Suggestions", "unknown", "stored after the next training"),
+        (
+            {"suggestions": {"version": "v", "state": "running", "tasks": 3, "reason": "no answer"}},
+            *(Settings(), "Suggestions", "bad", "storing failed and is tried again: no answer"),
+        ),
         (
             {"suggestions": {"version": "v", "state": "running", "tasks": 300, "reason": None}},
             *(Settings(), "Suggestions", "good", "suggestions of v are stored for 300 tasks; more are"),
