@@ -80,8 +80,8 @@ def test_a_job_that_fails_is_tried_again_if_that_may_help(
         attempts += 1
         fill_mentions(7)
         assert "could not read annotations for known mentions" in caplog.text
-        if queue._redis.zscore("huggingface-ner:finetuned_model:filling", "7") is not None:
-            queue._redis.zadd("huggingface-ner:finetuned_model:filling", {"7": 0})
+        if queue._redis.zscore(queue.fills.key, "7") is not None:
+            queue._redis.zadd(queue.fills.key, {"7": 0})
     assert attempts == (1 if status == 403 else MAX_ATTEMPTS)
     assert queue.fills.due() == []
     queue.fills.request(7)
