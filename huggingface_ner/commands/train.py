@@ -83,7 +83,11 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     left_out = LeftOut()
     gold = read_annotated_tasks(options.tasks, config, settings, left_out)
     hyperparameters = Hyperparameters(
-        settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
+        settings.learning_rate,
+        settings.num_train_epochs,
+        settings.weight_decay,
+        options.seed,
+        settings.training_repetitions,
     )
     with (
         temporary_folder("huggingface-ner-texts-") as folder,

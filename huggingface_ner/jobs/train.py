@@ -200,7 +200,12 @@ def _train(
                 "nothing to learn from yet",
                 left_out=left_out.as_dict(),
             )
-        hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
+        hyperparameters = Hyperparameters(
+            settings.learning_rate,
+            settings.num_train_epochs,
+            settings.weight_decay,
+            repetitions=settings.training_repetitions,
+        )
         tracking = Tracking.in_folder(settings.report_to, f"project-{project_id}", settings.model_dir)
         tracking.check()
         training = Training(
