@@ -15,7 +15,7 @@ MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
 AUTO_PREDICTED_TASKS = 1_000
 # With TRAINING_REPETITIONS=auto, how many times the training of a small encoder is repeated, and from how many
 # texts on. With fewer texts, it matters more that suggestions come soon; larger encoders would take minutes.
-AUTO_REPETITIONS = 3
+AUTO_REPETITIONS = 2
 REPEATED_FROM = 40
 
 

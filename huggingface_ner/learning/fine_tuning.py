@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import nn
@@ -41,7 +41,7 @@ from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.temporary_folders import temporary_folder
-from huggingface_ner.variables import AUTO_REPETITIONS, REPEATED_FROM
+from huggingface_ner.variables import AUTO_REPETITIONS, REPEATED_FROM, Variables
 
 # These values were chosen by measuring; see bench/README.md. A batch has about TOKENS_PER_BATCH tokens on average,
 # but at most WINDOWS_PER_BATCH windows. A training has at least MIN_STEPS steps. It also has at least MIN_PASSES
@@ -102,6 +102,17 @@ class Hyperparameters:
     weight_decay: float = 0.01
     seed: int = 0
     repetitions: int | Literal["auto"] = "auto"
+
+    @classmethod
+    def of(cls, settings: Variables, seed: int = 0) -> Self:
+        """Return the hyperparameters that the settings ask for."""
+        return cls(
+            settings.learning_rate,
+            settings.num_train_epochs,
+            settings.weight_decay,
+            seed,
+            settings.training_repetitions,
+        )
 
 
 def fine_tune(

@@ -192,8 +192,8 @@ def test_a_repeated_training_is_the_mean_of_its_repetitions(
 
 def test_trainings_of_small_encoders_on_enough_texts_are_repeated() -> None:
     small, base = fine_tuning.SMALL_ENCODER, fine_tuning.BASE_ENCODER
-    assert [fine_tuning.plan_repetitions(size, 200) for size in (128, small, small + 1, base)] == [3, 3, 1, 1]
-    assert [fine_tuning.plan_repetitions(small, texts) for texts in (1, 39, 40, 10_000)] == [1, 1, 3, 3]
+    assert [fine_tuning.plan_repetitions(size, 200) for size in (128, small, small + 1, base)] == [2, 2, 1, 1]
+    assert [fine_tuning.plan_repetitions(small, texts) for texts in (1, 39, 40, 10_000)] == [1, 1, 2, 2]
 
 
 def test_rows_of_the_head_are_copied_where_labels_agree(tmp_path: Path) -> None:
