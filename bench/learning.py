@@ -65,7 +65,9 @@ def learn(options: argparse.Namespace, corpus: Path, size: int) -> dict[str, Cou
         texts = train.copy()
         random.Random(seed).shuffle(texts)
         texts = texts[: size or None]
-        hyperparameters = Hyperparameters(options.learning_rate, options.epochs, seed=seed)
+        hyperparameters = Hyperparameters(
+            options.learning_rate, options.epochs, seed=seed, repetitions=options.repetitions
+        )
         ours = partial(fine_tune, texts, labels, options.baseline, hyperparameters, match_labels=lambda _: {})
         ways: dict[str, Train] = {OURS: ours}
         if options.plain:
@@ -144,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 to 4")
     parser.add_argument("--epochs", type=float, default=10, help="NUM_TRAIN_EPOCHS (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="LEARNING_RATE (default: %(default)s)")
+    parser.add_argument("--repetitions", type=int, default="auto", help="TRAINING_REPETITIONS (default: auto)")
     parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
     parser.add_argument("--score-on", default="dev", choices=["dev", "test"])
     parser.add_argument("--first", type=int, default=500, help="number of texts that are scored; 0: all")

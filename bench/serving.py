@@ -97,7 +97,7 @@ def _model(name: str | None, corpus: Path | None, size: int, folder: Path, devic
         examples = examples[:40]
         encoder = base_encoder(folder / "base")
     # the base model is trained for 375 steps in any case, which is enough to find some spans
-    parameters = Hyperparameters(1e-3, 3)
+    parameters = Hyperparameters(1e-3, 3, repetitions=1)
     trained = fine_tune(examples[:size], labels, encoder, parameters, match_labels=lambda _: {}, device=device)
     save_model(*trained, folder / "model")
     return folder / "model"

@@ -109,9 +109,7 @@ class SimulatedProject:
         Raises ModelError, TrainingError and OSError.
         """
         settings = self._settings
-        hyperparameters = Hyperparameters(
-            settings.learning_rate, settings.num_train_epochs, settings.weight_decay, self._seed
-        )
+        hyperparameters = Hyperparameters.of(settings, self._seed)
         with Spool(self._folder / "texts.jsonl") as spool:
             for text in self._annotated:
                 spool.add(text)

@@ -82,11 +82,9 @@ def plain(
 
 
 def ours(examples: Sequence[AnnotatedText], labels: Sequence[str], encoder: Path, steps: int) -> Trained:
-    """Train as the service does, for the same number of steps."""
-    epochs = steps / math.ceil(len(examples) / WINDOWS_PER_BATCH)
-    return fine_tune(
-        examples, labels, encoder, Hyperparameters(1e-3, epochs), match_labels=lambda _: {}, device="cpu"
-    )
+    """Train once as the service does, for the same number of steps."""
+    hyperparameters = Hyperparameters(1e-3, steps / math.ceil(len(examples) / WINDOWS_PER_BATCH), repetitions=1)
+    return fine_tune(examples, labels, encoder, hyperparameters, match_labels=lambda _: {}, device="cpu")
 
 
 def main() -> None:

@@ -82,9 +82,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     config = read_config(options.config)
     left_out = LeftOut()
     gold = read_annotated_tasks(options.tasks, config, settings, left_out)
-    hyperparameters = Hyperparameters(
-        settings.learning_rate, settings.num_train_epochs, settings.weight_decay, options.seed
-    )
+    hyperparameters = Hyperparameters.of(settings, options.seed)
     with (
         temporary_folder("huggingface-ner-texts-") as folder,
         Spool(folder / "texts.jsonl") as spool,

@@ -200,7 +200,6 @@ def _train(
                 "nothing to learn from yet",
                 left_out=left_out.as_dict(),
             )
-        hyperparameters = Hyperparameters(settings.learning_rate, settings.num_train_epochs, settings.weight_decay)
         tracking = Tracking.in_folder(settings.report_to, f"project-{project_id}", settings.model_dir)
         tracking.check()
         training = Training(
@@ -208,7 +207,7 @@ def _train(
             config.label_names,
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(hyperparameters, device=settings.device, tracking=tracking),
+            TrainingOptions(Hyperparameters.of(settings), device=settings.device, tracking=tracking),
             match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,

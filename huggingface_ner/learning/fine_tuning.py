@@ -2,21 +2,17 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal, Self
 
 import torch
 from torch import nn
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PrinterCallback,
-    Trainer,
     TrainerCallback,
-    TrainerControl,
-    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -30,12 +26,14 @@ from huggingface_ner.learning.affixes import learn_inner_borders
 from huggingface_ner.learning.augmentation import MentionReplacement
 from huggingface_ner.learning.batches import CountingCollator, padding_collator
 from huggingface_ner.learning.calibration import prior_calibration
-from huggingface_ner.learning.dataset import IGNORED, label_windows, word_prefixes
+from huggingface_ner.learning.dataset import label_windows, word_prefixes
 from huggingface_ner.learning.dynamics import Dynamics, DynamicsCallback
 from huggingface_ner.learning.head import MatchLabels, opens_inside, replace_head, update_reading
 from huggingface_ner.learning.overlaps import Groups, plan_groups
+from huggingface_ner.learning.tag_trainer import Progress, ProgressCallback, TagTrainer
 from huggingface_ner.learning.tracking import NO_TRACKING, Tracking
 from huggingface_ner.learning.unknown_tokens import UnknownTokens
+from huggingface_ner.learning.weight_average import WeightAverage
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.reading import Reading
@@ -43,6 +41,7 @@ from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.temporary_folders import temporary_folder
+from huggingface_ner.variables import AUTO_REPETITIONS, REPEATED_FROM, Variables
 
 # These values were chosen by measuring; see bench/README.md. A batch has about TOKENS_PER_BATCH tokens on average,
 # but at most WINDOWS_PER_BATCH windows. A training has at least MIN_STEPS steps. It also has at least MIN_PASSES
@@ -60,10 +59,8 @@ REPLACED_SHARE = 0.5
 # logarithm of the size.
 SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
-
-# Called with the steps done, the total number of steps, the epochs done, which may be fractional, and the share of
-# the work that is done, within (0, 1].
-Progress = Callable[[int, int, float, float], object]
+# The difference between the seeds of two repetitions, so that a repetition is not the first one of another seed.
+SEEDS_APART = 1_000
 
 logger = logging.getLogger(__name__)
 
@@ -73,17 +70,49 @@ class TrainingError(HuggingFaceNERError):
 
 
 @dataclass(frozen=True, slots=True)
+class _Plan:
+    """The sizes of a training; steps: the optimiser steps of each repetition."""
+
+    windows_per_batch: int
+    steps: int
+    repetitions: int
+    learning_rate: float
+    encoder_rate: float
+
+    def __str__(self) -> str:
+        steps = f"{self.repetitions} times {self.steps}" if self.repetitions > 1 else str(self.steps)
+        return (
+            f"{steps} steps of up to {self.windows_per_batch} windows, learning rate {self.learning_rate:g}, "
+            f"encoder {self.encoder_rate:g}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Hyperparameters:
     """The hyperparameters of a training.
 
     learning_rate: the rate of the new head; the encoder's rate is the same, but at most ``encoder_rate_cap``.
     num_train_epochs: the minimum number of passes over the windows; few windows get more passes, see plan_steps.
+    repetitions: how many times the training is repeated, each time from the same first weights with another order
+    of the texts; the model gets the mean of the weights. "auto": see plan_repetitions.
     """
 
     learning_rate: float = 1e-3
     num_train_epochs: float = 10.0
     weight_decay: float = 0.01
     seed: int = 0
+    repetitions: int | Literal["auto"] = "auto"
+
+    @classmethod
+    def of(cls, settings: Variables, seed: int = 0) -> Self:
+        """Return the hyperparameters that the settings ask for."""
+        return cls(
+            settings.learning_rate,
+            settings.num_train_epochs,
+            settings.weight_decay,
+            seed,
+            settings.training_repetitions,
+        )
 
 
 def fine_tune(
@@ -149,57 +178,65 @@ def fine_tune(
         )
         pad = CountingCollator(padding_collator(tokenizer, tag_groups), augment)
         tokens = sum(windows["length"])
-        windows_per_batch, max_steps = plan_steps(len(windows), tokens, hyperparameters.num_train_epochs)
-        mean_tokens = tokens * windows_per_batch / len(windows)
-        encoder_rate = min(hyperparameters.learning_rate, encoder_rate_cap(model.config.hidden_size, max_steps))
-        logger.info(
-            "training on %d windows of %d texts: %d steps of up to %d windows, learning rate %g, encoder %g",
-            *(
-                len(windows),
-                len(examples),
-                max_steps,
-                windows_per_batch,
-                hyperparameters.learning_rate,
-                encoder_rate,
-            ),
-        )
-        trainer = _Trainer(
-            model=model,
-            args=TrainingArguments(
-                output_dir=str(folder),
-                per_device_train_batch_size=windows_per_batch,
-                max_steps=max_steps,
-                learning_rate=hyperparameters.learning_rate,
-                weight_decay=hyperparameters.weight_decay,
-                lr_scheduler_type="linear",
-                warmup_steps=WARMUP_SHARE,
-                seed=hyperparameters.seed,
-                train_sampling_strategy="group_by_length",
-                bf16=has_fast_bf16(model.device.type),
-                use_cpu=model.device.type == "cpu",
-                dataloader_pin_memory=model.device.type != "cpu",
-                save_strategy="no",
-                disable_tqdm=True,
-                **tracking.arguments(max_steps),
-            ),
-            train_dataset=windows,
-            data_collator=pad,
-            callbacks=[
-                *([] if progress is None else [_ProgressCallback(progress, pad, mean_tokens)]),
-                *([] if dynamics is None else [DynamicsCallback(dynamics, tokenizer)]),
-            ],
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.encoder_rate = encoder_rate
-        trainer.tag_groups = tag_groups
-        trainer.head_name = head_name
-        with gpu_memory_for("train"):
-            trainer.train()
+        plan = _plan(len(windows), tokens, len(examples), model.config.hidden_size, hyperparameters)
+        logger.info("training on %d windows of %d texts: %s", len(windows), len(examples), plan)
+        callbacks: list[TrainerCallback] = []
+        if progress is not None:
+            mean_tokens = tokens * plan.windows_per_batch / len(windows)
+            callbacks.append(ProgressCallback(progress, pad, plan.repetitions * plan.steps, mean_tokens))
+        if dynamics is not None:
+            callbacks.append(DynamicsCallback(dynamics, tokenizer))
+        average = WeightAverage(model, plan.repetitions)
+        for repetition in range(plan.repetitions):
+            average.restore_first()
+            trainer = TagTrainer(
+                model=model,
+                args=TrainingArguments(
+                    output_dir=str(folder),
+                    per_device_train_batch_size=plan.windows_per_batch,
+                    max_steps=plan.steps,
+                    learning_rate=hyperparameters.learning_rate,
+                    weight_decay=hyperparameters.weight_decay,
+                    lr_scheduler_type="linear",
+                    warmup_steps=WARMUP_SHARE,
+                    seed=hyperparameters.seed + SEEDS_APART * repetition,
+                    train_sampling_strategy="group_by_length",
+                    bf16=has_fast_bf16(model.device.type),
+                    use_cpu=model.device.type == "cpu",
+                    dataloader_pin_memory=model.device.type != "cpu",
+                    save_strategy="no",
+                    disable_tqdm=True,
+                    # one course is reported; those of the repetitions are alike
+                    **(NO_TRACKING if repetition else tracking).arguments(plan.steps),
+                ),
+                train_dataset=windows,
+                data_collator=pad,
+                callbacks=callbacks,
+                encoder_rate=plan.encoder_rate,
+                tag_groups=tag_groups,
+                head_name=head_name,
+            )
+            with gpu_memory_for("train"):
+                trainer.train()
+            average.add()
+        average.apply()
     if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
         raise TrainingError(
             f"the training diverged; set a lower LEARNING_RATE than {hyperparameters.learning_rate:g}"
         )
     return model, tokenizer
+
+
+def _plan(windows: int, tokens: int, texts: int, hidden_size: int, hyperparameters: Hyperparameters) -> _Plan:
+    windows_per_batch, steps = plan_steps(windows, tokens, hyperparameters.num_train_epochs)
+    repetitions = hyperparameters.repetitions
+    return _Plan(
+        windows_per_batch,
+        steps,
+        plan_repetitions(hidden_size, texts) if repetitions == "auto" else repetitions,
+        hyperparameters.learning_rate,
+        min(hyperparameters.learning_rate, encoder_rate_cap(hidden_size, steps)),
+    )
 
 
 def plan_steps(windows: int, tokens: int, epochs: float) -> tuple[int, int]:
@@ -214,69 +251,14 @@ def plan_steps(windows: int, tokens: int, epochs: float) -> tuple[int, int]:
     return windows_per_batch, max(requested, min(MIN_PASSES * steps_per_epoch, ENOUGH_STEPS), MIN_STEPS)
 
 
+def plan_repetitions(hidden_size: int, texts: int) -> int:
+    """Return how many times a training on this number of texts is repeated with TRAINING_REPETITIONS=auto."""
+    return AUTO_REPETITIONS if hidden_size <= SMALL_ENCODER and texts >= REPEATED_FROM else 1
+
+
 def encoder_rate_cap(hidden_size: int, steps: int) -> float:
     """Return the maximum learning rate for an encoder of this hidden size in a training with this many steps."""
     share = math.log(hidden_size / SMALL_ENCODER) / math.log(BASE_ENCODER / SMALL_ENCODER)
     share = min(max(share, 0.0), 1.0)
     factor = min(max(ENOUGH_STEPS / steps, 1.0), MAX_RATE_FACTOR)
     return float(factor * SMALL_ENCODER_RATE ** (1 - share) * BASE_ENCODER_RATE**share)
-
-
-class _Trainer(Trainer):
-    """Trains the head and the encoder with different learning rates, and adds up the losses of the tag groups."""
-
-    encoder_rate: float
-    head_name: str
-    tag_groups: TagGroups
-
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        if len(self.tag_groups.schemes) == 1:
-            return super().compute_loss(model, inputs, *args, **kwargs)
-        labels = inputs.pop("labels")  # [windows, tokens, groups]
-        logits = model(**inputs).logits.float()
-        losses = [
-            nn.functional.cross_entropy(
-                logits[..., columns].flatten(0, 1), labels[..., group].flatten(), ignore_index=IGNORED
-            )
-            for group, columns in enumerate(self.tag_groups.columns)
-        ]
-        return torch.stack(losses).sum()
-
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        trained: Any = self.model
-        decayed = set(self.get_decay_parameter_names(trained))
-        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-        for name, parameter in trained.named_parameters():
-            if parameter.requires_grad:
-                rate = self.args.learning_rate if name.startswith(f"{self.head_name}.") else self.encoder_rate
-                decay = self.args.weight_decay if name in decayed else 0.0
-                groups.setdefault((rate, decay), []).append(parameter)
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": parameters, "lr": rate, "weight_decay": decay}
-                for (rate, decay), parameters in groups.items()
-            ],
-            fused=True,
-        )
-        self.optimizer = optimizer
-        return optimizer
-
-
-class _ProgressCallback(TrainerCallback):
-    """Reports steps, and the share of the work that is done.
-
-    Trainer begins with the longest windows, so after a tenth of the steps, much more than a tenth of the work may
-    be done already. mean_tokens: the tokens of a batch, on average.
-    """
-
-    def __init__(self, progress: Progress, batches: CountingCollator, mean_tokens: float) -> None:
-        self._progress = progress
-        self._batches = batches
-        self._mean_tokens = mean_tokens
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        left = (state.max_steps - state.global_step) * self._mean_tokens
-        share = self._batches.tokens / (self._batches.tokens + left)
-        self._progress(state.global_step, state.max_steps, state.epoch or 0.0, share)

@@ -2,7 +2,7 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.calibration import prior_calibration
 from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.learning.head import replace_head
+from huggingface_ner.learning.tag_trainer import TagTrainer
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import evaluate
 from huggingface_ner.spans import AnnotatedText, Span
@@ -40,6 +41,10 @@ def _same(labels: Sequence[str]) -> dict[str, str]:
 
 def _head(model: PreTrainedModel) -> torch.Tensor:
     return model.get_submodule("classifier").get_parameter("weight").detach()
+
+
+def _weights(model: PreTrainedModel) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
 def _learn_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,11 +138,62 @@ def test_a_seed_repeats_a_training(tiny_bert: Path) -> None:
         model, _ = fine_tune(
             EXAMPLES, ["PER"], tiny_bert, Hyperparameters(seed=seed), match_labels=_same, device="cpu"
         )
-        return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+        return _weights(model)
 
     first = weights(1)
     assert torch.equal(first, weights(1))
     assert not torch.equal(first, weights(2))
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_repeated_training_is_the_mean_of_its_repetitions(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[torch.Tensor] = []
+    train = TagTrainer.train
+
+    def watched(trainer: TagTrainer) -> Any:
+        output = train(trainer)
+        trained.append(_weights(cast("PreTrainedModel", trainer.model)))
+        return output
+
+    monkeypatch.setattr(TagTrainer, "train", watched)
+    seen: list[tuple[int, int, float, float]] = []
+
+    def weights(repetitions: int) -> torch.Tensor:
+        hyperparameters = Hyperparameters(repetitions=repetitions)
+        model, _ = fine_tune(
+            *(EXAMPLES, ["PER"], tiny_bert, hyperparameters),
+            match_labels=_same,
+            device="cpu",
+            progress=lambda *place: seen.append(place),
+        )
+        return _weights(model)
+
+    once = weights(1)
+    seen.clear()
+    thrice = weights(3)
+    assert torch.equal(trained[0], once)
+    assert torch.equal(trained[1], once), "the first repetition is the training that would be done once"
+    assert not torch.equal(trained[2], trained[1]), "a repetition sees the texts in another order"
+    torch.testing.assert_close(thrice, torch.stack(trained[1:]).mean(0))
+    steps, epochs, shares = (
+        [place[0] for place in seen],
+        [place[2] for place in seen],
+        [place[3] for place in seen],
+    )
+    assert steps == list(range(1, 3 * fine_tuning.MIN_STEPS + 1))
+    assert {place[1] for place in seen} == {steps[-1]}
+    assert epochs == sorted(epochs)
+    assert epochs[-1] == pytest.approx(3 * epochs[fine_tuning.MIN_STEPS - 1])
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_trainings_of_small_encoders_on_enough_texts_are_repeated() -> None:
+    small, base = fine_tuning.SMALL_ENCODER, fine_tuning.BASE_ENCODER
+    assert [fine_tuning.plan_repetitions(size, 200) for size in (128, small, small + 1, base)] == [2, 2, 1, 1]
+    assert [fine_tuning.plan_repetitions(small, texts) for texts in (1, 39, 40, 10_000)] == [1, 1, 2, 2]
 
 
 def test_rows_of_the_head_are_copied_where_labels_agree(tmp_path: Path) -> None:
