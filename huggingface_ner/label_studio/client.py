@@ -42,6 +42,10 @@ class KeyRefusedError(ClientError):
     """Label Studio refuses the key; the message says what to do."""
 
 
+class NoProjectError(ClientError):
+    """Label Studio has no such project, or does not show it to the user of the key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """A project's title and its labelling config (XML); either can be empty."""
@@ -70,7 +74,7 @@ class LabelStudioClient:
             raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", retryable=False)
 
     def project(self, project_id: int) -> Project:
-        """Return a project's title and labelling config; raises ClientError."""
+        """Return a project's title and labelling config; raises ClientError, for example NoProjectError."""
         with self._errors(project_id):
             found = self._sdk.projects.get(id=project_id)
             project = Project(str(found.title or ""), str(found.label_config or ""))
@@ -81,10 +85,8 @@ class LabelStudioClient:
         """Return whether the project exists and the user of the key may see it; raises ClientError."""
         try:
             self.project(project_id)
-        except ClientError as error:
-            if isinstance(error.__cause__, ApiError) and error.__cause__.status_code == 404:
-                return False
-            raise
+        except NoProjectError:
+            return False
         return True
 
     def labeling_config(self, project_id: int) -> str:
@@ -187,13 +189,11 @@ class LabelStudioClient:
                     f"{where} does not accept {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
-                raise ClientError(
+                raise NoProjectError(
                     f"{where} has no project {project_id}, or the user of LABEL_STUDIO_API_KEY may not see it",
                     retryable=False,
                 ) from error
-            raise ClientError(
-                f"{where} answers HTTP {status}", retryable=status >= 500 or status == 429
-            ) from error
+            raise ClientError(f"{where} answers HTTP {status}", retryable=status >= 500 or status == 429) from error
         except httpx.LocalProtocolError:  # its message quotes the header, and so the key
             raise ClientError(
                 f"the token of {where} cannot be sent in a header: {_GET_A_KEY}", retryable=False
