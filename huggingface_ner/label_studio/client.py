@@ -14,6 +14,7 @@ from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.refusals import refusal_reason
 from huggingface_ner.label_studio.task_counts import FIELDS, read_task_counts
 from huggingface_ner.settings import Settings
 
@@ -183,17 +184,19 @@ class LabelStudioClient:
             yield
         except ApiError as error:
             status = error.status_code or 0
+            reason = refusal_reason(error.body, self._key)
+            answer = f"HTTP {status}: {reason}" if reason else f"HTTP {status}"
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise KeyRefusedError(
-                    f"{where} does not accept {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
+                    f"{where} does not accept {key} ({answer}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
                 raise NoProjectError(
                     f"{where} has no project {project_id}, or the user of LABEL_STUDIO_API_KEY may not see it",
                     retryable=False,
                 ) from error
-            raise ClientError(f"{where} answers HTTP {status}", retryable=status >= 500 or status == 429) from error
+            raise ClientError(f"{where} answers {answer}", retryable=status >= 500 or status == 429) from error
         except httpx.LocalProtocolError:  # its message quotes the header, and so the key
             raise ClientError(
                 f"the token of {where} cannot be sent in a header: {_GET_A_KEY}", retryable=False
