@@ -16,10 +16,13 @@ from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.label_studio.refusals import refusal_reason
 from huggingface_ner.label_studio.task_counts import FIELDS, read_task_counts
+from huggingface_ner.label_studio.timed_client import TimedClient
 from huggingface_ner.settings import Settings
 
-# Seconds. Label Studio takes several seconds for a page of long texts with many annotations.
+# Maximum seconds until Label Studio sends something, and until it has sent a whole answer. A page of long texts
+# with many annotations takes several seconds.
 ANSWER_TIMEOUT = 120.0
+REQUEST_TIMEOUT = 600.0
 TASKS_AT_A_TIME = 200
 
 _GET_A_KEY = (
@@ -148,7 +151,9 @@ class LabelStudioClient:
     @cached_property
     def _sdk(self) -> LabelStudio:
         # the SDK's own client follows redirects, and would send the key to their targets
-        client = httpx.Client(timeout=ANSWER_TIMEOUT, event_hooks={"response": [self._refuse_redirect]})
+        client = TimedClient(
+            REQUEST_TIMEOUT, timeout=ANSWER_TIMEOUT, event_hooks={"response": [self._refuse_redirect]}
+        )
         return LabelStudio(  # type: ignore[no-untyped-call]
             base_url=self._host, api_key=self._key, timeout=ANSWER_TIMEOUT, httpx_client=client
         )
