@@ -17,6 +17,7 @@ from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.logs import configure_logging
 from huggingface_ner.model_places import PlaceError
 from huggingface_ner.processes import end_with_parent_if_requested
+from huggingface_ner.secret_values import without_credentials
 from huggingface_ner.settings import SettingsError, read_settings
 
 # Every command, in the order of --help.
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command not in SERVICES:
             settings = settings.of_known_host()
     except (SettingsError, PlaceError, OSError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {without_credentials(str(error))}", file=sys.stderr)
         return 2
     configure_logging(settings)
     end_with_parent_if_requested()
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command in SERVICES and settings.log_format == "json":
             logger.critical("%s: %s", options.command, error)
         else:
-            print(f"{parser.prog} {options.command}: {error}", file=sys.stderr)
+            print(f"{parser.prog} {options.command}: {without_credentials(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

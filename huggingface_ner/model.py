@@ -151,10 +151,12 @@ class HuggingFaceNER(LabelStudioMLBase):  # type: ignore[misc]  # the base class
             return {**answer, "status": "error", "error": "there is no training queue: set REDIS_URL"}
         try:
             job = handle_event(self._queue, self._settings, received, received.project_id)
-        except (RedisError, ValueError, KeyError, TypeError) as error:
-            if is_damage(error):
+        except Exception as error:
+            if is_damage(error):  # its message may quote the entry
                 logger.error("project %d: %.40r is not counted: its entry is damaged", received.project_id, event)
                 return {**answer, "status": "error", "error": "the project's entry in the queue is damaged"}
+            if not isinstance(error, RedisError):
+                raise
             logger.error("project %d: %.40r is not counted: %s", received.project_id, event, error)
             return {**answer, "status": "error", "error": "the training queue does not answer"}
         self._note_mentions(event, data, received.project_id)

@@ -14,8 +14,10 @@ REDIS_URL = "redis_url"
 
 # The parts of a URL, valid or not, that may contain a password.
 _CREDENTIALS = re.compile(r"(?<=://).*@|^.*@|(?<=\?).*", re.DOTALL)
-# The credentials of a URL in a longer text.
-_CREDENTIALS_WITHIN = re.compile(r"(?<=://)[^\s/@]+@")
+# The credentials of a URL in a longer text. A path that was made of a URL has only one slash after the colon.
+_CREDENTIALS_WITHIN = re.compile(r"(?<=:/)(/?)[^\s/]*@")
+# How a URL begins, or credentials and a host: https://..., s3://..., https:/..., user:password@host/...
+_ADDRESS = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:/|[^/]*:.*@", re.DOTALL)
 
 
 def with_secret_files(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +45,15 @@ def shown_value(name: str, value: object) -> str | None:
 
 def without_credentials(text: str) -> str:
     """Return a text in which the credentials of URLs are replaced by ``***``."""
-    return _CREDENTIALS_WITHIN.sub("***@", text)
+    return _CREDENTIALS_WITHIN.sub(r"\1***@", text)
+
+
+def is_address(value: str) -> bool:
+    """Return whether a value that should name a file, a folder or a model is a URL, or credentials and a host.
+
+    A path that only looks like one can begin with ``./``.
+    """
+    return _ADDRESS.match(value) is not None
 
 
 def check_redis_url(url: str) -> None:

@@ -13,7 +13,13 @@ from pydantic_core import ErrorDetails
 from huggingface_ner.engine_kinds import PRECISION_NEEDS, UNSUPPORTED_PRECISIONS, EnginePreference
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.model_places import normalized, place_of, read_host
-from huggingface_ner.secret_values import check_api_key, check_redis_url, shown_value, with_secret_files
+from huggingface_ner.secret_values import (
+    check_api_key,
+    check_redis_url,
+    is_address,
+    shown_value,
+    with_secret_files,
+)
 from huggingface_ner.variables import Variables
 
 # Characters that the name of a host does not have.
@@ -42,6 +48,13 @@ class Settings(Variables):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
+    @field_validator("host", mode="after")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        if not _is_host(value):
+            raise ValueError("must be the name or the address of a host, without http:// and without a port")
+        return value
+
     @field_validator("label_studio_host", mode="after")
     @classmethod
     def _without_slash(cls, value: str) -> str:
@@ -52,6 +65,8 @@ class Settings(Variables):
     def _without_credentials(cls, value: str) -> str:
         if "@" in value:
             raise ValueError("must not contain credentials; set LABEL_STUDIO_API_KEY instead")
+        if "?" in value or "#" in value:
+            raise ValueError("must end before the ? or #; an example: http://localhost:8080")
         normalized(value)  # raises ValueError if the port is not a number, for example
         return value
 
@@ -69,10 +84,17 @@ class Settings(Variables):
             check_redis_url(value)
         return value
 
+    @field_validator("model_dir", "gazetteer", mode="before")
+    @classmethod
+    def _is_path(cls, value: object) -> object:
+        if isinstance(value, str) and is_address(value):
+            raise ValueError("must be a path, not a URL; if it is a path, write ./ before it")
+        return value
+
     @field_validator("baseline_model_name", mode="after")
     @classmethod
     def _is_no_url(cls, value: str) -> str:
-        if "://" in value:
+        if is_address(value):
             raise ValueError("must be a name on the Hub, such as dslim/bert-base-NER, or a folder, not a URL")
         return value
 
@@ -96,9 +118,8 @@ class Settings(Variables):
     @field_validator("model_languages", mode="after")
     @classmethod
     def _are_languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for language in value:
-            if not MODEL_LANGUAGE.fullmatch(language):
-                raise ValueError(f"{language} is not an ISO 639 code; an example: de,en")
+        if not all(map(MODEL_LANGUAGE.fullmatch, value)):
+            raise ValueError("must be codes of ISO 639, separated by commas; an example: de,en")
         return value
 
     @field_validator("min_score", mode="plain")

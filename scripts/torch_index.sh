@@ -7,7 +7,8 @@ set -eu
 cpu=https://download.pytorch.org/whl/cpu
 
 if [ -n "${TORCH_INDEX_URL+set}" ]; then
-    echo "PyTorch: from ${TORCH_INDEX_URL:-pip\'s own index}, as TORCH_INDEX_URL says." >&2
+    shown=$(printf %s "$TORCH_INDEX_URL" | sed 's|://.*@|://***@|') # without a password
+    echo "PyTorch: from ${shown:-pip\'s own index}, as TORCH_INDEX_URL says." >&2
     echo "$TORCH_INDEX_URL"
     exit
 fi

@@ -1,5 +1,6 @@
 """Settings and fixtures of all tests: one thread, no access to the Hub, recorded requests, and trained models."""
 
+import itertools
 import json
 import os
 import shutil
@@ -54,11 +55,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in gpu]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def model_dirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Path]]:
+    """Yield a new MODEL_DIR for each test. The fixtures of the session have one too.
+
+    MODEL_DIR's default is a folder of the checkout. After ``make serve`` there, that folder belongs to a Label
+    Studio, and may contain models.
+    """
+    folder = tmp_path_factory.mktemp("model_dirs")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MODEL_DIR", str(folder / "session"))
+        yield (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, model_dirs: Iterator[Path]) -> None:
     for field in Settings.model_fields:
         if field not in ("inference_engine", "inference_precision"):
             monkeypatch.delenv(field.upper(), raising=False)
+    monkeypatch.setenv("MODEL_DIR", str(next(model_dirs)))
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,15 @@ def test_with_a_gpu_pips_own_index_is_asked(checkout: Path) -> None:
 def test_torch_index_url_decides(checkout: Path, index: str) -> None:
     asked, shown = _install(checkout, TORCH_INDEX_URL=index, UNREACHABLE="1")
     assert (f"--index-url {index} torch==" in asked[0]) == bool(index)
+    assert f"from {index or 'pip'}" in shown
     assert "as TORCH_INDEX_URL says" in shown
+
+
+def test_the_password_of_an_index_is_not_shown(checkout: Path) -> None:
+    asked, shown = _install(checkout, TORCH_INDEX_URL="https://user:p4ss@example.org/whl")
+    assert "--index-url https://user:p4ss@example.org/whl torch==" in asked[0]
+    assert "from https://***@example.org/whl" in shown
+    assert "p4ss" not in shown
 
 
 def _find_python(folder: Path) -> subprocess.CompletedProcess[str]:

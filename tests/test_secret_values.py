@@ -4,8 +4,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from huggingface_ner.cli import main
 from huggingface_ner.jobs.redis_connection import QueueError, connect
-from huggingface_ner.secret_values import SECRETS
+from huggingface_ner.jobs.suggestion_marks import Suggestions
+from huggingface_ner.learning.progress import Outcome
+from huggingface_ner.secret_values import SECRETS, without_credentials
 from huggingface_ner.settings import Settings, SettingsError, read_settings
 
 
@@ -106,6 +109,93 @@ def test_a_secret_given_as_the_name_of_its_file_is_not_shown(
 ) -> None:
     monkeypatch.setenv(f"{name}_FILE", secret)
     with pytest.raises(SettingsError, match=f"{name}_FILE: cannot be read .* path of a file") as error:
+        read_settings()
+    assert "p4ss" not in str(error.value)
+
+
+ADDRESSES = [
+    "https://u:p4ss@host/names.tsv",
+    "https:/u:p4ss@host/names.tsv",
+    " https://u:p4ss@host/names.tsv",
+    "s3://u:p4/ss@host/names.tsv",
+    "s3://bucket/names.tsv?secret=p4ss",
+    "git+ssh://p4ss@host/names",
+    "u:p4ss@host:/names.tsv",
+    "u:p4@ss@host/names.tsv",
+]
+
+
+@pytest.mark.parametrize("name", ["GAZETTEER", "MODEL_DIR", "BASELINE_MODEL_NAME", "HOST"])
+@pytest.mark.parametrize("value", ADDRESSES)
+def test_what_is_no_address_is_not_given_as_one(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"{name}=.*: must be ") as error:
+        read_settings()
+    assert "ss@" not in str(error.value)
+    assert "p4" not in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["names@v2/list.tsv", "/data/12:30@home/names.tsv", "./u:v@w.tsv", "a:b", "~/x"])
+def test_paths_with_unusual_characters_are_accepted(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAZETTEER", path)
+    monkeypatch.setenv("MODEL_DIR", path)
+    settings = read_settings()
+    assert settings.gazetteer == settings.model_dir == Path(path)
+
+
+def test_every_path_is_checked() -> None:
+    paths = {name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)}
+    assert paths == {"gazetteer", "model_dir", *(f"{name}_file" for name in SECRETS)}
+
+
+@pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
+def test_no_setting_shows_the_password_of_a_url(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, "https://u:p4ss@host.example")
+    main(["predict", "--model", "gone", "--config", "gone", "--tasks", "gone", "--out", "gone"])
+    shown = capsys.readouterr()
+    assert "p4ss" not in shown.out + shown.err
+
+
+def test_a_path_on_the_command_line_is_shown_without_a_password(capsys: pytest.CaptureFixture[str]) -> None:
+    url = "https://u:p4ss@host/x"
+    for arguments in (
+        ["predict", "--model", url, "--config", url, "--tasks", url, "--out", "gone"],
+        ["train", "--config", url, "--tasks", url, "--out", "gone", "--baseline", url],
+        ["evaluate", "--model", url, "--config", url, "--tasks", url],
+        ["projects", "adopt", url],
+    ):
+        assert main(arguments) == 1
+        shown = capsys.readouterr()
+        assert "p4ss" not in shown.out + shown.err
+        assert "host" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("at https://u:p4ss@host/x.", "at https://***@host/x."),
+        ("'https:/u:p4ss@host/x' and ftp://p4ss@h", "'https:/***@host/x' and ftp://***@h"),
+        ("https://u:p4@ss@host", "https://***@host"),
+        ("http://host/mail@x, a:b@c", "http://host/mail@x, a:b@c"),
+    ],
+)
+def test_credentials_within_a_text_are_hidden(text: str, shown: str) -> None:
+    assert without_credentials(text) == shown
+
+
+def test_why_something_failed_is_kept_without_credentials() -> None:
+    reason = "https://u:p4ss@tracking.example does not answer"
+    assert "p4ss" not in Outcome.failed(reason, retryable=True).model_dump_json()
+    for retryable in (True, False):
+        assert "p4ss" not in Suggestions(version="v").failed(reason, retryable=retryable).model_dump_json()
+
+
+@pytest.mark.parametrize("end", ["?token=p4ss", "/?p4ss", "/x?y=p4ss"])
+def test_label_studios_address_has_no_query(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_HOST", f"http://ls.example{end}")
+    with pytest.raises(SettingsError, match=r"LABEL_STUDIO_HOST=.*must end before") as error:
         read_settings()
     assert "p4ss" not in str(error.value)
 

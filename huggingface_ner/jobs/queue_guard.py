@@ -9,7 +9,6 @@ reach it.
 import fcntl
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
@@ -22,31 +21,12 @@ POLL_INTERVAL = 0.2
 ANSWER_TIMEOUT = 30.0
 
 
-class QueueGuard:
-    """The guard's process, during the with block.
+def command(queue_socket: Path, lock: Path) -> list[str]:
+    """Return the command that starts the guard.
 
     queue_socket: Valkey's socket, in a folder of its own. lock: the file that the supervisor has locked.
     """
-
-    def __init__(self, queue_socket: Path, lock: Path) -> None:
-        self._command = [sys.executable, "-m", __name__, str(queue_socket), str(lock)]
-
-    def __enter__(self) -> "QueueGuard":
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def restart_if_ended(self) -> None:
-        """Start the process again if it was killed."""
-        if self._process.poll() is not None:
-            self._process.communicate()
-            self._start()
-
-    def _start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, process_group=0)  # noqa: S603
+    return [sys.executable, "-m", __name__, str(queue_socket), str(lock)]
 
 
 def main() -> None:

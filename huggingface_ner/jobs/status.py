@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, RootModel
 
-from huggingface_ner.jobs.damaged_entries import advice, is_damage
+from huggingface_ner.jobs.damaged_entries import affects_one_entry, explanation
 from huggingface_ner.jobs.mention_changes import read_counts
 from huggingface_ner.jobs.phases import run_seconds_left
 from huggingface_ner.jobs.redis_connection import decoded
@@ -147,9 +147,9 @@ def read_status(
         key = keys[0]
         status = project_status(project_id, decoded(state), read, updates_per_training, ahead)
     except Exception as error:
-        if not is_damage(error):
+        if not affects_one_entry(error):
             raise
-        return {"project": project_id, "state": "damaged", "updates": 0, "reason": advice(key, error)}
+        return {"project": project_id, "state": "damaged", "updates": 0, "reason": explanation(key, error)}
     counts = read_counts(mentions)
     return {**status, "known_mentions": counts} if counts else status
 
@@ -173,7 +173,7 @@ def trainings_ahead(states: Mapping[int, Any], jobs: Sequence[bytes]) -> dict[in
 
 
 def _read(form: type[BaseModel], text: str) -> dict[str, Any]:
-    """Return the JSON object in a text; raises ValueError if it does not have the form that we write."""
+    """Return the JSON object in a text; raises ValueError or OverflowError if it does not have our form."""
     value: dict[str, Any] = read_json(text)
     form.model_validate(value)
     _check_numbers(value)
@@ -181,7 +181,7 @@ def _read(form: type[BaseModel], text: str) -> dict[str, Any]:
 
 
 def _check_numbers(value: object) -> None:
-    """Raise ValueError if a status contains a number that cannot be a count or a time."""
+    """Raise OverflowError if a status contains a number that cannot be a count or a time."""
     if isinstance(value, Mapping):
         for each in value.values():
             _check_numbers(each)
@@ -189,4 +189,4 @@ def _check_numbers(value: object) -> None:
         for each in value:
             _check_numbers(each)
     elif isinstance(value, int | float) and not abs(value) < MAX_NUMBER:
-        raise ValueError("a number is too large")
+        raise OverflowError("a number is too large")

@@ -20,6 +20,7 @@ from huggingface_ner.jobs.allowed_jobs import SUGGEST
 from huggingface_ner.jobs.damaged_entries import DamagedEntries
 from huggingface_ner.jobs.redis_connection import STATE_TTL, CircuitBreaker, decoded, job_id
 from huggingface_ner.jobs.runs import LEASE_SECONDS, MAX_ATTEMPTS, retry_delay
+from huggingface_ner.secret_values import without_credentials
 
 # Time limit of a job in seconds. A job takes about a minute, so a job that reaches the limit is stuck.
 SUGGEST_TIMEOUT = 1800
@@ -68,7 +69,8 @@ class Suggestions(BaseModel, frozen=True):
         return self.model_copy(update={"state": "complete", "reason": None, "has_more": has_more})
 
     def failed(self, reason: str, *, retryable: bool) -> Self:
-        """Return the progress after a failed attempt."""
+        """Return the progress after a failed attempt; people see the reason without the credentials of URLs."""
+        reason = without_credentials(reason)
         attempts = self.attempts + 1
         if not retryable or attempts >= MAX_ATTEMPTS:
             return self.model_copy(update={"state": "failed", "reason": reason, "attempts": attempts})

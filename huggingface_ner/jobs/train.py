@@ -12,6 +12,7 @@ from redis import RedisError
 from rq.timeouts import JobTimeoutException
 
 from huggingface_ner.errors import HuggingFaceNERError, without_text
+from huggingface_ner.jobs.forgetting import forget_project
 from huggingface_ner.jobs.mention_fill import MentionFill
 from huggingface_ner.jobs.mention_store import MentionStore
 from huggingface_ner.jobs.old_predictions import delete_old_predictions
@@ -23,7 +24,7 @@ from huggingface_ner.jobs.run_reporter import REPORT_INTERVAL, LeaseLostError, R
 from huggingface_ner.jobs.runs import Run
 from huggingface_ner.label_studio.addresses import project_address
 from huggingface_ner.label_studio.annotator_names import annotator_names
-from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.client import ClientError, LabelStudioClient, NoProjectError
 from huggingface_ner.label_studio.contacts import Contact
 from huggingface_ner.label_studio.gold import read_gold
 from huggingface_ner.label_studio.labeling_config import LabelingConfig, LabelingConfigError, parse_labeling_config
@@ -57,15 +58,20 @@ def train_project(project_id: int) -> None:
     run = queue.running(project_id)
     if run is None or run.id != os.environ.get(RUN_ID):
         return
-    clock = PhaseClock()
+    clock, notes = PhaseClock(), queue.notes
     try:
-        notes = queue.notes
         report = Reporter(queue, run, clock)
         token, mentions = notes.token(project_id), queue.mentions.store
         outcome = _outcome(project_id, settings, token, report, note=notes.note_contact, mentions=mentions)
     except LeaseLostError:
         logger.warning("project %d: run %s stops: it lost the lease to another worker", project_id, run.id)
         return
+    except NoProjectError as error:
+        if not notes.is_seen(project_id) and not project_store(settings.models_folder, project_id).versions():
+            logger.warning("project %d: the request for a training is forgotten: %s", project_id, error)
+            forget_project(queue.rq.connection, settings, project_id)
+            return
+        outcome = Outcome.failed(str(error), retryable=False)
     log = logger.error if outcome.status == "failed" else logger.info
     log("project %d: %s: %s", project_id, outcome.status, outcome.reason)
     _report_outcome(queue, run, outcome.model_copy(update={"phases": clock.seconds()}))
@@ -91,7 +97,7 @@ def _outcome(
     try:
         client = LabelStudioClient(settings, offered_token, note=note)
         return run_training(project_id, settings, client, report, mentions)
-    except LeaseLostError:
+    except (LeaseLostError, NoProjectError):
         raise
     except HuggingFaceNERError as error:
         return Outcome.failed(str(error), retryable=error.retryable)

@@ -41,7 +41,7 @@ from huggingface_ner.jobs.redis_connection import (
 from huggingface_ner.jobs.runs import LEASE_SECONDS
 from huggingface_ner.jobs.standby import HandedJob, Standby
 from huggingface_ner.jobs.worker_health import beat, end_beats, forget_ended_workers
-from huggingface_ner.jobs.worker_numbers import WorkerNumbers
+from huggingface_ner.jobs.worker_numbers import MAX_NAME, WorkerNumbers
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.settings import Settings
 from huggingface_ner.store.versions import delete_stale_leftovers, serving_versions
@@ -55,8 +55,6 @@ RENEWAL_INTERVAL = 2.0
 # RQ's worker_ttl, in seconds. RQ waits for a job 15 s less than this, and then sends a heartbeat. It considers the
 # worker dead 60 s after this time.
 WORKER_TTL = 60
-# Maximum length of the name by which metrics tell workers apart.
-MAX_NAME = 100
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,8 @@ from huggingface_ner.json_values import mapping, read_json
 if TYPE_CHECKING:
     from prometheus_client.process_collector import ProcessCollector
 
+# Maximum length of the name by which metrics tell workers apart.
+MAX_NAME = 100
 # Upper bound on the workers that are shown.
 MAX_WORKERS = 100
 # The numbers of a process, as prometheus_client names them.
@@ -43,7 +45,7 @@ class WorkerNumbers:
         self._job = ProcessCollector(namespace="job", pid=job_pid, registry=registry)
 
     def write(self, connection: Redis) -> None:
-        """Write the numbers, and remove those of workers that have ended. Raises RedisError."""
+        """Write the numbers, and remove those of workers that have ended, and damaged ones. Raises RedisError."""
         now = time.time()
         numbers = {
             "at": now,
@@ -51,7 +53,11 @@ class WorkerNumbers:
             "job": _numbers(self._job) if self._job_pid() else {},
         }
         connection.hset(self._key, self._name, json.dumps(numbers))
-        ended = [name for name, one in _read(connection.hgetall(self._key)).items() if _is_over(one, now)]
+        entries: dict[Any, Any] = connection.hgetall(self._key)
+        # a name that cannot be read is passed on as it is
+        ended = [
+            field for field, value in entries.items() if _name(field) is None or _is_over(_object(value), now)
+        ]
         if ended:
             connection.hdel(self._key, *ended)
 
@@ -73,14 +79,26 @@ def working(answer: object) -> dict[str, dict[str, Any]]:
 
 
 def _read(entries: Mapping[Any, Any]) -> dict[str, dict[str, Any]]:
-    """Return all entries; an entry that cannot be read is {}, as if its worker had ended."""
-    return {as_text(name): _object(value) for name, value in entries.items()}
+    """Return the entries of workers; one that cannot be read is {}, as if its worker had ended.
+
+    An entry whose name no worker can have is left out: it is damaged.
+    """
+    named = ((_name(field), value) for field, value in entries.items())
+    return {name: _object(value) for name, value in named if name is not None}
+
+
+def _name(field: bytes | str) -> str | None:
+    try:
+        name = as_text(field)
+    except UnicodeDecodeError:
+        return None
+    return name if len(name) <= MAX_NAME else None
 
 
 def _object(text: bytes | str) -> dict[str, Any]:
     try:
         value = read_json(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -14,11 +14,15 @@ from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.contacts import Contact
+from huggingface_ner.label_studio.refusals import refusal_reason
 from huggingface_ner.label_studio.task_counts import FIELDS, read_task_counts
+from huggingface_ner.label_studio.timed_client import TimedClient
 from huggingface_ner.settings import Settings
 
-# Seconds. Label Studio takes several seconds for a page of long texts with many annotations.
+# Maximum seconds until Label Studio sends something, and until it has sent a whole answer. A page of long texts
+# with many annotations takes several seconds.
 ANSWER_TIMEOUT = 120.0
+REQUEST_TIMEOUT = 600.0
 TASKS_AT_A_TIME = 200
 
 _GET_A_KEY = (
@@ -40,6 +44,10 @@ class ClientError(HuggingFaceNERError):
 
 class KeyRefusedError(ClientError):
     """Label Studio refuses the key; the message says what to do."""
+
+
+class NoProjectError(ClientError):
+    """Label Studio has no such project, or does not show it to the user of the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class LabelStudioClient:
             raise ClientError(f"LABEL_STUDIO_API_KEY is not set: {_GET_A_KEY}", retryable=False)
 
     def project(self, project_id: int) -> Project:
-        """Return a project's title and labelling config; raises ClientError."""
+        """Return a project's title and labelling config; raises ClientError, for example NoProjectError."""
         with self._errors(project_id):
             found = self._sdk.projects.get(id=project_id)
             project = Project(str(found.title or ""), str(found.label_config or ""))
@@ -81,10 +89,8 @@ class LabelStudioClient:
         """Return whether the project exists and the user of the key may see it; raises ClientError."""
         try:
             self.project(project_id)
-        except ClientError as error:
-            if isinstance(error.__cause__, ApiError) and error.__cause__.status_code == 404:
-                return False
-            raise
+        except NoProjectError:
+            return False
         return True
 
     def labeling_config(self, project_id: int) -> str:
@@ -145,7 +151,9 @@ class LabelStudioClient:
     @cached_property
     def _sdk(self) -> LabelStudio:
         # the SDK's own client follows redirects, and would send the key to their targets
-        client = httpx.Client(timeout=ANSWER_TIMEOUT, event_hooks={"response": [self._refuse_redirect]})
+        client = TimedClient(
+            REQUEST_TIMEOUT, timeout=ANSWER_TIMEOUT, event_hooks={"response": [self._refuse_redirect]}
+        )
         return LabelStudio(  # type: ignore[no-untyped-call]
             base_url=self._host, api_key=self._key, timeout=ANSWER_TIMEOUT, httpx_client=client
         )
@@ -181,19 +189,19 @@ class LabelStudioClient:
             yield
         except ApiError as error:
             status = error.status_code or 0
+            reason = refusal_reason(error.body, self._key)
+            answer = f"HTTP {status}: {reason}" if reason else f"HTTP {status}"
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise KeyRefusedError(
-                    f"{where} does not accept {key} (HTTP {status}): {_GET_A_KEY}", retryable=False
+                    f"{where} does not accept {key} ({answer}): {_GET_A_KEY}", retryable=False
                 ) from error
             if status == 404:
-                raise ClientError(
+                raise NoProjectError(
                     f"{where} has no project {project_id}, or the user of LABEL_STUDIO_API_KEY may not see it",
                     retryable=False,
                 ) from error
-            raise ClientError(
-                f"{where} answers HTTP {status}", retryable=status >= 500 or status == 429
-            ) from error
+            raise ClientError(f"{where} answers {answer}", retryable=status >= 500 or status == 429) from error
         except httpx.LocalProtocolError:  # its message quotes the header, and so the key
             raise ClientError(
                 f"the token of {where} cannot be sent in a header: {_GET_A_KEY}", retryable=False

@@ -1,4 +1,4 @@
-"""The time limit for one text: at its end, the connections are shut down, whatever they are waiting for.
+"""A time limit for requests: at its end, the connections are shut down, whatever they are waiting for.
 
 The timeout of a socket is not enough. It starts again with every byte that arrives, so a host that sends a byte
 now and then could block a thread for hours.
@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -64,8 +65,8 @@ class Deadline:
     def add(self, connection: socket.socket) -> None:
         """Shut a connection down when the time is over, or at once if it is over already."""
         with self._lock:
-            # a duplicate, because wrapping a socket in TLS detaches the original
-            self._sockets.append(connection.dup())
+            # a duplicate, because wrapping a socket in TLS detaches the original; a TLS socket has no dup()
+            self._sockets.append(socket.fromfd(connection.fileno(), connection.family, connection.type))
         if self.is_over:
             self._shut_down()
 
@@ -74,3 +75,27 @@ class Deadline:
             for each in self._sockets:
                 with suppress(OSError):  # it is not connected any more
                     each.shutdown(socket.SHUT_RDWR)
+
+
+def look_up(host: str, port: int, deadline: Deadline) -> list[str]:
+    """Return the addresses of a host; raises TimeoutError when the time is over, OSError and UnicodeError.
+
+    A look-up cannot be interrupted, so it runs in a thread of its own, which ends when the resolver gives up.
+    """
+    answers: SimpleQueue[list[str] | OSError | UnicodeError] = SimpleQueue()
+
+    def resolve() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put([str(entry[4][0]) for entry in found])
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=resolve, name="look-up", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(deadline.seconds_left, 0.001))
+    except Empty:
+        raise TimeoutError(f"{host}: the look-up takes too long") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

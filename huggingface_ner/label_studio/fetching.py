@@ -9,7 +9,6 @@ import base64
 import ipaddress
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterable
@@ -19,7 +18,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from huggingface_ner.errors import HuggingFaceNERError
-from huggingface_ner.label_studio.fetch_deadline import Deadline
+from huggingface_ner.label_studio.fetch_deadline import Deadline, look_up
 
 MAX_REDIRECTS = 5
 ANY_PUBLIC_HOST = "*"
@@ -88,7 +87,7 @@ class UrlFetcher:
     ) -> urllib3.BaseHTTPResponse:
         parts = _split(url)
         host = _host(url)
-        address = self._checked_address(parts)
+        address = self._checked_address(parts, deadline)
         port = _origin(parts)[2]
         timeout = urllib3.Timeout(total=max(deadline.seconds_left, 0.001))
         pool: urllib3.HTTPConnectionPool
@@ -118,7 +117,7 @@ class UrlFetcher:
                 raise FetchError(f"{host}: it does not answer within URL_TIMEOUT={self._timeout:g} s") from error
             raise FetchError(f"{host}: it does not answer: {type(error).__name__}") from error
 
-    def _checked_address(self, parts: SplitResult) -> str:
+    def _checked_address(self, parts: SplitResult, deadline: Deadline) -> str:
         """Return the address to connect to; raises FetchError for a host that is not allowed."""
         host = (parts.hostname or "").lower()
         listed = host in self._allowed or _origin(parts) == self._label_studio_origin
@@ -127,10 +126,11 @@ class UrlFetcher:
                 f"{host}: texts are fetched only from LABEL_STUDIO_HOST and ALLOWED_URL_HOSTS; add the host there"
             )
         try:
-            found = socket.getaddrinfo(host, _origin(parts)[2], type=socket.SOCK_STREAM)
+            addresses = look_up(host, _origin(parts)[2], deadline)
+        except TimeoutError as error:
+            raise FetchError(f"{host}: its address is not found within URL_TIMEOUT={self._timeout:g} s") from error
         except (OSError, UnicodeError) as error:
             raise FetchError(f"{host}: there is no such host") from error
-        addresses = [str(entry[4][0]) for entry in found]
         if not listed and not all(_is_public(address) for address in addresses):
             raise FetchError(
                 f"{host}: it has a private address; if that is intended, add the host to ALLOWED_URL_HOSTS"

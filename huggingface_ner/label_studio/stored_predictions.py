@@ -8,6 +8,7 @@ from label_studio_sdk import PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
+from huggingface_ner.label_studio.refusals import refusal_reason
 
 TASKS_AT_A_TIME = 200
 
@@ -54,9 +55,10 @@ class StoredPredictions:
             except ApiError as error:
                 if error.status_code != 400:
                     raise
+                reason = refusal_reason(error.body)
                 raise ClientError(
-                    f"Label Studio refuses predictions for {len(requests)} tasks (HTTP 400): were tasks deleted, "
-                    "or labels changed, while the predictions were made?",
+                    f"Label Studio refuses predictions for {len(requests)} tasks (HTTP 400: {reason}): were "
+                    "tasks deleted, or labels changed, while the predictions were made?",
                     retryable=True,
                 ) from error
 

@@ -5,6 +5,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
+from huggingface_ner.secret_values import without_credentials
+
 # The phases of a run, in order. Engines are tried after the new version is published.
 Phase = Literal["starting", "downloading", "training", "evaluating", "saving", "publishing", "trying engines"]
 
@@ -69,5 +71,5 @@ class Outcome(BaseModel, frozen=True):
 
     @classmethod
     def failed(cls, reason: str, *, retryable: bool) -> Self:
-        """Return the outcome of a run that failed for a reason."""
-        return cls(status="failed", reason=reason, retryable=retryable)
+        """Return the outcome of a run that failed for a reason; people see it without the credentials of URLs."""
+        return cls(status="failed", reason=without_credentials(reason), retryable=retryable)

@@ -17,9 +17,13 @@ class Damages:
 
     def found(self, path: Path, message: str) -> None:
         """Log what is wrong with a path, unless the last message about it was the same."""
-        if self._logged.get(path) != message:
+        if not self.is_known(path, message):
             self._logged[path] = message
             logger.error("%s", message)
+
+    def is_known(self, path: Path, message: str) -> bool:
+        """Return whether a message is the last one that was logged about a path, which was not repaired since."""
+        return self._logged.get(path) == message
 
     def repaired(self, path: Path) -> None:
         """Note that a path can be read, and log it if the path could not be read before."""

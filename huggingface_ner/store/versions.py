@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.store.damages import damages
@@ -29,8 +29,9 @@ from huggingface_ner.store.history import (
     write_history,
 )
 from huggingface_ner.store.metrics_file import read_metrics, write_metrics
+from huggingface_ner.store.pointer import Pointer, read_pointer
 from huggingface_ner.store.split_file import Split, read_split, write_split
-from huggingface_ner.store.version_names import PATTERN, is_version_name, new_name, sort_key
+from huggingface_ner.store.version_names import is_version_name, new_name, sort_key
 
 CURRENT = "current"
 _PROJECT = re.compile("0|[1-9][0-9]*")
@@ -50,21 +51,6 @@ class Version:
     name: str
     folder: Path
     metrics: Mapping[str, Any]
-
-
-class Pointer(BaseModel, frozen=True):
-    """The content of ``current``: ``version`` is in use from ``since`` on, and ``before`` until then.
-
-    since: seconds since 1970. before: None if the baseline is in use until then.
-    """
-
-    version: str = Field(pattern=f"^{PATTERN}$")
-    before: str | None = Field(None, pattern=f"^{PATTERN}$")
-    since: float = Field(allow_inf_nan=False)
-
-    def serving_version(self) -> str | None:
-        """Return the version in use now, or None if the baseline is in use."""
-        return self.version if time.time() >= self.since else self.before
 
 
 class ModelStore:
@@ -118,13 +104,11 @@ class ModelStore:
         """
         path = self._folder / CURRENT
         try:
-            pointer = Pointer.model_validate_json(path.read_bytes())
+            return read_pointer(path)
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
             return self._newest(path, error)
-        damages.repaired(path)
-        return pointer
 
     def _newest(self, path: Path, error: Exception) -> Pointer | None:
         names = self._names()

@@ -74,6 +74,17 @@ def test_a_training_can_be_requested(
         main(["projects", "train", "x"])
 
 
+def test_a_training_of_a_project_that_label_studio_does_not_have_is_refused(
+    settings: Settings, queue: TrainingQueue, label_studio_api: LabelStudioApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["projects", "train", "999"]) == 1
+    assert "has no project 999" in capsys.readouterr().err
+    assert 999 not in queue.projects()
+    label_studio_api.add(999, "<View/>", [])
+    assert main(["projects", "train", "999"]) == 0
+    assert queue.status(999)["state"] == "waiting"
+
+
 def test_a_training_needs_a_queue(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,17 +1,22 @@
 """If one project's entries in Redis are damaged, the other projects are still shown and trained."""
 
+import json
 import logging
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError
 
-from huggingface_ner.jobs.damaged_entries import is_damage
+from huggingface_ner.jobs import status
+from huggingface_ner.jobs.damaged_entries import affects_one_entry, explanation, is_damage
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.redis_connection import connect
+from huggingface_ner.jobs.status import project_status
+from huggingface_ner.jobs.suggestion_marks import Suggestions
+from huggingface_ner.json_values import read_json
 from huggingface_ner.label_studio.events import START_TRAINING
 from huggingface_ner.model import HuggingFaceNER
 from huggingface_ner.settings import Settings
@@ -52,6 +57,7 @@ HARMS: dict[str, Harm] = {
     "a count that is too large": _field("count_published", "9" * 400),
     "a time that is none": _field("label_studio_at", "nan"),
     "a time without end": _field("event_at", "1e999"),
+    "last that is nested too deeply": _field("last", "[" * 100_000),
     "phases of another form": _field("seconds_training", "x"),
     "progress of another form": lambda redis: redis.hset(
         PROJECT, mapping={"run": '{"id":"a","project_id":7,"answers":1,"began":1.0}', "progress": "7"}
@@ -104,6 +110,19 @@ def test_damage_is_shown_if_it_has_an_effect(queue: TrainingQueue, redis_url: st
     assert queue.status(7) == status
 
 
+def test_a_field_that_is_missing_is_named(
+    queue: TrainingQueue, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue.request_training(7)
+    redis = connect(redis_url, timeout=10.0)
+    redis.hset(PROJECT, "run", '{"id":"a","project_id":7,"answers":1,"began":1.0}')
+    redis.hdel(PROJECT, "asked")
+    queue.enqueue_due()
+    (message,) = caplog.messages
+    assert message == f"project 7: {queue.status(7)['reason']}"
+    assert f"{PROJECT} in Redis is passed over: KeyError: 'asked'" in message
+
+
 SHARED = ["filling", "reviewing", "recounting", "holding", "wanting"]
 
 
@@ -151,6 +170,53 @@ def test_a_damaged_queue_of_suggestions_is_logged(
     queue.suggestions.enqueue_due({7: "v1", 8: "v1"})
     (message,) = caplog.messages
     assert f"delete the key {queue.suggestions.rq.key}" in message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("Job ID must only contain letters, numbers, underscores and dashes"),
+        TypeError("enqueue_call() got an unexpected keyword argument"),
+        KeyError("serializer"),
+    ],
+)
+def test_an_error_that_is_no_damage_is_shown_with_its_message(
+    queue: TrainingQueue,
+    redis_url: str,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As when RQ refused the ids of jobs of a second Label Studio whose address has a dot."""
+
+    def refuse(*args: object, **kwargs: object) -> NoReturn:
+        raise error
+
+    _all_due(queue, connect(redis_url, timeout=10.0))
+    monkeypatch.setattr(queue.rq, "enqueue_call", refuse)
+    for _ in range(3):
+        queue.enqueue_due()
+    (message,) = caplog.messages
+    assert f"{queue.rq.key} in Redis is passed over: {type(error).__name__}: {error}" in message
+    assert "delete" not in message
+
+
+def test_an_error_that_is_no_damage_affects_only_its_project_in_the_status(
+    queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(project_id: int, *args: object) -> dict[str, Any]:
+        if project_id == 7:
+            raise ValueError("x" * 1_000)
+        return project_status(project_id, *args)  # type: ignore[arg-type]
+
+    for project_id in (7, 8):
+        queue.request_training(project_id)
+    monkeypatch.setattr(status, "project_status", fail)
+    failed, sound = queue.overview()[0]
+    assert (failed["state"], sound["state"]) == ("damaged", "waiting")
+    assert f"ValueError: {'x' * 300}" in failed["reason"]
+    assert len(failed["reason"]) < 500
+    assert "delete" not in failed["reason"]
 
 
 def _all_due(queue: TrainingQueue, redis: Redis) -> None:
@@ -211,3 +277,46 @@ def scanned(redis: Redis) -> int:
 def test_errors_of_redis_itself_are_not_damage() -> None:
     assert not is_damage(ReadOnlyError("You can't write against a read only replica."))
     assert not is_damage(RedisConnectionError("x"))
+    assert not affects_one_entry(RedisConnectionError("x"))
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: int("x"),
+        lambda: int("9" * 5_000),
+        lambda: int(float("nan")),
+        lambda: int(float("inf")),
+        lambda: float("x"),
+        b"\xff".decode,
+        lambda: json.loads("{"),
+        lambda: json.loads("[" * 100_000),
+        lambda: read_json("9" * 50),
+        lambda: Suggestions.model_validate_json("{}"),
+    ],
+)
+def test_what_cannot_be_read_is_damage(read: Callable[[], object]) -> None:
+    with pytest.raises((ValueError, OverflowError, RecursionError)) as raised:
+        read()
+    assert is_damage(raised.value)
+    shown = explanation("the-key", raised.value)
+    assert "delete the key the-key" in shown
+    assert "9" not in shown, "the entry is not quoted"
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), IndexError("x"), TypeError("x")])
+def test_a_fault_is_not_damage(error: Exception) -> None:
+    assert not is_damage(error)
+    assert affects_one_entry(error)
+
+
+def test_a_webhook_does_not_take_a_fault_for_damage(queue: TrainingQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> NoReturn:
+        raise ValueError("not a number of updates")
+
+    monkeypatch.setattr(queue, "request_training", fail)
+    monkeypatch.setattr(queue, "hold_request", fail)
+    with pytest.raises(ValueError, match="not a number of updates"):
+        HuggingFaceNER(settings=Settings(), models=NoModels(), queue=queue).fit(
+            START_TRAINING, {"project": {"id": 7}}
+        )

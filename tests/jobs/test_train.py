@@ -8,6 +8,9 @@ import pytest
 
 from huggingface_ner.engines.pretrained import load_tokenizer
 from huggingface_ner.jobs import train
+from huggingface_ner.jobs.process import RUN_ID
+from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import as_text, connect
 from huggingface_ner.jobs.review_tab import show_tasks_to_review
 from huggingface_ner.jobs.train import run_training
 from huggingface_ner.label_studio.addresses import project_address
@@ -387,6 +390,35 @@ def test_a_failed_run_says_what_to_do(
     outcome = train._outcome(7, Settings(**{**values, **change}), None, lambda progress: None)
     assert (outcome.status, outcome.retryable) == ("failed", again)
     assert reason in outcome.reason
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_project_of_which_only_a_training_was_requested_is_forgotten_if_it_does_not_exist(
+    is_seen: bool,
+    training: Settings,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue = TrainingQueue(connect(redis_url, timeout=5.0), training)
+    if is_seen:
+        queue.notes.note_event(999, "News")
+    queue.request_training(999)
+    run = queue.begin(999)
+    assert run is not None
+    monkeypatch.setattr(train, "begin_job", lambda: (training, queue))
+    monkeypatch.setenv(RUN_ID, run.id)
+    train.train_project(999)
+    assert not queue.end(run, Outcome.failed("killed", retryable=True)), "the run has ended"
+    assert "has no project 999" in caplog.text
+    if is_seen:
+        assert (queue.status(999)["state"], "has no project 999" in queue.status(999)["reason"]) == (
+            "parked",
+            True,
+        )
+    else:
+        left = [key for key in connect(redis_url).scan_iter() if not as_text(key).endswith(":expected")]
+        assert left == [], "the remaining key expires, and belongs to all projects"
 
 
 def test_an_unexpected_error_is_a_failure_with_a_reason(

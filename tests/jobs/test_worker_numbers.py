@@ -42,6 +42,18 @@ def test_a_worker_that_has_ended_is_removed(redis_url: str) -> None:
     assert list(redis.hgetall(numbers_key(PREFIX))) == [b"host:1"]
 
 
+@pytest.mark.parametrize("name", [b"\xff", b"host:\xe2\x82", b"x" * 101, b"x" * 1_000_000])
+@pytest.mark.parametrize("entry", ["fresh", "[" * 100_000, b"\xff"])
+def test_a_damaged_name_costs_its_entry_alone(redis_url: str, name: bytes, entry: str | bytes) -> None:
+    redis = connect(redis_url)
+    WorkerNumbers(PREFIX, "host:1", lambda: 0).write(redis)
+    fresh = json.dumps({"at": time.time(), "worker": {}, "job": {}})
+    redis.hset(numbers_key(PREFIX), name, fresh if entry == "fresh" else entry)
+    assert [*up(redis)] == ["host:1"]
+    WorkerNumbers(PREFIX, "host:2", lambda: 0).write(redis)
+    assert {*redis.hgetall(numbers_key(PREFIX))} == {b"host:1", b"host:2"}, "it is removed"
+
+
 def test_a_job_that_has_just_ended_has_no_numbers(redis_url: str) -> None:
     redis = connect(redis_url)
     WorkerNumbers(PREFIX, "host:1", lambda: 2**22 + 1).write(redis)

@@ -212,6 +212,21 @@ def test_an_address_is_public_only_if_all_that_it_leads_to_is(
         UrlFetcher("http://ls.example", allowed_hosts=["*"])("http://texts.example/a")
 
 
+def test_a_look_up_that_takes_too_long_ends_with_the_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    answering = threading.Event()
+
+    def resolve(*_: object, **__: object) -> list[Any]:
+        answering.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    try:
+        with pytest.raises(FetchError, match=r"its address is not found within URL_TIMEOUT=0\.2 s"):
+            UrlFetcher("http://ls.example", allowed_hosts=["*"], timeout=0.2)("http://texts.example/a")
+    finally:
+        answering.set()
+
+
 @pytest.mark.parametrize("case", cases("url_texts"), ids=lambda case: case["name"])
 def test_texts_are_read_as_the_page_reads_them(label_studio: _Server, case: dict[str, Any]) -> None:
     label_studio.pages["/a"] = (200, {"Content-Type": case["type"]}, base64.b64decode(case["bytes"]))

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from redis import RedisError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.jobs.queue import TrainingQueue
 from huggingface_ner.jobs.review_tab import request_review_tab
 from huggingface_ner.label_studio.project_ids import parse_project_id
@@ -23,6 +24,10 @@ from huggingface_ner.store.versions import StoreError, project_store
 Refuse = Callable[[str, int, str], ResponseReturnValue]
 # Performs an action on a project. The arguments are the action, the project, and the same relative address.
 Act = Callable[[Callable[[int], object], str, str], ResponseReturnValue]
+
+
+class UnknownProjectError(HuggingFaceNERError):
+    """Nothing is stored about a project; the message names it."""
 
 
 def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse: Refuse) -> None:
@@ -40,14 +45,14 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
             return refuse(str(error), 403, back)
         except RequestEntityTooLarge:
             return refuse(f"the form is longer than {MAX_FORM} bytes", 413, back)
-        except StoreError as error:
-            return refuse(str(error), 409, back)
+        except (UnknownProjectError, StoreError) as error:
+            return refuse(str(error), 404 if isinstance(error, UnknownProjectError) else 409, back)
         except RedisError:
             return refuse("the training queue does not answer: try again", 503, back)
         # relative, because a proxy may serve the page under any path
         return redirect(f"{back}{project_id}", 303)
 
-    _install_requests(app, queue, act, refuse)
+    _install_requests(app, settings, queue, act, refuse)
 
     @app.post("/projects/<project>/versions/<version>/use")
     def use_version(project: str, version: str) -> ResponseReturnValue:
@@ -58,14 +63,16 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
         return act(partial(_remove, settings, version), project, "../../../")
 
 
-def _install_requests(app: Flask, queue: TrainingQueue | None, act: Act, refuse: Refuse) -> None:
+def _install_requests(
+    app: Flask, settings: Settings, queue: TrainingQueue | None, act: Act, refuse: Refuse
+) -> None:
     """Add the actions that the worker performs."""
 
     def ask(request_job: Callable[[TrainingQueue, int], object], project: str) -> ResponseReturnValue:
         """Request a job from the worker."""
         if queue is None:
             return refuse("there is no training queue: set REDIS_URL", 503, "../")
-        return act(partial(request_job, queue), project, "../")
+        return act(partial(_request, settings, queue, request_job), project, "../")
 
     @app.post("/projects/<project>/train")
     def train(project: str) -> ResponseReturnValue:
@@ -74,6 +81,21 @@ def _install_requests(app: Flask, queue: TrainingQueue | None, act: Act, refuse:
     @app.post("/projects/<project>/review-tab")
     def review_tab(project: str) -> ResponseReturnValue:
         return ask(request_review_tab, project)
+
+
+def _request(
+    settings: Settings,
+    queue: TrainingQueue,
+    request_job: Callable[[TrainingQueue, int], object],
+    project_id: int,
+) -> None:
+    """Request a job of a project; raises UnknownProjectError if nothing is known about the project."""
+    if project_id not in queue.projects() and not project_store(settings.models_folder, project_id).versions():
+        raise UnknownProjectError(
+            f"project {project_id}: nothing is known about it yet: connect the model in the project's settings in "
+            "Label Studio first"
+        )
+    request_job(queue, project_id)
 
 
 def _use(settings: Settings, version: str, project_id: int) -> None:

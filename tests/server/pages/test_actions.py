@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.redis_connection import connect
 from huggingface_ner.jobs.review_tab import REQUESTED
 from huggingface_ner.server.app import create_app
 from huggingface_ner.server.pages.guard import COOKIE, MAX_FORM
@@ -46,6 +47,19 @@ def test_a_training_is_started(client: FlaskClient, queue: TrainingQueue, names:
     assert (answer.status_code, answer.headers["Location"]) == (303, "../7")
     assert queue.status(7)["state"] == "waiting"
     assert "7/train" not in _forms(client), "it is waiting already"
+
+
+@pytest.mark.parametrize("action", ["train", "review-tab"])
+def test_nothing_is_requested_for_a_project_of_which_nothing_is_known(
+    action: str, client: FlaskClient, queue: TrainingQueue, names: list[str], redis_url: str
+) -> None:
+    token = _forms(client)["7/train"]
+    answer = _post(client, f"/projects/999/{action}", token)
+    assert answer.status_code == 404
+    assert "project 999: nothing is known about it yet" in answer.get_data(as_text=True)
+    assert connect(redis_url).keys() == []
+    queue.notes.note_setup(999, "")
+    assert _post(client, f"/projects/999/{action}", token).status_code == 303
 
 
 def test_the_tab_with_tasks_to_review_is_requested(
