@@ -12,7 +12,7 @@ from huggingface_ner.engines.layouts import Size
 # overhead of a separate batch is about the cost of this many tokens. Measured, see bench/README.md.
 TOKENS_TO_JOIN = 8
 # Maximum seconds for a batch of a large request while there are other requests, which wait until the batch ends.
-SHARED_BATCH_SECONDS = 0.04
+SHARED_BATCH_SECONDS = 0.008
 # Seconds for which more requests are expected after several have waited at the same time.
 EXPECT_OTHERS_SECONDS = 5.0
 # Minimum share of the engine's token budget for a batch that others wait for. Without it, one batch that stalls

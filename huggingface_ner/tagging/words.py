@@ -154,5 +154,7 @@ def stripped(text: str, offset: tuple[int, int]) -> tuple[int, int]:
     """Return a token's stretch without the blanks around it, which some tokenizers include."""
     start, end = offset
     surface = text[start:end]
+    if len(surface.strip()) == len(surface):  # almost always so, and fast to find out
+        return offset
     start += len(surface) - len(surface.lstrip())
     return start, max(start, end - len(surface) + len(surface.rstrip()))
