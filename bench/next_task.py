@@ -165,7 +165,7 @@ def simulate(options: argparse.Namespace, corpus: Path, settings: Settings) -> d
         entities = sum(len(set(text.spans)) for text in pool)
         print(f"{corpus.name}, seed {seed}: {len(pool)} tasks with {entities} entities", flush=True)
         print(HEADER)
-        for name in (one for one in ORDERS if one in options.orders):  # random first, because others are compared
+        for name in (one for one in ORDERS if one in options.orders):  # random first: others are compared
             of_seed: list[Round] = []
             results.setdefault(name, []).append(of_seed)
             with TemporaryDirectory(prefix="bench-") as folder, open_queue(Path(folder), settings) as queue:
