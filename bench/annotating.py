@@ -98,7 +98,8 @@ def annotate(
 
 
 @contextmanager
-def _queue(folder: Path, settings: Settings) -> Iterator[TrainingQueue]:
+def open_queue(folder: Path, settings: Settings) -> Iterator[TrainingQueue]:
+    """Run a training queue in a folder, which stores the known mentions."""
     socket = folder / "queue.sock"
     with ValkeyServer(port=0, unix_socket_path=socket):
         yield TrainingQueue(connect(f"unix://{socket}"), settings)
@@ -144,7 +145,7 @@ def simulate(options: argparse.Namespace, settings: Settings) -> dict[str, Any]:
     trained: list[Trained] = []
     stretches: list[Stretch] = []
     print(f"{'tasks':>12} {'entities':>9} {'missing':>8} {'deleted':>8} {'mended':>8} {'edits':>7} {'cost':>6}")
-    with TemporaryDirectory(prefix="bench-") as folder, _queue(Path(folder), settings) as queue:
+    with TemporaryDirectory(prefix="bench-") as folder, open_queue(Path(folder), settings) as queue:
         project = SimulatedProject(
             labels, options.baseline, settings, seed=options.seed, folder=Path(folder), queue=queue
         )

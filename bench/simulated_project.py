@@ -74,14 +74,26 @@ class SimulatedProject:
         self._queue = queue
         self._store = ModelStore(folder / "versions", settings.keep_versions)
         self._annotated: list[AnnotatedText] = []
-        self._model = self._load(baseline, "baseline")
+        self._use(baseline, "baseline")
 
     def suggest(self, text: str) -> list[Span]:
         """Return the suggestions for a text; if there is no model, these are only known mentions."""
-        (prediction,) = self._model.predict([{"id": len(self._annotated), "data": {"text": text}}])
+        (suggested,) = self.suggest_each([text])
+        return suggested
+
+    def suggest_each(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Return the suggestions for each text; see ``suggest``."""
+        tasks = [{"id": number, "data": {"text": text}} for number, text in enumerate(texts)]
         (text_object,) = self._parsed.objects
-        document = open_document(text_object, text)
-        return read_spans(prediction["result"], self._parsed.controls_for(text_object), document)
+        controls = self._parsed.controls_for(text_object)
+        return [
+            read_spans(prediction["result"], controls, open_document(text_object, text))
+            for text, prediction in zip(texts, self._model.predict(tasks), strict=True)
+        ]
+
+    def tag(self, texts: Sequence[str]) -> list[TaggedText]:
+        """Return what the current model finds in each text, whatever the scores of the spans."""
+        return self._models.model_for(PROJECT).tag(list(texts), lambda: True)
 
     def annotate(self, text: AnnotatedText) -> None:
         """Submit the gold annotation of a text, and send its event."""
@@ -128,21 +140,24 @@ class SimulatedProject:
                 training, self._store, f1_tolerance=settings.f1_tolerance, preference=preference
             )
         if outcome.version is not None:
-            self._model = self._load(self._store.folder(outcome.version), outcome.version)
+            self._use(self._store.folder(outcome.version), outcome.version)
         return outcome
 
-    def _load(self, model: str | Path, version: str) -> HuggingFaceNER:
-        models: Models = NoModel()
+    def _use(self, model: str | Path, version: str) -> None:
+        """Suggest with a model from now on; only the baseline may have no head."""
+        self._models: Models = NoModel()
         preference: EnginePreference = self._settings.engine_preference
         try:
-            models = SingleModel(version, load_tagger(model, device=self._settings.device, preference=preference))
+            self._models = SingleModel(
+                version, load_tagger(model, device=self._settings.device, preference=preference)
+            )
         except ModelError:
             if version != "baseline":
                 raise
-        return HuggingFaceNER(
+        self._model = HuggingFaceNER(
             project_id=str(PROJECT),
             label_config=self._config,
             settings=self._settings,
-            models=models,
+            models=self._models,
             queue=self._queue,
         )
