@@ -12,6 +12,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 
 from huggingface_ner.jobs.queue import open_queue
 from huggingface_ner.server.gunicorn_worker import Worker
+from huggingface_ner.serving.memory import exempt_from_collection
 from huggingface_ner.serving.served_models import ServedModels
 from huggingface_ner.settings import Settings
 from huggingface_ner.temporary_folders import temporary_folder
@@ -25,7 +26,7 @@ def make_app(settings: Settings) -> Flask:
     # label_studio.base_class has to be imported before torch
     from huggingface_ner.server.app import create_app  # noqa: PLC0415
 
-    models = ServedModels(settings)
+    models = ServedModels(settings, on_load=exempt_from_collection)
     models.start()
     # a thread that is still inside an engine when the interpreter exits would abort the process
     atexit.register(models.stop_engines)

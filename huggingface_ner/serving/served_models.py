@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from huggingface_ner.engines import cores
@@ -70,10 +71,14 @@ class ServedModel:
 
 
 class ServedModels:
-    """Serves each project's own model, or the baseline if it has none; both are loaded in the background."""
+    """Serves each project's own model, or the baseline if it has none; both are loaded in the background.
 
-    def __init__(self, settings: Settings) -> None:
+    on_load: called after a model has been loaded, before it is used.
+    """
+
+    def __init__(self, settings: Settings, on_load: Callable[[], object] = lambda: None) -> None:
         self._settings = settings
+        self._on_load = on_load
         self._baseline = Baseline(
             settings.baseline_model_name, is_set=settings.baseline_is_set, load=self._load_baseline
         )
@@ -185,11 +190,16 @@ class ServedModels:
         return self._projects.passed_over()
 
     def _load_version(self, version: Version) -> "Tagger":
-        return self._engine_preparer().load(version.folder, version.folder.stat().st_mtime + TRIAL_TIMEOUT)
+        return self._load(version.folder, version.folder.stat().st_mtime + TRIAL_TIMEOUT)
 
     def _load_baseline(self, name: str) -> "Tagger":
         cores.share_cores(self._settings.workers)
-        return self._engine_preparer().load(name)
+        return self._load(name)
+
+    def _load(self, model: str | Path, trial_until: float = 0.0) -> "Tagger":
+        tagger = self._engine_preparer().load(model, trial_until)
+        self._on_load()
+        return tagger
 
     def _engine_preparer(self) -> "EnginePreparer":
         # imported here, because the server answers before this import ends

@@ -320,7 +320,10 @@ def test_recorded_credentials_are_accepted(news_models: ServedModels, name: str)
 
 
 def test_health_answers_while_a_model_loads(tiny_bert: Path) -> None:
-    models = ServedModels(Settings(baseline_model_name=str(tiny_bert)))
+    loads: list[str] = []
+    models = ServedModels(
+        Settings(baseline_model_name=str(tiny_bert)), on_load=lambda: loads.append(models.state.state)
+    )
     client = create_app(Settings(), models).test_client()
     assert client.get("/health").json == {
         "status": "UP",
@@ -330,6 +333,7 @@ def test_health_answers_while_a_model_loads(tiny_bert: Path) -> None:
     assert client.get("/ready").status_code == 503
     models.start()
     assert models.wait(60).state == "ready"
+    assert loads == ["loading"], "called before the model is used"
     assert client.get("/ready").status_code == 200
     assert client.get("/").get_json()["model"] == "ready"
     models.close()

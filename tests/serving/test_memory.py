@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from huggingface_ner.serving.memory import give_memory_back
+from huggingface_ner.serving.memory import exempt_from_collection, give_memory_back
 
 
 class _Cycle:
@@ -27,3 +27,23 @@ def test_what_refers_to_itself_is_given_back() -> None:
     assert gone() is not None
     give_memory_back()
     assert gone() is None
+
+
+@pytest.mark.usefixtures("no_collections_by_chance")
+def test_exempt_objects_are_not_looked_at_but_given_back() -> None:
+    dropped = weakref.ref(_Cycle())
+    kept = _Cycle()
+    exempt_from_collection()
+    try:
+        assert dropped() is None, "garbage is collected before"
+        assert gc.get_freeze_count() > 0
+        assert not any(each is kept for each in gc.get_objects())
+        gone = weakref.ref(kept)
+        del kept
+        gc.collect()
+        assert gone() is not None
+        give_memory_back()
+        assert gone() is None
+        assert gc.get_freeze_count() > 0, "what is left is exempt again"
+    finally:
+        gc.unfreeze()
