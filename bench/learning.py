@@ -146,7 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 to 4")
     parser.add_argument("--epochs", type=float, default=10, help="NUM_TRAIN_EPOCHS (default: %(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="LEARNING_RATE (default: %(default)s)")
-    parser.add_argument("--repetitions", type=int, default="auto", help="TRAINING_REPETITIONS (default: auto)")
+    parser.add_argument(
+        "--repetitions",
+        type=lambda text: text if text == "auto" else int(text),
+        default="auto",
+        help="TRAINING_REPETITIONS (default: auto)",
+    )
     parser.add_argument("--baseline", default=packaged_encoder(), help="default: the packaged encoder")
     parser.add_argument("--score-on", default="dev", choices=["dev", "test"])
     parser.add_argument("--first", type=int, default=500, help="number of texts that are scored; 0: all")

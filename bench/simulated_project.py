@@ -7,10 +7,10 @@ from xml.sax.saxutils import quoteattr
 from huggingface_ner.engine_kinds import EnginePreference
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.jobs.queue import TrainingQueue
+from huggingface_ner.jobs.train import hyperparameters
 from huggingface_ner.label_studio.documents import open_document
 from huggingface_ner.label_studio.labeling_config import parse_labeling_config
 from huggingface_ner.label_studio.regions import read_spans
-from huggingface_ner.learning.fine_tuning import Hyperparameters
 from huggingface_ner.learning.progress import Outcome
 from huggingface_ner.learning.spool import Spool
 from huggingface_ner.learning.training import Training, TrainingOptions
@@ -121,7 +121,6 @@ class SimulatedProject:
         Raises ModelError, TrainingError and OSError.
         """
         settings = self._settings
-        hyperparameters = Hyperparameters.of(settings, self._seed)
         with Spool(self._folder / "texts.jsonl") as spool:
             for text in self._annotated:
                 spool.add(text)
@@ -130,7 +129,7 @@ class SimulatedProject:
                 self._parsed.label_names,
                 self._parsed.match_labels,
                 self._baseline,
-                TrainingOptions(hyperparameters, device=settings.device),
+                TrainingOptions(hyperparameters(settings, self._seed), device=settings.device),
                 match_labels_over=self._parsed.match_labels_over,
                 report=lambda progress: None,
                 layers=self._parsed.layers,

@@ -13,10 +13,6 @@ MODEL_LICENSE_PATTERN = r"^\w[\w.+-]*$"
 # The maximum number of tasks in each project that get the predictions of a new version with
 # PREDICT_AFTER_TRAINING=auto.
 AUTO_PREDICTED_TASKS = 1_000
-# With TRAINING_REPETITIONS=auto, how many times the training of a small encoder is repeated, and from how many
-# texts on. With fewer texts, it matters more that suggestions come soon; larger encoders would take minutes.
-AUTO_REPETITIONS = 2
-REPEATED_FROM = 40
 
 
 class Variables(BaseSettings):
@@ -162,9 +158,9 @@ class Variables(BaseSettings):
     )
     training_repetitions: Annotated[int, Field(ge=1, le=10)] | Literal["auto"] = Field(
         "auto",
-        description="how many times a training is repeated with the texts in another order; the model gets the "
-        "mean of their weights, which is more accurate; auto: "
-        f"{AUTO_REPETITIONS} from {REPEATED_FROM} tasks on if the encoder is as small as the packaged one, else 1",
+        description="how many times a training is done, each time with the texts in another order; the model gets "
+        "the mean of the weights, which is more accurate; auto: 2 for 40 to about 300 short texts if the encoder "
+        "is as small as the packaged one, else 1",
     )
     weight_decay: float = Field(0.01, ge=0, lt=1, description="weight decay of AdamW")
     f1_tolerance: float = Field(

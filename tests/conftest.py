@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,21 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, model_dirs: Iterat
         if field not in ("inference_engine", "inference_precision"):
             monkeypatch.delenv(field.upper(), raising=False)
     monkeypatch.setenv("MODEL_DIR", str(next(model_dirs)))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A file with the certificate of localhost, which has signed itself, and its key."""
+    file = tmp_path / "certificate.pem"
+    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    names = "-addext subjectAltName=DNS:localhost"
+    subprocess.run(
+        [*made.split(), *names.split(), "-keyout", str(file), "-out", str(tmp_path / "own.pem")],
+        check=True,
+        capture_output=True,
+    )
+    file.write_text(file.read_text() + (tmp_path / "own.pem").read_text())
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,7 @@ def _share(text: str) -> float:
 def train(options: argparse.Namespace, settings: Settings) -> None:
     """Fine-tune a model, save or publish it, and print its scores on the tasks held out."""
     from huggingface_ner.engines.cores import take_cores
-    from huggingface_ner.learning.fine_tuning import Hyperparameters
+    from huggingface_ner.jobs.train import hyperparameters
     from huggingface_ner.learning.spool import Spool
     from huggingface_ner.learning.starting_model import starting_model
     from huggingface_ner.learning.tracking import Tracking
@@ -82,7 +82,6 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
     config = read_config(options.config)
     left_out = LeftOut()
     gold = read_annotated_tasks(options.tasks, config, settings, left_out)
-    hyperparameters = Hyperparameters.of(settings, options.seed)
     with (
         temporary_folder("huggingface-ner-texts-") as folder,
         Spool(folder / "texts.jsonl") as spool,
@@ -95,7 +94,7 @@ def train(options: argparse.Namespace, settings: Settings) -> None:
             config.label_names,
             config.match_labels,
             options.baseline or starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(hyperparameters, options.held_out, settings.device, tracking),
+            TrainingOptions(hyperparameters(settings, options.seed), options.held_out, settings.device, tracking),
             match_labels_over=config.match_labels_over,
             report=lambda progress: _show(bar, progress),
             layers=config.layers,

@@ -48,7 +48,10 @@ def affects_one_entry(error: Exception) -> bool:
 
 
 def explanation(key: str, error: Exception) -> str:
-    """Return a message about an error that affects one entry, and what to do; it does not quote the entry."""
+    """Return a message about an error that affects one entry, and what to do.
+
+    If the entry is damaged, the message does not quote it; the message of a bug may.
+    """
     if not is_damage(error):
         return f"the entry {key} in Redis is passed over: {type(error).__name__}: {str(error)[:MAX_MESSAGE]}"
     kind = str(error) if isinstance(error, ResponseError) else type(error).__name__

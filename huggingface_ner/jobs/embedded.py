@@ -78,7 +78,8 @@ def serve_with_training(settings: Settings) -> None:
             if misses > MAX_FAILED_CHECKS and queue_backoff.may_restart():
                 logger.error(
                     "the training queue does not answer; starting it again (restart %d in a row): see %s",
-                    *(queue_backoff.restarted(), valkey.log_path),
+                    queue_backoff.restarted(),
+                    valkey.log_path,
                 )
                 misses = 0
                 valkey.terminate()

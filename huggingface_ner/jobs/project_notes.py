@@ -108,7 +108,8 @@ class ProjectNotes:
 
     def is_seen(self, project_id: int) -> bool:
         """Return whether Label Studio has ever told anything about a project, or connected it."""
-        fields = ["setup_at", "event_at", "annotated_at", "title", "tasks"]
+        # "updates": release 0.2.0 stored only their number
+        fields = ["setup_at", "event_at", "annotated_at", "title", "tasks", "updates"]
         return any(value is not None for value in self._redis.hmget(self._project_key(project_id), fields))
 
     def note_contact(self, contact: Contact) -> None:

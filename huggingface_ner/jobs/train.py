@@ -213,7 +213,7 @@ def _train(
             config.label_names,
             config.match_labels,
             starting_model(settings.baseline_model_name, is_set=settings.baseline_is_set),
-            TrainingOptions(Hyperparameters.of(settings), device=settings.device, tracking=tracking),
+            TrainingOptions(hyperparameters(settings), device=settings.device, tracking=tracking),
             match_labels_over=config.match_labels_over,
             report=report,
             layers=config.layers,
@@ -227,6 +227,17 @@ def _train(
             preference=settings.engine_preference,
             salt=project_address(settings.label_studio_host, project_id),
         )
+
+
+def hyperparameters(settings: Settings, seed: int = 0) -> Hyperparameters:
+    """Return the hyperparameters that the settings ask for."""
+    return Hyperparameters(
+        settings.learning_rate,
+        settings.num_train_epochs,
+        settings.weight_decay,
+        seed,
+        settings.training_repetitions,
+    )
 
 
 def _report_outcome(queue: TrainingQueue, run: Run, outcome: Outcome) -> None:

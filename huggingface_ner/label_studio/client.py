@@ -14,7 +14,7 @@ from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.label_studio.contacts import Contact
-from huggingface_ner.label_studio.refusals import refusal_reason
+from huggingface_ner.label_studio.refusals import http_error
 from huggingface_ner.label_studio.task_counts import FIELDS, read_task_counts
 from huggingface_ner.label_studio.timed_client import TimedClient
 from huggingface_ner.settings import Settings
@@ -189,8 +189,7 @@ class LabelStudioClient:
             yield
         except ApiError as error:
             status = error.status_code or 0
-            reason = refusal_reason(error.body, self._key)
-            answer = f"HTTP {status}: {reason}" if reason else f"HTTP {status}"
+            answer = http_error(error, self._key)
             if status in (401, 403):
                 key = "LABEL_STUDIO_API_KEY" if self._key_is_set else "the token that it sent with /setup"
                 raise KeyRefusedError(

@@ -82,13 +82,13 @@ def look_up(host: str, port: int, deadline: Deadline) -> list[str]:
 
     A look-up cannot be interrupted, so it runs in a thread of its own, which ends when the resolver gives up.
     """
-    answers: SimpleQueue[list[str] | OSError | UnicodeError] = SimpleQueue()
+    answers: SimpleQueue[list[str] | Exception] = SimpleQueue()
 
     def resolve() -> None:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             answers.put([str(entry[4][0]) for entry in found])
-        except (OSError, UnicodeError) as error:
+        except Exception as error:  # raised again in the thread that waits
             answers.put(error)
 
     threading.Thread(target=resolve, name="look-up", daemon=True).start()

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from label_studio_sdk.core.api_error import ApiError
+
 from huggingface_ner.json_values import mapping
 from huggingface_ner.secret_values import without_credentials
 
@@ -16,6 +18,12 @@ _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 # A quoted value, up to the closing quotation mark or the end. An apostrophe inside a word quotes nothing.
 _QUOTED = re.compile(r"\"[^\"]*(\"|$)|“[^”]*(”|$)|`[^`]*(`|$)|(?<!\w)'.*?('(?!\w)|$)", re.DOTALL)
 _QUOTE = "'…'"
+
+
+def http_error(error: ApiError, secret: str | None = None) -> str:
+    """Return the status of an error of Label Studio and, if the answer says it, the reason; see refusal_reason."""
+    reason = refusal_reason(error.body, secret)
+    return f"HTTP {error.status_code}: {reason}" if reason else f"HTTP {error.status_code}"
 
 
 def refusal_reason(body: object, secret: str | None = None) -> str:

@@ -8,7 +8,7 @@ from label_studio_sdk import PredictionRequest
 from label_studio_sdk.core.api_error import ApiError
 
 from huggingface_ner.label_studio.client import ClientError, LabelStudioClient
-from huggingface_ner.label_studio.refusals import refusal_reason
+from huggingface_ner.label_studio.refusals import http_error
 
 TASKS_AT_A_TIME = 200
 
@@ -55,9 +55,8 @@ class StoredPredictions:
             except ApiError as error:
                 if error.status_code != 400:
                     raise
-                reason = refusal_reason(error.body)
                 raise ClientError(
-                    f"Label Studio refuses predictions for {len(requests)} tasks (HTTP 400: {reason}): were "
+                    f"Label Studio refuses predictions for {len(requests)} tasks ({http_error(error)}): were "
                     "tasks deleted, or labels changed, while the predictions were made?",
                     retryable=True,
                 ) from error

@@ -12,29 +12,30 @@ import httpx
 
 from huggingface_ner.label_studio.fetch_deadline import Deadline
 
-# Events after which httpcore has a new socket, named as in its documentation.
-_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+# How the names of httpcore's events end after which it has a new socket. They begin with "connection", "proxy" or
+# "socks".
+_CONNECTED = (".connect_tcp.complete", ".start_tls.complete")
 
 
 class TimedClient(httpx.Client):
     """A client for one thread. A request that is not answered within ``limit`` seconds raises httpx.ReadTimeout.
 
-    Its other arguments are those of httpx.Client.
+    limit: the time limit of the next requests. The other arguments are those of httpx.Client.
     """
 
     def __init__(self, limit: float, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._limit = limit
+        self.limit = limit
         # of connections that are kept for further requests, too
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """Send a request and read its answer."""
-        late = httpx.ReadTimeout(f"no complete answer within {self._limit:g} s", request=request)
-        with Deadline(self._limit) as deadline:
+        late = httpx.ReadTimeout(f"no complete answer within {self.limit:g} s", request=request)
+        with Deadline(self.limit) as deadline:
 
             def note(event: str, details: dict[str, Any]) -> None:
-                if event in _CONNECTED:
+                if event.endswith(_CONNECTED):
                     made: socket.socket = details["return_value"].get_extra_info("socket")
                     self._sockets.add(made)
                     deadline.add(made)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import torch
 from torch import nn
@@ -41,7 +41,6 @@ from huggingface_ner.tagging.tag_groups import TagGroups
 from huggingface_ner.tagging.transitions import count_weights
 from huggingface_ner.tagging.windows import Windower
 from huggingface_ner.temporary_folders import temporary_folder
-from huggingface_ner.variables import AUTO_REPETITIONS, REPEATED_FROM, Variables
 
 # These values were chosen by measuring; see bench/README.md. A batch has about TOKENS_PER_BATCH tokens on average,
 # but at most WINDOWS_PER_BATCH windows. A training has at least MIN_STEPS steps. It also has at least MIN_PASSES
@@ -59,6 +58,11 @@ REPLACED_SHARE = 0.5
 # logarithm of the size.
 SMALL_ENCODER, SMALL_ENCODER_RATE = 384, 1e-4
 BASE_ENCODER, BASE_ENCODER_RATE = 768, 5e-5
+# How many times the training of a small encoder is done, from this number of texts on, and if each time takes at
+# most ENOUGH_STEPS steps. With fewer texts, it matters more that suggestions come soon. With larger encoders or
+# more steps, each time takes minutes.
+AUTO_REPETITIONS = 2
+REPEATED_FROM = 40
 # The difference between the seeds of two repetitions, so that a repetition is not the first one of another seed.
 SEEDS_APART = 1_000
 
@@ -93,8 +97,8 @@ class Hyperparameters:
 
     learning_rate: the rate of the new head; the encoder's rate is the same, but at most ``encoder_rate_cap``.
     num_train_epochs: the minimum number of passes over the windows; few windows get more passes, see plan_steps.
-    repetitions: how many times the training is repeated, each time from the same first weights with another order
-    of the texts; the model gets the mean of the weights. "auto": see plan_repetitions.
+    repetitions: how many times the training is done, each time from the same first weights with another order of
+    the texts; the model gets the mean of the weights. "auto": see plan_repetitions.
     """
 
     learning_rate: float = 1e-3
@@ -102,17 +106,6 @@ class Hyperparameters:
     weight_decay: float = 0.01
     seed: int = 0
     repetitions: int | Literal["auto"] = "auto"
-
-    @classmethod
-    def of(cls, settings: Variables, seed: int = 0) -> Self:
-        """Return the hyperparameters that the settings ask for."""
-        return cls(
-            settings.learning_rate,
-            settings.num_train_epochs,
-            settings.weight_decay,
-            seed,
-            settings.training_repetitions,
-        )
 
 
 def fine_tune(
@@ -184,8 +177,7 @@ def fine_tune(
         if progress is not None:
             mean_tokens = tokens * plan.windows_per_batch / len(windows)
             callbacks.append(ProgressCallback(progress, pad, plan.repetitions * plan.steps, mean_tokens))
-        if dynamics is not None:
-            callbacks.append(DynamicsCallback(dynamics, tokenizer))
+        observers = [] if dynamics is None else [DynamicsCallback(dynamics, tokenizer)]
         average = WeightAverage(model, plan.repetitions)
         for repetition in range(plan.repetitions):
             average.restore_first()
@@ -206,24 +198,25 @@ def fine_tune(
                     dataloader_pin_memory=model.device.type != "cpu",
                     save_strategy="no",
                     disable_tqdm=True,
-                    # one course is reported; those of the repetitions are alike
+                    # the first repetition is reported and observed; the others are alike
                     **(NO_TRACKING if repetition else tracking).arguments(plan.steps),
                 ),
                 train_dataset=windows,
                 data_collator=pad,
-                callbacks=callbacks,
+                callbacks=callbacks if repetition else [*callbacks, *observers],
                 encoder_rate=plan.encoder_rate,
                 tag_groups=tag_groups,
                 head_name=head_name,
             )
             with gpu_memory_for("train"):
                 trainer.train()
+            del trainer  # with the memory of its optimiser
+            if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
+                raise TrainingError(
+                    f"the training diverged; set a lower LEARNING_RATE than {hyperparameters.learning_rate:g}"
+                )
             average.add()
         average.apply()
-    if not all(torch.isfinite(parameter).all() for parameter in model.parameters()):
-        raise TrainingError(
-            f"the training diverged; set a lower LEARNING_RATE than {hyperparameters.learning_rate:g}"
-        )
     return model, tokenizer
 
 
@@ -233,7 +226,7 @@ def _plan(windows: int, tokens: int, texts: int, hidden_size: int, hyperparamete
     return _Plan(
         windows_per_batch,
         steps,
-        plan_repetitions(hidden_size, texts) if repetitions == "auto" else repetitions,
+        plan_repetitions(hidden_size, texts, steps) if repetitions == "auto" else repetitions,
         hyperparameters.learning_rate,
         min(hyperparameters.learning_rate, encoder_rate_cap(hidden_size, steps)),
     )
@@ -251,9 +244,10 @@ def plan_steps(windows: int, tokens: int, epochs: float) -> tuple[int, int]:
     return windows_per_batch, max(requested, min(MIN_PASSES * steps_per_epoch, ENOUGH_STEPS), MIN_STEPS)
 
 
-def plan_repetitions(hidden_size: int, texts: int) -> int:
-    """Return how many times a training on this number of texts is repeated with TRAINING_REPETITIONS=auto."""
-    return AUTO_REPETITIONS if hidden_size <= SMALL_ENCODER and texts >= REPEATED_FROM else 1
+def plan_repetitions(hidden_size: int, texts: int, steps: int) -> int:
+    """Return how many times a training with this number of texts and steps is done if the settings say "auto"."""
+    is_short = hidden_size <= SMALL_ENCODER and steps <= ENOUGH_STEPS
+    return AUTO_REPETITIONS if is_short and texts >= REPEATED_FROM else 1
 
 
 def encoder_rate_cap(hidden_size: int, steps: int) -> float:

@@ -4,7 +4,10 @@ If the trainings differ only in the order of the texts and in dropout, their wei
 averaged, and the mean is more accurate than each of them ("model soups", Wortsman et al., 2022).
 """
 
+from collections.abc import Iterator
+
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 Weights = dict[str, torch.Tensor]
@@ -20,7 +23,9 @@ class WeightAverage:
     def __init__(self, model: PreTrainedModel, trainings: int) -> None:
         self._model = model
         self._trainings = trainings
-        self._first = self._copy() if trainings > 1 else {}
+        self._first: Weights = {}
+        if trainings > 1:
+            self._first = {name: weights.detach().to("cpu", copy=True) for name, weights in self._trained()}
         self._mean: Weights = {name: torch.zeros_like(weights) for name, weights in self._first.items()}
 
     def restore_first(self) -> None:
@@ -30,19 +35,15 @@ class WeightAverage:
     def add(self) -> None:
         """Add the model's weights after a training to the mean."""
         if self._trainings > 1:
-            for name, weights in self._copy().items():
-                self._mean[name] += weights / self._trainings
+            for name, weights in self._trained():
+                self._mean[name] += weights.detach().to("cpu") / self._trainings
 
     def apply(self) -> None:
         """Give the model the mean of all added weights."""
         self._apply(self._mean)
 
-    def _copy(self) -> Weights:
-        return {
-            name: weights.detach().to("cpu", copy=True)
-            for name, weights in self._model.named_parameters()
-            if weights.requires_grad
-        }
+    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return ((name, weights) for name, weights in self._model.named_parameters() if weights.requires_grad)
 
     @torch.no_grad()
     def _apply(self, some: Weights) -> None:

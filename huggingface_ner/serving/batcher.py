@@ -19,7 +19,7 @@ from huggingface_ner.spans import TaggedText
 from huggingface_ner.tagging.tagger import PreparedText, Tagger, groups
 from huggingface_ner.tagging.windows import Window
 
-TEXTS_PER_GROUP = 256
+TEXTS_PER_GROUP = 64
 CHARACTERS_PER_GROUP = 200_000
 GROUPS_AHEAD = 2
 # Seconds that the engine waits for more requests if the last batch had windows of several requests.

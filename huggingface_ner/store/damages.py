@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 
 
 class Damages:
-    """The files and folders that could not be read at the last attempt, and the message logged about each."""
+    """The files and folders that were damaged at the last attempt, and the message logged about each."""
 
     def __init__(self) -> None:
         self._logged: dict[Path, str] = {}
@@ -26,9 +26,9 @@ class Damages:
         return self._logged.get(path) == message
 
     def repaired(self, path: Path) -> None:
-        """Note that a path can be read, and log it if the path could not be read before."""
+        """Note that nothing is wrong with a path, and log it if something was."""
         if self._logged.pop(path, None) is not None:
-            logger.info("%s can be read again", path)
+            logger.info("%s is all right again", path)
 
 
 # Shared by all stores of this process.

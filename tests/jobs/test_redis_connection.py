@@ -53,21 +53,6 @@ def test_a_wrong_password_is_refused_and_not_shown(redis_url: str, user_url: str
     assert "wr0ng" not in str(error.value)
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A file with the certificate of localhost, which has signed itself, and its key."""
-    file = tmp_path / "certificate.pem"
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    names = "-addext subjectAltName=DNS:localhost"
-    subprocess.run(
-        [*made.split(), *names.split(), "-keyout", str(file), "-out", str(tmp_path / "own.pem")],
-        check=True,
-        capture_output=True,
-    )
-    file.write_text(file.read_text() + (tmp_path / "own.pem").read_text())
-    return file
-
-
 # A proxy that accepts only TLS, and passes everything on. Arguments: the certificate, and the port of Redis.
 PROXY = """
 import asyncio, ssl, sys

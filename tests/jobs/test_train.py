@@ -392,17 +392,19 @@ def test_a_failed_run_says_what_to_do(
     assert reason in outcome.reason
 
 
-@pytest.mark.parametrize("is_seen", [False, True])
+@pytest.mark.parametrize("seen_by", [None, "event", "release 0.2.0"])
 def test_a_project_of_which_only_a_training_was_requested_is_forgotten_if_it_does_not_exist(
-    is_seen: bool,
+    seen_by: str | None,
     training: Settings,
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     queue = TrainingQueue(connect(redis_url, timeout=5.0), training)
-    if is_seen:
+    if seen_by == "event":
         queue.notes.note_event(999, "News")
+    elif seen_by is not None:
+        queue.rq.connection.hset(queue.notes._project_key(999), "updates", 3)
     queue.request_training(999)
     run = queue.begin(999)
     assert run is not None
@@ -411,7 +413,7 @@ def test_a_project_of_which_only_a_training_was_requested_is_forgotten_if_it_doe
     train.train_project(999)
     assert not queue.end(run, Outcome.failed("killed", retryable=True)), "the run has ended"
     assert "has no project 999" in caplog.text
-    if is_seen:
+    if seen_by is not None:
         assert (queue.status(999)["state"], "has no project 999" in queue.status(999)["reason"]) == (
             "parked",
             True,

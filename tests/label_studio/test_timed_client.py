@@ -1,9 +1,8 @@
 import socket
 import ssl
-import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -26,13 +25,23 @@ SLOW = {
 }
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A file with a certificate that has signed itself, and its key."""
-    file = tmp_path / "certificate.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    subprocess.run([*command.split(), "-keyout", str(file), "-out", str(file)], check=True, capture_output=True)
-    return file
+@contextmanager
+def accepting(serve: Callable[[socket.socket], object]) -> Iterator[int]:
+    """Yield a port; ``serve`` is called with each connection to it, in a thread."""
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 @contextmanager
@@ -56,20 +65,11 @@ def dripping(*answers: bytes, certificate: Path | None = None) -> Iterator[str]:
         context.load_cert_chain(certificate)
         return context.wrap_socket(accepted, server_side=True)
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
+    with accepting(serve) as port:
         try:
-            yield f"http{'s' if certificate else ''}://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http{'s' if certificate else ''}://127.0.0.1:{port}"
         finally:
             ended.set()
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 @pytest.mark.parametrize("beginning", SLOW.values(), ids=SLOW)
@@ -82,13 +82,41 @@ def test_an_answer_that_drips_ends_with_the_limit(beginning: bytes) -> None:
         client.get(url)
 
 
-@pytest.mark.parametrize("is_encrypted", [False, True])
-def test_the_limit_holds_for_a_connection_that_is_used_again(certificate: Path, is_encrypted: bool) -> None:
-    with (
-        dripping(WHOLE, SLOW["body"], certificate=certificate if is_encrypted else None) as url,
-        TimedClient(LIMIT, timeout=60, verify=False) as client,
-    ):
+@contextmanager
+def tunnelling() -> Iterator[str]:
+    """Yield the address of a proxy that passes on what goes through a tunnel."""
+
+    def serve(accepted: socket.socket) -> None:
+        with suppress(OSError), accepted:
+            host, _, port = accepted.recv(65_536).split()[1].decode().rpartition(":")
+            with socket.create_connection((host, int(port))) as target:
+                accepted.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                answers = threading.Thread(target=pump, args=(target, accepted), daemon=True)
+                answers.start()
+                pump(accepted, target)
+                answers.join()
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65_536):
+                target.sendall(piece)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+    with accepting(serve) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("way", ["plain", "encrypted", "through a proxy"])
+def test_the_limit_holds_for_a_connection_that_is_used_again(certificate: Path, way: str) -> None:
+    with ExitStack() as stack:
+        proxy = stack.enter_context(tunnelling()) if way == "through a proxy" else None
+        url = stack.enter_context(
+            dripping(WHOLE, SLOW["body"], certificate=None if way == "plain" else certificate)
+        )
+        client = stack.enter_context(TimedClient(60, timeout=60, verify=False, proxy=proxy))
         assert client.get(url).json() == {}
+        client.limit = LIMIT
         with pytest.raises(httpx.ReadTimeout):
             client.get(url)
 

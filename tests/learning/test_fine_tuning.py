@@ -13,13 +13,16 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel, Train
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.gpu_memory import GpuMemoryError
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, tag_names
+from huggingface_ner.jobs.train import hyperparameters
 from huggingface_ner.learning import fine_tuning
 from huggingface_ner.learning.calibration import prior_calibration
+from huggingface_ner.learning.dynamics import MOMENTS, Dynamics
 from huggingface_ner.learning.fine_tuning import Hyperparameters, TrainingError, encoder_rate_cap, fine_tune
 from huggingface_ner.learning.head import replace_head
 from huggingface_ner.learning.tag_trainer import TagTrainer
 from huggingface_ner.left_out import LeftOut
 from huggingface_ner.scores import evaluate
+from huggingface_ner.settings import Settings
 from huggingface_ner.spans import AnnotatedText, Span
 from huggingface_ner.store.model_folder import check_can_save, save_model
 from huggingface_ner.tagging.loading import load_tagger, tagger_of_model
@@ -192,8 +195,48 @@ def test_a_repeated_training_is_the_mean_of_its_repetitions(
 
 def test_trainings_of_small_encoders_on_enough_texts_are_repeated() -> None:
     small, base = fine_tuning.SMALL_ENCODER, fine_tuning.BASE_ENCODER
-    assert [fine_tuning.plan_repetitions(size, 200) for size in (128, small, small + 1, base)] == [2, 2, 1, 1]
-    assert [fine_tuning.plan_repetitions(small, texts) for texts in (1, 39, 40, 10_000)] == [1, 1, 2, 2]
+    enough = fine_tuning.ENOUGH_STEPS
+    assert [fine_tuning.plan_repetitions(size, 200, enough) for size in (128, small, small + 1, base)] == [
+        2,
+        2,
+        1,
+        1,
+    ]
+    assert [fine_tuning.plan_repetitions(small, texts, 150) for texts in (1, 39, 40, 200)] == [1, 1, 2, 2]
+    assert fine_tuning.plan_repetitions(small, 400, enough + 1) == 1
+
+
+def test_the_settings_reach_the_hyperparameters() -> None:
+    settings = Settings(learning_rate=0.5, num_train_epochs=2, weight_decay=0.25, training_repetitions=3)
+    assert hyperparameters(settings, 7) == Hyperparameters(0.5, 2, 0.25, 7, 3)
+    assert hyperparameters(Settings()) == Hyperparameters()
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_only_the_first_repetition_is_observed(tiny_bert: Path) -> None:
+    dynamics = Dynamics(EXAMPLES)
+    fine_tune(
+        *(EXAMPLES, ["PER"], tiny_bert, Hyperparameters(repetitions=2)),
+        match_labels=_same,
+        device="cpu",
+        dynamics=dynamics,
+    )
+    assert dynamics.observations == len(MOMENTS)
+
+
+@pytest.mark.usefixtures("few_steps")
+def test_a_training_that_diverges_ends_at_once(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = []
+
+    def diverge(trainer: TagTrainer) -> None:
+        trained.append(trainer)
+        with torch.no_grad():
+            _head(cast("PreTrainedModel", trainer.model)).fill_(math.nan)
+
+    monkeypatch.setattr(TagTrainer, "train", diverge)
+    with pytest.raises(TrainingError, match=r"diverged; set a lower LEARNING_RATE than 0\.001"):
+        fine_tune(EXAMPLES, ["PER"], tiny_bert, Hyperparameters(repetitions=3), match_labels=_same, device="cpu")
+    assert len(trained) == 1
 
 
 def test_rows_of_the_head_are_copied_where_labels_agree(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_the_newest_version_serves_if_the_pointer_is_damaged(
     assert names[1] in error
     pointer.write_bytes(good)
     assert store.current() == names[1]
-    assert f"{pointer} can be read again" in caplog.text
+    assert f"{pointer} is all right again" in caplog.text
     pointer.write_bytes(content)
     store.pointer()
     assert len(_errors(caplog)) == 2, "damage is logged again if the file was readable in between"
@@ -168,7 +168,7 @@ def test_a_damaged_file_of_a_version_is_logged_and_counts_as_empty(
     assert error.endswith(f": {consequence}")
     file.write_bytes(b'{"tasks": 3}')
     assert read(tmp_path) == {"tasks": 3}
-    assert f"{file} can be read again" in caplog.text
+    assert f"{file} is all right again" in caplog.text
 
 
 def test_a_project_that_cannot_be_read_affects_no_other(

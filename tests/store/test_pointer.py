@@ -66,7 +66,7 @@ def test_it_stays_in_use_until_the_next_version_takes_effect(
     assert serving_versions(tmp_path) == {3: second}
     third = _publish(store)
     assert store.serving_version() == second
-    assert f"{path} can be read again" in caplog.text
+    assert f"{path} is all right again" in caplog.text
     clock.now += ACTIVATION_DELAY
     assert store.serving_version() == third
     assert len(_errors(caplog)) == 1
