@@ -7,7 +7,14 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import SecretStr, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
+from pydantic import (
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from huggingface_ner.engine_kinds import PRECISION_NEEDS, UNSUPPORTED_PRECISIONS, EnginePreference
@@ -26,6 +33,12 @@ from huggingface_ner.variables import Variables
 _NOT_IN_HOSTS = re.compile(r"[\s/@?#*\[\]\\]")
 # A language's code, as the metadata of a model on the Hub may contain it.
 MODEL_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)?|multilingual")
+
+# Settings whose value is "auto" or of another kind, and the message about an invalid one.
+_VALUE_OR_AUTO = {
+    "predict_after_training": "must be auto, true or false",
+    "training_repetitions": "must be auto, or a whole number from 1 to 10",
+}
 
 
 class SettingsError(HuggingFaceNERError):
@@ -135,13 +148,13 @@ class Settings(Variables):
             raise ValueError("must be a number from 0 to 1, or auto")
         return score
 
-    @field_validator("predict_after_training", mode="wrap")
+    @field_validator(*_VALUE_OR_AUTO, mode="wrap")
     @classmethod
-    def _bool_or_auto(cls, value: object, read: ValidatorFunctionWrapHandler) -> object:
+    def _value_or_auto(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
         try:
             return read(value)
-        except ValidationError:
-            raise ValueError("must be auto, true or false") from None
+        except ValidationError:  # it has a line for each kind of value
+            raise ValueError(_VALUE_OR_AUTO[str(info.field_name)]) from None
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:

@@ -117,12 +117,37 @@ def test_the_message_about_an_invalid_setting_has_an_example(name: str, monkeypa
     assert getattr(read_settings(), name.lower()) == example
 
 
-@pytest.mark.parametrize("value", ["AUTO", "never", "2", " auto "])
-def test_the_message_about_an_invalid_choice_is_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREDICT_AFTER_TRAINING", value)
-    with pytest.raises(SettingsError) as error:
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("PREDICT_AFTER_TRAINING", ["AUTO", "never", "2", " auto "], "must be auto, true or false"),
+        (
+            "TRAINING_REPETITIONS",
+            ["AUTO", "often", "0", "11", "1.5", " auto "],
+            "must be auto, or a whole number from 1 to 10",
+        ),
+    ],
+)
+def test_the_message_about_an_invalid_choice_is_one_line(
+    name: str, values: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for value in values:
+        monkeypatch.setenv(name, value)
+        with pytest.raises(SettingsError) as error:
+            read_settings()
+        assert str(error.value) == f"{name}={value}: {message}"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("value", ["-1", "no such value"])
+def test_a_message_has_one_line_for_each_setting(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name.upper(), value)
+    message = ""  # some settings accept any text
+    try:
         read_settings()
-    assert str(error.value) == f"PREDICT_AFTER_TRAINING={value}: must be auto, true or false"
+    except SettingsError as error:
+        message = str(error)
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
