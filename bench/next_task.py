@@ -25,9 +25,7 @@ At the end, prints how much higher F1 is than in another order after the same nu
 """
 
 import argparse
-import logging
 import random
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,10 +35,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from transformers.utils import logging as transformers_logging
 
 from bench.annotating import open_queue
 from bench.learning import read
+from bench.quiet import silence_libraries
 from bench.simulated_project import SimulatedProject
 from huggingface_ner.bootstrap import Counts, count_spans, f1, paired_difference
 from huggingface_ner.edits import Edits, count_edits
@@ -219,8 +217,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    silence_libraries()
     main()

@@ -10,23 +10,21 @@ p99), F1 against the gold spans, agreement with float32, and ratios of speeds.
 """
 
 import argparse
-import logging
 import random
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import torch
-from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
 from bench.devices import add_device, device_name, gpu_megabytes
 from bench.memory import families, megabytes
 from bench.models import base_encoder
+from bench.quiet import silence_libraries
 from bench.server import server
 from bench.ways import AUTO, ONE_BY_ONE, PIPELINE, Spans, Timed, ways
 from huggingface_ner.engine_kinds import TORCH_FP32
@@ -65,10 +63,7 @@ def main() -> None:
     add_device(parser)
     options = parser.parse_args()
     print(device_name(options.device), flush=True)
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    silence_libraries()
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         texts = read_corpus(options.corpus, "test")

@@ -10,13 +10,11 @@ CORPUS: as for bench.serving. --base: uses a random encoder of BERT-base's size,
 """
 
 import argparse
-import logging
 import math
 import random
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,10 +27,10 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.utils import logging as transformers_logging
 
 from bench.corpus import read_corpus
 from bench.models import base_encoder
+from bench.quiet import silence_libraries
 from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.pretrained import load_model, load_tokenizer, packaged_encoder
 from huggingface_ner.learning import fine_tuning
@@ -100,10 +98,7 @@ def main() -> None:
         "--padded-steps", type=int, default=3, help="steps of the loop that pads to 512 tokens; 0: none"
     )
     options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    silence_libraries()
     fine_tuning.MIN_STEPS = fine_tuning.MIN_PASSES = 0
     fine_tuning.TOKENS_PER_BATCH = sys.maxsize
 

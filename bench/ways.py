@@ -1,9 +1,7 @@
 """Ways of predicting with one model, each in a separate process, so that none is slowed by another's memory."""
 
-import logging
 import multiprocessing
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -12,8 +10,8 @@ from typing import Any
 
 import torch
 from transformers import pipeline
-from transformers.utils import logging as transformers_logging
 
+from bench.quiet import silence_libraries
 from bench.unpadded import UnpaddedEngine
 from huggingface_ner.engine_kinds import TORCH_FP32, EngineKind, EnginePreference, Precision
 from huggingface_ner.engines import torch_engine
@@ -91,10 +89,7 @@ _tag: list[Tag] = []
 
 
 def _start(make: Callable[..., Tag], arguments: Sequence[Any]) -> None:
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    silence_libraries()
     _tag.append(make(*arguments))
 
 

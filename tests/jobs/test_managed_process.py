@@ -12,19 +12,15 @@ from huggingface_ner.jobs.managed_process import (
     Backoff,
     ManagedProcess,
 )
+from tests.clock import Clock
 
 # ends when its standard input does, or when it gets a line: with that line's status
 WAITING = [sys.executable, "-c", "import sys; raise SystemExit(int(sys.stdin.readline() or 7))"]
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(1000.0)
     monkeypatch.setattr(time, "monotonic", lambda: clock.now)
     return clock
 

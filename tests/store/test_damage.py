@@ -1,7 +1,6 @@
 """A damaged file is never treated as a missing one, is logged once, and does not affect other projects."""
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,26 +20,9 @@ from huggingface_ner.store.versions import (
     project_stores,
     serving_versions,
 )
+from tests.store.publishing import errors, publish
 
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give versions ascending names, even within the same second."""
-    numbers = iter(range(10_000))
-    monkeypatch.setattr(secrets, "token_hex", lambda size: f"{next(numbers):0{2 * size}x}")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return project_store(tmp_path, 3)
-
-
-def _publish(store: ModelStore) -> str:
-    return store.publish(lambda folder: None, {"f1": 0.5}).name
-
-
-def _errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+pytestmark = pytest.mark.usefixtures("ascending_names")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +41,7 @@ def test_the_newest_version_serves_if_the_pointer_is_damaged(
     tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     caplog.set_level(logging.INFO)
-    names = [_publish(store), _publish(store)]
+    names = [publish(store), publish(store)]
     pointer = tmp_path / "3" / "current"
     good = pointer.read_bytes()
     pointer.write_bytes(content)
@@ -70,7 +52,7 @@ def test_the_newest_version_serves_if_the_pointer_is_damaged(
     assert current is not None
     assert current.name == names[1]
     assert serving_versions(tmp_path) == {3: names[1]}
-    (error,) = _errors(caplog)
+    (error,) = errors(caplog)
     assert f"{pointer} cannot be read" in error
     assert names[1] in error
     pointer.write_bytes(good)
@@ -78,14 +60,14 @@ def test_the_newest_version_serves_if_the_pointer_is_damaged(
     assert f"{pointer} is all right again" in caplog.text
     pointer.write_bytes(content)
     store.pointer()
-    assert len(_errors(caplog)) == 2, "damage is logged again if the file was readable in between"
+    assert len(errors(caplog)) == 2, "damage is logged again if the file was readable in between"
 
 
 @given(st.binary(max_size=200))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_version_serves_whatever_is_in_its_files(tmp_path: Path, content: bytes) -> None:
     store = project_store(tmp_path, 4)
-    name = store.versions()[0].name if store.versions() else _publish(store)
+    name = store.versions()[0].name if store.versions() else publish(store)
     (tmp_path / "4" / "current").write_bytes(content)
     (tmp_path / "4" / name / "metrics.json").write_bytes(content)
     assert store.current() == name
@@ -97,9 +79,9 @@ def test_the_next_version_repairs_the_pointer_and_serves_after_the_delay(
 ) -> None:
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)
-    first = _publish(store)
+    first = publish(store)
     (tmp_path / "3" / "current").write_bytes(b"")
-    second = _publish(store)
+    second = publish(store)
     assert store.serving_version() == first
     now += ACTIVATION_DELAY
     assert store.serving_version() == second
@@ -110,20 +92,20 @@ def test_a_damaged_pointer_before_the_first_version_is_logged(
 ) -> None:
     (tmp_path / "3" / "current").mkdir(parents=True)
     assert store.pointer() is None
-    (error,) = _errors(caplog)
+    (error,) = errors(caplog)
     assert "the baseline is used" in error
 
 
 def test_the_version_before_a_missing_one_is_used_instead(
     tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    names = [_publish(store) for _ in range(3)]
+    names = [publish(store) for _ in range(3)]
     (tmp_path / "3" / names[2]).rename(tmp_path / "elsewhere")
     for _ in range(2):
         current = store.current_version()
         assert current is not None
         assert current.name == names[1]
-    (error,) = _errors(caplog)
+    (error,) = errors(caplog)
     assert f"{names[2]} is missing" in error
     assert [version.name for version in store.fallbacks("20200101-000000-0000")] == [names[1], names[0]]
 
@@ -132,12 +114,12 @@ def test_the_version_before_a_missing_one_is_used_instead(
 def test_a_version_with_damaged_metrics_still_exists(
     tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
-    name = _publish(store)
+    name = publish(store)
     metrics = tmp_path / "3" / name / "metrics.json"
     metrics.write_bytes(content)
     for _ in range(2):
         assert [(version.name, version.metrics) for version in store.versions()] == [(name, {})]
-    (error,) = _errors(caplog)
+    (error,) = errors(caplog)
     assert str(metrics) in error
 
 
@@ -163,7 +145,7 @@ def test_a_damaged_file_of_a_version_is_logged_and_counts_as_empty(
     file.write_bytes(content)
     for _ in range(2):
         assert read(tmp_path) == {}
-    (error,) = _errors(caplog)
+    (error,) = errors(caplog)
     assert error.startswith(str(file))
     assert error.endswith(f": {consequence}")
     file.write_bytes(b'{"tasks": 3}')
@@ -174,7 +156,7 @@ def test_a_damaged_file_of_a_version_is_logged_and_counts_as_empty(
 def test_a_project_that_cannot_be_read_affects_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    names = {number: _publish(project_store(tmp_path, number)) for number in (1, 2, 3)}
+    names = {number: publish(project_store(tmp_path, number)) for number in (1, 2, 3)}
     (tmp_path / "2" / "current").write_bytes(b"")
     list_folder = Path.iterdir
 
@@ -187,13 +169,13 @@ def test_a_project_that_cannot_be_read_affects_no_other(
     monkeypatch.setattr(time, "time", lambda: tmp_path.stat().st_mtime + 2 * ACTIVATION_DELAY)
     for _ in range(2):
         assert serving_versions(tmp_path) == {1: names[1], 3: names[3]}
-    (error,) = _errors(caplog)
+    (error,) = errors(caplog)
     assert "Input/output error" in error
     assert str(tmp_path / "2") in error
 
 
 def test_only_folders_of_projects_are_stores(tmp_path: Path) -> None:
-    _publish(project_store(tmp_path, 12))
+    publish(project_store(tmp_path, 12))
     (tmp_path / "7").touch()
     for name in ("007", "a", "1a", "١"):
         (tmp_path / name).mkdir()

@@ -7,31 +7,15 @@ import pytest
 
 from huggingface_ner.store.pointer import MAX_DELAY
 from huggingface_ner.store.versions import ACTIVATION_DELAY, ModelStore, project_store, serving_versions
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = time.time()
+from tests.clock import Clock
+from tests.store.publishing import errors, publish
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+    clock = Clock(time.time())
     monkeypatch.setattr(time, "time", lambda: clock.now)
     return clock
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return project_store(tmp_path, 3)
-
-
-def _publish(store: ModelStore) -> str:
-    return store.publish(lambda folder: None, {"f1": 0.5}).name
-
-
-def _errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
 
 
 def _postpone(tmp_path: Path, before: str, version: str, since: float) -> Path:
@@ -45,11 +29,11 @@ def _postpone(tmp_path: Path, before: str, version: str, since: float) -> Path:
 def test_a_version_whose_time_is_too_far_away_is_used_now(
     seconds: float, tmp_path: Path, store: ModelStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first, second = _publish(store), _publish(store)
+    first, second = publish(store), publish(store)
     path = _postpone(tmp_path, first, second, clock.now + seconds)
     for _ in range(3):  # each request opens the store anew
         assert project_store(tmp_path, 3).serving_version() == second
-    (error,) = _errors(caplog)
+    (error,) = errors(caplog)
     assert f"{path}: {second} is used now" in error
     assert len(error) < 500
 
@@ -58,28 +42,28 @@ def test_it_stays_in_use_until_the_next_version_takes_effect(
     tmp_path: Path, store: ModelStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    first, second = _publish(store), _publish(store)
+    first, second = publish(store), publish(store)
     path = _postpone(tmp_path, first, second, clock.now + 3600)
     assert store.serving_version() == second
     clock.now += 3599
     assert store.serving_version() == second
     assert serving_versions(tmp_path) == {3: second}
-    third = _publish(store)
+    third = publish(store)
     assert store.serving_version() == second
     assert f"{path} is all right again" in caplog.text
     clock.now += ACTIVATION_DELAY
     assert store.serving_version() == third
-    assert len(_errors(caplog)) == 1
+    assert len(errors(caplog)) == 1
 
 
 def test_a_version_takes_effect_in_time_although_clocks_differ_a_little(
     store: ModelStore, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = _publish(store)
+    first = publish(store)
     clock.now += ACTIVATION_DELAY
-    second = _publish(store)
+    second = publish(store)
     clock.now -= MAX_DELAY - ACTIVATION_DELAY - 1  # this machine's clock is behind that of the worker
     assert store.serving_version() == first
     clock.now += MAX_DELAY - 1
     assert store.serving_version() == second
-    assert not _errors(caplog)
+    assert not errors(caplog)
