@@ -122,11 +122,9 @@ def _remove(options: argparse.Namespace, settings: Settings) -> None:
 def _train(options: argparse.Namespace, settings: Settings) -> None:
     from huggingface_ner.jobs.queue import TrainingQueue
     from huggingface_ner.jobs.redis_connection import connect, running_queue_url
-    from huggingface_ner.store.versions import project_store
 
     queue = TrainingQueue(connect(running_queue_url(settings)), settings)
-    is_known = options.project in queue.projects()
-    if not is_known and not project_store(settings.models_folder, options.project).versions():
+    if not queue.knows(options.project):
         from huggingface_ner.label_studio.client import LabelStudioClient
 
         # raises an error if Label Studio does not have the project

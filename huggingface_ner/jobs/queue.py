@@ -69,6 +69,7 @@ from huggingface_ner.jobs.suggestion_marks import SuggestionMarks
 from huggingface_ner.jobs.totals import count_outcome
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings, shared_settings
+from huggingface_ner.store.versions import project_store
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class TrainingQueue(Recounts):
     def __init__(self, connection: Redis, settings: Settings) -> None:
         super().__init__(connection, settings)
         self._timeout = settings.training_timeout
+        self._models_folder = settings.models_folder
         self.notes = ProjectNotes(connection, self._prefix, self._breaker)
         self.fills = RequestedJobs.mention_fills(connection, self._prefix, self._breaker)
         self.review_tabs = RequestedJobs.review_tabs(connection, self._prefix, self._breaker)
@@ -231,6 +233,11 @@ class TrainingQueue(Recounts):
     def projects(self) -> list[int]:
         """Return the projects that have a status."""
         return self._reader.projects()
+
+    def knows(self, project_id: int) -> bool:
+        """Return whether a project has a status or a version."""
+        store = project_store(self._models_folder, project_id)
+        return project_id in self.projects() or bool(store.versions())
 
     def _end_lease(self, run: Run, store: Callable[[Pipeline, Mapping[str, str]], object]) -> bool:
         """Make the changes of ``store`` and release the lease of a run; returns False if the run has lost it."""

@@ -52,7 +52,7 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
         # relative, because a proxy may serve the page under any path
         return redirect(f"{back}{project_id}", 303)
 
-    _install_requests(app, settings, queue, act, refuse)
+    _install_requests(app, queue, act, refuse)
 
     @app.post("/projects/<project>/versions/<version>/use")
     def use_version(project: str, version: str) -> ResponseReturnValue:
@@ -63,16 +63,14 @@ def install(app: Flask, settings: Settings, queue: TrainingQueue | None, refuse:
         return act(partial(_remove, settings, version), project, "../../../")
 
 
-def _install_requests(
-    app: Flask, settings: Settings, queue: TrainingQueue | None, act: Act, refuse: Refuse
-) -> None:
+def _install_requests(app: Flask, queue: TrainingQueue | None, act: Act, refuse: Refuse) -> None:
     """Add the actions that the worker performs."""
 
     def ask(request_job: Callable[[TrainingQueue, int], object], project: str) -> ResponseReturnValue:
         """Request a job from the worker."""
         if queue is None:
             return refuse("there is no training queue: set REDIS_URL", 503, "../")
-        return act(partial(_request, settings, queue, request_job), project, "../")
+        return act(partial(_request, queue, request_job), project, "../")
 
     @app.post("/projects/<project>/train")
     def train(project: str) -> ResponseReturnValue:
@@ -83,14 +81,9 @@ def _install_requests(
         return ask(request_review_tab, project)
 
 
-def _request(
-    settings: Settings,
-    queue: TrainingQueue,
-    request_job: Callable[[TrainingQueue, int], object],
-    project_id: int,
-) -> None:
+def _request(queue: TrainingQueue, request_job: Callable[[TrainingQueue, int], object], project_id: int) -> None:
     """Request a job of a project; raises UnknownProjectError if nothing is known about the project."""
-    if project_id not in queue.projects() and not project_store(settings.models_folder, project_id).versions():
+    if not queue.knows(project_id):
         raise UnknownProjectError(
             f"project {project_id}: nothing is known about it yet: connect the model in the project's settings in "
             "Label Studio first"
