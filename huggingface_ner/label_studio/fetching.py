@@ -31,6 +31,9 @@ _FILE_ROUTE = re.compile(r"/(data|storage-data)/|/(tasks|projects)/[0-9]+/(resol
 # Parts of a path that a server may read as a step to another route. A server behind a proxy may decode the path
 # several times.
 _WAY_UP = re.compile(r"\.\.|%(25)*(2e|2f|5c)|\\|//", re.IGNORECASE)
+# The maximum length of a host's name (RFC 1035), and characters that no name has, in any script.
+MAX_HOST = 253
+_NOT_IN_HOSTS = re.compile(r"[^\w.:%-]")
 # IPv6 addresses that gateways translate to the IPv4 address in their last 32 bits (RFC 6052), and those that are
 # translated in private networks (RFC 8215).
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
@@ -190,13 +193,16 @@ class UrlFetcher:
 
 
 def _split(url: str) -> SplitResult:
+    """Return the parts of a URL. Raises FetchError, which quotes nothing, because it may be the text itself."""
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as error:
-        raise FetchError(f"this is not a valid URL: {error}") from error
+    except ValueError:
+        raise FetchError("this is not a valid URL") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise FetchError(f"{parts.scheme or 'no scheme'}: only http and https URLs are fetched")
+        raise FetchError("this is not a URL of a text: only http and https URLs are fetched")
+    if len(parts.hostname) > MAX_HOST or _NOT_IN_HOSTS.search(parts.hostname):
+        raise FetchError("this is not a valid URL: its host cannot be the name of a host")
     return parts
 
 

@@ -1,8 +1,9 @@
 """gunicorn's worker process: an event loop that reads all requests, with limits for stalled connections.
 
-It is gunicorn's ASGI worker with six changes: a connection has limited time for the head of its first request,
+It is gunicorn's ASGI worker with eight changes: a connection has limited time for the head of its first request,
 a client has limited time to take its answer, there is a maximum number of connections, gunicorn's own errors are
-JSON, a head whose numbers are too long is such an error, and stalled connections do not delay a stop.
+JSON, a head whose numbers are too long is such an error, and so is a body of many tiny chunks, connections are
+read in turns and not ahead of their answers, and stalled connections do not delay a stop.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from gunicorn.asgi.parser import ParseError
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers.gasgi import ASGIWorker
 
@@ -28,6 +30,13 @@ CLOSE_TIMEOUT = 30.0
 # Maximum number of connections of one process. If one more opens, the oldest connection whose request is not
 # complete is closed.
 MAX_CONNECTIONS = 4_096
+# Bytes that are read from a connection before the other connections get their turn. Reading 256 kB, which is
+# asyncio's default, can take 0.2 s if there is much in it to parse, such as thousands of chunks or headers.
+READ_AT_A_TIME = 16_384
+# A body may have this many tiny chunks, and one more chunk for every CHUNK_BYTES of its bytes, because parsing a
+# chunk takes as long as copying thousands of bytes.
+TINY_CHUNKS = 1_000
+CHUNK_BYTES = 100
 # Number of files that the process needs in addition to its connections.
 OTHER_FILES = 256
 # Seconds that a stopping worker waits for requests that are not complete.
@@ -40,10 +49,14 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     _head_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
+    # the pieces of the request's body so far, and their bytes
+    _pieces = 0
+    _piece_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time limit. If there are too many connections, close the oldest unfinished one."""
         super().connection_made(transport)
+        self.transport.max_size = READ_AT_A_TIME
         reading = self.worker.reading
         reading[self] = None
         self._head_timer = self.worker.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
@@ -93,8 +106,32 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._write_timer.cancel()
         self._write_timer = None if seconds is None else self.worker.loop.call_later(seconds, self.transport.abort)
 
+    def _resume_reading(self) -> None:
+        """Read on, unless requests that were sent ahead already fill the buffer.
+
+        gunicorn itself reads on after each answer. A client that sends faster than it is answered would then fill
+        the memory, and each request would take longer, because the buffer is copied.
+        """
+        if not self._is_buffer_full():
+            super()._resume_reading()
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        is_open = bool(super()._feed_callback_parser(data))
+        if is_open:
+            self._maybe_resume_reading()
+        return is_open
+
+    def _on_body(self, chunk: bytes) -> None:
+        self._pieces += 1
+        self._piece_bytes += len(chunk)
+        allowed = TINY_CHUNKS + self._piece_bytes // CHUNK_BYTES
+        if self._pieces > allowed and self._current_request.chunked:
+            raise ParseError("the body has many tiny chunks; send longer chunks, or a Content-Length")
+        super()._on_body(chunk)
+
     def _on_headers_complete(self) -> bool:
         self._stop_timer()
+        self._pieces = self._piece_bytes = 0
         self.worker.reading.setdefault(self)  # the connection may have been used for another request before
         return bool(super()._on_headers_complete())
 

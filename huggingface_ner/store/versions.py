@@ -10,6 +10,7 @@ version's name from one process, and predictions of a different version from ano
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ from huggingface_ner.store.history import (
     write_history,
 )
 from huggingface_ner.store.metrics_file import read_metrics, write_metrics
-from huggingface_ner.store.pointer import Pointer, read_pointer
+from huggingface_ner.store.pointer import MAX_DELAY, Pointer, read_pointer
 from huggingface_ner.store.split_file import Split, read_split, write_split
 from huggingface_ner.store.version_names import is_version_name, new_name, sort_key
 
@@ -99,16 +100,26 @@ class ModelStore:
     def pointer(self) -> Pointer | None:
         """Return the pointer, or None before the first version. Cheap: it reads one small file.
 
-        If that file is damaged, the newest version is used, and the log says so. Raises OSError if the versions
-        cannot be listed either.
+        If that file is damaged or lost, the newest version is used, and the log says so. Raises OSError if the
+        versions cannot be listed either.
         """
         path = self._folder / CURRENT
         try:
             return read_pointer(path)
-        except FileNotFoundError:
-            return None
+        except FileNotFoundError as error:
+            return self._newest(path, error) if self._is_lost(path) else None
         except (OSError, ValidationError) as error:
             return self._newest(path, error)
+
+    def _is_lost(self, path: Path) -> bool:
+        """Return whether a pointer that is not there has been there: whether there is a version.
+
+        A version that was placed a moment ago gets its pointer in a moment.
+        """
+        names = self._names()
+        with suppress(FileNotFoundError):  # the version was removed meanwhile, with the project
+            return bool(names) and time.time() - self.folder(names[-1]).stat().st_ctime > MAX_DELAY
+        return False
 
     def _newest(self, path: Path, error: Exception) -> Pointer | None:
         names = self._names()

@@ -308,6 +308,26 @@ def test_what_is_no_address_is_said(url: str, message: str) -> None:
         UrlFetcher("http://ls.example", allowed_hosts=["no-such-host.invalid", "127.0.0.1"])(url)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Diallo: she flew to Dakar",
+        "http://Diallo: she flew to Dakar",
+        "http://Diallo:Dakar/",
+        "http://she flew/Diallo",
+        "http://[Diallo",
+        "http://[Diallo]/",
+        "http://Diallo\u2100Dakar/",
+        "Diallo://Dakar",
+        "http://" + "Diallo" * 50,
+    ],
+)
+def test_a_text_in_place_of_a_url_is_not_quoted(text: str) -> None:
+    with pytest.raises(FetchError, match="this is not a") as refused:
+        UrlFetcher("http://ls.example")(text)
+    assert "diallo" not in str(refused.value).lower()
+
+
 def test_it_is_said_that_a_host_was_silent_for_too_long() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"

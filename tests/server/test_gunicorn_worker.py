@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def test_a_head_that_does_not_come_is_answered_and_closed(url: str) -> None:
         (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: brotli\r\n\r\n", 501),
         (b"POST /setup HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nx\r\n", 400),
+        (b"POST /setup HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 1_100, 400),
     ],
 )
 def test_invalid_http_is_answered_like_other_errors(url: str, sends: bytes, status: int) -> None:
@@ -139,6 +141,17 @@ def test_a_connection_is_used_again_and_chunks_are_read(url: str) -> None:
         assert received.startswith(b"HTTP/1.1 200 ")
         client.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert answer(client)[1]["status"] == "UP"
+
+
+def test_a_body_may_have_many_chunks_and_a_few_tiny_ones(url: str) -> None:
+    config = recorded("setup")["request"]["body"]
+    body = json.dumps({**config, "extra_params": "x" * 200_000}).encode()
+    ends = [*range(999), *range(999, len(body), 150), len(body)]
+    pieces = [body[start:end] for start, end in pairwise(ends)]
+    chunked = b"".join(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" for piece in pieces)
+    head = b"POST /setup HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    with connected(url, head + chunked + b"0\r\n\r\n") as (client,):
+        assert answer(client)[0] == 200
 
 
 def test_a_request_that_is_too_long_gets_its_answer(tiny_bert: Path, tmp_path: Path) -> None:
@@ -224,6 +237,34 @@ def test_a_slow_client_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch) ->
         while piece := taken.read(100_000):
             read += len(piece)
         assert read == 50_000_000
+
+
+def test_requests_that_are_sent_ahead_are_answered_and_do_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held = [0]
+    feed = Protocol._feed_callback_parser
+
+    def feed_and_look(connection: Any, data: bytes) -> bool:
+        is_open = feed(connection, data)
+        held.append(len(connection._callback_parser.remaining()))
+        return is_open
+
+    monkeypatch.setattr(Protocol, "_feed_callback_parser", feed_and_look)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\n"
+    many = [head + (b"X: %s\r\n" % (b"x" * 8_000)) * 3 + b"Content-Length: 1\r\n\r\nx"] * 200
+    # a head and a body that are longer than what is read ahead
+    long_head = head + b"".join(b"X%d: %s\r\n" % (number, b"x" * 8_000) for number in range(80))
+    last = long_head + b"Connection: close\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+    with serving(_app(10)) as (_, url), connected(url, b"") as (client,):
+        sender = threading.Thread(target=client.sendall, args=(b"".join([*many, last]),))
+        sender.start()
+        received = b""
+        while piece := client.recv(65_536):
+            received += piece
+        sender.join()
+    assert received.count(b"HTTP/1.1 200 ") == 201
+    assert 100_000 < max(held) < 400_000
 
 
 def test_connections_that_stall_in_a_later_request_give_way_to_new_ones() -> None:

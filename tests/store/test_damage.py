@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from huggingface_ner.store.metrics_file import METRICS, read_metrics
 from huggingface_ner.store.mistakes_file import MISTAKES, read_mistakes
+from huggingface_ner.store.pointer import MAX_DELAY
 from huggingface_ner.store.review_file import REVIEW, read_review
 from huggingface_ner.store.versions import (
     ACTIVATION_DELAY,
@@ -94,6 +95,39 @@ def test_a_damaged_pointer_before_the_first_version_is_logged(
     assert store.pointer() is None
     (error,) = errors(caplog)
     assert "the baseline is used" in error
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_the_newest_version_serves_if_the_pointer_is_lost(
+    tmp_path: Path,
+    store: ModelStore,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    is_link: bool,
+) -> None:
+    names = [publish(store), publish(store)]
+    pointer = tmp_path / "3" / "current"
+    pointer.unlink()
+    if is_link:
+        pointer.symlink_to(tmp_path / "nothing")
+    assert store.pointer() is None, "a version gets its pointer a moment after it is placed"
+    later = time.time() + MAX_DELAY + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    for _ in range(2):
+        assert store.serving_version() == names[1]
+        assert serving_versions(tmp_path) == {3: names[1]}
+    (error,) = errors(caplog)
+    assert f"{pointer} cannot be read" in error
+    assert names[1] in error
+
+
+def test_a_folder_without_versions_has_no_lost_pointer(
+    tmp_path: Path, store: ModelStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert store.pointer() is None
+    (tmp_path / "3").mkdir()
+    assert store.pointer() is None
+    assert not errors(caplog)
 
 
 def test_the_version_before_a_missing_one_is_used_instead(
