@@ -63,7 +63,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "workers": settings.workers,
             "worker_class": Worker,
             # gunicorn's defaults for these depend on which other packages are installed
-            "asgi_loop": "asyncio",
+            "asgi_loop": "uvloop",
             "http_parser": "python",
             "asgi_lifespan": "off",
             "timeout": REQUEST_TIMEOUT,

@@ -195,13 +195,15 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
             await self.loop.create_server(lambda: Protocol(self), sock=each.sock, backlog=self.cfg.backlog)
             for each in self.sockets
         ]
-        while self.alive and os.getppid() == self.ppid:
-            self.notify()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), 1.0)
-        self.alive = False
-        for server in servers:
-            server.close()
+        try:
+            while self.alive and os.getppid() == self.ppid:
+                self.notify()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), 1.0)
+        finally:
+            self.alive = False
+            for server in servers:  # uvloop cannot be closed while a server is open
+                server.close()
         await self._wait_for_connections()
 
     async def _wait_for_connections(self) -> None:

@@ -36,6 +36,7 @@ def test_the_service_answers_recorded_requests(command: list[str], news_model: P
             assert ask(f"{url}{request['path']}", request["body"])[0] == 200
     assert "Traceback" not in log.read_text()
     assert "Obama" not in log.read_text(), "texts are not logged"
+    assert "uvloop" not in log.read_text(), "gunicorn warns if it cannot use uvloop"
 
 
 def test_the_command_of_label_studio_ml_starts_the_service(tiny_bert: Path, tmp_path: Path) -> None:

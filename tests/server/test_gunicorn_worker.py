@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 
@@ -165,22 +166,31 @@ def test_a_request_that_is_too_long_gets_its_answer(tiny_bert: Path, tmp_path: P
 @contextmanager
 def serving(app: Any) -> Iterator[tuple[Worker, str]]:
     """Serve an ASGI app with our protocol, in a thread of this process; yield the worker and the address."""
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     listening = socket.create_server(("127.0.0.1", 0))
     config = Config()
     worker = Worker(1, os.getpid(), [], None, 30, config, Logger(config))
     worker.loop, worker.asgi = loop, app
 
-    async def start() -> None:
-        await loop.create_server(lambda: Protocol(worker), sock=listening)
+    async def start() -> asyncio.AbstractServer:
+        return await loop.create_server(lambda: Protocol(worker), sock=listening)
+
+    async def stop() -> None:
+        """Do what gunicorn does before it closes a loop; unlike asyncio's, uvloop's waits for open servers."""
+        server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(start(), loop).result(START_TIMEOUT)
+        server = asyncio.run_coroutine_threadsafe(start(), loop).result(START_TIMEOUT)
         yield worker, f"http://127.0.0.1:{listening.getsockname()[1]}"
         until(lambda: not worker.nr_conns)
     finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(START_TIMEOUT)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
