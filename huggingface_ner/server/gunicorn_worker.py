@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import resource
+import socket
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -56,7 +57,6 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time limit. If there are too many connections, close the oldest unfinished one."""
         super().connection_made(transport)
-        self.transport.max_size = READ_AT_A_TIME
         reading = self.worker.reading
         reading[self] = None
         self._head_timer = self.worker.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
@@ -166,6 +166,46 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._safe_write(f"{head}{lines}\r\n".encode("latin-1") + body)
 
 
+class Reader(asyncio.BufferedProtocol):
+    """Passes what happens to a connection on to its Protocol, but at most READ_AT_A_TIME bytes at once.
+
+    received: the buffer for the bytes, which all connections of a process share, because each of them copies its
+    bytes at once.
+    """
+
+    def __init__(self, protocol: Protocol, received: bytearray) -> None:
+        self._protocol = protocol
+        self._received = received
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Pass on that the connection is open."""
+        self._protocol.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass on that the connection is closed."""
+        self._protocol.connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return where the event loop is to put the next bytes."""
+        return self._received
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass on the bytes in the buffer."""
+        self._protocol.data_received(bytes(memoryview(self._received)[:nbytes]))
+
+    def eof_received(self) -> bool | None:
+        """Pass on that the client sends no more."""
+        return bool(self._protocol.eof_received())
+
+    def pause_writing(self) -> None:
+        """Pass on that the client takes bytes more slowly than they are written."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on that the client has taken most bytes."""
+        self._protocol.resume_writing()
+
+
 class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
     """The worker process.
 
@@ -178,6 +218,7 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         self.alive = True
         self.max_connections = max(_raise_file_limit() - OTHER_FILES, OTHER_FILES)
         self._stopping = asyncio.Event()
+        self._received = bytearray(READ_AT_A_TIME)
 
     def handle_exit_signal(self) -> None:
         """Stop, after the requests that are complete have been answered."""
@@ -189,12 +230,16 @@ class Worker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         super().handle_quit_signal()
         self._stopping.set()
 
+    async def listen(self, listening: socket.socket) -> asyncio.AbstractServer:
+        """Accept connections; gunicorn's own method always uses a backlog of 100."""
+        server: asyncio.AbstractServer = await self.loop.create_server(
+            lambda: Reader(Protocol(self), self._received), sock=listening, backlog=self.cfg.backlog
+        )
+        return server
+
     async def _serve(self) -> None:
-        """Serve until a signal arrives or the parent ends; gunicorn's own method always uses a backlog of 100."""
-        servers = [
-            await self.loop.create_server(lambda: Protocol(self), sock=each.sock, backlog=self.cfg.backlog)
-            for each in self.sockets
-        ]
+        """Serve until a signal arrives or the parent ends."""
+        servers = [await self.listen(each.sock) for each in self.sockets]
         try:
             while self.alive and os.getppid() == self.ppid:
                 self.notify()

@@ -172,9 +172,6 @@ def serving(app: Any) -> Iterator[tuple[Worker, str]]:
     worker = Worker(1, os.getpid(), [], None, 30, config, Logger(config))
     worker.loop, worker.asgi = loop, app
 
-    async def start() -> asyncio.AbstractServer:
-        return await loop.create_server(lambda: Protocol(worker), sock=listening)
-
     async def stop() -> None:
         """Do what gunicorn does before it closes a loop; unlike asyncio's, uvloop's waits for open servers."""
         server.close()
@@ -186,7 +183,7 @@ def serving(app: Any) -> Iterator[tuple[Worker, str]]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        server = asyncio.run_coroutine_threadsafe(start(), loop).result(START_TIMEOUT)
+        server = asyncio.run_coroutine_threadsafe(worker.listen(listening), loop).result(START_TIMEOUT)
         yield worker, f"http://127.0.0.1:{listening.getsockname()[1]}"
         until(lambda: not worker.nr_conns)
     finally:
