@@ -22,6 +22,11 @@ from huggingface_ner.tagging.words import WORD_RULES, Runs, group_tokens, stripp
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# Texts that have together at most this many characters are tokenized in the calling thread: passing them to the
+# threads of the tokenizers library takes 50 microseconds, longer than tokenizing a sentence. The limit exists
+# because the calling thread keeps Python's global lock meanwhile.
+SHORT = 1_000
+
 _LONE_SURROGATE = regex.compile(r"[\ud800-\udfff]")
 
 
@@ -103,8 +108,13 @@ class Windower:
         """Return the tokens and words of each text, in order."""
         # The Rust library accepts only valid Unicode. A replacement is one code point, so offsets do not change.
         clean = [_LONE_SURROGATE.sub("\ufffd", text) for text in texts]
-        encodings = self._backend.encode_batch(clean, add_special_tokens=False)
+        encodings = self._encode(clean)
         return [self._tokenized(text, encoding) for text, encoding in zip(clean, encodings, strict=True)]
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        if sum(map(len, texts)) <= SHORT:
+            return [self._backend.encode(text, add_special_tokens=False) for text in texts]
+        return self._backend.encode_batch(texts, add_special_tokens=False)
 
     def _tokenized(self, text: str, encoding: Encoding) -> TokenizedText:
         ids, offsets = encoding.ids, encoding.offsets
@@ -152,7 +162,7 @@ class Windower:
                 token += 1
             borders = runs.borders(start, done)
             pieces = [text[left:right] for left, right in itertools.pairwise(borders)]
-            encodings = self._backend.encode_batch(pieces, add_special_tokens=False)
+            encodings = self._encode(pieces)
             for left, encoding in zip(borders[:-1], encodings, strict=True):
                 new_ids += encoding.ids
                 new_offsets += [(left + first, left + last) for first, last in encoding.offsets]
