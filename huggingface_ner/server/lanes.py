@@ -6,7 +6,7 @@ So one kind of request, for example many long predictions, never delays another 
 import asyncio
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import TypeVar
 
@@ -53,11 +53,13 @@ class Lane:
         """
         if self._waiting >= MAX_WAITING:
             raise LaneFullError(f"{self._waiting} {self._name} wait already; try again later", RETRY_AFTER)
+        needed = (self._free_for_bulk, self._free) if is_bulk else (self._free,)
         with ExitStack() as taken:
             self._waiting += 1
             try:
-                async with asyncio.timeout(MAX_WAIT):
-                    for free in (self._free_for_bulk, self._free) if is_bulk else (self._free,):
+                # a timer costs time, and most requests need not wait
+                async with asyncio.timeout(MAX_WAIT if any(free.locked() for free in needed) else None):
+                    for free in needed:
                         await free.acquire()
                         taken.callback(free.release)
             except TimeoutError:
@@ -70,14 +72,24 @@ class Lane:
     async def _run_in_thread(self, answer: Callable[[], Answer], taken: ExitStack) -> Answer:
         """Call ``answer`` in a thread; ``taken`` is released when the call ends, even if nobody waits for it."""
         loop = asyncio.get_running_loop()
-        future = self._threads.submit(answer)
+        answered: asyncio.Future[Answer] = loop.create_future()
 
-        def give_back(_: object) -> None:
+        def end(called: Future[Answer]) -> None:
+            taken.close()
+            if answered.cancelled():
+                return
+            error = called.exception()
+            if error is None:
+                answered.set_result(called.result())
+            else:
+                answered.set_exception(error)
+
+        def wake(called: Future[Answer]) -> None:
             with suppress(RuntimeError):  # the loop is closed because the process ends
-                loop.call_soon_threadsafe(taken.close)
+                loop.call_soon_threadsafe(end, called)
 
-        future.add_done_callback(give_back)
-        return await asyncio.wrap_future(future)
+        self._threads.submit(answer).add_done_callback(wake)
+        return await answered
 
 
 class Lanes:

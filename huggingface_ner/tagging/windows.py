@@ -22,8 +22,8 @@ from huggingface_ner.tagging.words import WORD_RULES, Runs, group_tokens, stripp
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Texts with at most this many characters together are tokenized in the calling thread, because passing them to
-# the threads of the tokenizers library takes 50 microseconds, as long as tokenizing a sentence. The limit exists
+# Texts that have together at most this many characters are tokenized in the calling thread: passing them to the
+# threads of the tokenizers library takes 50 microseconds, longer than tokenizing a sentence. The limit exists
 # because the calling thread keeps Python's global lock meanwhile.
 SHORT = 1_000
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from huggingface_ner.engines.pretrained import load_tokenizer
 from huggingface_ner.tagging.inner_borders import InnerBorders
-from huggingface_ner.tagging.windows import Windower
+from huggingface_ner.tagging.windows import SHORT, Windower
 
 
 @pytest.mark.parametrize("words", [1, 7, 8, 9, 30, 31, 500])
@@ -59,7 +59,9 @@ def test_words_come_from_the_text(tiny_bert: Path, text: str, words: list[str]) 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.one_of(st.sampled_from("aé😀\u0301\r\n 東京\u200d\ud83d\x00."), st.characters(codec=None))))
 def test_words_of_any_text_are_ordered_and_apart(tiny_model: Path, text: str) -> None:
-    (tokenized,) = Windower(load_tokenizer(tiny_model), 40).tokenize([text])
+    windower = Windower(load_tokenizer(tiny_model), 40)
+    (tokenized,) = windower.tokenize([text])
+    assert tokenized == windower.tokenize([text, "a" * SHORT])[0], "long texts are tokenized in other threads"
     end = 0
     for word in tokenized.words:
         assert end <= word[0] < word[1] <= len(text)
