@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple, get_args
 EngineName = Literal["openvino", "torch", "onnx"]
 # mixed: int8, except for the layers that would lose most accuracy
 Precision = Literal["fp32", "bf16", "fp16", "int8", "mixed"]
+# the precisions for which layers are rounded to integers
+ROUNDED: tuple[Precision, ...] = ("int8", "mixed")
 EngineSetting = Literal["auto", EngineName]
 PrecisionSetting = Literal["auto", "fp32", "bf16", "int8"]
 # Pairs of an engine and a precision that users can request, but the engine does not offer.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huggingface_ner.engine_kinds import EngineKind, Precision
+from huggingface_ner.engine_kinds import ROUNDED, EngineKind, Precision
 from huggingface_ner.engines.cores import engine_cores
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.hardware import has_x86_bf16, has_x86_int8
@@ -17,8 +17,6 @@ TOKENS_PER_BATCH = 256
 # The width of rows is a multiple of this, because OpenVINO keeps kernels for each shape.
 WIDTH_MULTIPLE = 16
 
-# The precisions for which layers are rounded.
-ROUNDED: tuple[Precision, ...] = ("int8", "mixed")
 # Where a converted model says how many tokens it reads at once.
 _WINDOW_LENGTH = ["huggingface_ner", "window_length"]
 

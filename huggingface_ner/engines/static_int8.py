@@ -72,12 +72,18 @@ class RoundedLinear(nn.Module):
         return linear(rounded, weights, self._bias)
 
 
-def round_layers(model: PreTrainedModel, windows: Sequence[Sequence[int]], *, keep_lossy: bool = False) -> None:
+def round_layers(
+    model: PreTrainedModel,
+    windows: Sequence[Sequence[int]],
+    rounded: type[RoundedLinear] = RoundedLinear,
+    *,
+    keep_lossy: bool = False,
+) -> None:
     """Replace the linear layers of a model's encoder by rounded ones; the head stays as it is.
 
-    windows: token ids of texts like those that the model will read; at least one. keep_lossy: whether to keep the
-    layers that lose most accuracy. They are the second ones of the feed-forward layers, whose inputs are spread
-    most widely.
+    windows: token ids of texts like those that the model will read; at least one. rounded: the form of the rounded
+    layers. keep_lossy: whether to keep the layers that lose most accuracy. They are the second ones of the
+    feed-forward layers, whose inputs are spread most widely.
     """
     layers = {
         name: module
@@ -95,7 +101,7 @@ def round_layers(model: PreTrainedModel, windows: Sequence[Sequence[int]], *, ke
                 break
     for name, layer in layers.items():
         parent, _, own_name = name.rpartition(".")
-        setattr(model.base_model.get_submodule(parent), own_name, RoundedLinear(layer, ranges[name]))
+        setattr(model.base_model.get_submodule(parent), own_name, rounded(layer, ranges[name]))
 
 
 @contextmanager

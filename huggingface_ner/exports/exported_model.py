@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engine_kinds import EnginePreference, PrecisionSetting
 from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.exports.model_card import CardOptions, model_card
@@ -62,14 +62,16 @@ def exported_files(version: Version, options: CardOptions) -> dict[str, Path | b
 def onnx_files(version: Version, preference: EnginePreference, into: Path) -> dict[str, Path]:
     """Return the files of a version's ONNX engine; if the version has none, make the files now.
 
-    Making them can take a minute. preference: which precision to prefer, and which agreement to demand. into: the
-    folder for files that are made. Raises ExportError if no ONNX engine agrees with the model.
+    Making them can take a minute. They are in float32 unless int8 is requested, because the project's texts, on
+    which ranges for int8 should be measured, are not at hand. preference: which precision to use, and which
+    agreement to demand. into: the folder for files that are made. Raises ExportError if no ONNX engine agrees with
+    the model.
     """
     from huggingface_ner.tagging.engine_trials import prepare_engine  # noqa: PLC0415 - it imports torch
 
     folder, reason = version.folder, ""
     if not _onnx_files_in(folder):
-        precision = "auto" if preference.precision == "bf16" else preference.precision
+        precision: PrecisionSetting = "int8" if preference.precision == "int8" else "fp32"
         wanted = replace(preference, engine="onnx", precision=precision)
         reason = str(prepare_engine(folder, preference=wanted, device="cpu", into=into)["reason"])
         folder = into

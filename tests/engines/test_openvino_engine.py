@@ -5,45 +5,36 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from huggingface_ner.engine_kinds import EngineKind
 from huggingface_ner.engines.engine import EngineSource
-from huggingface_ner.engines.layouts import Batch, LogProbabilities, Packed, Padded
+from huggingface_ner.engines.layouts import Batch, Packed, Padded
 from huggingface_ner.engines.openvino_engine import FAMILY, OpenvinoEngine, convert
 from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.pretrained import load_model
 from huggingface_ner.engines.torch_engine import TorchEngine
+from tests.engines.batches import WINDOWS, long_batch, probabilities
 from tests.tiny_models import KINDS, save_tiny_model
 
 FP32, BF16 = EngineKind("openvino", "fp32"), EngineKind("openvino", "bf16")
 ROUNDED = [EngineKind("openvino", "int8"), EngineKind("openvino", "mixed")]
 
 
-def _probabilities(rows: list[LogProbabilities], batch: Batch) -> LogProbabilities:
-    assert [len(row) for row in rows] == [len(ids) for ids in batch]
-    return np.asarray(np.exp(np.concatenate(rows)))
-
-
-def _batch(longest: int) -> Batch:
-    return [[2, 9, 8, 7, 6, 5, 4], [2, 5, 6], [2, *(5 + at % 25 for at in range(longest - 1))]]
-
-
 @pytest.mark.parametrize("kind", [*KINDS, "modernbert"])
 def test_the_conversion_says_what_the_model_says(kind: str, tmp_path: Path) -> None:
     folder = save_tiny_model(tmp_path / "model", kind)
     model = load_model(folder)[0]
-    batch = _batch(window_length(model))
-    wanted = _probabilities(TorchEngine(model).log_probabilities(batch), batch)
+    batch = long_batch(window_length(model))
+    wanted = probabilities(TorchEngine(model).log_probabilities(batch), batch)
     source = EngineSource(folder, "cpu", model.config.pad_token_id, tmp_path, batch)
     assert FAMILY.prepare(FP32, source) == FAMILY.prepare(BF16, source)
     files = [name for each in (FP32, *ROUNDED) for name in FAMILY.prepare(each, source)]
     assert len(set(files)) == len(files) == 6
     exact = FAMILY.load(FP32, source)
     assert isinstance(exact.layout, Packed if kind in ("bert", "roberta", "xlm-roberta") else Padded)
-    np.testing.assert_allclose(_probabilities(exact.log_probabilities(batch), batch), wanted, atol=1e-5)
+    np.testing.assert_allclose(probabilities(exact.log_probabilities(batch), batch), wanted, atol=1e-5)
     for other in (BF16, *ROUNDED):
-        near = _probabilities(FAMILY.load(other, source).log_probabilities(batch), batch)
+        near = probabilities(FAMILY.load(other, source).log_probabilities(batch), batch)
         assert np.abs(near - wanted).mean() < 0.1
 
 
@@ -55,11 +46,8 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     kind, precision = request.param
     folder = tmp_path_factory.mktemp(kind)
     model = load_model(save_tiny_model(folder, kind))[0]
-    convert(model, folder / "model.xml", precision, _batch(38))
+    convert(model, folder / "model.xml", precision, long_batch(38))
     return OpenvinoEngine(folder / "model.xml", "fp32", 1)
-
-
-WINDOWS = st.lists(st.lists(st.integers(2, 100), min_size=1, max_size=40), min_size=1, max_size=8)
 
 
 @settings(max_examples=50, deadline=None)
@@ -68,16 +56,16 @@ def test_what_is_said_of_a_window_does_not_depend_on_its_batch(engine: OpenvinoE
     alone = [engine.log_probabilities([window])[0] for window in batch]
     # in int8, a tiny difference in float32 can change how a value is rounded
     np.testing.assert_allclose(
-        _probabilities(engine.log_probabilities(batch), batch), np.exp(np.concatenate(alone)), atol=1e-5
+        probabilities(engine.log_probabilities(batch), batch), np.exp(np.concatenate(alone)), atol=1e-5
     )
 
 
 def test_rows_are_distributions(news_model: Path, tmp_path: Path) -> None:
     """The model is the packaged encoder after a training."""
     convert(load_model(news_model)[0], tmp_path / "model.xml")
-    batch = _batch(30)
+    batch = long_batch(30)
     rows = OpenvinoEngine(tmp_path / "model.xml", "bf16", 0).log_probabilities(batch)
-    np.testing.assert_allclose(_probabilities(rows, batch).sum(axis=-1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(probabilities(rows, batch).sum(axis=-1), 1.0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["model.openvino.xml", "model.openvino.bin"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from huggingface_ner.engine_kinds import TORCH_FP32, EnginePreference
-from huggingface_ner.engines import onnx_engine, openvino_engine
+from huggingface_ner.engines import onnx_engine, onnx_export, openvino_engine
 from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.gpu_memory import GpuMemoryError
 from huggingface_ner.engines.layouts import Batch, LogProbabilities
@@ -70,7 +70,7 @@ def test_a_model_that_cannot_be_exported_is_served_by_torch(
     def fail(*_: object) -> None:
         raise RuntimeError("no such operator\nand a long story")
 
-    monkeypatch.setattr(onnx_engine, "export", fail)
+    monkeypatch.setattr(onnx_export, "export", fail)
     monkeypatch.setattr(openvino_engine, "convert", fail)
     found = prepare_engine(tiny_bert, preference=EnginePreference(min_agreement=0.0), device="cpu", into=tmp_path)
     assert found["engine"] == "torch bf16"
