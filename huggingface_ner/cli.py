@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ from huggingface_ner.logs import configure_logging
 from huggingface_ner.model_places import PlaceError
 from huggingface_ner.processes import end_with_parent_if_requested
 from huggingface_ner.secret_values import without_credentials
-from huggingface_ner.settings import SettingsError, read_settings
+from huggingface_ner.settings import Settings, SettingsError, read_settings
 
 # Every command, in the order of --help.
 ADD_COMMANDS = (
@@ -49,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command not in SERVICES:
             settings = settings.of_known_host()
     except (SettingsError, PlaceError, OSError) as error:
-        print(f"{parser.prog}: {without_credentials(str(error))}", file=sys.stderr)
+        if options.command in SERVICES and os.environ.get("LOG_FORMAT") == "json":
+            configure_logging(Settings.model_construct(log_format="json"))
+            for line in str(error).splitlines():
+                logger.critical("%s: %s", options.command, line)
+        else:
+            print(f"{parser.prog}: {without_credentials(str(error))}", file=sys.stderr)
         return 2
     configure_logging(settings)
     end_with_parent_if_requested()

@@ -466,6 +466,21 @@ def test_options_of_an_export_that_cannot_be_used_are_refused(options: list[str]
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
+def test_invalid_settings_of_a_service_are_reported_in_the_format_of_the_log(command: str) -> None:
+    wrong = {"LOG_FORMAT": "json", "PORT": "redis://:p4ss@localhost", "THREADS": "x\ny"}
+    started = [sys.executable, "-m", "huggingface_ner", command]
+    ran = subprocess.run(
+        started, env={**os.environ, **wrong}, check=False, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 2
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert {line["level"] for line in lines} == {"CRITICAL"}
+    assert [line["message"].startswith(f"{command}: PORT=***") for line in lines].count(True) == 1
+    assert any("THREADS=x" in line["message"] for line in lines)
+    assert "p4ss" not in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
 def test_a_service_that_cannot_start_says_only_why_and_in_the_format_of_the_log(
     command: str, tmp_path: Path
 ) -> None:

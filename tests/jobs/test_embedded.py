@@ -173,6 +173,23 @@ def test_a_queue_whose_guard_is_killed_too_is_stopped_by_the_next_server(
             assert _is_gone(valkey), "two Valkey servers would damage the same data"
 
 
+def test_a_server_with_a_copy_of_the_folder_leaves_the_others_queue_alone(
+    label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
+) -> None:
+    environment = _environment(label_studio_api, tmp_path, BASELINE_MODEL_NAME=str(tiny_bert))
+    with running(SERVE, tmp_path / "log", **environment) as url:
+        wait(f"{url}/health")
+        _webhooks(url, 7, 3)
+        (valkey,) = [each for each in _supervisor(url).children() if "valkey" in each.name()]
+        shutil.copytree(tmp_path / "models", tmp_path / "copy")
+        copied = {**environment, "MODEL_DIR": str(tmp_path / "copy")}
+        with running(SERVE, tmp_path / "second", **copied) as second:
+            assert wait(f"{second}/training?project=7")["updates"] == 3
+            assert not _is_gone(valkey)
+            _webhooks(second, 7, 1)
+            assert ask(f"{url}/training?project=7")[1]["updates"] == 3
+
+
 def test_a_server_that_is_killed_while_its_folder_is_missing_leaves_nothing_running(
     label_studio_api: LabelStudioApi, tiny_bert: Path, tmp_path: Path
 ) -> None:

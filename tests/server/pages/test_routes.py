@@ -265,6 +265,10 @@ def test_without_a_queue_the_models_are_shown(queue_is: str, settings: Settings)
         assert "training queue" in shown
         assert "The state of its trainings is not known" in shown
     assert "What it gets wrong" in _text(_page(client, "/projects/7"))
+    assert "cannot be said now" in _text(_page(client, "/projects/8", 503)), "it may be known to Redis only"
+    answer = client.get("/projects/8")
+    assert answer.status_code == 503
+    assert "training queue" in answer.get_json()["error"]
 
 
 @pytest.mark.parametrize("name", [METRICS, MISTAKES, HISTORY])
