@@ -69,3 +69,21 @@ def test_int8_of_release_0_1_0_is_not_used(
     trials = [Trial(EngineKind("onnx", "int8"), error="no"), Trial(kind, agreement=1.0)]
     write_record(record.model_copy(update={"trials": trials[-1:] if precision == "int8" else trials}), tmp_path)
     assert load_prepared(tiny_bert, "cpu", EnginePreference("onnx", "int8"), tmp_path) is None
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_damaged_engine_files_are_as_none(
+    tiny_bert: Path, tmp_path: Path, engine: EngineName, caplog: pytest.LogCaptureFixture
+) -> None:
+    preference = EnginePreference(engine, "fp32", 0.0)
+    prepare_engine(tiny_bert, preference=preference, device="cpu", into=tmp_path)
+    assert load_prepared(tiny_bert, "cpu", preference, tmp_path) is not None
+    for file in sorted(engine_folder(tmp_path).iterdir()):
+        whole = file.read_bytes()
+        for content in (b"", b"\x00\xff" * 50, whole[: len(whole) // 2], None):
+            caplog.clear()
+            file.unlink() if content is None else file.write_bytes(content)
+            assert load_prepared(tiny_bert, "cpu", preference, tmp_path) is None
+            is_told = f"its {engine} fp32 engine cannot be loaded" in caplog.text
+            assert is_told or content is None or file.name == "engine.json"
+        file.write_bytes(whole)
