@@ -1,9 +1,10 @@
 """Brings a model into the form that converters need: the inputs of a layout, and logits as the only output."""
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 import torch
 from torch import nn
@@ -44,11 +45,15 @@ def plain_model(model: PreTrainedModel, attention: str) -> tuple[nn.Module, type
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the converters' warnings out of the log; they are for the converters' developers."""
+    """Keep out of the log what converters write for their own developers.
+
+    These are warnings and, if a model cannot be converted, hundreds of lines on stderr. Log handlers still write
+    to stderr, because they keep the stream that they were made with.
+    """
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
