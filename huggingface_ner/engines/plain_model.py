@@ -10,8 +10,10 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from huggingface_ner.engines.errors import ModelError
 from huggingface_ner.engines.layouts import Packed, Padded
 from huggingface_ner.engines.packed_model import packed_model
+from huggingface_ner.engines.padding import is_changed_by_padding
 
 
 class PaddedModel(nn.Module):
@@ -31,7 +33,8 @@ def plain_model(model: PreTrainedModel, attention: str) -> tuple[nn.Module, type
     """Return a model in the form that converters need, packed if possible, and the layout of its inputs.
 
     attention: the implementation that is converted, such as "eager" or "sdpa". Its control flow must not depend on
-    the values of its inputs. The model has to be in float32 on the CPU.
+    the values of its inputs. The model has to be in float32 on the CPU. Raises ModelError if the model can neither
+    be packed nor padded.
     """
     model.train(False)
     # packed_model would replace fused attention by one whose control flow depends on the values of its inputs
@@ -40,6 +43,8 @@ def plain_model(model: PreTrainedModel, attention: str) -> tuple[nn.Module, type
     model.set_attn_implementation(attention)
     if packed is not None:
         return packed.train(False), Packed
+    if is_changed_by_padding(model):
+        raise ModelError(f"padding changes the output of {type(model).__name__}, so only PyTorch can run it")
     return PaddedModel(model).train(False), Padded
 
 
