@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from huggingface_ner.engine_kinds import EngineKind, Precision
+from huggingface_ner.engine_kinds import ROUNDED, EngineKind, Precision
 from huggingface_ner.engines.cores import engine_cores
 from huggingface_ner.engines.engine import EngineSource
 from huggingface_ner.engines.hardware import has_fast_int8
@@ -59,13 +59,13 @@ class OnnxFamily:
         from huggingface_ner.engines.onnx_export import export  # noqa: PLC0415 - it imports torch
         from huggingface_ner.engines.pretrained import load_model  # noqa: PLC0415 - it imports torch
 
-        name = _export_name(kind.precision)
+        name = export_name(kind.precision)
         export(load_model(source.name_or_path)[0], source.folder / name, kind.precision, source.windows)
         return [name]
 
     def load(self, kind: EngineKind, source: EngineSource) -> OnnxEngine:
         """Return an engine that runs an export; this needs no PyTorch."""
-        path = source.folder / _export_name(kind.precision)
+        path = source.folder / export_name(kind.precision)
         if not path.is_file():
             raise FileNotFoundError(f"{path}: this export has not been prepared")
         return OnnxEngine(path, kind.precision, source.pad_id)
@@ -74,5 +74,10 @@ class OnnxFamily:
 FAMILY = OnnxFamily()
 
 
-def _export_name(precision: Precision) -> str:
-    return f"model.{precision}.onnx"
+def export_name(precision: Precision) -> str:
+    """Return the name of the file with a model's export.
+
+    Release 0.1.0 measured the ranges of int8 over each batch, so a text's spans depended on the other texts. Its
+    files, model.int8.onnx and model.mixed.onnx, are not used any more; engines are tried again on such models.
+    """
+    return f"model.static.{precision}.onnx" if precision in ROUNDED else f"model.{precision}.onnx"

@@ -15,7 +15,8 @@ def window_length(model: PreTrainedModel) -> int:
     table = _position_table(model)
     if table is not None:
         return min(table.num_embeddings - reserved_positions(model), LONGEST_WINDOW)
-    return min(getattr(model.config, "max_position_embeddings", None) or LONGEST_WINDOW, LONGEST_WINDOW)
+    longest: int = getattr(model.config, "max_position_embeddings", None) or 0
+    return min(longest, LONGEST_WINDOW) if longest > 0 else LONGEST_WINDOW  # XLNet has -1, which means any length
 
 
 def reserved_positions(model: PreTrainedModel) -> int:

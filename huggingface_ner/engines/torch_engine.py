@@ -25,13 +25,15 @@ logger = logging.getLogger(__name__)
 class TorchEngine:
     """Runs a model with PyTorch on the device that the model is on; converts its weights to the precision.
 
-    If a batch is too large for the GPU's memory, its halves are run one after the other.
+    If a batch is too large for the GPU's memory, its halves are run one after the other. If padding changes the
+    model's output, each window is run by itself.
     """
 
     def __init__(self, model: "PreTrainedModel", precision: Precision = "fp32") -> None:
         import torch  # noqa: PLC0415 - other engines serve without it
 
         from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
+        from huggingface_ner.engines.padding import is_changed_by_padding  # noqa: PLC0415 - it imports torch
         from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
 
         self.kind = EngineKind("torch", precision)
@@ -44,10 +46,11 @@ class TorchEngine:
         # On a GPU, the mask of a packed batch would be 16,384 x 16,384. Attention that needs no mask is a way of
         # bench/serving.py, but was not measured yet.
         self._packed = packed_model(model) if model.device.type == "cpu" else None
+        self._is_never_padded = self._packed is None and is_changed_by_padding(model)
         self.layout: Layout = (
             Packed(filler, WIDTH_MULTIPLE)
             if self._packed
-            else Padded(filler, WIDTH_MULTIPLE, max_width=window_length(model))
+            else Padded(filler, 1 if self._is_never_padded else WIDTH_MULTIPLE, max_width=window_length(model))
         )
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
         torch.nn.Module.to(model, dtype=dtype)
@@ -78,6 +81,8 @@ class TorchEngine:
         return [*self.log_probabilities(batch[:middle]), *self.log_probabilities(batch[middle:])]
 
     def _run(self, batch: Batch) -> list[LogProbabilities]:
+        if self._is_never_padded and len(batch) > 1:
+            return [rows for window in batch for rows in self._run([window])]
         inputs = [self._torch.from_numpy(array).to(self._model.device) for array in self.layout.lay_out(batch)]
         with self._torch.inference_mode():
             if self._packed is None:

@@ -11,9 +11,10 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from huggingface_ner.engine_kinds import EnginePreference, PrecisionSetting
+from huggingface_ner.engine_kinds import ROUNDED, EnginePreference, Precision
+from huggingface_ner.engines.onnx_engine import export_name
 from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.exports.model_card import CardOptions, model_card
@@ -60,7 +61,7 @@ def exported_files(version: Version, options: CardOptions) -> dict[str, Path | b
 
 
 def onnx_files(version: Version, preference: EnginePreference, into: Path) -> dict[str, Path]:
-    """Return the files of a version's ONNX engine; if the version has none, make the files now.
+    """Return the files of a version's ONNX engine; if the version has none in this precision, make the files now.
 
     Making them can take a minute. They are in float32 unless int8 is requested, because the project's texts, on
     which ranges for int8 should be measured, are not at hand. preference: which precision to use, and which
@@ -70,14 +71,14 @@ def onnx_files(version: Version, preference: EnginePreference, into: Path) -> di
     from huggingface_ner.tagging.engine_trials import prepare_engine  # noqa: PLC0415 - it imports torch
 
     folder, reason = version.folder, ""
-    if not _onnx_files_in(folder):
-        precision: PrecisionSetting = "int8" if preference.precision == "int8" else "fp32"
+    precision: Literal["int8", "fp32"] = "int8" if preference.precision == "int8" else "fp32"
+    if not _onnx_files_in(folder, precision):
         wanted = replace(preference, engine="onnx", precision=precision)
         reason = str(prepare_engine(folder, preference=wanted, device="cpu", into=into)["reason"])
         folder = into
-    if not _onnx_files_in(folder):
+    if not _onnx_files_in(folder, precision):
         raise ExportError(f"{version.name}: there is no ONNX engine for it: {reason}; export it without --onnx")
-    kept = [*_onnx_files_in(folder), *engine_folder(folder).glob("*.json")]
+    kept = [*_onnx_files_in(folder, precision), *engine_folder(folder).glob("*.json")]
     return {f"{engine_folder(folder).name}/{path.name}": path for path in sorted(kept)}
 
 
@@ -146,8 +147,10 @@ class _Written(io.RawIOBase):
         return taken
 
 
-def _onnx_files_in(folder: Path) -> list[Path]:
-    return list(engine_folder(folder).glob("*.onnx"))
+def _onnx_files_in(folder: Path, precision: Literal["int8", "fp32"]) -> list[Path]:
+    precisions: tuple[Precision, ...] = ROUNDED if precision == "int8" else (precision,)
+    paths = [engine_folder(folder) / export_name(each) for each in precisions]
+    return [path for path in paths if path.is_file()]
 
 
 def _read_object(path: Path) -> dict[str, Any]:

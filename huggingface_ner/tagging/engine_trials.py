@@ -84,8 +84,7 @@ def prepare_engine(
                 raise
             except Exception as error:  # exporters may raise any exception for a model's code
                 logger.debug("%s of %s failed", kind, model_folder, exc_info=True)
-                lines = str(error).strip().splitlines() or [type(error).__name__]
-                trials.append(Trial(kind, error=lines[0][:MAX_ERROR_CHARACTERS]))
+                trials.append(Trial(kind, error=_reason(error)))
             logger.info("%s: %s", model_folder, trials[-1])
         for name in files.get(choice.kind, ()):
             (source.folder / name).replace(place / name)
@@ -99,6 +98,14 @@ def prepare_engine(
         "samples": len(texts),
         "trials": [trial.as_dict() for trial in trials],
     }
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of an error's first cause: exporters wrap it in advice to their own developers."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:MAX_ERROR_CHARACTERS]
 
 
 def main() -> None:

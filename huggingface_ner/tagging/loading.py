@@ -1,5 +1,6 @@
 """Loads taggers from model folders or from the Hub."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,14 @@ from huggingface_ner.engines.gpu_memory import gpu_memory_for
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.prepared import engine_folder, read_record, tokenizer_file
 from huggingface_ner.engines.torch_engine import TorchEngine
+from huggingface_ner.errors import HuggingFaceNERError
 from huggingface_ner.tagging.reading import Reading
 from huggingface_ner.tagging.tagger import Tagger
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
 
 
 def load_tagger(
@@ -49,7 +53,8 @@ def load_prepared(
 ) -> Tagger | None:
     """Return a tagger with the engine that was prepared for this preference and this machine; None if none was.
 
-    folder: the folder that contains the folder ``engine``. Raises ModelError.
+    folder: the folder that contains the folder ``engine``. If the engine's files are missing, damaged or unknown
+    to its library, it counts as not prepared. Raises ModelError.
     """
     device = resolve_device(device)
     record = read_record(folder)
@@ -59,10 +64,16 @@ def load_prepared(
     source = EngineSource(name_or_path, device, record.pad_id, engine_folder(folder))
     try:
         engine = family_of(choice.kind).load(choice.kind, source)
+        tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
     except FileNotFoundError:  # this kind was tried, but only the files of another kind were kept
         return None
+    except HuggingFaceNERError:
+        raise
+    except Exception as error:  # each library raises its own exceptions for files that it cannot read
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        logger.warning("%s: its %s engine cannot be loaded: %s", engine_folder(folder), choice.kind, reason)
+        return None
     reading = Reading.of_saved(record.reading, "engine.json", ours=folder == Path(name_or_path))
-    tokenizer = Tokenizer.from_file(str(tokenizer_file(folder)))
     windower = reading.windower(tokenizer, record.window_length)
     return Tagger(reading.tag_groups(record.tags), windower, engine, choice)
 

@@ -76,5 +76,5 @@ def test_families_offer_kinds_of_their_own(device: str, monkeypatch: pytest.Monk
 
 def test_an_export_that_was_not_prepared_is_named(tmp_path: Path) -> None:
     source = EngineSource(tmp_path, "cpu", 0, tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"model\.int8\.onnx: this export has not been prepared"):
+    with pytest.raises(FileNotFoundError, match=r"model\.static\.int8\.onnx: this export has not been prepared"):
         OnnxFamily().load(EngineKind("onnx", "int8"), source)

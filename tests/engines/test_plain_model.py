@@ -1,6 +1,7 @@
 """A model in the form for converters has the same logits as before, and its attention is not blockwise."""
 
 import logging
+import sys
 import warnings
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def test_the_logits_are_those_of_the_model(
     torch.testing.assert_close(logits, wanted)
 
 
-def test_converters_are_quiet(caplog: pytest.LogCaptureFixture) -> None:
+def test_converters_are_quiet(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
     with quiet():
         warnings.warn("for their developers", stacklevel=1)
+        print("def forward(self):", file=sys.stderr)
         logging.getLogger("converter").warning("for their developers")
     logging.getLogger("converter").warning("for people")
     assert caplog.messages == ["for people"]
+    assert capsys.readouterr().err == ""

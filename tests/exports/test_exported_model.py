@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from huggingface_ner.engine_kinds import EnginePreference
+from huggingface_ner.engines.prepared import engine_folder
 from huggingface_ner.exports.exported_model import (
     ExportError,
     exported_files,
@@ -132,3 +133,13 @@ def test_the_onnx_engine_is_exported_or_made(
     assert tagger.choice.kind.engine == "onnx"
     assert tagger.find_spans(TEXTS) == load_torch_tagger(version.folder, "cpu").find_spans(TEXTS)
     assert SECRET not in "".join(path.read_text() for path in (tmp_path / "out" / "engine").glob("engine.json"))
+
+
+def test_an_onnx_engine_in_another_precision_is_not_exported(
+    version: Version, tmp_path: Path, all_is_fast: None
+) -> None:
+    place = engine_folder(version.folder)
+    for name in ("model.int8.onnx", "model.static.int8.onnx"):  # the first one is from release 0.1.0
+        (place / name).write_bytes(b"")
+    files = onnx_files(version, EnginePreference(), tmp_path / "made")
+    assert sorted(files) == ["engine/engine.json", "engine/model.fp32.onnx", "engine/tokenizer.json"]

@@ -68,7 +68,7 @@ def test_a_model_that_cannot_be_exported_is_served_by_torch(
     tiny_bert: Path, tmp_path: Path, all_is_fast: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError("no such operator\nand a long story")
+        raise RuntimeError("this is step 1 of 3") from ValueError("no such operator\nand a long story")
 
     monkeypatch.setattr(onnx_export, "export", fail)
     monkeypatch.setattr(openvino_engine, "convert", fail)

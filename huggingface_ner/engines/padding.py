@@ -1,0 +1,40 @@
+"""Finds out whether padding changes a model's output.
+
+The attention mask hides padding from attention, but not from convolutions or pooling, as in ConvBERT and Funnel.
+If such a model is padded, the output for a window depends on the longest window of its batch.
+"""
+
+import torch
+from transformers import PreTrainedModel
+
+from huggingface_ner.engines.layouts import Padded
+
+# A model is tried with windows of these lengths, which are padded to WIDTH tokens.
+LENGTHS = (5, 9, 14)
+WIDTH = 16
+# The largest accepted difference between padded and other logits, which should differ only by rounding.
+TOLERANCE = 1e-3
+
+
+def is_changed_by_padding(model: PreTrainedModel) -> bool:
+    """Return whether a window's output depends on padding; False if the model cannot run without padding.
+
+    The model has to be in float32.
+    """
+    filler = model.config.pad_token_id or 0
+    ids = [number for number in range(min(model.config.vocab_size, 1000)) if number != filler]
+    batch = [[ids[at * at % len(ids)] for at in range(length)] for length in LENGTHS]
+
+    def run(layout: Padded, windows: list[list[int]]) -> torch.Tensor:
+        input_ids, attention_mask = (torch.from_numpy(put).to(model.device) for put in layout.lay_out(windows))
+        logits: torch.Tensor = model(input_ids=input_ids, attention_mask=attention_mask).logits
+        return logits
+
+    with torch.inference_mode():
+        padded = run(Padded(filler, WIDTH), batch)
+        try:
+            alone = [run(Padded(filler), [window])[0] for window in batch]
+        except Exception:
+            return False
+    pairs = zip(padded, alone, strict=True)
+    return any(float((one[: len(other)] - other).abs().max()) > TOLERANCE for one, other in pairs)
