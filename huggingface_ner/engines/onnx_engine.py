@@ -77,7 +77,7 @@ FAMILY = OnnxFamily()
 def export_name(precision: Precision) -> str:
     """Return the name of the file with a model's export.
 
-    Release 0.1.0 measured the ranges of int8 over each batch, so a text's spans depended on the other texts. Its
-    files, model.int8.onnx and model.mixed.onnx, are not used any more; engines are tried again on such models.
+    Releases 0.1.0 and 0.2.0 measured the ranges of int8 over each batch, so a text's spans depended on the other
+    texts. Their files, model.int8.onnx and model.mixed.onnx, are not used; engines are tried again on such models.
     """
     return f"model.static.{precision}.onnx" if precision in ROUNDED else f"model.{precision}.onnx"
