@@ -8,10 +8,12 @@ import torch
 from transformers import PreTrainedModel
 
 from huggingface_ner.engines.layouts import Padded
+from huggingface_ner.engines.positions import window_length
 
-# A model is tried with windows of these lengths, which are padded to WIDTH tokens.
-LENGTHS = (5, 9, 14)
+# A model is tried with windows that are padded to WIDTH tokens, or to its longest window if that is shorter, and
+# that have these shares of the tokens.
 WIDTH = 16
+SHARES = (0.3, 0.6, 0.9)
 # The largest accepted difference between padded and other logits, which should differ only by rounding.
 TOLERANCE = 1e-3
 
@@ -23,7 +25,8 @@ def is_changed_by_padding(model: PreTrainedModel) -> bool:
     """
     filler = model.config.pad_token_id or 0
     ids = [number for number in range(min(model.config.vocab_size, 1000)) if number != filler]
-    batch = [[ids[at * at % len(ids)] for at in range(length)] for length in LENGTHS]
+    width = min(WIDTH, window_length(model))
+    batch = [[ids[at * at % len(ids)] for at in range(max(int(width * share), 1))] for share in SHARES]
 
     def run(layout: Padded, windows: list[list[int]]) -> torch.Tensor:
         input_ids, attention_mask = (torch.from_numpy(put).to(model.device) for put in layout.lay_out(windows))
@@ -31,7 +34,7 @@ def is_changed_by_padding(model: PreTrainedModel) -> bool:
         return logits
 
     with torch.inference_mode():
-        padded = run(Padded(filler, WIDTH), batch)
+        padded = run(Padded(filler, width), batch)
         try:
             alone = [run(Padded(filler), [window])[0] for window in batch]
         except Exception:

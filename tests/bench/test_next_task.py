@@ -61,7 +61,7 @@ def test_no_score_falls_and_the_least_sure_text_keeps_its_score(pairs: list[tupl
 def test_each_order_is_measured_and_compared(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(fine_tuning, "MIN_STEPS", 30)
+    monkeypatch.setattr(fine_tuning, "MIN_STEPS", 5)
     (corpus / "dev.jsonl").write_bytes((corpus / "train.jsonl").read_bytes())
     main(["--corpus", str(corpus), "--seeds", "0", "--pool", "20", "--until", "10", "--round", "5"])
     printed = capsys.readouterr().out

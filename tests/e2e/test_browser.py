@@ -6,7 +6,7 @@ from typing import Any
 
 import lxml.html
 import pytest
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import Error, FrameLocator, Page, expect
 
 from tests.e2e.conftest import SCREENSHOTS
 from tests.e2e.samples import DIALOGUE, FOUND, FOUND_IN_DIALOGUE, FOUND_IN_HTML, HTML, TEXT
@@ -73,17 +73,21 @@ def meant(kind: Kind) -> list[tuple[str, str, str]]:
 def drawn(page: Page, name: str, awaited: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """Return the drawn stretches, in the order of the text.
 
-    The page draws more than once, so wait until the awaited stretches are drawn, but at most DRAW_TIMEOUT seconds.
+    The page draws more than once, and may replace the frame that it draws in. So wait until the awaited stretches
+    are drawn, but at most DRAW_TIMEOUT seconds.
     """
     inside: Page | FrameLocator = page.frame_locator("iframe.lsf-htx-richtext") if name == "HyperText" else page
     highlights = inside.locator(".htx-highlight")
     expect(highlights.first).to_be_visible(timeout=MILLISECONDS_TO_LOAD)
     until = time.monotonic() + DRAW_TIMEOUT
     while True:
-        now = [
-            (without_line_ends(before), characters, colour)
-            for before, characters, colour in highlights.evaluate_all(DRAWN, ROOTS[name])
-        ]
+        try:
+            found = highlights.evaluate_all(DRAWN, ROOTS[name])
+        except Error as error:
+            if "Frame was detached" not in str(error):
+                raise
+            found = []
+        now = [(without_line_ends(before), characters, colour) for before, characters, colour in found]
         if now == awaited or time.monotonic() > until:
             return now
         page.wait_for_timeout(100)

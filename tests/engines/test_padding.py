@@ -8,8 +8,9 @@ import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel
 
 from huggingface_ner.engines.errors import ModelError
-from huggingface_ner.engines.padding import is_changed_by_padding
+from huggingface_ner.engines.padding import WIDTH, is_changed_by_padding
 from huggingface_ner.engines.plain_model import plain_model
+from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.torch_engine import TorchEngine
 from tests.engines.batches import long_batch
 
@@ -42,3 +43,9 @@ def test_a_window_is_run_by_itself_if_padding_would_change_it(kind: str, values:
 @pytest.mark.parametrize("kind", ["bert", "deberta-v2", "modernbert", "roformer"])
 def test_attention_does_not_see_padding(kind: str) -> None:
     assert not is_changed_by_padding(_model(kind, HIDDEN))
+
+
+def test_a_model_with_few_positions_is_tried_with_shorter_windows() -> None:
+    model = _model("bert", {**HIDDEN, "max_position_embeddings": 8})
+    assert window_length(model) < WIDTH
+    assert not is_changed_by_padding(model)
