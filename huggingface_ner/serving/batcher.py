@@ -30,6 +30,9 @@ POLL_INTERVAL = 0.25
 # Without this, a request of more than max_waiting texts would always be refused.
 IDLE_SHARE = 0.1
 MAX_RETRY_AFTER = 60.0
+# Seconds after which a request is refused if it is not tagged yet and others wait beside it. With the 30 seconds
+# for which it may have waited for a thread, this is less than the 100 seconds after which Label Studio hangs up.
+MAX_SECONDS_BESIDE_OTHERS = 60.0
 STOPPING = "the service is stopping"
 
 logger = logging.getLogger(__name__)
@@ -37,6 +40,15 @@ logger = logging.getLogger(__name__)
 
 class OverloadedError(UnavailableError):
     """Too many texts are waiting; there should be room after ``retry_after`` seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who waits for a request: how many texts it has, until when it may wait, and whether it is connected."""
+
+    texts: int
+    until: float
+    is_connected: Callable[[], bool]
 
 
 @dataclass(eq=False, slots=True)
@@ -94,9 +106,11 @@ class Batcher:
         """Return each text's spans and score, in order.
 
         is_connected: returns whether the client is still connected; called every POLL_INTERVAL.
-        Raises OverloadedError, ClientGoneError, RuntimeError after ``close``, and any exception of the engine.
+        Raises OverloadedError at once or later, ClientGoneError, RuntimeError after ``close``, and any exception
+        of the engine.
         """
         self._enter(len(texts))
+        caller = _Caller(len(texts), time.monotonic() + MAX_SECONDS_BESIDE_OTHERS, is_connected)
         request: WaitingRequest[_Item] = WaitingRequest(tagger)
         try:
             tagged: list[TaggedText] = []
@@ -104,9 +118,9 @@ class Batcher:
             for some in groups(texts, TEXTS_PER_GROUP, CHARACTERS_PER_GROUP):
                 ahead.append(self._add(request, tagger, tagger.prepare(some)))
                 if len(ahead) > GROUPS_AHEAD:
-                    tagged += self._collect(tagger, ahead.popleft(), is_connected)
+                    tagged += self._collect(tagger, ahead.popleft(), caller)
             while ahead:
-                tagged += self._collect(tagger, ahead.popleft(), is_connected)
+                tagged += self._collect(tagger, ahead.popleft(), caller)
             return tagged
         finally:
             self._leave(request, len(texts))
@@ -115,16 +129,19 @@ class Batcher:
         with self._changed:
             self._check_open()
             if self._texts + texts > self._max_waiting and self._texts > IDLE_SHARE * self._max_waiting:
-                self.refused += texts
-                seconds = self._texts * self._seconds_per_window
-                raise OverloadedError(
-                    f"{self._texts} texts wait already, MAX_WAITING_TEXTS={self._max_waiting}; try again later",
-                    float(math.ceil(min(max(seconds, 1.0), MAX_RETRY_AFTER))),
+                raise self._refusal(
+                    texts, f"{self._texts} texts wait already, MAX_WAITING_TEXTS={self._max_waiting}"
                 )
             self._texts += texts
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="tag", daemon=True)
                 self._thread.start()
+
+    def _refusal(self, texts: int, reason: str) -> OverloadedError:
+        self.refused += texts
+        seconds = self._texts * self._seconds_per_window
+        retry_after = float(math.ceil(min(max(seconds, 1.0), MAX_RETRY_AFTER)))
+        return OverloadedError(f"{reason}; try again later", retry_after)
 
     def _leave(self, request: WaitingRequest[_Item], texts: int) -> None:
         with self._changed:
@@ -151,10 +168,14 @@ class Batcher:
         if self._closed:
             raise RuntimeError(STOPPING)
 
-    def _collect(self, tagger: Tagger, group: _Group, is_connected: Callable[[], bool]) -> list[TaggedText]:
+    def _collect(self, tagger: Tagger, group: _Group, caller: _Caller) -> list[TaggedText]:
         while True:
-            if not is_connected():
+            if not caller.is_connected():
                 raise ClientGoneError
+            if time.monotonic() > caller.until and self._texts > caller.texts:
+                seconds = f"{MAX_SECONDS_BESIDE_OTHERS:.0f} seconds"
+                reason = f"the {caller.texts} texts were not done after {seconds}, and others wait beside them"
+                raise self._refusal(caller.texts, reason)
             if group.done.wait(POLL_INTERVAL):
                 break
         if group.error is not None:

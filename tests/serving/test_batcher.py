@@ -112,6 +112,32 @@ def test_requests_get_what_each_would_alone(
     assert batcher.waiting == 0
 
 
+def test_a_request_that_lasts_long_beside_others_is_refused(
+    batcher: Batcher,
+    plain: Tagger,
+    tagger: Tagger,
+    engine: Stepped,
+    threads: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batcher_module, "MAX_SECONDS_BESIDE_OTHERS", 0.0)
+    bulk = threads.submit(batcher.submit, tagger, LARGE, lambda: True)
+    _until(lambda: len(engine.batches) == 1)
+    _until(lambda: batcher.waiting == len(LARGE))
+    assert not bulk.done(), "alone, a request may last long"
+    monkeypatch.setattr(batcher_module, "MAX_SECONDS_BESIDE_OTHERS", 60.0)
+    single = threads.submit(batcher.submit, tagger, [SMALL], lambda: True)
+    with pytest.raises(
+        OverloadedError, match="the 300 texts were not done after 60 seconds, and others"
+    ) as refused:
+        bulk.result(timeout=30)
+    assert refused.value.retry_after >= 1
+    assert batcher.refused == len(LARGE)
+    _release(engine)
+    assert [tagged.spans for tagged in single.result()] == [tagged.spans for tagged in plain.tag([SMALL])]
+    assert batcher.waiting == 0
+
+
 def test_a_single_task_goes_before_a_bulk_request(
     batcher: Batcher, tagger: Tagger, engine: Stepped, threads: ThreadPoolExecutor
 ) -> None:
