@@ -11,12 +11,12 @@ from transformers import AttentionInterface, PreTrainedModel
 
 from huggingface_ner.engines.layouts import Packed, Padded
 from huggingface_ner.engines.positions import reserved_positions, window_length
+from huggingface_ner.engines.pretrained import padding_id
+from huggingface_ner.engines.probes import TOLERANCE, probe_windows
 
 # A packed model is tried with windows of these lengths and with one of the model's full length. The full-length
 # window is needed because some architectures attend to near tokens only, and our mask would override this.
 PROBE_LENGTHS = (5, 9, 3)
-# The largest accepted difference between packed and padded logits, which should differ only by rounding.
-TOLERANCE = 1e-3
 
 # The name under which transformers knows our attention, which computes only blocks near the diagonal.
 BLOCKWISE = "blockwise"
@@ -65,10 +65,8 @@ def packed_model(model: PreTrainedModel) -> PackedModel | None:
     blockwise from then on.
     """
     packed, before = PackedModel(model), model.config._attn_implementation
-    filler = model.config.pad_token_id or 0
-    ids = [number for number in range(min(model.config.vocab_size, 1000)) if number != filler]
-    lengths = (*PROBE_LENGTHS, window_length(model))
-    batch = [[ids[at * at % len(ids)] for at in range(length)] for length in lengths]
+    filler = padding_id(model)
+    batch = probe_windows(model, (*PROBE_LENGTHS, window_length(model)))
     padding, packing = Padded(filler), Packed(filler, multiple=4)
     try:
         with torch.inference_mode():

@@ -9,13 +9,13 @@ from transformers import PreTrainedModel
 
 from huggingface_ner.engines.layouts import Padded
 from huggingface_ner.engines.positions import window_length
+from huggingface_ner.engines.pretrained import padding_id
+from huggingface_ner.engines.probes import TOLERANCE, probe_windows
 
 # A model is tried with windows that are padded to WIDTH tokens, or to its longest window if that is shorter, and
 # that have these shares of the tokens.
 WIDTH = 16
 SHARES = (0.3, 0.6, 0.9)
-# The largest accepted difference between padded and other logits, which should differ only by rounding.
-TOLERANCE = 1e-3
 
 
 def is_changed_by_padding(model: PreTrainedModel) -> bool:
@@ -23,10 +23,8 @@ def is_changed_by_padding(model: PreTrainedModel) -> bool:
 
     The model has to be in float32.
     """
-    filler = model.config.pad_token_id or 0
-    ids = [number for number in range(min(model.config.vocab_size, 1000)) if number != filler]
-    width = min(WIDTH, window_length(model))
-    batch = [[ids[at * at % len(ids)] for at in range(max(int(width * share), 1))] for share in SHARES]
+    filler, width = padding_id(model), min(WIDTH, window_length(model))
+    batch = probe_windows(model, [max(int(width * share), 1) for share in SHARES])
 
     def run(layout: Padded, windows: list[list[int]]) -> torch.Tensor:
         input_ids, attention_mask = (torch.from_numpy(put).to(model.device) for put in layout.lay_out(windows))

@@ -91,6 +91,12 @@ def tag_names(model: PreTrainedModel) -> list[str]:
     return [str(name) for _, name in sorted((model.config.id2label or {}).items())]
 
 
+def padding_id(model: PreTrainedModel) -> int:
+    """Return the token id of padding; 0 if the model's config names none."""
+    number: int = model.config.pad_token_id or 0
+    return number
+
+
 def _is_finite(tensor: torch.Tensor) -> bool:
     if not tensor.is_floating_point() or not tensor.numel():
         return True

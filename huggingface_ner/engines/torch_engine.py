@@ -35,6 +35,7 @@ class TorchEngine:
         from huggingface_ner.engines.packed_model import packed_model  # noqa: PLC0415 - it imports torch
         from huggingface_ner.engines.padding import is_changed_by_padding  # noqa: PLC0415 - it imports torch
         from huggingface_ner.engines.positions import window_length  # noqa: PLC0415 - it imports torch
+        from huggingface_ner.engines.pretrained import padding_id  # noqa: PLC0415 - it imports torch
 
         self.kind = EngineKind("torch", precision)
         self._is_short_of_memory = False
@@ -42,7 +43,7 @@ class TorchEngine:
         self._model = model
         model.train(False)
         torch.nn.Module.to(model, dtype=torch.float32)
-        filler = model.config.pad_token_id or 0
+        filler = padding_id(model)
         # On a GPU, the mask of a packed batch would be 16,384 x 16,384. Attention that needs no mask is a way of
         # bench/serving.py, but was not measured yet.
         self._packed = packed_model(model) if model.device.type == "cpu" else None

@@ -31,8 +31,8 @@ CLOSE_TIMEOUT = 30.0
 # Maximum number of connections of one process. If one more opens, the oldest connection whose request is not
 # complete is closed.
 MAX_CONNECTIONS = 4_096
-# Bytes that are read from a connection before the other connections get their turn. Reading 256 kB, which is
-# asyncio's default, can take 0.2 s if there is much in it to parse, such as thousands of chunks or headers.
+# Bytes that are read from a connection before the other connections get their turn. Reading 256 kB, which is the
+# event loop's default, can take 0.2 s if there is much in it to parse, such as thousands of chunks or headers.
 READ_AT_A_TIME = 16_384
 # A body may have this many tiny chunks, and one more chunk for every CHUNK_BYTES of its bytes, because parsing a
 # chunk takes as long as copying thousands of bytes.
@@ -116,6 +116,7 @@ class Protocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             super()._resume_reading()
 
     def _feed_callback_parser(self, data: bytes) -> bool:
+        """Parse bytes, some of which may have been sent ahead and held; then there may be room to read more."""
         is_open = bool(super()._feed_callback_parser(data))
         if is_open:
             self._maybe_resume_reading()

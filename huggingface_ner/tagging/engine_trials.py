@@ -18,7 +18,7 @@ from huggingface_ner.engines.gpu_memory import GpuMemoryError
 from huggingface_ner.engines.hardware import resolve_device
 from huggingface_ner.engines.positions import window_length
 from huggingface_ner.engines.prepared import Record, engine_folder, tokenizer_file, write_record
-from huggingface_ner.engines.pretrained import tag_names
+from huggingface_ner.engines.pretrained import padding_id, tag_names
 from huggingface_ner.spans import AnnotatedText
 from huggingface_ner.tagging.loading import load_fine_tuned, tagger_of_model
 from huggingface_ner.tagging.reading import Reading
@@ -64,7 +64,7 @@ def prepare_engine(
     seen = [text.text for text in learned] or SAMPLE_TEXTS
 
     model, tokenizer = load_fine_tuned(model_folder, device)
-    tags, window, pad_id = tag_names(model), window_length(model), model.config.pad_token_id or 0
+    tags, window, pad_id = tag_names(model), window_length(model), padding_id(model)
     reading = Reading.of_model(model).saved()
     reference = tagger_of_model(model, tokenizer)
     fp32_spans = reference.find_spans(texts)

@@ -70,6 +70,7 @@ def load_prepared(
     except HuggingFaceNERError:
         raise
     except Exception as error:  # each library raises its own exceptions for files that it cannot read
+        # OpenVINO names the cause in the last line
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         logger.warning("%s: its %s engine cannot be loaded: %s", engine_folder(folder), choice.kind, reason)
         return None

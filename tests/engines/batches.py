@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
+from huggingface_ner.engines.engine import Engine
 from huggingface_ner.engines.layouts import Batch, LogProbabilities
 
 # batches of 1 to 8 windows of 1 to 40 tokens of the tiny models
@@ -18,3 +19,12 @@ def probabilities(rows: list[LogProbabilities], batch: Batch) -> LogProbabilitie
     """Return the probabilities of all tokens of a batch, [tokens, tags]."""
     assert [len(row) for row in rows] == [len(ids) for ids in batch]
     return np.asarray(np.exp(np.concatenate(rows)))
+
+
+def assert_batch_does_not_matter(engine: Engine, batch: Batch) -> None:
+    """Assert that what an engine says of each window of a batch is what it says of the window alone."""
+    alone = [engine.log_probabilities([window])[0] for window in batch]
+    # in int8, a tiny difference in float32 can change how a value is rounded
+    np.testing.assert_allclose(
+        probabilities(engine.log_probabilities(batch), batch), np.exp(np.concatenate(alone)), atol=1e-5
+    )
